@@ -1,0 +1,215 @@
+//! `/v1/clients`: the record of clients, and what operators do to them.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, State};
+use axum::response::Response;
+use axum::routing::on;
+use axum::{Json, extract::rejection::JsonRejection};
+use http::HeaderMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::client::Client;
+use super::operation::{Body, Operation, Success, Verb, shape};
+use super::request::{After, Limit, Query, check_text, cut, page, version, versioned};
+use crate::admin::caller::{Caller, Role};
+use crate::admin::problem::{Kind, Problem};
+use crate::intake::{Change, Instruction};
+use crate::lifecycle::State as LifecycleState;
+use crate::registration::ScopeSet;
+use crate::store::{ClientFilter, Cursor};
+
+/// A page of clients, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ClientList {
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// The `cursor` of the next page; none: this was the last.
+    pub next: Option<String>,
+}
+
+/// Why an operator does it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comment {
+    /// For those who come after.
+    pub comment: Option<String>,
+}
+
+/// What an operator grants.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Granting {
+    /// These scopes only, separated by spaces; none named: all that is withheld from the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<String>,
+    /// For those who come after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    /// Only those in this state.
+    state: Option<LifecycleState>,
+    /// Only those of this profile.
+    profile: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<After>,
+    /// How many, at most; 50 unless it is said.
+    limit: Option<Limit>,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let changing = |id, path, summary, handler| Operation {
+        id,
+        verb: Verb::Post,
+        path,
+        summary,
+        role: Role::Approver,
+        query: None,
+        body: Body::Optional(shape::<Comment>()),
+        success: Success::Versioned(shape::<Client>()),
+        needs_version: true,
+        handler,
+    };
+    let list = Operation::reading(
+        ("listClients", "/v1/clients"),
+        "The clients, newest first",
+        Success::Shown(shape::<ClientList>()),
+        |verb| on(verb, list),
+    );
+    let get = Operation::reading(
+        ("getClient", "/v1/clients/{client_id}"),
+        "One client",
+        Success::Versioned(shape::<Client>()),
+        |verb| on(verb, get),
+    );
+    let suspend = changing(
+        "suspendClient",
+        "/v1/clients/{client_id}/suspend",
+        "Suspends a client: it cannot be used, managed or handed out again",
+        |verb| on(verb, suspend),
+    );
+    let resume =
+        changing("resumeClient", "/v1/clients/{client_id}/resume", "Gives back what a suspension took", |verb| {
+            on(verb, resume)
+        });
+    let delete = changing(
+        "deleteClient",
+        "/v1/clients/{client_id}",
+        "Deletes a client at the authorization server; the record stays",
+        |verb| on(verb, delete),
+    );
+    let delete = Operation {
+        verb: Verb::Delete,
+        role: Role::Administrator,
+        body: Body::None,
+        query: Some(shape::<Comment>()),
+        ..delete
+    };
+    let approve = changing(
+        "approveClient",
+        "/v1/clients/{client_id}/approve",
+        "Approves a pending client: it gets the scopes that are withheld, or these of them; or makes the change an active one asked for",
+        |verb| on(verb, approve),
+    );
+    let elevate = changing(
+        "elevateClient",
+        "/v1/clients/{client_id}/elevate",
+        "Grants an active client more scopes: those that are withheld, or these that its profile can grant",
+        |verb| on(verb, elevate),
+    );
+    let reject = changing(
+        "rejectClient",
+        "/v1/clients/{client_id}/reject",
+        "Rejects a pending client: it is removed, and the same request is refused; or refuses the change an active one asked for",
+        |verb| on(verb, reject),
+    );
+    let granting = |operation| Operation { body: Body::Optional(shape::<Granting>()), ..operation };
+    let (approve, elevate) = (granting(approve), granting(elevate));
+    vec![Operation { query: Some(shape::<Filter>()), ..list }, get, approve, reject, elevate, suspend, resume, delete]
+}
+
+async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<ClientList>, Problem> {
+    let Filter { state, profile, cursor, limit } = query.0?;
+    let (shown, page) = page(limit, cursor);
+    let mut clients = api.tools().store.clients(&ClientFilter { state, profile }, &page).await?;
+    let next = cut(&mut clients, shown, |client| Cursor { at: client.created_at, id: client.client_id.clone() });
+    let without_metadata = |record| Client { metadata: None, ..Client::from(record) };
+    Ok(Json(ClientList { clients: clients.into_iter().map(without_metadata).collect(), next }))
+}
+
+async fn get(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> Result<Response, Problem> {
+    let found = api.tools().store.client(&client_id).await?;
+    let record = found.ok_or_else(|| unknown(&client_id))?;
+    Ok(versioned(record.version, &Client::from(record)))
+}
+
+pub(super) fn unknown(client_id: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no client {client_id:?} in the record"))
+}
+
+/// The parts of a change that is asked for with a body.
+type Asked =
+    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<Comment>>, JsonRejection>);
+
+type AskedToGrant =
+    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<Granting>>, JsonRejection>);
+
+async fn approve((api, caller, path, headers, body): AskedToGrant) -> Result<Response, Problem> {
+    let (scopes, comment) = granting(body)?;
+    change(&api, Change::Approve { scopes }, (caller.0, path.0), (&headers, comment)).await
+}
+
+async fn elevate((api, caller, path, headers, body): AskedToGrant) -> Result<Response, Problem> {
+    let (scopes, comment) = granting(body)?;
+    change(&api, Change::Elevate { scopes }, (caller.0, path.0), (&headers, comment)).await
+}
+
+async fn reject((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+    change(&api, Change::Reject, (caller.0, path.0), (&headers, comment(body)?)).await
+}
+
+fn granting(body: Result<Option<Json<Granting>>, JsonRejection>) -> Result<(Option<ScopeSet>, Comment), Problem> {
+    let Granting { scopes, comment } = body?.map(|Json(granting)| granting).unwrap_or_default();
+    let parse =
+        |text: &str| ScopeSet::parse(text).map_err(|error| Problem::new(Kind::RequestInvalid, error.to_string()));
+    Ok((scopes.as_deref().map(parse).transpose()?, Comment { comment }))
+}
+
+async fn suspend((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+    change(&api, Change::Suspend, (caller.0, path.0), (&headers, comment(body)?)).await
+}
+
+async fn resume((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+    change(&api, Change::Resume, (caller.0, path.0), (&headers, comment(body)?)).await
+}
+
+async fn delete(
+    api: State<Arc<Api>>,
+    (caller, path): (Extension<Caller>, Path<String>),
+    headers: HeaderMap,
+    query: Query<Comment>,
+) -> Result<Response, Problem> {
+    change(&api, Change::Delete, (caller.0, path.0), (&headers, query.0?)).await
+}
+
+fn comment(body: Result<Option<Json<Comment>>, JsonRejection>) -> Result<Comment, Problem> {
+    Ok(body?.map(|Json(comment)| comment).unwrap_or_default())
+}
+
+async fn change(
+    api: &Api,
+    change: Change,
+    (caller, client_id): (Caller, String),
+    (headers, Comment { comment }): (&HeaderMap, Comment),
+) -> Result<Response, Problem> {
+    check_text("comment", comment.as_deref())?;
+    let instruction = Instruction { client_id, change, version: version(headers)?, actor: caller.name, comment };
+    let record = api.intake.change_client(instruction).await?;
+    Ok(versioned(record.version, &Client::from(record)))
+}

@@ -1,0 +1,175 @@
+//! The admin API, `/v1/…`: one list of operations, from which the routes, the roles and the OpenAPI document are made.
+
+mod audit;
+mod client;
+mod clients;
+mod findings;
+mod keys;
+mod openapi;
+mod operation;
+mod registrations;
+mod request;
+mod review;
+mod tokens;
+mod unused;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::MethodRouter;
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{Method, Uri};
+
+pub use audit::{AuditChain, AuditChainList, AuditRecordList};
+pub use client::{Acted, Client, Registrant, Scopes, Unsettled};
+pub use clients::{ClientList, Comment, Granting};
+pub use findings::{Finding, FindingList, FindingSubject};
+pub use keys::CurrentKey;
+pub use registrations::{Registration, RegistrationList, Resolve};
+pub(super) use request::Query;
+pub use review::{NameAppearance, NameRun, Review, SimilarClient};
+pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
+pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
+
+use super::InForce;
+use super::caller::{Caller, Origin, Role};
+use super::console;
+use super::problem::{Kind, Problem};
+use crate::audit::{Actor, Event, Subject, event as audit_event};
+use crate::intake::{Intake, Tools};
+use operation::Operation;
+
+/// The largest body of a request, in bytes.
+const LARGEST_BODY: usize = 16 * 1024;
+
+/// So much of a path is recorded of whoever is not let in.
+const LONGEST_PATH: usize = 200;
+
+/// What the handlers work with.
+pub(super) struct Api {
+    pub(super) intake: Arc<Intake>,
+    /// What a reload replaces as a whole.
+    pub(super) in_force: Arc<ArcSwap<InForce>>,
+}
+
+impl Api {
+    fn tools(&self) -> &Tools {
+        self.intake.tools()
+    }
+
+    /// Records an event; what it tells of has been done.
+    async fn record(&self, event: Event) -> Result<(), Problem> {
+        let tools = self.tools();
+        Ok(tools.audit.record(event, tools.clock.now()).await?)
+    }
+
+    /// Notes that somebody was not let in, or may not do this.
+    fn note_refused(&self, caller: Option<&Caller>, path: &str, problem: &Problem) {
+        let tools = self.tools();
+        let name = caller.map_or_else(|| "nobody".to_owned(), |caller| caller.name.clone());
+        let path: String = path.chars().take(LONGEST_PATH).collect();
+        let event = || {
+            let refused = audit_event::Kind::OperatorRefused;
+            Event::new(refused, Actor::Operator { name }).about(Subject::Api(path)).because(problem.kind.name())
+        };
+        tools.audit.note(event, tools.clock.now());
+    }
+}
+
+/// Everything that can be asked.
+fn operations() -> Vec<Operation> {
+    let parts = [
+        clients::operations(),
+        review::operations(),
+        unused::operations(),
+        registrations::operations(),
+        findings::operations(),
+        tokens::operations(),
+        audit::operations(),
+        keys::operations(),
+    ];
+    let mut operations: Vec<Operation> = parts.into_iter().flatten().collect();
+    operations.push(openapi::operation());
+    operations
+}
+
+/// The routes below `/v1`: whoever asks is identified first, also where there is no route.
+pub(super) fn router(api: Arc<Api>) -> Router {
+    let mut router = Router::new();
+    for operation in operations() {
+        let role = operation.role;
+        let of_api = api.clone();
+        let needs = middleware::from_fn(move |caller: Extension<Caller>, request: Request, next: Next| {
+            let api = of_api.clone();
+            async move { check_role((&api, role), caller, request, next).await }
+        });
+        let method: MethodRouter<Arc<Api>> = (operation.handler)(operation.verb.filter());
+        router = router.route(operation.path, method.layer(needs));
+    }
+    let nothing = async |uri: Uri| Problem::new(Kind::NotFound, format!("there is nothing at {}", uri.path()));
+    let not_so = async |method: Method| {
+        Problem::new(Kind::MethodNotAllowed, format!("{method} is not offered here; GET /v1/openapi.json says what is"))
+    };
+    router
+        .route("/v1/{*anything}", axum::routing::any(nothing))
+        .method_not_allowed_fallback(not_so)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(api.clone(), identify))
+        .with_state(api)
+}
+
+/// Who asks is known before anything else is looked at; changes are told to the log with the name.
+async fn identify(
+    State(api): State<Arc<Api>>,
+    Extension(origin): Extension<Origin>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let in_force = api.in_force.load_full();
+    let from_the_console = console::identify(&api, origin, (request.method(), request.headers()));
+    let found = match from_the_console {
+        _ if origin == Origin::Network && !in_force.are_on_the_network() => {
+            Err(Problem::new(Kind::NotFound, "the API is not served here: the configuration has no admin.tokens"))
+        }
+        Some(found) => found,
+        None => in_force.operators.identify(origin, request.headers()),
+    };
+    let mut response = match found {
+        Err(problem) => {
+            let path = request.uri().path().to_owned();
+            api.note_refused(None, &path, &problem);
+            problem.into_response()
+        }
+        Ok(caller) => {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let actor = caller.name.clone();
+            request.extensions_mut().insert(caller);
+            let response = next.run(request).await;
+            if method != Method::GET && method != Method::HEAD {
+                tracing::info!(actor, %method, path, status = response.status().as_u16(), "admin API");
+            }
+            response
+        }
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn check_role(
+    (api, role): (&Api, Role),
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if caller.role < role {
+        let detail = format!("{} is {}, and this is for {}", caller.name, caller.role.as_str(), role.as_str());
+        let problem = Problem::new(Kind::Forbidden, detail);
+        api.note_refused(Some(&caller), request.uri().path(), &problem);
+        return problem.into_response();
+    }
+    next.run(request).await
+}

@@ -1,0 +1,166 @@
+//! What handlers read from a request: its query, the version it is for, which page; and how a version is shown.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::header::{ETAG, IF_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::problem::{Kind, Problem};
+use crate::store::{Cursor, Page};
+
+/// The most entries of a page.
+const LARGEST_PAGE: u32 = 200;
+
+/// The query of a request, each member once, none unknown.
+pub(in crate::admin) struct Query<T>(pub(in crate::admin) Result<T, Problem>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(read(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let mut members = serde_json::Map::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if members.insert(name.clone().into_owned(), value.into_owned().into()).is_some() {
+            return Err(Problem::new(Kind::RequestInvalid, format!("{name} stands twice in the query")));
+        }
+    }
+    serde_json::from_value(members.into())
+        .map_err(|error| Problem::new(Kind::RequestInvalid, format!("query: {error}")))
+}
+
+/// How many entries of a list.
+#[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "String")]
+pub(super) struct Limit(#[schemars(range(min = 1, max = 200))] u32);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (1..=LARGEST_PAGE).contains(number));
+        number.map(Self).ok_or_else(|| format!("limit: {text:?} is no number from 1 to {LARGEST_PAGE}"))
+    }
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+#[serde(try_from = "String")]
+pub(super) struct After(#[schemars(with = "String")] pub(super) Cursor);
+
+impl TryFrom<String> for After {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
+    }
+}
+
+/// One entry more than is shown: it tells whether there are more.
+pub(super) fn page(limit: Option<Limit>, cursor: Option<After>) -> (usize, Page) {
+    let Limit(limit) = limit.unwrap_or_default();
+    let shown = usize::try_from(limit).unwrap_or(usize::MAX);
+    (shown, Page { after: cursor.map(|After(cursor)| cursor), limit: limit + 1 })
+}
+
+/// Cuts what is not shown, and returns the cursor of the next page.
+pub(super) fn cut<T>(entries: &mut Vec<T>, shown: usize, place: impl Fn(&T) -> Cursor) -> Option<String> {
+    let has_more = entries.len() > shown;
+    entries.truncate(shown);
+    entries.last().filter(|_| has_more).map(|last| place(last).to_string())
+}
+
+/// The version that a change is for (RFC 9110 §13.1.1); none: any (`*`).
+pub(super) fn version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
+    let mut lines = headers.get_all(IF_MATCH).iter();
+    let missing = || Problem::new(Kind::VersionMissing, "send If-Match with the ETag of what you looked at, or *");
+    let line = lines.next().ok_or_else(missing)?;
+    let unreadable = || Problem::new(Kind::RequestInvalid, "If-Match: write one ETag as it came, or *");
+    let text = line.to_str().map_err(|_| unreadable())?.trim();
+    if lines.next().is_some() {
+        return Err(unreadable());
+    }
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(unreadable)
+}
+
+/// Something with its version as `ETag`.
+pub(super) fn versioned(version: i64, shown: &impl Serialize) -> Response {
+    let mut response = Json(shown).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The longest comment, in characters.
+const LONGEST_TEXT: usize = 500;
+
+/// A text of an operator's that others will read: not too long, and printable.
+pub(super) fn check_text(name: &str, text: Option<&str>) -> Result<(), Problem> {
+    let is_good = |text: &str| text.chars().count() <= LONGEST_TEXT && !text.chars().any(char::is_control);
+    if text.is_none_or(is_good) {
+        return Ok(());
+    }
+    let detail = format!("{name}: at most {LONGEST_TEXT} characters, and no control characters");
+    Err(Problem::new(Kind::RequestInvalid, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        limit: Option<Limit>,
+        cursor: Option<After>,
+    }
+
+    fn asked(query: &str) -> Result<Asked, u16> {
+        read(query).map_err(|problem| problem.kind.status().as_u16())
+    }
+
+    #[test]
+    fn a_query_is_read_whole_or_refused() {
+        let Asked { limit, cursor } = asked("limit=3&cursor=7.a%2Eb").unwrap();
+        let (shown, page) = page(limit, cursor);
+        assert_eq!((shown, page.limit, page.after.unwrap().id.as_str()), (3, 4, "a.b"));
+        for bad in ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "cursor=x", "colour=red"] {
+            assert_eq!(asked(bad).unwrap_err(), 400, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_change_names_one_version_or_any() {
+        let status = |lines: &[&str]| {
+            let headers = lines.iter().map(|line| (IF_MATCH, HeaderValue::from_str(line).unwrap())).collect();
+            version(&headers).map_err(|problem| problem.kind.status().as_u16())
+        };
+        assert_eq!(status(&["\"7\""]), Ok(Some(7)));
+        assert_eq!(status(&["*"]), Ok(None));
+        assert_eq!(status(&[]), Err(428));
+        for bad in [&["7"][..], &["W/\"7\""], &["\"7\", \"8\""], &["\"7\"", "\"8\""], &["\"x\""]] {
+            assert_eq!(status(bad), Err(400), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `/v1/clients/{client_id}/review`: what the record cannot say for itself and whoever decides should know: how the client's name
+//! appears, and which other clients are like it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::routing::on;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::Api;
+use super::clients::unknown;
+use super::operation::{Operation, Success, shape};
+use crate::admin::problem::Problem;
+use crate::lifecycle::State as LifecycleState;
+use crate::policy::appearance::{Appearance, appearances, read_alike};
+use crate::store::{ClientFilter, ClientRecord, Cursor, Page};
+
+/// How many of the newest clients are compared: a review is looked at often, and the record may be large.
+const COMPARED: usize = 2_000;
+const PAGE: u32 = 500;
+/// How many similar clients are shown.
+const MOST_SIMILAR: usize = 20;
+
+/// What a client looks like.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Review {
+    /// `client_name` in runs of characters that appear alike; empty: it has none.
+    pub client_name: Vec<NameRun>,
+    /// Other clients like it, newest first, at most 20.
+    pub similar: Vec<SimilarClient>,
+    /// How many clients it was compared with, the newest ones.
+    pub compared: usize,
+    /// These were all.
+    pub compared_with_all: bool,
+}
+
+/// Characters in a row.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct NameRun {
+    /// The characters.
+    pub text: String,
+    /// What they are to the eye.
+    pub appearance: NameAppearance,
+}
+
+/// What a character is to the eye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameAppearance {
+    /// ASCII.
+    Plain,
+    /// Outside ASCII, and looks like nothing in it.
+    Foreign,
+    /// Outside ASCII, and looks like something in it.
+    Confusable,
+    /// Turns the direction of what stands around it.
+    Bidirectional,
+    /// Cannot be seen.
+    Invisible,
+}
+
+/// A client that is like another.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SimilarClient {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// `client_name`.
+    pub client_name: Option<String>,
+    /// Where it is in its life.
+    pub state: LifecycleState,
+    /// The profile that admitted it.
+    pub profile: String,
+    /// When it was registered (RFC 3339).
+    pub created_at: String,
+    /// Its name reads alike, whatever it is written with.
+    pub reads_alike: bool,
+    /// The hosts that both redirect to, loopback left out.
+    pub shared_hosts: Vec<String>,
+}
+
+impl From<Appearance> for NameAppearance {
+    fn from(appearance: Appearance) -> Self {
+        match appearance {
+            Appearance::Plain => Self::Plain,
+            Appearance::Foreign => Self::Foreign,
+            Appearance::Confusable => Self::Confusable,
+            Appearance::Bidirectional => Self::Bidirectional,
+            Appearance::Invisible => Self::Invisible,
+        }
+    }
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![Operation::reading(
+        ("reviewClient", "/v1/clients/{client_id}/review"),
+        "How a client's name appears, and which other clients are like it",
+        Success::Shown(shape::<Review>()),
+        |verb| on(verb, review),
+    )]
+}
+
+async fn review(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> Result<Json<Review>, Problem> {
+    let store = &api.tools().store;
+    let client = store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
+    let hosts = hosts(&client);
+    let (mut similar, mut compared, mut after) = (Vec::new(), 0, None);
+    let compared_with_all = loop {
+        let page = store.clients(&ClientFilter::default(), &Page { after, limit: PAGE }).await?;
+        after = page.last().map(|last| Cursor { at: last.created_at, id: last.client_id.clone() });
+        let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        let others = page.into_iter().filter(|other| other.client_id != client.client_id);
+        for other in others {
+            compared += 1;
+            similar.extend(likeness(&client, &hosts, other));
+        }
+        similar.truncate(MOST_SIMILAR);
+        if is_last || compared >= COMPARED {
+            break is_last;
+        }
+    };
+    let name = client.client_name.as_deref().unwrap_or_default();
+    let runs = appearances(name).into_iter();
+    let client_name = runs.map(|run| NameRun { text: run.text, appearance: run.appearance.into() }).collect();
+    Ok(Json(Review { client_name, similar, compared, compared_with_all }))
+}
+
+/// What two clients have in common; none where that is nothing.
+fn likeness(client: &ClientRecord, client_hosts: &[String], other: ClientRecord) -> Option<SimilarClient> {
+    let reads_alike = match (&client.client_name, &other.client_name) {
+        (Some(one), Some(other)) => read_alike(one, other),
+        _ => false,
+    };
+    let shared_hosts: Vec<String> = hosts(&other).into_iter().filter(|host| client_hosts.contains(host)).collect();
+    (reads_alike || !shared_hosts.is_empty()).then(|| SimilarClient {
+        client_id: other.client_id,
+        client_name: other.client_name,
+        state: other.lifecycle.state(),
+        profile: other.profile,
+        created_at: other.created_at.to_string(),
+        reads_alike,
+        shared_hosts,
+    })
+}
+
+/// Where it redirects to. Loopback is every native client's.
+fn hosts(client: &ClientRecord) -> Vec<String> {
+    let urls = client.redirect_uris.iter().filter_map(|uri| Url::parse(uri).ok());
+    let mut hosts: Vec<String> = urls.filter_map(|url| url.host_str().map(str::to_owned)).collect();
+    hosts.retain(|host| !matches!(host.as_str(), "localhost" | "[::1]") && !host.starts_with("127."));
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}

@@ -1,0 +1,105 @@
+//! `/v1/unused-clients`: the clients that nobody ever used, and their removal.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::routing::on;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::operation::{Body, Operation, Success, Verb, shape};
+use crate::admin::caller::Role;
+use crate::admin::problem::{Kind, Problem};
+use crate::duration::DurationText;
+use crate::intake::{NotExpired, Report};
+use crate::store::ClientRecord;
+
+/// The clients that were never used, and for too long.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct UnusedClients {
+    /// Since when uses are watched (RFC 3339): who was registered before does not expire. None: uses cannot be known, and nothing expires.
+    pub watched_since: Option<String>,
+    /// Not one use of any client was seen since then, so nothing expires: what is watched may not be where clients go.
+    pub no_use_was_seen: bool,
+    /// Those that are due, at most a hundred of each profile, the oldest first.
+    pub clients: Vec<UnusedClient>,
+}
+
+/// A client that was never used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct UnusedClient {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// `client_name`.
+    pub client_name: Option<String>,
+    /// The profile that admitted it.
+    pub profile: String,
+    /// When it was registered (RFC 3339).
+    pub created_at: String,
+    /// How long its profile lets it be unused.
+    pub expires_after: String,
+}
+
+/// The clients that were removed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ExpiredClients {
+    /// Their `client_id`.
+    pub expired: Vec<String>,
+}
+
+impl From<Report> for UnusedClients {
+    fn from(report: Report) -> Self {
+        let Report { watched_since, no_use_was_seen, due } = report;
+        let shown = |(client, after): (ClientRecord, std::time::Duration)| UnusedClient {
+            client_id: client.client_id,
+            client_name: client.client_name,
+            profile: client.profile,
+            created_at: client.created_at.to_string(),
+            expires_after: DurationText(after).to_string(),
+        };
+        let watched_since = watched_since.map(|since| since.to_string());
+        Self { watched_since, no_use_was_seen, clients: due.into_iter().map(shown).collect() }
+    }
+}
+
+impl From<NotExpired> for Problem {
+    fn from(not_expired: NotExpired) -> Self {
+        match not_expired {
+            NotExpired::Store(error) => error.into(),
+            NotExpired::NotWatched | NotExpired::NoUseSeen => Self::new(Kind::Conflict, not_expired.to_string()),
+        }
+    }
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let list = Operation::reading(
+        ("listUnusedClients", "/v1/unused-clients"),
+        "The clients that nobody used for too long",
+        Success::Shown(shape::<UnusedClients>()),
+        |verb| on(verb, list),
+    );
+    let expire = Operation {
+        id: "expireUnusedClients",
+        verb: Verb::Post,
+        path: "/v1/unused-clients/expire",
+        summary: "Removes them at the authorization server; the record stays",
+        role: Role::Administrator,
+        query: None,
+        body: Body::None,
+        success: Success::Shown(shape::<ExpiredClients>()),
+        needs_version: false,
+        handler: |verb| on(verb, expire),
+    };
+    vec![list, expire]
+}
+
+async fn list(State(api): State<Arc<Api>>) -> Result<Json<UnusedClients>, Problem> {
+    Ok(Json(api.intake.unused_clients().await?.into()))
+}
+
+async fn expire(State(api): State<Arc<Api>>) -> Result<Json<ExpiredClients>, Problem> {
+    let expired = api.intake.expire_unused().await?;
+    Ok(Json(ExpiredClients { expired: expired.into_iter().map(|client| client.client_id).collect() }))
+}

@@ -1,0 +1,158 @@
+//! The other side of the socket: asks a running gateway, for the command line.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, ETAG, HOST, IF_MATCH};
+use http::{HeaderValue, Method, Request, StatusCode};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::problem::ProblemDocument;
+
+/// The largest answer that is read: a page of records.
+const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// A way to the gateway that listens on a socket.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    socket: PathBuf,
+}
+
+/// Why the gateway was not asked, or did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("the gateway does not run: nobody answers at {} (admin.socket)", .0.display())]
+    NotRunning(PathBuf),
+    /// Somebody else's socket.
+    #[error("this user may not ask the gateway at {} (admin.socket): only root, the gateway's own user, and admin.actors may", .0.display())]
+    NotAllowed(PathBuf),
+    /// The connection broke, or something else than a gateway answered.
+    #[error("the gateway at {} did not answer as expected: {reason}", socket.display())]
+    Broken {
+        /// The socket.
+        socket: PathBuf,
+        /// What was wrong.
+        reason: String,
+    },
+    /// It was not done, and why.
+    #[error("{detail}")]
+    Refused {
+        /// The status of the answer.
+        status: u16,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answered<T> {
+    /// What it says.
+    pub body: T,
+    /// Its version, for a change.
+    pub etag: Option<HeaderValue>,
+}
+
+impl AdminClient {
+    /// Asks at this socket.
+    pub fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// Reads something.
+    pub async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<Answered<T>, AskError> {
+        self.ask(self.request(Method::GET, target, None)?).await
+    }
+
+    /// Changes something.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        body: &impl Serialize,
+        version: Option<HeaderValue>,
+    ) -> Result<Answered<T>, AskError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.broken(error))?;
+        let mut request = self.request(Method::POST, target, version)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Body::from(body);
+        self.ask(request).await
+    }
+
+    /// Deletes something.
+    pub async fn delete<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        version: Option<HeaderValue>,
+    ) -> Result<Answered<T>, AskError> {
+        self.ask(self.request(Method::DELETE, target, version)?).await
+    }
+
+    fn request(&self, method: Method, target: &str, version: Option<HeaderValue>) -> Result<Request<Body>, AskError> {
+        let request = Request::builder().method(method).uri(target).header(HOST, "gateway");
+        let mut request = request.body(Body::empty()).map_err(|error| self.broken(error))?;
+        if let Some(version) = version {
+            request.headers_mut().insert(IF_MATCH, version);
+        }
+        Ok(request)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request<Body>) -> Result<Answered<T>, AskError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(self.socket.clone()),
+            io::ErrorKind::PermissionDenied => AskError::NotAllowed(self.socket.clone()),
+            _ => self.broken(error),
+        })?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
+        let connection = tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
+        let (status, etag) = (response.status(), response.headers().get(ETAG).cloned());
+        let bytes = axum::body::to_bytes(Body::new(response.into_body()), LARGEST_ANSWER).await;
+        let bytes = bytes.map_err(|error| self.broken(error))?;
+        connection.abort();
+        if !status.is_success() {
+            return Err(match serde_json::from_slice::<ProblemDocument>(&bytes) {
+                Ok(problem) => AskError::Refused { status: status.as_u16(), detail: problem.detail },
+                Err(_) => self.broken(format!("status {status}")),
+            });
+        }
+        let text = if status == StatusCode::NO_CONTENT { b"null" } else { &bytes[..] };
+        let body = serde_json::from_slice(text).map_err(|error| self.broken(error))?;
+        Ok(Answered { body, etag })
+    }
+
+    fn broken(&self, reason: impl std::fmt::Display) -> AskError {
+        AskError::Broken { socket: self.socket.clone(), reason: reason.to_string() }
+    }
+}
+
+/// A path with what is not fixed in it, each part as one segment.
+pub fn target(path: &str, segment: &str, rest: &str) -> String {
+    format!("{path}/{}{rest}", encoded(segment))
+}
+
+/// A path with the members of a query that are there.
+pub fn query(path: &str, members: &[(&str, Option<String>)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (name, value) in members {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+fn encoded(segment: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    segment
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

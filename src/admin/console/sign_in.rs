@@ -1,0 +1,91 @@
+//! `/console/session`: who is signed in; signing in with an admin token, and out.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::same_origin;
+use super::sealed_cookie::{self, SESSION};
+use super::session::{By, Session, signed_in};
+use crate::admin::api::Api;
+use crate::admin::caller::{Caller, Role};
+use crate::admin::problem::{Kind, Problem};
+use crate::admin::settings::TokenDigest;
+use crate::secret::Secret;
+
+/// What the page asks first.
+#[derive(Debug, Serialize)]
+struct Standing {
+    /// Who is signed in.
+    operator: Option<Operator>,
+    /// Whether one can sign in at an OpenID Provider.
+    openid: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Operator {
+    name: String,
+    role: Role,
+    /// When the session ends (RFC 3339).
+    until: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    token: String,
+}
+
+impl Operator {
+    fn of(session: &Session, caller: Caller) -> Self {
+        Self { name: caller.name, role: caller.role, until: session.until().to_string() }
+    }
+}
+
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new().route("/console/session", get(standing).post(sign_in).delete(sign_out))
+}
+
+async fn standing(State(api): State<Arc<Api>>, headers: HeaderMap) -> Json<Standing> {
+    let operator = signed_in(&api, &headers).map(|(session, caller)| Operator::of(&session, caller));
+    Json(Standing { operator, openid: api.in_force.load().provider.is_some() })
+}
+
+/// The token comes once; from then on the cookie stands for it.
+async fn sign_in(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    body: Result<Json<SignIn>, JsonRejection>,
+) -> Result<Response, Problem> {
+    check_origin(&Method::POST, &headers)?;
+    let token = Secret::new(body?.0.token);
+    let in_force = api.in_force.load();
+    let digest = TokenDigest::of(&token);
+    let Some(caller) = in_force.operators.with_token(&digest.0) else {
+        tracing::warn!("somebody tried to sign in to the console with an unknown token");
+        return Err(Problem::new(Kind::Unauthenticated, "the token is unknown"));
+    };
+    let age = in_force.session;
+    let session = Session::new(By::Token(digest), api.intake.tools().clock.now().after(age));
+    let line = sealed_cookie::set(&api, &SESSION, &session, age)?;
+    tracing::info!(actor = caller.name, "signed in to the console");
+    let standing = Standing { operator: Some(Operator::of(&session, caller)), openid: in_force.provider.is_some() };
+    Ok(([(SET_COOKIE, line)], Json(standing)).into_response())
+}
+
+async fn sign_out(headers: HeaderMap) -> Result<Response, Problem> {
+    check_origin(&Method::DELETE, &headers)?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, sealed_cookie::clear(&SESSION)?)]).into_response())
+}
+
+/// Also for signing in: nobody is signed in as somebody else by another site's page.
+fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    same_origin::check(method, headers).map_err(|error| Problem::new(Kind::Forbidden, error.to_string()))
+}

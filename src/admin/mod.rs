@@ -1,0 +1,174 @@
+//! What operators reach: metrics and health for Prometheus and probes, the API on a Unix socket and over TCP, and the console.
+//! Never shows a secret, save a new token to the one who made it.
+
+pub mod api;
+mod caller;
+pub mod client;
+mod connection;
+mod console;
+pub mod health;
+mod probes;
+mod problem;
+pub mod settings;
+mod socket;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use self::api::Api;
+use self::caller::Operators;
+pub use self::caller::Role;
+use self::connection::{CurrentTls, Port};
+use self::console::provider::Provider;
+pub use self::console::provider::SignInSecretError;
+pub use self::health::{Health, Phase, Reload};
+use self::probes::Probes;
+pub use self::problem::ProblemDocument;
+pub use self::settings::AdminSettings;
+use self::socket::{OpenTo, SocketFile};
+pub use self::tls::AdminTlsError;
+use crate::fetch::FetchClient;
+use crate::intake::Intake;
+use crate::policy::Profile;
+use crate::registrant::initial_access_token::IssuedTokenSettings;
+use crate::telemetry::Exposition;
+
+/// What a reload replaces: who may call, by which certificate, and what tokens may be made. Where it listens is not among it.
+pub struct InForce {
+    operators: Operators,
+    /// How long somebody stays signed in to the console.
+    session: Duration,
+    tls: Option<TlsAcceptor>,
+    /// Where people sign in to the console, besides with a token.
+    provider: Option<Provider>,
+    profiles: Vec<Profile>,
+    issued_tokens: IssuedTokenSettings,
+}
+
+impl InForce {
+    /// Reads the certificate and the secret, and learns the names of the users.
+    pub fn new(
+        settings: &AdminSettings,
+        profiles: &[Profile],
+        issued_tokens: &IssuedTokenSettings,
+        client: FetchClient,
+    ) -> Result<Self, AdminFileError> {
+        let openid = settings.sign_in.openid.as_ref();
+        Ok(Self {
+            operators: Operators::of(settings),
+            session: settings.sign_in.session.0,
+            tls: settings.tls.as_ref().map(tls::acceptor).transpose()?,
+            provider: openid.map(|openid| Provider::new(openid, client)).transpose()?,
+            profiles: profiles.to_vec(),
+            issued_tokens: issued_tokens.clone(),
+        })
+    }
+
+    /// Whether anybody may call over TCP.
+    fn are_on_the_network(&self) -> bool {
+        self.operators.have_tokens() || self.provider.is_some()
+    }
+}
+
+/// A file that the admin listeners need and cannot use.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminFileError {
+    /// For TLS.
+    #[error(transparent)]
+    Tls(#[from] AdminTlsError),
+    /// The secret for signing in.
+    #[error(transparent)]
+    SignIn(#[from] SignInSecretError),
+}
+
+/// Why a port cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminPortError {
+    /// The TCP listener.
+    #[error("admin.listen {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The Unix socket.
+    #[error("admin.socket {}: {error}", path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
+}
+
+/// The admin listeners, their ports taken.
+pub struct Admin {
+    network: Option<TcpListener>,
+    socket: Option<(UnixListener, SocketFile)>,
+    in_force: Arc<ArcSwap<InForce>>,
+}
+
+/// What is told and changed through the listeners.
+pub struct Subject {
+    /// The metrics.
+    pub metrics: Exposition,
+    /// What the server says about itself.
+    pub health: Arc<Health>,
+    /// The gateway at work.
+    pub intake: Arc<Intake>,
+}
+
+impl Admin {
+    /// Takes the ports; serves nothing before [`Admin::serve`].
+    pub async fn open(settings: &AdminSettings, in_force: InForce) -> Result<Self, AdminPortError> {
+        let network = match settings.listen {
+            Some(address) => {
+                let bound = TcpListener::bind(address).await;
+                Some(bound.map_err(|error| AdminPortError::Listen(address, error))?)
+            }
+            None => None,
+        };
+        let own = nix::unistd::geteuid().as_raw();
+        let has_others = settings.actors.iter().any(|actor| actor.uid != 0 && actor.uid != own);
+        let open_to = if has_others { OpenTo::Everybody } else { OpenTo::Owner };
+        let socket = settings.socket.0.as_ref().map(|path| {
+            socket::listen(path, open_to).map_err(|error| AdminPortError::Socket { path: path.clone(), error })
+        });
+        Ok(Self { network, socket: socket.transpose()?, in_force: Arc::new(ArcSwap::from_pointee(in_force)) })
+    }
+
+    /// The address of the TCP listener.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.network.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// What a reload replaces.
+    pub fn in_force(&self) -> Arc<ArcSwap<InForce>> {
+        self.in_force.clone()
+    }
+
+    /// Serves until `shutdown` is true. Requests in flight finish; the socket's file is removed.
+    pub async fn serve(self, subject: Subject, shutdown: watch::Receiver<bool>) {
+        let Subject { metrics, health, intake } = subject;
+        let counted = intake.clone();
+        let throttle = Arc::new(move || counted.throttle_standing().is_reachable);
+        let probes = Probes { metrics, store: intake.tools().store.clone(), throttle, health };
+        let api = Arc::new(Api { intake, in_force: self.in_force.clone() });
+        let router = probes::router(probes).merge(console::router(api.clone())).merge(api::router(api));
+        let on_the_network = async {
+            let Some(listener) = self.network else { return };
+            let in_force = self.in_force.clone();
+            let tls: CurrentTls = Arc::new(move || in_force.load().tls.clone());
+            connection::serve(Port::Network(listener, tls), router.clone(), shutdown.clone()).await;
+        };
+        let on_the_socket = async {
+            let Some((listener, _file)) = self.socket else { return };
+            connection::serve(Port::Socket(listener), router.clone(), shutdown.clone()).await;
+        };
+        tokio::join!(on_the_network, on_the_socket);
+    }
+}

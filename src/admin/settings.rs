@@ -1,0 +1,276 @@
+//! Where operators reach the gateway, and who they are: the `admin` section.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::caller::Role;
+pub use super::console::settings::{OpenIdSettings, SignInSettings};
+use crate::secret::Secret;
+
+/// The `admin` section.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSettings {
+    /// The path of the Unix socket for the API and the command line on this machine; the kernel tells who connects, so no token is
+    /// needed. `off`: there is none. Default: `data/admin.sock`.
+    pub socket: AdminSocket,
+    /// Who is who on the socket. Root and the gateway's own user are administrators under their own names unless they stand here;
+    /// nobody else may connect. Where others stand here, the socket can be opened by everybody, and the kernel's word decides.
+    pub actors: Vec<ActorSettings>,
+    /// Address for `/metrics`, `/livez` and `/readyz`, without a password; and for the API and the console, where there are `tokens` or
+    /// `sign_in.openid`. Plain HTTP unless
+    /// there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<SocketAddr>,
+    /// TLS for `listen`; needed for `tokens` on an address that is not loopback.
+    pub tls: Option<AdminTlsSettings>,
+    /// Who may use the API at `listen`, by a bearer token. Default: nobody, the API is served on the socket alone.
+    pub tokens: Vec<AdminTokenSettings>,
+    /// How people sign in to the console, the page at `listen` below `/console/`. With a token of `tokens` they can always.
+    pub sign_in: SignInSettings,
+}
+
+/// Somebody on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActorSettings {
+    /// The user id, as the kernel knows it.
+    pub uid: u32,
+    /// The name in records and logs.
+    pub name: String,
+    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, too; `administrator` may do everything.
+    pub role: Role,
+}
+
+/// Somebody with a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminTokenSettings {
+    /// The name in records and logs.
+    pub name: String,
+    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, too; `administrator` may do everything.
+    pub role: Role,
+    /// The SHA-256 of the token in hexadecimal. The token must be random: `openssl rand -hex 32` makes one.
+    #[schemars(with = "String", regex(pattern = r"^[0-9a-fA-F]{64}$"))]
+    pub sha256: TokenDigest,
+}
+
+/// TLS of the admin listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminTlsSettings {
+    /// PEM file with the certificate, then its intermediates.
+    pub certificate: PathBuf,
+    /// PEM file with its key.
+    pub private_key: PathBuf,
+}
+
+/// A socket, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct AdminSocket(pub Option<PathBuf>);
+
+impl Default for AdminSocket {
+    fn default() -> Self {
+        Self(Some(PathBuf::from("data/admin.sock")))
+    }
+}
+
+impl From<String> for AdminSocket {
+    fn from(text: String) -> Self {
+        Self((text != "off").then(|| PathBuf::from(text)))
+    }
+}
+
+impl From<AdminSocket> for String {
+    fn from(socket: AdminSocket) -> Self {
+        socket.0.map_or_else(|| "off".to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenDigest(pub [u8; 32]);
+
+impl TokenDigest {
+    /// The digest of a token.
+    pub fn of(token: &Secret) -> Self {
+        Self(Sha256::digest(token.expose().as_bytes()).into())
+    }
+}
+
+impl TryFrom<String> for TokenDigest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let problem = || "is no SHA-256: write 64 hexadecimal digits, as `sha256sum` prints them".to_owned();
+        let mut digest = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(problem());
+        }
+        for (octet, place) in digest.iter_mut().zip((0..64).step_by(2)) {
+            *octet = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| problem())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl From<TokenDigest> for String {
+    fn from(digest: TokenDigest) -> Self {
+        digest.0.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+}
+
+/// What is wrong with the section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminProblem {
+    /// The key below `admin`.
+    pub place: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// What to write instead.
+    pub hint: &'static str,
+}
+
+/// The longest path of a socket (`sun_path`, with its end).
+const LONGEST_SOCKET: usize = 107;
+
+/// Who acts by these names in the record is no operator.
+const TAKEN_NAMES: [&str; 2] = ["client", "gateway"];
+
+impl AdminSettings {
+    /// Everything that is wrong with the settings, after paths are resolved.
+    pub fn problems(&self) -> Vec<AdminProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason, hint| problems.push(AdminProblem { place, reason, hint });
+        if let Some(path) = self.socket.0.as_ref().filter(|path| path.as_os_str().len() > LONGEST_SOCKET) {
+            let reason = format!("{} is too long for a socket: {LONGEST_SOCKET} octets at most", path.display());
+            report("socket", reason, "write a shorter path, or off");
+        }
+        match self.listen {
+            None if !self.tokens.is_empty() => {
+                report("tokens", "there is no address to present them at".to_owned(), "write listen beside them");
+            }
+            None if self.tls.is_some() => {
+                report("tls", "there is no address to serve it at".to_owned(), "write listen beside it");
+            }
+            Some(address) if !self.tokens.is_empty() && self.tls.is_none() && !address.ip().is_loopback() => {
+                let reason = "plain HTTP on an address that is not loopback: tokens would travel in clear".to_owned();
+                report("tokens", reason, "add tls, or listen on 127.0.0.1");
+            }
+            None if self.sign_in.openid.is_some() => {
+                report(
+                    "sign_in.openid",
+                    "there is no address to serve the console at".to_owned(),
+                    "write listen beside it",
+                );
+            }
+            Some(address) if self.sign_in.openid.is_some() && self.tls.is_none() && !address.ip().is_loopback() => {
+                let reason = "plain HTTP on an address that is not loopback: sessions would travel in clear".to_owned();
+                report("sign_in.openid", reason, "add tls, or listen on 127.0.0.1");
+            }
+            _ => {}
+        }
+        let names = |place, names: Vec<&String>| {
+            let bad = names.into_iter().find(|name| !is_name(name));
+            let hint = "write 1 to 64 printable characters; client and gateway are taken";
+            bad.map(|name| AdminProblem { place, reason: format!("{name:?} is no name for an operator"), hint })
+        };
+        let mut bad = Vec::new();
+        bad.extend(names("actors", self.actors.iter().map(|actor| &actor.name).collect()));
+        bad.extend(names("tokens", self.tokens.iter().map(|token| &token.name).collect()));
+        if let Some(uid) = twice(self.actors.iter().map(|actor| actor.uid)) {
+            let reason = format!("user id {uid} stands there twice");
+            bad.push(AdminProblem { place: "actors", reason, hint: "one user is one operator" });
+        }
+        if twice(self.tokens.iter().map(|token| token.sha256)).is_some() {
+            let reason = "one token stands there twice".to_owned();
+            bad.push(AdminProblem { place: "tokens", reason, hint: "give each operator a token of their own" });
+        }
+        problems.extend(bad);
+        let sign_in = self.sign_in.problems().into_iter();
+        problems.extend(sign_in.map(|(place, reason, hint)| AdminProblem { place, reason, hint }));
+        problems
+    }
+}
+
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+        && name.trim() == name
+        && !TAKEN_NAMES.contains(&name)
+}
+
+fn twice<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut seen = HashSet::new();
+    values.into_iter().find(|value| !seen.insert(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(yaml: &str) -> Vec<(&'static str, String)> {
+        let settings: AdminSettings = serde_yaml::from_str(yaml).unwrap();
+        settings.problems().into_iter().map(|problem| (problem.place, problem.reason)).collect()
+    }
+
+    fn places(yaml: &str) -> Vec<&'static str> {
+        problems(yaml).into_iter().map(|(place, _)| place).collect()
+    }
+
+    const TOKEN: &str = "tokens: [{ name: ci, role: viewer, sha256: 0000000000000000000000000000000000000000000000000000000000000001 }]";
+
+    #[test]
+    fn the_socket_is_there_unless_it_is_switched_off() {
+        assert_eq!(AdminSettings::default().socket.0, Some(PathBuf::from("data/admin.sock")));
+        assert_eq!(serde_yaml::from_str::<AdminSettings>("socket: off").unwrap().socket.0, None);
+        assert_eq!(AdminSettings::default().problems(), []);
+    }
+
+    #[test]
+    fn tokens_are_for_tls_or_loopback() {
+        assert_eq!(places(TOKEN), ["tokens"]);
+        assert_eq!(places(&format!("listen: 127.0.0.1:1\n{TOKEN}")), [""; 0]);
+        assert_eq!(places(&format!("listen: 192.0.2.1:1\n{TOKEN}")), ["tokens"]);
+        let tls = "tls: { certificate: c, private_key: k }";
+        assert_eq!(places(&format!("listen: 192.0.2.1:1\n{tls}\n{TOKEN}")), [""; 0]);
+        assert_eq!(places(tls), ["tls"]);
+        let openid = "sign_in: { openid: { issuer: https://a.example, client_id: c, console_url: https://b.example, roles: { a: viewer } } }";
+        assert_eq!(places(&format!("listen: 127.0.0.1:1\n{openid}")), [""; 0]);
+        assert_eq!(places(&format!("listen: 192.0.2.1:1\n{openid}")), ["sign_in.openid"]);
+        assert_eq!(places(&format!("listen: 192.0.2.1:1\n{tls}\n{openid}")), [""; 0]);
+        assert_eq!(places(openid), ["sign_in.openid"]);
+    }
+
+    #[test]
+    fn every_operator_has_a_name_of_its_own_that_nobody_else_acts_by() {
+        assert_eq!(places("actors: [{ uid: 1, name: gateway, role: viewer }]"), ["actors"]);
+        assert_eq!(
+            places("actors: [{ uid: 1, name: a, role: viewer }, { uid: 1, name: b, role: viewer }]"),
+            ["actors"]
+        );
+        let entry = TOKEN.trim_start_matches("tokens: [").trim_end_matches(']');
+        assert_eq!(places(&format!("listen: 127.0.0.1:1\ntokens: [{entry}, {entry}]")), ["tokens"]);
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_told() {
+        assert_eq!(places(&format!("socket: /{}", "x".repeat(107))), ["socket"]);
+    }
+
+    #[test]
+    fn a_digest_is_64_hexadecimal_digits() {
+        for text in ["", "00", "zz", &"0".repeat(63), &"é".repeat(32)] {
+            assert!(TokenDigest::try_from(text.to_owned()).is_err(), "{text}");
+        }
+        let digest = TokenDigest::try_from("AB".repeat(32)).unwrap();
+        assert_eq!(String::from(digest), "ab".repeat(32));
+    }
+}

@@ -1,0 +1,107 @@
+//! The Unix socket: made for its owner alone, removed at the end. One that nobody listens on is left over and replaced; one that
+//! somebody listens on is theirs.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tokio::net::UnixListener;
+
+/// The file of a socket that is listened on. Removed when it is dropped, if it is still ours.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+/// Who may open the socket. The kernel's word about who it was decides in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenTo {
+    Owner,
+    Everybody,
+}
+
+/// Makes the socket, and its directory where there is none.
+pub(super) fn listen(path: &Path, open_to: OpenTo) -> io::Result<(UnixListener, SocketFile)> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    remove_leftover(path)?;
+    let listener = UnixListener::bind(path)?;
+    let mode = match open_to {
+        OpenTo::Owner => 0o600,
+        OpenTo::Everybody => 0o666,
+    };
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    let file = SocketFile { path: path.to_owned(), device_and_inode: device_and_inode(path)? };
+    Ok((listener, file))
+}
+
+fn remove_leftover(path: &Path) -> io::Result<()> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no socket"));
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) => Err(error),
+    }
+}
+
+fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_and_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deeper/admin.sock");
+        let (_listener, file) = listen(&path, OpenTo::Owner).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_over_is_replaced_and_a_living_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let (_listener, first) = listen(&path, OpenTo::Owner).unwrap();
+        assert_eq!(listen(&path, OpenTo::Owner).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        // Somebody else took the place: what is there now is not ours to remove.
+        fs::remove_file(&path).unwrap();
+        let _others = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        drop(first);
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        fs::write(&path, "precious").unwrap();
+        assert!(listen(&path, OpenTo::Owner).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+}

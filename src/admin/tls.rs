@@ -1,0 +1,36 @@
+//! TLS of the admin listener, as its files say now.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use super::settings::AdminTlsSettings;
+
+/// A file that TLS needs and cannot use.
+#[derive(Debug, thiserror::Error)]
+#[error("admin.tls {}: {reason}", file.display())]
+pub struct AdminTlsError {
+    file: PathBuf,
+    reason: String,
+}
+
+/// Reads the files.
+pub(super) fn acceptor(settings: &AdminTlsSettings) -> Result<TlsAcceptor, AdminTlsError> {
+    let AdminTlsSettings { certificate, private_key } = settings;
+    let problem = |file: &Path, reason: String| AdminTlsError { file: file.to_owned(), reason };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| problem(certificate, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| problem(private_key, error.to_string()))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map(|builder| builder.with_no_client_auth())
+        .and_then(|builder| builder.with_single_cert(chain, key));
+    let mut config = config.map_err(|error| problem(certificate, error.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,197 @@
+//! All detectors over one stream: each is told everything, and what it raises becomes a finding unless the network is known, the
+//! same was found a moment ago, or there were too many of it.
+
+use std::time::Duration;
+
+use super::detectors;
+use super::finding::{DetectorName, Finding, Raised, Subject};
+use super::observation::Observation;
+use super::settings::{AnomalySettings, Mode};
+use super::sources::{Sources, hash};
+use crate::clock::Timestamp;
+use crate::duration::DurationText;
+use crate::policy::matching::Network;
+
+/// The most findings of one detector in an hour: who makes a million hosts known gets no million findings.
+const MOST_PER_HOUR: u32 = 60;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// One detector: pure over the stream, bounded in memory.
+pub(super) trait Detector: Send {
+    /// Looks at what happened.
+    fn observe(&mut self, observed: &Observation) -> Option<Raised>;
+}
+
+/// How long is only learned, from the first observation on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Learning {
+    length: Duration,
+    began: Option<Timestamp>,
+}
+
+impl Learning {
+    pub(super) fn new(length: DurationText) -> Self {
+        Self { length: length.0, began: None }
+    }
+
+    /// Whether enough was learned; the first call begins it.
+    pub(super) fn is_over(&mut self, at: Timestamp) -> bool {
+        at.since(*self.began.get_or_insert(at)) >= self.length
+    }
+}
+
+/// The number of the window in which the moment lies.
+pub(super) fn window(at: Timestamp, length: DurationText) -> i64 {
+    let length = i64::try_from(length.0.as_millis()).unwrap_or(i64::MAX).max(1);
+    at.unix_millis().div_euclid(length)
+}
+
+/// All detectors that are not off.
+pub struct Detectors {
+    armed: Vec<Armed>,
+    known_networks: Vec<Network>,
+    suppressed: u64,
+}
+
+/// A detector, and what limits its findings.
+struct Armed {
+    name: DetectorName,
+    mode: Mode,
+    cooldown: Duration,
+    detector: Box<dyn Detector>,
+    /// When each subject was found last.
+    found: Sources<Timestamp>,
+    hour: i64,
+    in_hour: u32,
+}
+
+impl Detectors {
+    /// With these thresholds; nothing is known yet.
+    pub fn new(settings: &AnomalySettings) -> Self {
+        let armed = detectors::all(settings).into_iter().filter(|(_, habits, _)| habits.mode != Mode::Off);
+        let armed = armed.map(|(name, habits, detector)| Armed {
+            name,
+            mode: habits.mode,
+            cooldown: habits.cooldown.0,
+            detector,
+            found: Sources::new(settings.sources),
+            hour: 0,
+            in_hour: 0,
+        });
+        Self { armed: armed.collect(), known_networks: settings.known_networks.clone(), suppressed: 0 }
+    }
+
+    /// Looks at what happened. Observations come about in the order of their time.
+    pub fn observe(&mut self, observed: &Observation) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for armed in &mut self.armed {
+            let Some(raised) = armed.detector.observe(observed) else { continue };
+            if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
+                continue;
+            }
+            if armed.has_had_enough(observed.at) {
+                self.suppressed += 1;
+                continue;
+            }
+            armed.found.put(hash(&raised.subject), observed.at);
+            findings.push(Finding {
+                at: observed.at,
+                detector: armed.name,
+                mode: armed.mode,
+                subject: raised.subject,
+                score: raised.score,
+                evidence: raised.evidence,
+                sentence: raised.sentence,
+                request_id: observed.request_id.clone(),
+            });
+        }
+        findings
+    }
+
+    /// How many findings were left out because their detector had found too many in the hour.
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+}
+
+impl Armed {
+    fn is_cooling(&mut self, subject: &Subject, at: Timestamp) -> bool {
+        self.found.find(hash(subject)).is_some_and(|found| at.since(*found) < self.cooldown)
+    }
+
+    fn has_had_enough(&mut self, at: Timestamp) -> bool {
+        let hour = window(at, DurationText(HOUR));
+        if hour > self.hour {
+            (self.hour, self.in_hour) = (hour, 0);
+        }
+        self.in_hour = self.in_hour.saturating_add(1);
+        self.in_hour > MOST_PER_HOUR
+    }
+}
+
+fn is_known(networks: &[Network], subject: &Subject) -> bool {
+    let Subject::Network(network) = subject else { return false };
+    networks.iter().any(|known| known.contains(network.network()) || network.contains(&known.first_address()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::observation::Seen;
+
+    fn guess(second: u32, address: &str, presented: u64) -> Observation {
+        Observation {
+            at: Timestamp::from_unix_millis(1_000_000_000_000 + i64::from(second) * 1000),
+            address: Some(address.parse().unwrap()),
+            request_id: Some(format!("request {second}")),
+            seen: Seen::BadCredential { presented },
+        }
+    }
+
+    fn settings(yaml: &str) -> AnomalySettings {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn found(yaml: &str, seconds: u32) -> Vec<Finding> {
+        let mut detectors = Detectors::new(&settings(yaml));
+        let guesses = (0..seconds).map(|second| guess(second, "192.0.2.1", u64::from(second) * 7919));
+        guesses.flat_map(|guess| detectors.observe(&guess)).collect()
+    }
+
+    #[test]
+    fn the_same_finding_is_not_repeated_before_its_cooldown_is_over() {
+        let found = found("token_guessing: { cooldown: 60s, window: 1h }", 200);
+        let times: Vec<i64> = found.iter().map(|finding| finding.at.unix_seconds()).collect();
+        assert!(times.len() >= 2 && times.windows(2).all(|pair| pair[1] - pair[0] == 60), "{times:?}");
+        assert_eq!(found[0].subject, Subject::Network("192.0.2.0/24".parse().unwrap()));
+        assert!(found[0].request_id.is_some());
+    }
+
+    #[test]
+    fn a_known_network_is_never_the_subject() {
+        for known in ["192.0.2.0/24", "192.0.2.1", "192.0.0.0/16"] {
+            assert_eq!(found(&format!("known_networks: [{known}]"), 200), [], "{known}");
+        }
+        assert!(!found("known_networks: [198.51.100.0/24]", 200).is_empty());
+    }
+
+    #[test]
+    fn what_is_off_does_not_look() {
+        assert_eq!(found("token_guessing: { mode: off }", 200), []);
+    }
+
+    #[test]
+    fn a_detector_that_finds_too_much_is_cut_short_and_that_is_counted() {
+        let mut detectors = Detectors::new(&AnomalySettings::default());
+        let mut found = 0;
+        for network in 0..200_u32 {
+            for guessed in 0..30 {
+                let address = format!("203.{network}.0.1");
+                found += detectors.observe(&guess(guessed, &address, u64::from(guessed) * 104_729)).len();
+            }
+        }
+        assert_eq!(found, 60);
+        assert!(detectors.suppressed() > 100);
+    }
+}

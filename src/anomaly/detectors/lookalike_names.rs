@@ -1,0 +1,172 @@
+//! Names that were admitted and are close to protected ones. The rule of the profile refuses what reads as a protected name; here is
+//! looked for what is one slip away from it (optimal string alignment over what the name reads as), and for a protected name whose
+//! client leads to a host that clients of that name never led to while it was learned.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::first_sights::{domain, is_loopback};
+use crate::anomaly::detector::{Detector, Learning};
+use crate::anomaly::finding::{Raised, Score, Subject, evidence};
+use crate::anomaly::observation::{Observation, Seen};
+use crate::anomaly::settings::{Mode, count, days};
+use crate::anomaly::sources::{Sources, hash};
+use crate::duration::DurationText;
+use crate::policy::lookalike;
+
+/// What is set for `lookalike_names`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LookalikeNamesSettings {
+    /// `off` or `report`. Default: report.
+    pub mode: Mode,
+    /// How long the same host is not found again. Default: 1d.
+    pub cooldown: DurationText,
+    /// The protected names, at least five letters each: shorter ones are a slip away from too many words.
+    /// Default: those of the `mcp` preset.
+    pub names: Vec<String>,
+}
+
+impl Default for LookalikeNamesSettings {
+    fn default() -> Self {
+        let names = NAMES.iter().map(|name| (*name).to_owned());
+        Self { mode: Mode::default(), cooldown: days(1), names: names.collect() }
+    }
+}
+
+/// The names that the `mcp` preset protects, and can be mistaken.
+const NAMES: [&str; 12] = [
+    "Claude",
+    "Claude Code",
+    "Anthropic",
+    "ChatGPT",
+    "OpenAI",
+    "Codex",
+    "Cursor",
+    "Visual Studio Code",
+    "VS Code",
+    "GitHub Copilot",
+    "Perplexity",
+    "Mistral",
+];
+
+/// Shorter names are not compared.
+const SHORTEST: usize = 5;
+
+/// From this length on two slips are still close.
+const LONG: usize = 10;
+
+/// Hosts of a protected name that are remembered.
+const HOSTS: NonZeroU32 = count(256);
+
+pub(in crate::anomaly) struct LookalikeNames {
+    names: Vec<Protected>,
+    learning: Learning,
+}
+
+struct Protected {
+    name: String,
+    reading: String,
+    hosts: Sources<()>,
+}
+
+impl LookalikeNames {
+    pub(in crate::anomaly) fn new(settings: &LookalikeNamesSettings, learning: DurationText) -> Self {
+        let names = settings.names.iter().map(|name| (name, lookalike::reading(name)));
+        let names = names.filter(|(_, reading)| reading.chars().count() >= SHORTEST);
+        let names = names.map(|(name, reading)| Protected { name: name.clone(), reading, hosts: Sources::new(HOSTS) });
+        Self { names: names.collect(), learning: Learning::new(learning) }
+    }
+}
+
+impl Detector for LookalikeNames {
+    fn observe(&mut self, observed: &Observation) -> Option<Raised> {
+        let Seen::Registration(registration) = &observed.seen else { return None };
+        let has_learned = self.learning.is_over(observed.at);
+        let name = registration.client_name.as_ref().filter(|_| registration.admitted)?;
+        let hosts: Vec<&str> =
+            registration.redirect_hosts.iter().filter(|host| !is_loopback(host)).map(|host| domain(host)).collect();
+        if hosts.is_empty() {
+            return None;
+        }
+        let readings = lookalike::readings(name);
+        let near = |reading: &str| {
+            let most = if reading.chars().count() >= LONG { 2 } else { 1 };
+            let apart = readings.iter().map(|other| strsim::osa_distance(reading, other)).min();
+            apart.filter(|apart| *apart <= most)
+        };
+        let close = self.names.iter_mut().filter_map(|protected| Some((near(&protected.reading)?, protected)));
+        let (apart, protected) = close.min_by_key(|(apart, _)| *apart)?;
+        let host = *hosts.iter().find(|host| protected.hosts.find(hash(**host)).is_none())?;
+        if !has_learned {
+            if apart == 0 {
+                for host in &hosts {
+                    protected.hosts.put(hash(*host), ());
+                }
+            }
+            return None;
+        }
+        let how = if apart == 0 { "reads as" } else { "is close to" };
+        Some(Raised {
+            subject: Subject::RedirectHost(host.to_owned()),
+            score: Score::of(if apart == 0 { 0.8 } else { 0.6 }),
+            evidence: vec![evidence("slips", u32::try_from(apart).unwrap_or(u32::MAX))],
+            sentence: format!(
+                "{name:?} {how} the protected name {:?} and leads to {host}, where no client of that name led before",
+                protected.name
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::observation::RegistrationSeen;
+    use crate::anomaly::settings::hours;
+    use crate::clock::Timestamp;
+
+    fn registration(hour: i64, name: &str, host: &str) -> Observation {
+        let seen = RegistrationSeen {
+            client_name: Some(name.to_owned()),
+            redirect_hosts: vec![host.to_owned()],
+            admitted: true,
+            ..RegistrationSeen::default()
+        };
+        Observation {
+            at: Timestamp::from_unix_millis((400_000 + hour) * 3_600_000),
+            address: None,
+            request_id: None,
+            seen: Seen::Registration(Box::new(seen)),
+        }
+    }
+
+    fn detector() -> LookalikeNames {
+        let mut detector = LookalikeNames::new(&LookalikeNamesSettings::default(), hours(24));
+        assert!(detector.observe(&registration(0, "Claude", "claude.ai")).is_none());
+        detector
+    }
+
+    #[test]
+    fn a_slip_away_from_a_protected_name_is_found() {
+        for name in ["Claudee", "Cluade", "Calude Code", "ChatGTP", "Perplexty", "Githb Copilot", "Curser"] {
+            assert!(detector().observe(&registration(25, name, "app.example")).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_not() {
+        for name in ["Claudia", "Cloud Reader", "Chat Server", "Orders", "Complexity", "Minstrels"] {
+            assert!(detector().observe(&registration(25, name, "app.example")).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_protected_name_may_lead_where_it_always_led_and_to_loopback() {
+        let mut detector = detector();
+        assert!(detector.observe(&registration(25, "Claude", "claude.ai")).is_none());
+        assert!(detector.observe(&registration(25, "Claude", "127.0.0.1")).is_none());
+        assert!(detector.observe(&registration(25, "Claude", "evil.example")).is_some());
+    }
+}

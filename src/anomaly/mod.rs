@@ -1,0 +1,22 @@
+//! Who behaves otherwise than usual: observations in, findings out. The detectors are pure over the stream and bounded in memory;
+//! the time is in what they are told, and `watch` is the way to them. They remember nothing across a restart, and say nothing before they have learned what is usual.
+
+mod calendar;
+pub mod detector;
+mod detectors;
+mod distinct;
+pub mod finding;
+mod habit;
+pub mod observation;
+pub mod record;
+pub mod settings;
+mod sources;
+mod surprise;
+pub mod watch;
+
+pub use detector::Detectors;
+pub use finding::{DetectorName, Finding, Score, Subject};
+pub use observation::{Observation, Seen};
+pub use settings::{AnomalySettings, Mode};
+pub use sources::hash as hash_of;
+pub use watch::{Watch, Watcher};

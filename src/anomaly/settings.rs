@@ -1,0 +1,144 @@
+//! The `anomalies` section: what is known, how much is remembered, and each detector's thresholds; these stand with the detectors.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::detectors::credential_spread::CredentialSpreadSettings;
+use super::detectors::dormant_clients::DormantClientsSettings;
+use super::detectors::first_sights::FirstSightsSettings;
+use super::detectors::lookalike_names::LookalikeNamesSettings;
+use super::detectors::never_used::NeverUsedSettings;
+use super::detectors::probing::ProbingSettings;
+use super::detectors::redirect_host_crowds::RedirectHostCrowdsSettings;
+use super::detectors::registration_bursts::RegistrationBurstsSettings;
+use super::detectors::token_errors::TokenErrorsSettings;
+use super::detectors::token_guessing::TokenGuessingSettings;
+use super::detectors::token_request_rates::TokenRequestRatesSettings;
+use super::detectors::unusual_hours::UnusualHoursSettings;
+use super::detectors::widening::WideningSettings;
+use crate::duration::DurationText;
+use crate::policy::matching::Network;
+
+/// What becomes of what a detector sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It does not look.
+    Off,
+    /// It is told, and nothing is done about it.
+    #[default]
+    Report,
+}
+
+impl Mode {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// The `anomalies` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnomalySettings {
+    /// Networks whose doings are known, in CIDR notation: none of them is ever the subject of a finding. Default: none.
+    pub known_networks: Vec<Network>,
+    /// How many sources (registrants, hosts, clients, networks) each detector remembers, about 200 octets each; past that, the one not
+    /// seen for longest is forgotten. Default: 20000.
+    pub sources: NonZeroU32,
+    /// How long detectors that compare with the past only learn, from the start of the gateway. Default: 1d.
+    pub learning: DurationText,
+    /// More registrations than the profile has had at this hour.
+    pub registration_bursts: RegistrationBurstsSettings,
+    /// Many registrants for one redirect host, more than it is used to.
+    pub redirect_host_crowds: RedirectHostCrowdsSettings,
+    /// A redirect host or a statement issuer that was never seen before.
+    pub first_sights: FirstSightsSettings,
+    /// Names close to protected ones, and protected ones with a redirect host they never had.
+    pub lookalike_names: LookalikeNamesSettings,
+    /// Many different bad credentials from one network, or from everywhere.
+    pub token_guessing: TokenGuessingSettings,
+    /// One certificate or token from many networks.
+    pub credential_spread: CredentialSpreadSettings,
+    /// Requests that are refused, adapted and tried again until the rules are known.
+    pub probing: ProbingSettings,
+    /// A certificate or token that registers at an hour at which it never does.
+    pub unusual_hours: UnusualHoursSettings,
+    /// Registrants whose clients are never used.
+    pub never_used: NeverUsedSettings,
+    /// Many clients of long ago used again from one network.
+    pub dormant_clients: DormantClientsSettings,
+    /// A client's token requests far off its own history.
+    pub token_request_rates: TokenRequestRatesSettings,
+    /// A jump in the share of errors at the token endpoint.
+    pub token_errors: TokenErrorsSettings,
+    /// Changes that widen a client (RFC 7592).
+    pub widening: WideningSettings,
+}
+
+impl Default for AnomalySettings {
+    fn default() -> Self {
+        Self {
+            known_networks: Vec::new(),
+            sources: count(20_000),
+            learning: days(1),
+            registration_bursts: RegistrationBurstsSettings::default(),
+            redirect_host_crowds: RedirectHostCrowdsSettings::default(),
+            first_sights: FirstSightsSettings::default(),
+            lookalike_names: LookalikeNamesSettings::default(),
+            token_guessing: TokenGuessingSettings::default(),
+            credential_spread: CredentialSpreadSettings::default(),
+            probing: ProbingSettings::default(),
+            unusual_hours: UnusualHoursSettings::default(),
+            never_used: NeverUsedSettings::default(),
+            dormant_clients: DormantClientsSettings::default(),
+            token_request_rates: TokenRequestRatesSettings::default(),
+            token_errors: TokenErrorsSettings::default(),
+            widening: WideningSettings::default(),
+        }
+    }
+}
+
+/// A default that is not zero.
+pub(super) const fn count(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
+
+pub(super) const fn minutes(number: u64) -> DurationText {
+    DurationText(Duration::from_secs(number * 60))
+}
+
+pub(super) const fn hours(number: u64) -> DurationText {
+    minutes(number * 60)
+}
+
+pub(super) const fn days(number: u64) -> DurationText {
+    hours(number * 24)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_is_the_default() {
+        let written: AnomalySettings = serde_yaml::from_str("probing: { mode: off }").unwrap();
+        assert_eq!(written.probing, ProbingSettings { mode: Mode::Off, ..ProbingSettings::default() });
+        assert_eq!(AnomalySettings { probing: ProbingSettings::default(), ..written }, AnomalySettings::default());
+    }
+
+    #[test]
+    fn a_key_nobody_knows_and_a_threshold_of_nothing_are_refused() {
+        for wrong in ["probings: {}", "probing: { atempts: 3 }", "probing: { attempts: 0 }", "known_networks: [here]"] {
+            assert!(serde_yaml::from_str::<AnomalySettings>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

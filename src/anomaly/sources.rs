@@ -1,0 +1,80 @@
+//! A bounded memory of sources: past its capacity the one that was not seen for longest is forgotten. Names are kept as hashes,
+//! so that one entry takes the same room whatever an attacker writes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use ipnet::IpNet;
+use lru::LruCache;
+
+/// What is remembered of each source.
+pub(super) struct Sources<V>(LruCache<u64, V>);
+
+impl<V> Sources<V> {
+    /// Remembers at most so many.
+    pub(super) fn new(most: NonZeroU32) -> Self {
+        let most = NonZeroUsize::try_from(most).unwrap_or(NonZeroUsize::MIN);
+        Self(LruCache::new(most))
+    }
+
+    /// What is remembered of this one, made now where nothing is.
+    pub(super) fn of(&mut self, key: u64, make: impl FnOnce() -> V) -> &mut V {
+        self.0.get_or_insert_mut(key, make)
+    }
+
+    /// What is remembered of this one.
+    pub(super) fn find(&mut self, key: u64) -> Option<&mut V> {
+        self.0.get_mut(&key)
+    }
+
+    /// Forgets this one, and returns what was remembered of it.
+    pub(super) fn forget(&mut self, key: u64) -> Option<V> {
+        self.0.pop(&key)
+    }
+
+    /// Remembers this of it. What was forgotten for it, or was remembered of it before.
+    pub(super) fn put(&mut self, key: u64, value: V) -> Option<V> {
+        self.0.push(key, value).map(|(_, before)| before)
+    }
+}
+
+/// The same for the same thing, in one process: never written anywhere.
+pub fn hash(thing: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    thing.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The network that counts as one source: /24, for IPv6 /48, which is what one subscriber or one machine room has.
+pub(super) fn network(address: IpAddr) -> IpNet {
+    let (address, length) = match address.to_canonical() {
+        address @ IpAddr::V4(_) => (address, 24),
+        address @ IpAddr::V6(_) => (address, 48),
+    };
+    IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address)).trunc()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_that_was_not_seen_for_longest_is_forgotten() {
+        let mut sources = Sources::new(NonZeroU32::new(2).unwrap());
+        for key in [1, 2, 1, 3] {
+            *sources.of(key, || 0) += 1;
+        }
+        assert_eq!(sources.find(1), Some(&mut 2));
+        assert_eq!(sources.find(2), None);
+        assert_eq!(sources.find(3), Some(&mut 1));
+    }
+
+    #[test]
+    fn one_subscriber_is_one_network() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(network("2001:db8:1:2::3"), "2001:db8:1::/48");
+    }
+}

@@ -1,0 +1,246 @@
+//! Who vouches for a chain: heads and cuts, signed with Ed25519. The key stays out of the store, so that whoever can write there
+//! cannot make another past. Never prints a private key.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::store::{Head, RecordHash, SignedHead};
+
+/// What a signature is made over begins with this: another form is another name.
+const HEAD: &[u8] = b"dcr-gateway audit head 1\0";
+const CUT: &[u8] = b"dcr-gateway audit cut 1\0";
+const KEY: usize = 32;
+
+/// What is stated about a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The chain went up to here.
+    Head,
+    /// What stood before was taken away by retention, this one included.
+    Cut,
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// A line is no key.
+    #[error("line {0}: a key is 32 octets in base64; `dcr-gateway keys audit` makes one")]
+    Line(usize),
+    /// There is no key in it.
+    #[error("there is no key in the file; `dcr-gateway keys audit` makes one")]
+    Empty,
+}
+
+/// The keys of this gateway: the first one signs, all of them are known.
+pub struct SigningKeys {
+    current: Ed25519KeyPair,
+    name: String,
+    known: PublicKeys,
+}
+
+/// Keys by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublicKeys(HashMap<String, [u8; KEY]>);
+
+/// What a statement is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    /// Signed with a key that is known.
+    Signed,
+    /// By nobody.
+    Unsigned,
+    /// Signed with a key that is not known.
+    KeyUnknown,
+    /// The signature is not this key's, or not over this.
+    Forged,
+}
+
+impl SigningKeys {
+    /// Reads the file: one key a line in base64, the first is the current one; what begins with `#` is a comment.
+    ///
+    /// # Errors
+    /// A sentence about the file, never its content.
+    pub fn read(file: &Path) -> Result<Self, KeyFileError> {
+        Self::parse(&Zeroizing::new(std::fs::read_to_string(file)?))
+    }
+
+    /// Makes the file (mode 0600) with this key when it is not there; puts the key at its head when it is. The file is replaced as a
+    /// whole; earlier keys stay, for what they signed.
+    ///
+    /// # Errors
+    /// As [`SigningKeys::read`].
+    pub fn add(file: &Path, key: &[u8; KEY]) -> Result<Self, KeyFileError> {
+        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)?;
+        }
+        let known = match std::fs::read_to_string(file) {
+            Ok(known) => Zeroizing::new(known),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::new(String::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let text = Zeroizing::new(format!("{}\n{}", STANDARD.encode(key), known.as_str()));
+        let keys = Self::parse(&text)?;
+        let beside = file.with_extension("new");
+        let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        made.write_all(text.as_bytes())?;
+        made.sync_all()?;
+        std::fs::rename(&beside, file)?;
+        Ok(keys)
+    }
+
+    fn parse(text: &str) -> Result<Self, KeyFileError> {
+        let mut pairs = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let problem = || KeyFileError::Line(number + 1);
+            let seed = STANDARD.decode(line).map(Zeroizing::new).map_err(|_| problem())?;
+            pairs.push(Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| problem())?);
+        }
+        let mut known = PublicKeys::default();
+        let names: Vec<String> = pairs.iter().filter_map(|pair| known.insert(pair.public_key().as_ref())).collect();
+        let (current, name) = pairs.into_iter().zip(names).next().ok_or(KeyFileError::Empty)?;
+        Ok(Self { current, name, known })
+    }
+
+    /// What the key is called that signs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What verifies its signatures, in base64.
+    pub fn public_key(&self) -> String {
+        STANDARD.encode(self.current.public_key().as_ref())
+    }
+
+    /// What verifies the signatures of all of them.
+    pub const fn known(&self) -> &PublicKeys {
+        &self.known
+    }
+
+    /// States it.
+    pub fn sign(&self, purpose: Purpose, head: Head) -> SignedHead {
+        let signature = STANDARD.encode(self.current.sign(&stated(purpose, &head)).as_ref());
+        SignedHead { head, key: Some(self.name.clone()), signature: Some(signature) }
+    }
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKeys({})", self.name)
+    }
+}
+
+impl PublicKeys {
+    /// Takes a key in base64; false when it is none.
+    pub fn add(&mut self, text: &str) -> bool {
+        STANDARD.decode(text.trim()).ok().and_then(|key| self.insert(&key)).is_some()
+    }
+
+    fn insert(&mut self, key: &[u8]) -> Option<String> {
+        let key: [u8; KEY] = key.try_into().ok()?;
+        let digest: [u8; 32] = Sha256::digest(key).into();
+        let name = RecordHash(digest).to_string()[..16].to_owned();
+        self.0.insert(name.clone(), key);
+        Some(name)
+    }
+
+    /// Whether no key is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it was stated by the holder of a known key.
+    pub fn check(&self, purpose: Purpose, stated_by: &SignedHead) -> Vouched {
+        let (Some(key), Some(signature)) = (&stated_by.key, &stated_by.signature) else { return Vouched::Unsigned };
+        let Some(key) = self.0.get(key) else { return Vouched::KeyUnknown };
+        let Ok(signature) = STANDARD.decode(signature) else { return Vouched::Forged };
+        match UnparsedPublicKey::new(&ED25519, key).verify(&stated(purpose, &stated_by.head), &signature) {
+            Ok(()) => Vouched::Signed,
+            Err(_) => Vouched::Forged,
+        }
+    }
+}
+
+/// A statement without a signature, where no key is configured.
+pub fn unsigned(head: Head) -> SignedHead {
+    SignedHead { head, key: None, signature: None }
+}
+
+fn stated(purpose: Purpose, head: &Head) -> Vec<u8> {
+    let name = match purpose {
+        Purpose::Head => HEAD,
+        Purpose::Cut => CUT,
+    };
+    let mut octets = name.to_vec();
+    octets.extend_from_slice(&(head.writer.0.len() as u64).to_be_bytes());
+    octets.extend_from_slice(head.writer.0.as_bytes());
+    octets.extend_from_slice(&head.sequence.to_be_bytes());
+    octets.extend_from_slice(&head.hash.0);
+    octets.extend_from_slice(&head.at.unix_millis().to_be_bytes());
+    octets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::store::WriterId;
+
+    fn head(sequence: u64) -> Head {
+        let at = Timestamp::from_unix_millis(7);
+        Head { writer: WriterId("w".to_owned()), sequence, hash: RecordHash([3; 32]), at }
+    }
+
+    fn keys(octet: u8) -> SigningKeys {
+        SigningKeys::parse(&STANDARD.encode([octet; KEY])).unwrap()
+    }
+
+    #[test]
+    fn a_statement_is_worth_what_its_signature_is() {
+        let (own, other) = (keys(1), keys(2));
+        let signed = own.sign(Purpose::Head, head(5));
+        assert_eq!(own.known().check(Purpose::Head, &signed), Vouched::Signed);
+        assert_eq!(own.known().check(Purpose::Cut, &signed), Vouched::Forged);
+        assert_eq!(own.known().check(Purpose::Head, &SignedHead { head: head(6), ..signed.clone() }), Vouched::Forged);
+        assert_eq!(other.known().check(Purpose::Head, &signed), Vouched::KeyUnknown);
+        assert_eq!(own.known().check(Purpose::Head, &unsigned(head(5))), Vouched::Unsigned);
+        let mut given = PublicKeys::default();
+        assert!(given.add(&own.public_key()) && !given.add("AAAA"));
+        assert_eq!(given.check(Purpose::Head, &signed), Vouched::Signed);
+    }
+
+    #[test]
+    fn a_key_that_was_added_signs_and_the_earlier_one_is_still_known() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("deeper/audit.key");
+        let before = SigningKeys::add(&file, &[1; KEY]).unwrap();
+        let old = before.sign(Purpose::Head, head(5));
+        SigningKeys::add(&file, &[2; KEY]).unwrap();
+        let keys = SigningKeys::read(&file).unwrap();
+        assert_ne!(keys.name(), before.name());
+        assert_eq!(keys.known().check(Purpose::Head, &old), Vouched::Signed);
+        assert_eq!(keys.sign(Purpose::Head, head(5)).key.as_deref(), Some(keys.name()));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_says_so() {
+        assert!(matches!(SigningKeys::parse("# none\n\n"), Err(KeyFileError::Empty)));
+        assert!(matches!(SigningKeys::parse("# one\nAAAA"), Err(KeyFileError::Line(2))));
+    }
+}

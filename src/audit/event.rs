@@ -1,0 +1,315 @@
+//! The events: a closed list, each with who did it, to what, by which rules, why, and in which request. There is no member in which a
+//! token, a secret or a body would fit; what a registrant wrote freely stays out.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::store::{AuditEntry, StoreError};
+
+/// The most entries of a list in an event.
+const LONGEST_LIST: usize = 32;
+
+/// What happened. `docs/audit.md` explains each; a test compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each has its sentence in `docs/audit.md`")]
+pub enum Kind {
+    // Registrations.
+    RegistrationAdmitted,
+    RegistrationRepeated,
+    RegistrationRefused,
+    RegistrationFailed,
+    RegistrationUnknown,
+    RegistrationResolved,
+    // What clients do with their registration.
+    ClientRead,
+    ClientUpdated,
+    ClientDeleted,
+    ManagementRefused,
+    // What operators do to clients, and time. Bans and lockdowns get their kinds here.
+    ClientApproved,
+    ClientElevated,
+    ClientRejected,
+    ClientSuspended,
+    ClientResumed,
+    ClientRemoved,
+    ClientExpired,
+    // Tokens; their use stands in the event of the registration.
+    TokenCreated,
+    TokenRevoked,
+    // The gateway.
+    ProcessStarted,
+    ProcessStopped,
+    ConfigurationLoaded,
+    ConfigurationRefused,
+    KeyRotated,
+    OperatorRefused,
+    // The record itself.
+    RefusalsCounted,
+    RecordsLost,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 27] = [
+        Self::RegistrationAdmitted,
+        Self::RegistrationRepeated,
+        Self::RegistrationRefused,
+        Self::RegistrationFailed,
+        Self::RegistrationUnknown,
+        Self::RegistrationResolved,
+        Self::ClientRead,
+        Self::ClientUpdated,
+        Self::ClientDeleted,
+        Self::ManagementRefused,
+        Self::ClientApproved,
+        Self::ClientElevated,
+        Self::ClientRejected,
+        Self::ClientSuspended,
+        Self::ClientResumed,
+        Self::ClientRemoved,
+        Self::ClientExpired,
+        Self::TokenCreated,
+        Self::TokenRevoked,
+        Self::ProcessStarted,
+        Self::ProcessStopped,
+        Self::ConfigurationLoaded,
+        Self::ConfigurationRefused,
+        Self::KeyRotated,
+        Self::OperatorRefused,
+        Self::RefusalsCounted,
+        Self::RecordsLost,
+    ];
+
+    /// As it is recorded.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RegistrationAdmitted => "registration_admitted",
+            Self::RegistrationRepeated => "registration_repeated",
+            Self::RegistrationRefused => "registration_refused",
+            Self::RegistrationFailed => "registration_failed",
+            Self::RegistrationUnknown => "registration_unknown",
+            Self::RegistrationResolved => "registration_resolved",
+            Self::ClientRead => "client_read",
+            Self::ClientUpdated => "client_updated",
+            Self::ClientDeleted => "client_deleted",
+            Self::ManagementRefused => "management_refused",
+            Self::ClientApproved => "client_approved",
+            Self::ClientElevated => "client_elevated",
+            Self::ClientRejected => "client_rejected",
+            Self::ClientSuspended => "client_suspended",
+            Self::ClientResumed => "client_resumed",
+            Self::ClientRemoved => "client_removed",
+            Self::ClientExpired => "client_expired",
+            Self::TokenCreated => "token_created",
+            Self::TokenRevoked => "token_revoked",
+            Self::ProcessStarted => "process_started",
+            Self::ProcessStopped => "process_stopped",
+            Self::ConfigurationLoaded => "configuration_loaded",
+            Self::ConfigurationRefused => "configuration_refused",
+            Self::KeyRotated => "key_rotated",
+            Self::OperatorRefused => "operator_refused",
+            Self::RefusalsCounted => "refusals_counted",
+            Self::RecordsLost => "records_lost",
+        }
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Actor {
+    /// Who asked to register.
+    Registrant {
+        /// The rightmost hop that is not a trusted proxy.
+        address: IpAddr,
+        /// SHA-256 of the verified client certificate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<String>,
+        /// Names the initial access token, or its holder and issuer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        /// Who vouches for the software.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        statement_issuer: Option<String>,
+    },
+    /// A client, with its registration access token; the subject names it once the token was found to be good.
+    Client {
+        /// The rightmost hop that is not a trusted proxy.
+        address: IpAddr,
+    },
+    /// Somebody at the admin API or the command line.
+    Operator {
+        /// The name in the configuration, or the user's on this machine.
+        name: String,
+    },
+    /// The gateway by itself.
+    Gateway,
+}
+
+/// What it was done to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "id", rename_all = "snake_case")]
+pub enum Subject {
+    /// A client, by its `client_id`.
+    Client(String),
+    /// A registration in the record.
+    Registration(String),
+    /// An initial access token, by its name.
+    Token(String),
+    /// A configuration, by the SHA-256 of the file.
+    Configuration(String),
+    /// A key, by its name.
+    Key(String),
+    /// A process, by the name of its chain.
+    Process(String),
+    /// The admin API, by the path that was asked for.
+    Api(String),
+}
+
+/// One event. What is not known is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened.
+    pub event: Kind,
+    /// Who did it.
+    pub actor: Actor,
+    /// What it was done to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// The profile that applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Names the rules in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_version: Option<String>,
+    /// The stable name of the reason (`docs/errors.md`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The trace that has more about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// Names the request in logs and in `X-Request-Id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// SHA-256 of the request's body as it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_digest: Option<String>,
+    /// The registration in the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+    /// Scopes that were granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_granted: Option<String>,
+    /// Scopes that were withheld.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope_withheld: Option<String>,
+    /// What a client asked for that it did not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<String>,
+    /// Rules that were violated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<String>,
+    /// Hosts of the redirect URIs; the scheme of those without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uri_hosts: Vec<String>,
+    /// What an operator said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// How many this event stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// When the first of them was, in milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// What kind of events were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Kind>,
+    /// The key that the heads of this chain are signed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<String>,
+}
+
+impl Event {
+    /// Nothing is known but what happened, and who did it.
+    pub const fn new(event: Kind, actor: Actor) -> Self {
+        Self {
+            event,
+            actor,
+            subject: None,
+            profile: None,
+            policy_version: None,
+            reason: None,
+            trace_id: None,
+            request_id: None,
+            request_digest: None,
+            registration: None,
+            scope_granted: None,
+            scope_withheld: None,
+            growth: None,
+            violations: Vec::new(),
+            redirect_uri_hosts: Vec::new(),
+            comment: None,
+            count: None,
+            since: None,
+            counted: None,
+            signing_key: None,
+        }
+    }
+
+    /// The same, about this.
+    #[must_use]
+    pub fn about(self, subject: Subject) -> Self {
+        Self { subject: Some(subject), ..self }
+    }
+
+    /// The same, for this reason.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    /// As it is recorded. The members stand in the order of this type: the text is the same wherever it is written.
+    ///
+    /// # Errors
+    /// It cannot be written, which no event is known to do.
+    pub fn at(mut self, at: Timestamp) -> Result<AuditEntry, StoreError> {
+        self.violations.truncate(LONGEST_LIST);
+        self.redirect_uri_hosts.truncate(LONGEST_LIST);
+        let event = serde_json::to_string(&self).map_err(|error| StoreError(error.into()))?;
+        Ok(AuditEntry { at, event })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_as_it_is_written_and_leaves_out_what_is_not_known() {
+        let actor = Actor::Registrant {
+            address: "192.0.2.7".parse().unwrap(),
+            certificate: None,
+            token: Some("1f".to_owned()),
+            statement_issuer: None,
+        };
+        let event = Event::new(Kind::RegistrationRefused, actor).because("rules_violated");
+        let entry = event.clone().at(Timestamp::from_unix_millis(7)).unwrap();
+        let text = r#"{"event":"registration_refused","actor":{"kind":"registrant","address":"192.0.2.7","token":"1f"},"reason":"rules_violated"}"#;
+        assert_eq!(entry.event, text);
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
+    }
+
+    #[test]
+    fn every_kind_stands_in_the_list_under_its_own_name_and_in_the_document() {
+        let document = include_str!("../../docs/audit.md");
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            assert!(document.contains(&format!("| `{}` |", kind.as_str())), "docs/audit.md: {}", kind.as_str());
+        }
+        let rows = document.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).count();
+        assert_eq!(rows, Kind::ALL.len(), "docs/audit.md explains each kind once, and nothing else in such a row");
+    }
+}

@@ -1,0 +1,299 @@
+//! Writes events down. What was granted or changed is on disk before anybody is told; what was refused is written in bounded numbers
+//! beside the requests, which never wait for it. Beside it heads are signed, and what is too old is taken away.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::chain::{self, Purpose, SigningKeys};
+use super::event::{Actor, Event, Kind, Subject};
+use super::export::{self, Sinks};
+use super::journal::Journal;
+use super::settings::AuditSettings;
+use crate::clock::{Clock, Timestamp};
+use crate::store::{AuditEntry, Head, SignedHead, Store, StoreError, WriterId};
+
+/// So many refusals wait for the store; more are counted and left out.
+const LONGEST_QUEUE: usize = 4096;
+/// So many are written at once.
+const LARGEST_BATCH: usize = 256;
+/// So many records wait for an export; more are left out of it.
+const LONGEST_EXPORT: usize = 8192;
+/// Refusals gather for so long, so that a flood costs a few writes and not one for each.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often what is too old is taken away.
+const CUT_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Takes events; the same for everybody in the process.
+#[derive(Clone, Default)]
+pub struct Recorder(Option<Arc<Inner>>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    noted: mpsc::Sender<(Event, Timestamp)>,
+    lost: AtomicU64,
+}
+
+/// What a chain begins with.
+pub struct Beginning {
+    /// Its name: random.
+    pub writer: WriterId,
+    /// The key that signs its heads; none: nobody vouches for it.
+    pub keys: Option<Arc<SigningKeys>>,
+    /// What this process is: `serve`, `tokens create`.
+    pub command: &'static str,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// What is done beside the requests.
+pub struct Keeper {
+    inner: Arc<Inner>,
+    noted: mpsc::Receiver<(Event, Timestamp)>,
+    journal: Journal,
+    keys: Option<Arc<SigningKeys>>,
+    settings: AuditSettings,
+    writer: WriterId,
+    signed_up_to: Option<u64>,
+    heads: mpsc::Sender<SignedHead>,
+    exporting: tokio::task::JoinHandle<()>,
+}
+
+impl Recorder {
+    /// Records nothing: for benches, and for tools that change nothing.
+    pub const fn silent() -> Self {
+        Self(None)
+    }
+
+    /// Begins a chain in the store, and records that it began. To be called in the runtime that will serve.
+    ///
+    /// # Errors
+    /// The store's; a file to export to.
+    pub async fn begin(
+        store: Arc<dyn Store>,
+        settings: &AuditSettings,
+        beginning: Beginning,
+    ) -> Result<(Self, Keeper), StoreError> {
+        let Beginning { writer, keys, command, now } = beginning;
+        let sinks = Sinks::open(&settings.export).map_err(|error| StoreError(error.into()))?;
+        let (told, telling) = mpsc::channel(LONGEST_EXPORT);
+        let (heads, heads_told) = mpsc::channel(16);
+        let (noted, notes) = mpsc::channel(LONGEST_QUEUE);
+        store.open_chain(writer.clone(), (!sinks.is_empty()).then_some(told)).await?;
+        store.append(vec![started(&writer, keys.as_deref(), command).at(now)?]).await?;
+        let inner = Arc::new(Inner { store, noted, lost: AtomicU64::new(0) });
+        let keeper = Keeper {
+            inner: inner.clone(),
+            noted: notes,
+            journal: Journal::new(settings.refusals),
+            keys,
+            settings: settings.clone(),
+            writer,
+            signed_up_to: None,
+            heads,
+            exporting: tokio::spawn(export::run(sinks, telling, heads_told)),
+        };
+        Ok((Self(Some(inner)), keeper))
+    }
+
+    /// Whether anything is recorded.
+    pub const fn is_silent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The entry of an event that is recorded together with something else; none: nothing is recorded.
+    ///
+    /// # Errors
+    /// It cannot be written, which no event is known to do.
+    pub fn entry(&self, event: impl FnOnce() -> Event, now: Timestamp) -> Result<Vec<AuditEntry>, StoreError> {
+        if self.is_silent() { Ok(Vec::new()) } else { Ok(vec![event().at(now)?]) }
+    }
+
+    /// Records it; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn record(&self, event: Event, now: Timestamp) -> Result<(), StoreError> {
+        let Some(inner) = &self.0 else { return Ok(()) };
+        inner.store.append(vec![event.at(now)?]).await
+    }
+
+    /// Records it soon, within the bounds of refusals; never waits.
+    pub fn note(&self, event: impl FnOnce() -> Event, now: Timestamp) {
+        let Some(inner) = &self.0 else { return };
+        if inner.noted.try_send((event(), now)).is_err() {
+            inner.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn started(writer: &WriterId, keys: Option<&SigningKeys>, command: &str) -> Event {
+    let event = Event::new(Kind::ProcessStarted, Actor::Gateway).about(Subject::Process(writer.0.clone()));
+    let signing_key = keys.map(|keys| keys.name().to_owned());
+    Event { signing_key, ..event.because(command) }
+}
+
+/// Records one event in a chain of its own, which begins and ends with it: for a command that changes something by itself.
+///
+/// # Errors
+/// The store's.
+pub async fn record_alone(store: &dyn Store, beginning: Beginning, event: Event) -> Result<(), StoreError> {
+    let Beginning { writer, keys, command, now } = beginning;
+    store.open_chain(writer.clone(), None).await?;
+    let entries = [started(&writer, keys.as_deref(), command), event, stopped(&writer)];
+    let entries = entries.into_iter().map(|event| event.at(now)).collect::<Result<_, _>>()?;
+    store.append(entries).await?;
+    match store.head(now).await? {
+        Some(head) => store.keep_head(sign(keys.as_deref(), Purpose::Head, head)).await,
+        None => Ok(()),
+    }
+}
+
+fn stopped(writer: &WriterId) -> Event {
+    Event::new(Kind::ProcessStopped, Actor::Gateway).about(Subject::Process(writer.0.clone()))
+}
+
+fn sign(keys: Option<&SigningKeys>, purpose: Purpose, head: Head) -> SignedHead {
+    match keys {
+        Some(keys) => keys.sign(purpose, head),
+        None => chain::unsigned(head),
+    }
+}
+
+enum Due {
+    Noted(usize),
+    Window,
+    Sign,
+    Cut,
+    End,
+}
+
+impl Keeper {
+    /// Keeps at it until `ended` is true; then what is left is written, the last head signed, and everything exported.
+    pub async fn keep(mut self, clock: Arc<dyn Clock>, mut ended: watch::Receiver<bool>) {
+        let mut windows = every(self.settings.refusals.window.0);
+        let mut signing = every(self.settings.sign_every.0);
+        let mut cutting = every(CUT_EVERY);
+        let mut notes = Vec::with_capacity(LARGEST_BATCH);
+        loop {
+            let due = tokio::select! {
+                count = self.noted.recv_many(&mut notes, LARGEST_BATCH) => Due::Noted(count),
+                _ = windows.tick() => Due::Window,
+                _ = signing.tick() => Due::Sign,
+                _ = cutting.tick() => Due::Cut,
+                _ = ended.wait_for(|ended| *ended) => Due::End,
+            };
+            let now = clock.now();
+            match due {
+                Due::Noted(count) => {
+                    self.write_notes(&mut notes).await;
+                    if count < LARGEST_BATCH {
+                        tokio::select! {
+                            () = tokio::time::sleep(GATHER) => {}
+                            _ = ended.wait_for(|ended| *ended) => {}
+                        }
+                    }
+                }
+                Due::Window if self.journal.is_over(now) => self.write_counts(now).await,
+                Due::Window => {}
+                Due::Sign => self.sign_head(now).await,
+                Due::Cut => self.cut(now).await,
+                Due::End => return self.end(now).await,
+            }
+        }
+    }
+
+    async fn write_notes(&mut self, notes: &mut Vec<(Event, Timestamp)>) {
+        let mut due = Vec::new();
+        for (event, at) in notes.drain(..) {
+            due.extend(self.journal.note(event, at).into_iter().map(|event| (event, at)));
+        }
+        self.write(due).await;
+    }
+
+    async fn write_counts(&mut self, now: Timestamp) {
+        let mut due = self.journal.close();
+        let lost = self.inner.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            due.push(Event { count: Some(lost), ..Event::new(Kind::RecordsLost, Actor::Gateway) });
+        }
+        self.write(due.into_iter().map(|event| (event, now)).collect()).await;
+    }
+
+    async fn write(&self, due: Vec<(Event, Timestamp)>) {
+        if due.is_empty() {
+            return;
+        }
+        let count = due.len() as u64;
+        let entries: Result<Vec<_>, _> = due.into_iter().map(|(event, at)| event.at(at)).collect();
+        let written = match entries {
+            Ok(entries) => self.inner.store.append(entries).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            self.inner.lost.fetch_add(count, Ordering::Relaxed);
+            tracing::warn!(%error, count, "refusals were not recorded: their number will be");
+        }
+    }
+
+    /// When there is something new since the last one.
+    async fn sign_head(&mut self, now: Timestamp) {
+        let head = match self.inner.store.head(now).await {
+            Ok(Some(head)) if Some(head.sequence) != self.signed_up_to => head,
+            Ok(_) => return,
+            Err(error) => return tracing::warn!(%error, "the audit log's head is not known, and not signed"),
+        };
+        let sequence = head.sequence;
+        let head = sign(self.keys.as_deref(), Purpose::Head, head);
+        if let Err(error) = self.inner.store.keep_head(head.clone()).await {
+            tracing::warn!(%error, "a head of the audit log is not in the store; it is exported all the same");
+        }
+        self.signed_up_to = Some(sequence);
+        // An export that is so slow gets the next head.
+        let _ = self.heads.try_send(head);
+    }
+
+    async fn cut(&self, now: Timestamp) {
+        let retention = i64::try_from(self.settings.retention.0.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_unix_millis(now.unix_millis().saturating_sub(retention));
+        loop {
+            let cut = async {
+                let expired = self.inner.store.expired(before, now).await?;
+                for head in &expired {
+                    self.inner.store.cut(sign(self.keys.as_deref(), Purpose::Cut, head.clone())).await?;
+                }
+                Ok::<_, StoreError>(expired)
+            };
+            match cut.await {
+                Ok(expired) if expired.is_empty() => return,
+                Ok(expired) => tracing::info!(chains = expired.len(), %before, "old audit records were taken away"),
+                Err(error) => return tracing::warn!(%error, "old audit records cannot be taken away"),
+            }
+        }
+    }
+
+    async fn end(mut self, now: Timestamp) {
+        let mut notes = Vec::new();
+        while let Ok(note) = self.noted.try_recv() {
+            notes.push(note);
+        }
+        self.write_notes(&mut notes).await;
+        self.write_counts(now).await;
+        self.write(vec![(stopped(&self.writer), now)]).await;
+        self.sign_head(now).await;
+        let Self { heads, exporting, .. } = self;
+        drop(heads);
+        if let Err(error) = exporting.await {
+            tracing::warn!(%error, "the export of the audit log broke off");
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

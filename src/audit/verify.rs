@@ -1,0 +1,300 @@
+//! Whether a record is what it was: every hash, every link, every signed head; and where it is not. Pure, over records in the order of their
+//! chains, with memory for one record of each chain.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::chain::{PublicKeys, Purpose, Vouched};
+use crate::store::{AuditRecord, NOTHING_BEFORE, RecordHash, SignedHead, WriterId};
+
+/// So many faults are told; more are counted.
+const MOST_FAULTS: usize = 100;
+
+/// Whether all of every chain is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// From the beginning, or from a cut.
+    Whole,
+    /// It may begin and end anywhere: heads that stand outside of it say nothing.
+    Part,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum Fault {
+    /// The record does not have its hash.
+    Changed,
+    /// It holds another hash than the record before it has: one of the two was made anew.
+    NotLinked,
+    /// Records are missing in front of it.
+    Missing {
+        /// The first that is not there.
+        from: u64,
+    },
+    /// It stands behind a record that it came before, or stands here twice.
+    OutOfOrder {
+        /// The record in front of it.
+        behind: u64,
+    },
+    /// The chain begins here, and nobody says that it was cut here.
+    BeginningMissing,
+    /// A head says that the chain went up to here, and it does not.
+    TailMissing {
+        /// The last record that is there.
+        last: Option<u64>,
+    },
+    /// A head vouches for another record in this place.
+    NotTheHead,
+    /// The cut is at another record than the chain goes on from.
+    NotTheCut,
+    /// A cut that nobody signed, where keys are known: whoever took the beginning away can have written it.
+    CutUnsigned,
+    /// A head or a cut with a signature that is none.
+    Forged,
+    /// A head or a cut signed with a key that is not known.
+    KeyUnknown,
+}
+
+/// Where, and what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// In which chain.
+    pub writer: WriterId,
+    /// At which record.
+    pub sequence: u64,
+    /// What is wrong there.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// What one chain came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainReport {
+    /// Whose.
+    pub writer: WriterId,
+    /// How many records are there.
+    pub records: u64,
+    /// The first of them.
+    pub first: Option<u64>,
+    /// The last of them.
+    pub last: Option<u64>,
+    /// Retention took away what was before, this record included.
+    pub cut: Option<u64>,
+    /// Up to here somebody vouches for it; what is behind could be another's.
+    pub signed_up_to: Option<u64>,
+}
+
+/// What everything came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The chains.
+    pub chains: Vec<ChainReport>,
+    /// What is wrong, the first hundred.
+    pub findings: Vec<Finding>,
+    /// How much is wrong.
+    pub faults: u64,
+    /// Signatures that nobody could check, for there was no key.
+    pub unchecked_signatures: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<(u64, RecordHash)>,
+    first: Option<u64>,
+    records: u64,
+    cut: Option<SignedHead>,
+    /// By their place: what is to be there, and whether somebody vouches for it.
+    heads: BTreeMap<u64, (RecordHash, Vouched)>,
+    signed_up_to: Option<u64>,
+}
+
+/// Takes records, and says what is wrong with them.
+pub struct Verifier {
+    keys: PublicKeys,
+    extent: Extent,
+    chains: BTreeMap<WriterId, State>,
+    findings: Vec<Finding>,
+    faults: u64,
+    unchecked_signatures: u64,
+}
+
+impl Verifier {
+    /// By these keys.
+    pub fn new(keys: PublicKeys, extent: Extent) -> Self {
+        let (chains, findings) = (BTreeMap::new(), Vec::new());
+        Self { keys, extent, chains, findings, faults: 0, unchecked_signatures: 0 }
+    }
+
+    /// A head that was stated; before the records.
+    pub fn head(&mut self, head: &SignedHead) {
+        let vouched = self.vouched(Purpose::Head, head);
+        let chain = self.chains.entry(head.head.writer.clone()).or_default();
+        let known = chain.heads.insert(head.head.sequence, (head.head.hash, vouched));
+        if known.is_some_and(|(hash, _)| hash != head.head.hash) {
+            self.fault(&head.head.writer, head.head.sequence, Fault::NotTheHead);
+        }
+    }
+
+    /// A head that the caller knows to be right, whoever signed it; before the records.
+    pub fn trusted_head(&mut self, writer: &WriterId, sequence: u64, hash: RecordHash) {
+        self.chains.entry(writer.clone()).or_default().heads.insert(sequence, (hash, Vouched::Signed));
+    }
+
+    /// Where retention cut a chain; before the records. Of several the latest counts.
+    pub fn cut(&mut self, cut: &SignedHead) {
+        if self.vouched(Purpose::Cut, cut) == Vouched::Unsigned && !self.keys.is_empty() {
+            self.fault(&cut.head.writer, cut.head.sequence, Fault::CutUnsigned);
+        }
+        let chain = self.chains.entry(cut.head.writer.clone()).or_default();
+        if chain.cut.as_ref().is_none_or(|known| known.head.sequence < cut.head.sequence) {
+            chain.cut = Some(cut.clone());
+        }
+    }
+
+    fn vouched(&mut self, purpose: Purpose, stated: &SignedHead) -> Vouched {
+        let vouched = self.keys.check(purpose, stated);
+        let (writer, sequence) = (&stated.head.writer, stated.head.sequence);
+        match vouched {
+            Vouched::KeyUnknown if self.keys.is_empty() => self.unchecked_signatures += 1,
+            Vouched::KeyUnknown => self.fault(writer, sequence, Fault::KeyUnknown),
+            Vouched::Forged => self.fault(writer, sequence, Fault::Forged),
+            Vouched::Signed | Vouched::Unsigned => {}
+        }
+        vouched
+    }
+
+    /// The next record of its chain.
+    pub fn record(&mut self, record: &AuditRecord) {
+        let AuditRecord { writer, sequence, previous, hash, .. } = record;
+        let mut faults = Vec::new();
+        if record.computed_hash() != *hash {
+            faults.push(Fault::Changed);
+        }
+        let extent = self.extent;
+        if !self.chains.contains_key(writer) {
+            self.chains.insert(writer.clone(), State::default());
+        }
+        let Some(chain) = self.chains.get_mut(writer) else { return };
+        chain.records += 1;
+        match chain.last {
+            None => {
+                faults.extend(chain.beginning(record, extent));
+                chain.first = Some(*sequence);
+            }
+            Some((last, _)) if *sequence <= last => faults.push(Fault::OutOfOrder { behind: last }),
+            Some((last, _)) if *sequence > last + 1 => faults.push(Fault::Missing { from: last + 1 }),
+            Some((_, hash)) if *previous != hash => faults.push(Fault::NotLinked),
+            Some(_) => {}
+        }
+        if let Some((stated, vouched)) = chain.heads.get(sequence) {
+            if stated != hash {
+                faults.push(Fault::NotTheHead);
+            } else if *vouched == Vouched::Signed {
+                chain.signed_up_to = chain.signed_up_to.max(Some(*sequence));
+            }
+        }
+        if chain.last.is_none_or(|(last, _)| last < *sequence) {
+            chain.last = Some((*sequence, *hash));
+        }
+        for fault in faults {
+            self.fault(writer, *sequence, fault);
+        }
+    }
+
+    /// There are no more.
+    pub fn finish(mut self) -> Report {
+        for (writer, chain) in std::mem::take(&mut self.chains) {
+            let last = chain.last.map(|(last, _)| last);
+            let cut = chain.cut.as_ref().map(|cut| cut.head.sequence);
+            // What retention took away is not missing.
+            let reaches = last.max(cut);
+            if self.extent == Extent::Whole
+                && let Some((&sequence, _)) = chain.heads.last_key_value()
+                && reaches.is_none_or(|reaches| sequence > reaches)
+            {
+                self.fault(&writer, sequence, Fault::TailMissing { last });
+            }
+            self.chains.insert(writer, chain);
+        }
+        let report = |(writer, chain): (WriterId, State)| ChainReport {
+            writer,
+            records: chain.records,
+            first: chain.first,
+            last: chain.last.map(|(last, _)| last),
+            cut: chain.cut.map(|cut| cut.head.sequence),
+            signed_up_to: chain.signed_up_to,
+        };
+        Report {
+            chains: self.chains.into_iter().map(report).collect(),
+            findings: self.findings,
+            faults: self.faults,
+            unchecked_signatures: self.unchecked_signatures,
+        }
+    }
+
+    fn fault(&mut self, writer: &WriterId, sequence: u64, fault: Fault) {
+        self.faults += 1;
+        if self.findings.len() < MOST_FAULTS {
+            self.findings.push(Finding { writer: writer.clone(), sequence, fault });
+        }
+    }
+}
+
+impl State {
+    /// A chain begins with nothing before it, or goes on from its cut.
+    fn beginning(&self, record: &AuditRecord, extent: Extent) -> Option<Fault> {
+        match &self.cut {
+            Some(cut) if cut.head.sequence.checked_add(1) == Some(record.sequence) => {
+                (cut.head.hash != record.previous).then_some(Fault::NotTheCut)
+            }
+            _ if record.sequence == 0 => (record.previous != NOTHING_BEFORE).then_some(Fault::NotLinked),
+            _ if extent == Extent::Part => None,
+            Some(cut) if cut.head.sequence < record.sequence => {
+                Some(Fault::Missing { from: cut.head.sequence.saturating_add(1) })
+            }
+            // An export from before the cut still begins where it began.
+            Some(_) | None => Some(Fault::BeginningMissing),
+        }
+    }
+}
+
+impl Report {
+    /// Nothing is wrong.
+    pub const fn is_sound(&self) -> bool {
+        self.faults == 0
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { writer, sequence, fault } = self;
+        write!(f, "chain {}, record {sequence}: ", writer.0)?;
+        match fault {
+            Fault::Changed => f.write_str("it was changed: its hash is another"),
+            Fault::NotLinked => f.write_str("it does not follow the record before it: one of the two was made anew"),
+            Fault::Missing { from } if from + 1 == *sequence => write!(f, "record {from} before it is missing"),
+            Fault::Missing { from } => {
+                write!(f, "records {from} to {} before it are missing", sequence.saturating_sub(1))
+            }
+            Fault::OutOfOrder { behind } => write!(f, "it stands behind record {behind}: the order was changed"),
+            Fault::BeginningMissing => f.write_str("the chain begins here, and no cut says that it may"),
+            Fault::TailMissing { last: Some(last) } => {
+                write!(f, "a head says that the chain reached it, and it ends with record {last}: the tail was cut off")
+            }
+            Fault::TailMissing { last: None } => {
+                f.write_str("a head says that the chain reached it, and there is no record")
+            }
+            Fault::NotTheHead => f.write_str("a head vouches for another record in its place"),
+            Fault::NotTheCut => f.write_str("it does not follow the record at which the chain was cut"),
+            Fault::CutUnsigned => f.write_str("the chain was cut here, and nobody signed that"),
+            Fault::Forged => f.write_str("a head or a cut states it with a signature that is not the key's"),
+            Fault::KeyUnknown => f.write_str("a head or a cut states it, signed with a key that is not known"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

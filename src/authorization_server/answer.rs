@@ -1,0 +1,270 @@
+//! Reads the server's answer to a registration: a client, a refusal, or nonsense. Nothing of the server's that a client must not
+//! see (its tokens, its addresses, its stack traces) gets past this module. Pure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::access::{ClientUris, ServerAccess};
+use super::{RegisterError, Registered};
+use crate::registration::{ErrorCode, json};
+
+/// The server's own access to the client (RFC 7592 §3), and what would tell where the server is.
+const KEPT_BACK: [&str; 2] = ["registration_access_token", "registration_client_uri"];
+
+/// Members whose value is a list of texts.
+const TEXT_LISTS: [&str; 7] = [
+    "redirect_uris",
+    "grant_types",
+    "response_types",
+    "contacts",
+    "request_uris",
+    "default_acr_values",
+    "post_logout_redirect_uris",
+];
+
+/// Members whose value is a number of seconds.
+const SECONDS: [&str; 3] = ["client_id_issued_at", "client_secret_expires_at", "default_max_age"];
+
+/// Longer sentences of the server are not passed on.
+const LONGEST_DESCRIPTION: usize = 200;
+
+/// Whose credential a 401 or 403 speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented {
+    /// The gateway's own, or none.
+    GatewayCredential,
+    /// The registrant's (`credential: forward`).
+    RegistrantCredential,
+}
+
+/// What the answer to a registration is read against.
+#[derive(Debug)]
+pub struct RegistrationCall<'c> {
+    /// The members of the request.
+    pub sent: Map<String, Value>,
+    /// Whose credential went with it.
+    pub presented: Presented,
+    /// Which URIs of management are believed.
+    pub uris: ClientUris<'c>,
+}
+
+/// Reads the answer to a registration request.
+pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
+    let (head, body) = response.into_parts();
+    match head.status {
+        StatusCode::CREATED | StatusCode::OK => registered(&body, call),
+        StatusCode::UNAUTHORIZED => Err(match call.presented {
+            Presented::GatewayCredential => RegisterError::Credential("401".to_owned()),
+            Presented::RegistrantCredential => RegisterError::RegistrantCredential,
+        }),
+        StatusCode::TOO_MANY_REQUESTS => Err(RegisterError::RateLimited { retry_after: retry_after(&head.headers) }),
+        StatusCode::FORBIDDEN => Err(RegisterError::PolicyRefused(quoted(head.status, &body))),
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            let (code, description) = refused(&body);
+            Err(RegisterError::Refused { code, description })
+        }
+        status if status.is_client_error() => Err(RegisterError::Misdirected(quoted(status, &body))),
+        status => Err(RegisterError::Broken(quoted(status, &body))),
+    }
+}
+
+fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
+    let answered = json::parse(body).map_err(|error| RegisterError::Broken(format!("no JSON object: {error}")))?;
+    let client_id = match answered.get("client_id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        _ => return Err(RegisterError::Broken("no client_id in the answer".to_owned())),
+    };
+    let access = ServerAccess::given(&answered, &client_id, call.uris);
+    Ok(Registered { client_id, metadata: sound(answered, call.sent), access })
+}
+
+/// The members of an answer that a client may see. RFC 7591 §3.2.1: the answer holds all registered members; what the server does not
+/// name was registered as sent (`unnamed`).
+pub(super) fn sound(answered: Map<String, Value>, unnamed: Map<String, Value>) -> Map<String, Value> {
+    let mut metadata = unnamed;
+    metadata.extend(answered.into_iter().filter(|(name, value)| is_sound(name, value)));
+    let public = metadata.get("token_endpoint_auth_method").and_then(Value::as_str) == Some("none");
+    if public {
+        // Some servers make up a secret for a public client; handing it out would teach the client to use it.
+        metadata.remove("client_secret");
+        metadata.remove("client_secret_expires_at");
+    } else if metadata.contains_key("client_secret") {
+        // RFC 7591 §3.2.1: REQUIRED if `client_secret` is issued; 0 says that it does not expire.
+        metadata.entry("client_secret_expires_at").or_insert_with(|| 0.into());
+    }
+    metadata
+}
+
+/// Whether a member of the answer may be shown to a client: strict clients break on null, on `""` and on wrong types.
+fn is_sound(name: &str, value: &Value) -> bool {
+    if KEPT_BACK.contains(&name) {
+        return false;
+    }
+    if TEXT_LISTS.contains(&name) {
+        return value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+    }
+    if SECONDS.contains(&name) {
+        return value.is_i64() || value.is_u64();
+    }
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty() || name == "scope",
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(_) => name == "jwks",
+        Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
+/// RFC 7591 §3.2.2: its four codes are passed on; whatever else the server calls it, it is the metadata that it did not like.
+pub(super) fn refused(body: &[u8]) -> (ErrorCode, Option<String>) {
+    let members = json::parse(body).unwrap_or_default();
+    let code = match members.get("error").and_then(Value::as_str) {
+        Some("invalid_redirect_uri") => ErrorCode::InvalidRedirectUri,
+        Some("invalid_software_statement") => ErrorCode::InvalidSoftwareStatement,
+        Some("unapproved_software_statement") => ErrorCode::UnapprovedSoftwareStatement,
+        _ => ErrorCode::InvalidClientMetadata,
+    };
+    let description = members.get("error_description").and_then(Value::as_str);
+    (code, description.filter(|text| fit_for_a_client(text)).map(str::to_owned))
+}
+
+/// One short printable sentence that names no address, no class and no markup of the server's.
+fn fit_for_a_client(text: &str) -> bool {
+    let tells_of_the_inside = ["://", "Exception", "(class ", "org.", "com.", "java.", " at line "];
+    !text.is_empty()
+        && text.len() <= LONGEST_DESCRIPTION
+        && text.bytes().all(|byte| matches!(byte, 0x20..=0x7E) && byte != b'<' && byte != b'>')
+        && !tells_of_the_inside.iter().any(|part| text.contains(part))
+}
+
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// For the log: the status and the beginning of the body, nothing that could break a line. Refusals hold no secret of ours.
+pub(super) fn quoted(status: StatusCode, body: &[u8]) -> String {
+    let beginning = String::from_utf8_lossy(&body[..body.len().min(LONGEST_DESCRIPTION)]);
+    format!("{}: {}", status.as_u16(), beginning.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Response<Bytes> {
+        Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+    }
+
+    fn sent() -> Map<String, Value> {
+        let Value::Object(sent) = json!({
+            "redirect_uris": ["http://localhost/cb"], "token_endpoint_auth_method": "none", "client_name": "Tool"
+        }) else {
+            unreachable!()
+        };
+        sent
+    }
+
+    const URIS: ClientUris<'_> = ClientUris { registration_path: "/register", below_it_only: false };
+
+    fn read_ours(response: Response<Bytes>) -> Result<Registered, RegisterError> {
+        let call = RegistrationCall { sent: sent(), presented: Presented::GatewayCredential, uris: URIS };
+        read(response, call)
+    }
+
+    #[test]
+    fn fills_in_what_was_sent_and_drops_nulls_and_empty_texts() {
+        let body =
+            r#"{"client_id":"c","contacts":null,"client_uri":"","logo_uri":null,"jwks":{"keys":[]},"x":{"y":1}}"#;
+        let registered = read_ours(answer(201, body)).unwrap();
+        let expected = json!({
+            "client_id": "c", "redirect_uris": ["http://localhost/cb"], "token_endpoint_auth_method": "none",
+            "client_name": "Tool", "jwks": {"keys": []}
+        });
+        assert_eq!(Value::Object(registered.metadata), expected);
+    }
+
+    #[test]
+    fn keeps_the_servers_own_token_and_address_apart_from_what_clients_see() {
+        let body =
+            r#"{"client_id":"c","registration_access_token":"t","registration_client_uri":"http://inside:8080/c"}"#;
+        let registered = read_ours(answer(201, body)).unwrap();
+        assert!(!registered.metadata.contains_key("registration_access_token"));
+        assert!(!registered.metadata.contains_key("registration_client_uri"));
+        let access = registered.access.unwrap();
+        assert_eq!(access.registration_client_uri, "/c");
+        assert_eq!(access.registration_access_token.expose(), "t");
+    }
+
+    #[test]
+    fn a_public_client_gets_no_secret_whatever_the_server_says() {
+        let registered = read_ours(answer(201, r#"{"client_id":"c","client_secret":"s"}"#)).unwrap();
+        assert!(!registered.metadata.contains_key("client_secret"));
+    }
+
+    #[test]
+    fn a_secret_comes_with_its_expiry() {
+        let body = r#"{"client_id":"c","client_secret":"s","token_endpoint_auth_method":"client_secret_basic"}"#;
+        let registered = read_ours(answer(201, body)).unwrap();
+        assert_eq!(registered.metadata["client_secret_expires_at"], json!(0));
+    }
+
+    #[test]
+    fn nonsense_is_no_client() {
+        for (status, body) in [
+            (201, "<html>"),
+            (201, "[]"),
+            (201, "{}"),
+            (201, r#"{"client_id":""}"#),
+            (201, r#"{"client_id":7}"#),
+            (302, ""),
+            (500, "oops"),
+            (204, ""),
+        ] {
+            let error = read_ours(answer(status, body)).unwrap_err();
+            assert!(matches!(error, RegisterError::Broken(_)), "{status} {body}: {error}");
+            assert!(!error.surely_nothing_registered());
+        }
+    }
+
+    #[test]
+    fn the_four_codes_of_rfc_7591_are_passed_on() {
+        let body = r#"{"error":"invalid_redirect_uri","error_description":"redirect_uris must not have a fragment"}"#;
+        let Err(RegisterError::Refused { code, description }) = read_ours(answer(400, body)) else { panic!() };
+        assert_eq!(code, ErrorCode::InvalidRedirectUri);
+        assert_eq!(description.as_deref(), Some("redirect_uris must not have a fragment"));
+    }
+
+    #[test]
+    fn the_insides_of_the_server_are_not_passed_on() {
+        for description in
+            ["Unrecognized field (class org.keycloak.X)", "see http://10.0.0.1/", "<b>no</b>", "at\nX.java"]
+        {
+            let body = json!({"error": "invalid_client_metadata", "error_description": description}).to_string();
+            let Err(RegisterError::Refused { description, .. }) = read_ours(answer(400, &body)) else { panic!() };
+            assert_eq!(description, None);
+        }
+    }
+
+    #[test]
+    fn each_refusal_gives_the_token_use_back() {
+        for (status, body) in
+            [(403, r#"{"error":"insufficient_scope"}"#), (400, "<html>"), (422, "{}"), (404, ""), (415, "")]
+        {
+            assert!(read_ours(answer(status, body)).unwrap_err().surely_nothing_registered(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_401_speaks_of_whoever_presented_the_credential() {
+        assert!(matches!(read_ours(answer(401, "")), Err(RegisterError::Credential(_))));
+        let call = RegistrationCall { sent: sent(), presented: Presented::RegistrantCredential, uris: URIS };
+        let theirs = read(answer(401, ""), call);
+        assert!(matches!(theirs, Err(RegisterError::RegistrantCredential)));
+    }
+}

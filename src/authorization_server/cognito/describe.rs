@@ -1,0 +1,103 @@
+//! A client as Cognito has it: what a clearance becomes there, and what the pool's description says in the members of RFC 7591. Pure.
+
+use aws_sdk_cognitoidentityprovider::types::{OAuthFlowType, UserPoolClientType};
+use serde_json::{Map, Value};
+
+use crate::authorization_server::Recorded;
+use crate::policy::Clearance;
+use crate::registration::ScopeSet;
+use crate::secret::Secret;
+
+/// The members that are registered: those that the pool has a place for, and those that only describe the client and that the
+/// gateway's record keeps. What Cognito would not do (keys, algorithms, logout channels) is left out, so nobody is told that it was registered.
+pub(in crate::authorization_server) const MEMBERS: &[&str] = &[
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "grant_types",
+    "response_types",
+    "token_endpoint_auth_method",
+    "application_type",
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "tos_uri",
+    "policy_uri",
+    "contacts",
+    "software_id",
+    "software_version",
+    "scope",
+];
+
+/// What of an app client follows from a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Description {
+    pub(super) name: Option<String>,
+    pub(super) has_secret: bool,
+    pub(super) callback_urls: Vec<String>,
+    pub(super) logout_urls: Vec<String>,
+    pub(super) flows: Vec<OAuthFlowType>,
+    pub(super) scopes: Vec<String>,
+}
+
+impl Description {
+    pub(super) fn of(clearance: &Clearance) -> Self {
+        let uris = clearance.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
+        Self::made(clearance.metadata(), uris, &clearance.scopes().granted)
+    }
+
+    /// Of a client in the record.
+    pub(super) fn recorded(recorded: Recorded<'_>) -> Self {
+        Self::made(recorded.metadata, texts(recorded.metadata, "redirect_uris"), recorded.scopes)
+    }
+
+    fn made(metadata: &Map<String, Value>, callback_urls: Vec<String>, scopes: &ScopeSet) -> Self {
+        let grants = texts(metadata, "grant_types");
+        // RFC 7591 §2: without grant_types it is the code grant.
+        let mut flows = Vec::new();
+        if grants.is_empty() || grants.iter().any(|grant| grant == "authorization_code") {
+            flows.push(OAuthFlowType::Code);
+        }
+        if grants.iter().any(|grant| grant == "client_credentials") {
+            flows.push(OAuthFlowType::ClientCredentials);
+        }
+        Self {
+            name: metadata.get("client_name").and_then(Value::as_str).map(str::to_owned),
+            has_secret: metadata.get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none"),
+            callback_urls,
+            logout_urls: texts(metadata, "post_logout_redirect_uris"),
+            flows,
+            scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        }
+    }
+}
+
+/// What the pool says of a client, in the members of RFC 7591, of those that it has a place for. Its name is the pool's own.
+pub(super) fn members(client: &UserPoolClientType) -> Map<String, Value> {
+    let mut members = assigned(client);
+    members.insert("redirect_uris".to_owned(), client.callback_urls().to_vec().into());
+    members.insert("scope".to_owned(), client.allowed_o_auth_scopes().join(" ").into());
+    if !client.logout_urls().is_empty() {
+        members.insert("post_logout_redirect_uris".to_owned(), client.logout_urls().to_vec().into());
+    }
+    members
+}
+
+/// What Cognito assigned: the identifier, and when.
+pub(super) fn assigned(client: &UserPoolClientType) -> Map<String, Value> {
+    let mut members = Map::new();
+    members.insert("client_id".to_owned(), client.client_id().unwrap_or_default().into());
+    if let Some(created) = client.creation_date() {
+        members.insert("client_id_issued_at".to_owned(), created.secs().into());
+    }
+    members
+}
+
+/// The secret, where the client has one.
+pub(super) fn secret(client: &UserPoolClientType) -> Option<Secret> {
+    client.client_secret().filter(|secret| !secret.is_empty()).map(Secret::new)
+}
+
+fn texts(members: &Map<String, Value>, name: &str) -> Vec<String> {
+    let list = members.get(name).and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}

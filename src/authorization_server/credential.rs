@@ -1,0 +1,266 @@
+//! The gateway's own credential at the registration endpoint. The registrant's initial access token never goes there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use serde_json::Value;
+
+use super::transport::{Limits, Purpose, Transport};
+use crate::clock::{Clock, Timestamp};
+use crate::fetch::basic;
+use crate::registration::json;
+use crate::secret::Secret;
+
+/// A token is renewed this long before it ends, so that it does not end on the way.
+const RENEW_BEFORE: Duration = Duration::from_secs(30);
+
+/// RFC 6749 §5.1 only recommends `expires_in`; without it a token is taken to be good for this long.
+const LIFETIME_UNLESS_TOLD: Duration = Duration::from_secs(60);
+
+/// What the gateway presents.
+pub enum Credential {
+    /// Nothing.
+    None,
+    /// The registrant's own `Authorization` header.
+    Forward,
+    /// A fixed bearer token.
+    Bearer(Secret),
+    /// An access token by the client credentials grant, kept until shortly before it ends.
+    ClientCredentials(AccessTokenSource),
+}
+
+/// Why the gateway has no credential to present.
+#[derive(Debug, thiserror::Error)]
+#[error("no access token by the client credentials grant: {0}")]
+pub struct CredentialError(String);
+
+/// Gets and keeps an access token (RFC 6749 §4.4).
+pub struct AccessTokenSource {
+    client: GatewayClient,
+    endpoint: TokenEndpoint,
+    clock: Arc<dyn Clock>,
+    current: ArcSwapOption<AccessToken>,
+    /// One renewal at a time: the others wait for it and use what it brought.
+    renewal: tokio::sync::Mutex<()>,
+}
+
+/// The gateway's own client at the server.
+pub struct GatewayClient {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// The `scope` to ask for.
+    pub scope: Option<String>,
+}
+
+/// Where access tokens are got.
+pub enum TokenEndpoint {
+    /// A path that the configuration names.
+    Path(String),
+    /// The path of `token_endpoint` in the first of these documents that has one.
+    DiscoveredAt(Vec<String>),
+}
+
+struct AccessToken {
+    text: Secret,
+    expires_at: Timestamp,
+}
+
+impl AccessTokenSource {
+    /// A source that has not asked for a token yet.
+    pub fn new(client: GatewayClient, endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
+        Self { client, endpoint, clock, current: ArcSwapOption::empty(), renewal: tokio::sync::Mutex::new(()) }
+    }
+
+    /// An access token that is good for a while yet.
+    pub async fn get(&self, transport: &dyn Transport, limits: Limits) -> Result<Secret, CredentialError> {
+        if let Some(token) = self.usable() {
+            return Ok(token);
+        }
+        let _turn = self.renewal.lock().await;
+        if let Some(token) = self.usable() {
+            return Ok(token);
+        }
+        let token = self.ask(transport, limits).await?;
+        let text = token.text.clone();
+        self.current.store(Some(Arc::new(token)));
+        Ok(text)
+    }
+
+    /// The server refused this token: the next call gets another one.
+    pub fn forget(&self, refused: &Secret) {
+        if self.current.load().as_ref().is_some_and(|token| token.text == *refused) {
+            self.current.store(None);
+        }
+    }
+
+    fn usable(&self) -> Option<Secret> {
+        let current = self.current.load();
+        let token = current.as_ref()?;
+        (self.clock.now().after(RENEW_BEFORE) < token.expires_at).then(|| token.text.clone())
+    }
+
+    async fn ask(&self, transport: &dyn Transport, limits: Limits) -> Result<AccessToken, CredentialError> {
+        let path = match &self.endpoint {
+            TokenEndpoint::Path(path) => path.clone(),
+            TokenEndpoint::DiscoveredAt(documents) => discovered(documents, transport, limits).await?,
+        };
+        let request = Request::post(path)
+            .extension(Purpose::TOKEN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, self.client.basic()?)
+            .body(Bytes::from(self.client.form()))
+            .map_err(|error| CredentialError(error.to_string()))?;
+        let asked_at = self.clock.now();
+        let response = transport.send(request, limits).await.map_err(|error| CredentialError(error.to_string()))?;
+        if response.status() != StatusCode::OK {
+            return Err(CredentialError(format!("the token endpoint answered {}", response.status().as_u16())));
+        }
+        let members = json::parse(response.body()).map_err(|error| CredentialError(error.to_string()))?;
+        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| is_header_safe(text)) else {
+            return Err(CredentialError("the answer holds no access_token".to_owned()));
+        };
+        let lifetime = members.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
+        Ok(AccessToken {
+            text: Secret::new(text),
+            expires_at: asked_at.after(lifetime.unwrap_or(LIFETIME_UNLESS_TOLD)),
+        })
+    }
+}
+
+impl GatewayClient {
+    /// RFC 6749 §4.4.2.
+    fn form(&self) -> String {
+        let mut form = url::form_urlencoded::Serializer::new("grant_type=client_credentials".to_owned());
+        if let Some(scope) = &self.scope {
+            form.append_pair("scope", scope);
+        }
+        form.finish()
+    }
+
+    fn basic(&self) -> Result<HeaderValue, CredentialError> {
+        basic(&self.id, &self.secret).ok_or_else(|| CredentialError("it fits into no header".to_owned()))
+    }
+}
+
+/// The path of the token endpoint by the server's metadata. Only the path: where the server is, the configuration says.
+async fn discovered(
+    documents: &[String],
+    transport: &dyn Transport,
+    limits: Limits,
+) -> Result<String, CredentialError> {
+    for document in documents {
+        let request = Request::get(document.as_str())
+            .extension(Purpose::DISCOVERY)
+            .header(header::ACCEPT, "application/json")
+            .body(Bytes::new());
+        let request = request.map_err(|error| CredentialError(error.to_string()))?;
+        let response = transport.send(request, limits).await.map_err(|error| CredentialError(error.to_string()))?;
+        let members = json::parse(response.body()).unwrap_or_default();
+        let endpoint = members.get("token_endpoint").and_then(Value::as_str).and_then(|url| url::Url::parse(url).ok());
+        if let Some(endpoint) = endpoint {
+            return Ok(endpoint.path().to_owned());
+        }
+    }
+    Err(CredentialError("the server's metadata names no token_endpoint; set client_credentials.token_path".to_owned()))
+}
+
+/// RFC 6750 §2.1: what a bearer token may consist of.
+fn is_header_safe(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::transport::TransportError;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    struct SetClock(AtomicI64);
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_millis(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    /// A token endpoint that numbers its tokens, each good for 100 s.
+    #[derive(Default)]
+    struct Server {
+        asked: AtomicUsize,
+        authorization: Mutex<String>,
+    }
+
+    #[async_trait::async_trait]
+    impl Transport for Server {
+        async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<http::Response<Bytes>, TransportError> {
+            if request.uri().path().starts_with("/.well-known/") {
+                let body = r#"{"token_endpoint":"https://elsewhere.example/oauth/token"}"#;
+                return Ok(http::Response::new(Bytes::from_static(body.as_bytes())));
+            }
+            assert_eq!(request.uri().path(), "/oauth/token");
+            *self.authorization.lock().unwrap() = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
+            let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::task::yield_now().await;
+            Ok(http::Response::new(Bytes::from(format!(r#"{{"access_token":"t{number}","expires_in":100}}"#))))
+        }
+    }
+
+    const LIMITS: Limits = Limits { total: Duration::from_secs(1), response_bytes: 10_000 };
+
+    fn source(clock: Arc<SetClock>) -> AccessTokenSource {
+        let client = GatewayClient { id: "dcr:gateway".into(), secret: Secret::new("s e/cret"), scope: None };
+        let endpoint = TokenEndpoint::DiscoveredAt(vec!["/.well-known/oauth-authorization-server".into()]);
+        AccessTokenSource::new(client, endpoint, clock)
+    }
+
+    #[tokio::test]
+    async fn one_token_serves_until_shortly_before_its_end() {
+        let (server, clock) = (Server::default(), Arc::new(SetClock(AtomicI64::new(0))));
+        let source = source(clock.clone());
+        let get = async || source.get(&server, LIMITS).await.unwrap().expose().to_owned();
+        assert_eq!(get().await, "t1");
+        clock.0.store(69_999, Ordering::SeqCst);
+        assert_eq!(get().await, "t1");
+        clock.0.store(70_000, Ordering::SeqCst);
+        assert_eq!(get().await, "t2");
+    }
+
+    #[tokio::test]
+    async fn many_at_once_ask_once() {
+        let server = Server::default();
+        let source = source(Arc::new(SetClock(AtomicI64::new(0))));
+        let (a, b, c) =
+            tokio::join!(source.get(&server, LIMITS), source.get(&server, LIMITS), source.get(&server, LIMITS));
+        assert!(a.is_ok() && b.is_ok() && c.is_ok());
+        assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_not_used_again() {
+        let server = Server::default();
+        let source = source(Arc::new(SetClock(AtomicI64::new(0))));
+        let first = source.get(&server, LIMITS).await.unwrap();
+        source.forget(&first);
+        assert_eq!(source.get(&server, LIMITS).await.unwrap().expose(), "t2");
+        source.forget(&first);
+        assert_eq!(source.get(&server, LIMITS).await.unwrap().expose(), "t2");
+    }
+
+    #[tokio::test]
+    async fn id_and_secret_are_urlencoded_before_they_are_joined() {
+        let server = Server::default();
+        source(Arc::new(SetClock(AtomicI64::new(0)))).get(&server, LIMITS).await.unwrap();
+        let expected = format!("Basic {}", STANDARD.encode("dcr%3Agateway:s+e%2Fcret"));
+        assert_eq!(*server.authorization.lock().unwrap(), expected);
+    }
+}

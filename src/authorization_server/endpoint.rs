@@ -1,0 +1,342 @@
+//! Registration and management over HTTP, at the server's RFC 7591 and RFC 7592 endpoints: credential, request, answer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::access::ClientUris;
+use super::answer::{self, Presented, RegistrationCall};
+use super::credential::Credential;
+use super::dialect::Dialect;
+use super::management::{self, ManagementCall, Update};
+use super::transport::{Limits, Purpose, Transport, TransportError};
+use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
+use crate::policy::Clearance;
+use crate::secret::Secret;
+
+/// The registration endpoint of the server.
+pub struct Endpoint {
+    /// How requests get there.
+    pub transport: Arc<dyn Transport>,
+    /// The path of the endpoint.
+    pub path: String,
+    /// How the server wants to be spoken to.
+    pub dialect: Dialect,
+    /// What the gateway presents.
+    pub credential: Credential,
+    /// How long a call may take, and how large its answer may be.
+    pub limits: Limits,
+}
+
+#[async_trait]
+impl Registrar for Endpoint {
+    async fn register(
+        &self,
+        _registration: &str,
+        clearance: &Clearance,
+        own_authorization: Option<&Secret>,
+    ) -> Result<Registered, RegisterError> {
+        let sent = self.dialect.outgoing(clearance);
+        let response = self.send(&sent, own_authorization).await?;
+        let presented = match self.credential {
+            Credential::Forward => Presented::RegistrantCredential,
+            _ => Presented::GatewayCredential,
+        };
+        answer::read(response, RegistrationCall { sent, presented, uris: self.client_uris() })
+    }
+
+    fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError> {
+        let response = self.manage(Method::GET, access, None).await?;
+        management::read(response, ManagementCall { access, uris: self.client_uris(), update: None })
+    }
+
+    async fn update(
+        &self,
+        access: &ServerAccess,
+        client_id: &str,
+        clearance: &Clearance,
+        client_secret: Option<&Secret>,
+    ) -> Result<Managed, ManageError> {
+        let registered = self.dialect.outgoing(clearance);
+        let sent = self.dialect.update(&registered, client_id, client_secret);
+        let response = self.manage(Method::PUT, access, Some(&sent)).await?;
+        let update = Some(Update { client_id, registered: &registered });
+        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+    }
+
+    async fn restate(&self, access: &ServerAccess, recorded: Recorded<'_>) -> Result<Managed, ManageError> {
+        let Recorded { client_id, client_secret, .. } = recorded;
+        let registered = self.dialect.restated(recorded);
+        let sent = self.dialect.update(&registered, client_id, client_secret);
+        let response = self.manage(Method::PUT, access, Some(&sent)).await?;
+        let update = Some(Update { client_id, registered: &registered });
+        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+    }
+
+    async fn delete(&self, access: &ServerAccess) -> Result<(), ManageError> {
+        management::read_deletion(&self.manage(Method::DELETE, access, None).await?)
+    }
+}
+
+impl Endpoint {
+    async fn send(
+        &self,
+        members: &Map<String, Value>,
+        own_authorization: Option<&Secret>,
+    ) -> Result<http::Response<Bytes>, RegisterError> {
+        let body =
+            Bytes::from(serde_json::to_vec(members).map_err(|error| RegisterError::Unreachable(error.to_string()))?);
+        let source = match &self.credential {
+            Credential::None => return self.post(body, None).await,
+            Credential::Forward => return self.post(body, own_authorization.map(|own| own.expose().to_owned())).await,
+            Credential::Bearer(token) => return self.post(body, Some(format!("Bearer {}", token.expose()))).await,
+            Credential::ClientCredentials(source) => source,
+        };
+        let mut token = self.access_token(source).await?;
+        let response = self.post(body.clone(), Some(format!("Bearer {}", token.expose()))).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(response);
+        }
+        // Revoked before its time, or the server lost its sessions: a 401 registered nothing, so once more with a fresh one.
+        source.forget(&token);
+        token = self.access_token(source).await?;
+        self.post(body, Some(format!("Bearer {}", token.expose()))).await
+    }
+
+    async fn access_token(&self, source: &super::credential::AccessTokenSource) -> Result<Secret, RegisterError> {
+        let token = source.get(self.transport.as_ref(), self.limits).await;
+        token.map_err(|error| RegisterError::Credential(error.to_string()))
+    }
+
+    async fn post(&self, body: Bytes, authorization: Option<String>) -> Result<http::Response<Bytes>, RegisterError> {
+        let mut request = Request::post(self.path.as_str())
+            .extension(Purpose::REGISTRATION)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json");
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(body).map_err(|error| RegisterError::Unreachable(error.to_string()))?;
+        self.transport.send(request, self.limits).await.map_err(|error| match error {
+            TransportError::NotSent(_) | TransportError::ConnectTimedOut => {
+                RegisterError::Unreachable(error.to_string())
+            }
+            TransportError::TimedOut => RegisterError::TimedOut,
+            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
+                RegisterError::Broken(error.to_string())
+            }
+        })
+    }
+
+    fn client_uris(&self) -> ClientUris<'_> {
+        self.dialect.client_uris(&self.path)
+    }
+
+    /// One call with the server's own token for the client; the transport does not repeat it either.
+    async fn manage(
+        &self,
+        method: Method,
+        access: &ServerAccess,
+        members: Option<&Map<String, Value>>,
+    ) -> Result<http::Response<Bytes>, ManageError> {
+        let not_sent = |error: String| ManageError::Unreachable(error);
+        let body = members.map(serde_json::to_vec).transpose().map_err(|error| not_sent(error.to_string()))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(access.registration_client_uri.as_str())
+            .extension(Purpose::MANAGEMENT)
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", access.registration_access_token.expose()));
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Bytes::from(body.unwrap_or_default()));
+        let request = request.map_err(|error| not_sent(error.to_string()))?;
+        self.transport.send(request, self.limits).await.map_err(|error| match error {
+            TransportError::NotSent(_) | TransportError::ConnectTimedOut => not_sent(error.to_string()),
+            TransportError::TimedOut => ManageError::TimedOut,
+            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
+                ManageError::Broken(error.to_string())
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use http::Response;
+    use serde_json::{Value, json};
+
+    use super::super::settings::{AuthorizationServerSettings, Kind};
+    use super::*;
+    use crate::authorization_server::Asked;
+    use crate::policy::{self, Profile};
+    use crate::registration::{ClientMetadata, ScopeSet};
+
+    /// Answers what it was told to, in order; keeps what it was sent.
+    #[derive(Default)]
+    struct Script {
+        answers: Mutex<VecDeque<(u16, Value)>>,
+        sent: Mutex<Vec<Request<Bytes>>>,
+    }
+
+    #[async_trait]
+    impl Transport for Script {
+        async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
+            self.sent.lock().unwrap().push(request);
+            let next = self.answers.lock().unwrap().pop_front();
+            let (status, body) = next.ok_or(TransportError::TimedOut)?;
+            Ok(Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap())
+        }
+    }
+
+    struct World {
+        script: Arc<Script>,
+        endpoint: Endpoint,
+    }
+
+    fn world(kind: Kind, answers: &[(u16, Value)]) -> World {
+        let script = Arc::new(Script::default());
+        script.answers.lock().unwrap().extend(answers.iter().cloned());
+        let settings: AuthorizationServerSettings =
+            serde_yaml::from_str("{ kind: keycloak, issuer: https://a.example, url: http://inside }").unwrap();
+        let endpoint = Endpoint {
+            transport: script.clone(),
+            path: "/register".to_owned(),
+            dialect: Dialect::of(&AuthorizationServerSettings { kind, ..settings }),
+            credential: Credential::Bearer(Secret::new("the gateway's own")),
+            limits: Limits { total: Duration::from_secs(1), response_bytes: 10_000 },
+        };
+        World { script, endpoint }
+    }
+
+    impl World {
+        fn sent(&self) -> Vec<(Method, String, String, Value)> {
+            let sent = self.script.sent.lock().unwrap();
+            let told = sent.iter().map(|request| {
+                assert_eq!(request.extensions().get(), Some(&Purpose::MANAGEMENT));
+                let authorization = request.headers()[header::AUTHORIZATION].to_str().unwrap().to_owned();
+                let body = serde_json::from_slice(request.body()).unwrap_or_default();
+                (request.method().clone(), request.uri().to_string(), authorization, body)
+            });
+            told.collect()
+        }
+    }
+
+    fn clearance(metadata: &Value) -> Clearance {
+        let yaml = r#"
+name: tools
+match: {}
+redirect_uris: { https: [{ host: app.example.com }], loopback: allow }
+scopes: { initial: [openid], allowed: [openid, profile] }
+"#;
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let members = crate::registration::json::parse(&serde_json::to_vec(metadata).unwrap()).unwrap();
+        policy::judge(&profile, &ClientMetadata::from_json(members)).result.unwrap()
+    }
+
+    fn tool() -> Clearance {
+        clearance(&json!({
+            "redirect_uris": ["http://127.0.0.1:4711/cb"], "scope": "openid profile", "token_endpoint_auth_method": "none"
+        }))
+    }
+
+    fn access() -> ServerAccess {
+        ServerAccess {
+            registration_client_uri: "/register/c-1".to_owned(),
+            registration_access_token: Secret::new("t1"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_managed_with_its_own_token_and_asked_once() {
+        let World { script, endpoint } = world(Kind::Rfc7591, &[]);
+        let _ = endpoint.read(&access()).await;
+        let _ = endpoint.update(&access(), "c-1", &tool(), None).await;
+        let _ = endpoint.delete(&access()).await;
+        script.answers.lock().unwrap().push_back((401, json!({"error": "invalid_token"})));
+        assert!(matches!(endpoint.read(&access()).await, Err(ManageError::Gone(_))));
+        let sent = World { script, endpoint }.sent();
+        let methods: Vec<&Method> = sent.iter().map(|(method, ..)| method).collect();
+        assert_eq!(methods, [Method::GET, Method::PUT, Method::DELETE, Method::GET]);
+        for (_, uri, authorization, _) in sent {
+            assert_eq!((uri.as_str(), authorization.as_str()), ("/register/c-1", "Bearer t1"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_update_says_everything_anew_and_which_client_and_secret() {
+        let world = world(Kind::Rfc7591, &[(200, json!({"client_id": "c-1", "registration_access_token": "t2"}))]);
+        let clearance = clearance(&json!({"redirect_uris": ["https://app.example.com/cb"]}));
+        let managed = world.endpoint.update(&access(), "c-1", &clearance, Some(&Secret::new("s"))).await.unwrap();
+        assert_eq!(managed.access.unwrap().registration_access_token, Secret::new("t2"));
+        assert_eq!(managed.metadata["redirect_uris"], json!(["https://app.example.com/cb"]));
+        assert!(!managed.metadata.contains_key("client_secret"), "what was sent is not what the server said");
+        let expected = json!({
+            "client_id": "c-1", "client_secret": "s", "redirect_uris": ["https://app.example.com/cb"],
+            "grant_types": ["authorization_code"], "response_types": ["code"], "scope": "openid",
+            "token_endpoint_auth_method": "client_secret_basic"
+        });
+        assert_eq!(world.sent()[0].3, expected);
+    }
+
+    #[tokio::test]
+    async fn what_the_record_says_is_put_back_with_the_scopes_that_were_approved() {
+        let answer = json!({"client_id": "c-1", "registration_access_token": "t2", "scope": "openid orders"});
+        let world = world(Kind::Rfc7591, &[(200, answer)]);
+        let metadata = json!({
+            "client_id": "c-1", "client_id_issued_at": 1, "client_secret_expires_at": 0, "scope": "openid",
+            "redirect_uris": ["https://app.example.com/cb"], "software_statement": "a.b.c", "x_servers_own": true
+        });
+        let scopes = ScopeSet::parse("openid orders").unwrap();
+        let secret = Secret::new("s");
+        let recorded = Recorded {
+            client_id: "c-1",
+            metadata: metadata.as_object().unwrap(),
+            scopes: &scopes,
+            client_secret: Some(&secret),
+        };
+        let managed = world.endpoint.restate(&access(), recorded).await.unwrap();
+        assert_eq!(managed.metadata["scope"], "openid orders");
+        let expected = json!({
+            "client_id": "c-1", "client_secret": "s", "redirect_uris": ["https://app.example.com/cb"],
+            "scope": "openid orders", "x_servers_own": true
+        });
+        assert_eq!(world.sent()[0].3, expected);
+    }
+
+    #[tokio::test]
+    async fn keycloak_is_told_of_each_omitted_member_that_it_is_empty_and_of_no_secret() {
+        let world = world(Kind::Keycloak, &[(200, json!({"client_id": "c-1", "client_name": "", "scope": "profile"}))]);
+        let managed = world.endpoint.update(&access(), "c-1", &tool(), Some(&Secret::new("s"))).await.unwrap();
+        let body = &world.sent()[0].3;
+        assert_eq!(
+            (&body["client_name"], &body["jwks_uri"], &body["scope"]),
+            (&json!(""), &json!(""), &json!("profile"))
+        );
+        assert_eq!(body.get("client_secret"), None);
+        assert!(!managed.metadata.contains_key("client_name") && !managed.metadata.contains_key("jwks_uri"));
+    }
+
+    #[tokio::test]
+    async fn what_keycloak_calls_its_members_is_put_back_into_the_clients_terms() {
+        let endpoint = world(Kind::Keycloak, &[]).endpoint;
+        let clearance = tool();
+        let theirs = endpoint.outgoing(&clearance);
+        assert_eq!((&theirs["redirect_uris"], &theirs["scope"]), (&json!(["http://127.0.0.1/cb"]), &json!("profile")));
+        let ours = endpoint.in_client_terms(&Asked::from(&clearance), theirs);
+        assert_eq!(ours["redirect_uris"], json!(["http://127.0.0.1:4711/cb"]));
+        assert_eq!(ours["scope"], "openid profile");
+    }
+}

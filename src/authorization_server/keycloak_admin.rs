@@ -1,0 +1,443 @@
+//! Keycloak's admin REST API, as far as clients that came through the gateway need it. Names them by `client_id`;
+//! Keycloak's own identifier is looked up each time, because a client that is deleted and made again has another one.
+
+mod scopes;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::ServerAccess;
+use super::access::ClientUris;
+use super::administration::{Administration, AdministrationError, ClientState};
+use super::answer;
+use super::credential::AccessTokenSource;
+use super::transport::{Limits, Purpose, Transport, TransportError};
+use crate::registration::{ScopeSet, json as strict_json};
+use crate::secret::Secret;
+
+/// The admin API of one realm.
+pub struct KeycloakAdministration {
+    /// How requests get there.
+    pub transport: Arc<dyn Transport>,
+    /// The path of the realm's resources.
+    pub base: AdminBase,
+    /// The path of the registration endpoint, below which a new token is good.
+    pub registration_path: String,
+    /// Gets the access tokens.
+    pub credential: AccessTokenSource,
+    /// How long a call may take, and how large its answer may be.
+    pub limits: Limits,
+}
+
+/// The path of a realm in the admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminBase(String);
+
+impl AdminBase {
+    /// `<prefix>/realms/<realm>/clients-registrations/…` has its administration at `<prefix>/admin/realms/<realm>`; nothing where the
+    /// registration path has another form.
+    pub fn beside(registration_path: &str) -> Option<Self> {
+        let (realm, _) = registration_path.split_once("/clients-registrations/")?;
+        let (prefix, realm) = realm.rsplit_once("/realms/")?;
+        let is_name = !realm.is_empty() && !realm.contains('/');
+        is_name.then(|| Self(format!("{prefix}/admin/realms/{realm}")))
+    }
+
+    /// The clients whose `clientId` is exactly this (the API looks for a part of it only with `search=true`).
+    fn search(&self, client_id: &str) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("clientId", client_id).finish();
+        format!("{}/clients?{query}", self.0)
+    }
+
+    fn client(&self, found: &FoundClient) -> String {
+        format!("{}/clients/{}", self.0, found.id)
+    }
+}
+
+/// The part of a client's representation that matters; the rest, its secret among it, is dropped at once.
+#[derive(Debug, Deserialize)]
+struct FoundClient {
+    id: String,
+    #[serde(rename = "clientId")]
+    client_id: String,
+    enabled: bool,
+}
+
+#[async_trait]
+impl Administration for KeycloakAdministration {
+    async fn state(&self, client_id: &str) -> Result<ClientState, AdministrationError> {
+        Ok(match self.find(client_id).await? {
+            None => ClientState::Absent,
+            Some(found) if found.enabled => ClientState::Enabled,
+            Some(_) => ClientState::Disabled,
+        })
+    }
+
+    async fn disable(&self, client_id: &str) -> Result<(), AdministrationError> {
+        self.switch(client_id, ClientState::Disabled).await
+    }
+
+    async fn enable(&self, client_id: &str) -> Result<(), AdministrationError> {
+        self.switch(client_id, ClientState::Enabled).await
+    }
+
+    async fn grant(&self, client_id: &str, scopes: &ScopeSet) -> Result<(), AdministrationError> {
+        let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
+        self.assign(&found, scopes).await
+    }
+
+    async fn delete(&self, client_id: &str) -> Result<(), AdministrationError> {
+        let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
+        self.call(Method::DELETE, &self.base.client(&found), None).await.map(|_| ())
+    }
+
+    async fn new_registration_access_token(&self, client_id: &str) -> Result<ServerAccess, AdministrationError> {
+        let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
+        let path = format!("{}/registration-access-token", self.base.client(&found));
+        let response = self.call(Method::POST, &path, None).await?;
+        let members = strict_json::parse(response.body()).map_err(|error| broken(&error.to_string()))?;
+        // The representation calls it otherwise than RFC 7592 does.
+        let token = members.get("registrationAccessToken").cloned().unwrap_or_default();
+        let members = [("registration_access_token".to_owned(), token)].into_iter().collect();
+        let uris = ClientUris { registration_path: &self.registration_path, below_it_only: true };
+        ServerAccess::given(&members, client_id, uris)
+            .ok_or_else(|| broken("no registration access token in the answer"))
+    }
+}
+
+impl KeycloakAdministration {
+    async fn find(&self, client_id: &str) -> Result<Option<FoundClient>, AdministrationError> {
+        let response = match self.call(Method::GET, &self.base.search(client_id), None).await {
+            // A search finds nothing by finding an empty list.
+            Err(AdministrationError::NotFound) => {
+                return Err(AdministrationError::Refused("404: there is no such realm or no admin API".to_owned()));
+            }
+            answered => answered?,
+        };
+        let found: Vec<FoundClient> =
+            serde_json::from_slice(response.body()).map_err(|error| broken(&format!("no list of clients: {error}")))?;
+        let found = found.into_iter().find(|client| client.client_id == client_id);
+        match found {
+            Some(client) if !is_identifier(&client.id) => Err(broken("a client's id that is none")),
+            found => Ok(found),
+        }
+    }
+
+    /// Only the member that changes: what an update of the admin API does not name stays.
+    async fn switch(&self, client_id: &str, wanted: ClientState) -> Result<(), AdministrationError> {
+        let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
+        let enabled = wanted == ClientState::Enabled;
+        if found.enabled == enabled {
+            return Ok(());
+        }
+        self.call(Method::PUT, &self.base.client(&found), Some(&json!({ "enabled": enabled }))).await.map(|_| ())
+    }
+
+    /// One call; a second time with a fresh access token where the first one was not taken, because then nothing was done.
+    async fn call(
+        &self,
+        method: Method,
+        uri: &str,
+        body: Option<&Value>,
+    ) -> Result<Response<Bytes>, AdministrationError> {
+        let token = self.access_token().await?;
+        let mut response = self.send(&method, uri, body, &token).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.credential.forget(&token);
+            response = self.send(&method, uri, body, &self.access_token().await?).await?;
+        }
+        let quoted = || answer::quoted(response.status(), response.body());
+        match response.status() {
+            status if status.is_success() => Ok(response),
+            StatusCode::UNAUTHORIZED => Err(AdministrationError::Credential(quoted())),
+            StatusCode::FORBIDDEN => Err(AdministrationError::NotPermitted(quoted())),
+            StatusCode::NOT_FOUND => Err(AdministrationError::NotFound),
+            status if status.is_client_error() => Err(AdministrationError::Refused(quoted())),
+            _ => Err(AdministrationError::Broken(quoted())),
+        }
+    }
+
+    async fn access_token(&self) -> Result<Secret, AdministrationError> {
+        let token = self.credential.get(self.transport.as_ref(), self.limits).await;
+        token.map_err(|error| AdministrationError::Credential(error.to_string()))
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        uri: &str,
+        body: Option<&Value>,
+        token: &Secret,
+    ) -> Result<Response<Bytes>, AdministrationError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .extension(Purpose::ADMINISTRATION)
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Bytes::from(body));
+        let request = request.map_err(|error| AdministrationError::Unreachable(error.to_string()))?;
+        self.transport.send(request, self.limits).await.map_err(|error| match error {
+            TransportError::NotSent(_) | TransportError::ConnectTimedOut => {
+                AdministrationError::Unreachable(error.to_string())
+            }
+            TransportError::TimedOut => AdministrationError::TimedOut,
+            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
+                broken(&error.to_string())
+            }
+        })
+    }
+}
+
+impl KeycloakAdministration {
+    /// Whether the service account may see clients and change them: it asks for a change of one that cannot exist.
+    ///
+    /// # Errors
+    /// [`AdministrationError::NotPermitted`]: a role is missing.
+    pub async fn try_roles(&self) -> Result<(), AdministrationError> {
+        self.find(NOBODY).await?;
+        let nobody = FoundClient { id: NOBODY.to_owned(), client_id: NOBODY.to_owned(), enabled: false };
+        match self.call(Method::PUT, &self.base.client(&nobody), Some(&json!({ "enabled": false }))).await {
+            Err(AdministrationError::NotFound) => Ok(()),
+            answered => answered.map(|_| ()),
+        }
+    }
+
+    /// The providers of the policies that stand before a registration with a credential.
+    ///
+    /// # Errors
+    /// [`AdministrationError::NotPermitted`]: the role for it (`view-realm`) is none that the gateway needs.
+    pub async fn authenticated_policies(&self) -> Result<Vec<String>, AdministrationError> {
+        let path = format!("{}/components?type={POLICY_TYPE}", self.base.0);
+        let response = self.call(Method::GET, &path, None).await?;
+        let found: Vec<FoundPolicy> = serde_json::from_slice(response.body())
+            .map_err(|error| broken(&format!("no list of policies: {error}")))?;
+        let authenticated = found.into_iter().filter(|policy| policy.chain.as_deref() == Some("authenticated"));
+        Ok(authenticated.map(|policy| policy.provider).collect())
+    }
+}
+
+/// No client of Keycloak's has this id: they are UUIDs of another version.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+const POLICY_TYPE: &str = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy";
+
+/// The part of a registration policy that matters.
+#[derive(Debug, Deserialize)]
+struct FoundPolicy {
+    #[serde(rename = "providerId")]
+    provider: String,
+    #[serde(rename = "subType")]
+    chain: Option<String>,
+}
+
+/// What may stand in a path: Keycloak's identifiers are UUIDs, or what an imported realm calls them.
+fn is_identifier(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn broken(reason: &str) -> AdministrationError {
+    AdministrationError::Broken(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::super::credential::{GatewayClient, TokenEndpoint};
+    use super::*;
+    use crate::clock::SystemClock;
+
+    const REGISTRATION: &str = "/auth/realms/acme/clients-registrations/openid-connect";
+    const CLIENTS: &str = "/auth/admin/realms/acme/clients";
+
+    /// A realm of clients with their `enabled`; takes access tokens from the second on, as after a restart.
+    struct Realm {
+        clients: Mutex<BTreeMap<String, bool>>,
+        /// What `c1` may ask for, if it wants.
+        optional: Mutex<Vec<String>>,
+        tokens: Mutex<u32>,
+        calls: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Transport for Realm {
+        async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<Response<Bytes>, TransportError> {
+            if request.uri().path() == "/token" {
+                let mut tokens = self.tokens.lock().unwrap();
+                *tokens += 1;
+                return Ok(Response::new(Bytes::from(json!({"access_token": format!("t{tokens}")}).to_string())));
+            }
+            let answer = |status: u16, body: Value| {
+                Ok(Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap())
+            };
+            if request.headers()[header::AUTHORIZATION] == "Bearer t1" {
+                return answer(401, json!({"error": "HTTP 401 Unauthorized"}));
+            }
+            assert_eq!(request.extensions().get(), Some(&Purpose::ADMINISTRATION));
+            let target = request.uri().to_string();
+            self.calls.lock().unwrap().push(format!("{} {target}", request.method()));
+            let mut clients = self.clients.lock().unwrap();
+            if let Some(wanted) = target.strip_prefix(&format!("{CLIENTS}?clientId=")) {
+                // Never the exact one alone: what answers more than was asked must not be believed.
+                let found = clients
+                    .iter()
+                    .map(|(id, enabled)| json!({"id": format!("id-{id}"), "clientId": id, "enabled": enabled}));
+                let found: Vec<Value> =
+                    found.filter(|client| client["clientId"].as_str().unwrap().contains(&wanted[..1])).collect();
+                return answer(200, found.into());
+            }
+            let named = |names: &[&str]| -> Value {
+                names.iter().map(|name| json!({"id": format!("s-{name}"), "name": name})).collect()
+            };
+            if target.ends_with("/acme/client-scopes") {
+                return answer(200, named(&["basic", "profile", "orders", "billing"]));
+            }
+            if let Some(kind) =
+                target.strip_prefix(&format!("{CLIENTS}/id-c1/")).filter(|it| it.contains("-client-scopes"))
+            {
+                let mut optional = self.optional.lock().unwrap();
+                return match kind.split_once("/s-") {
+                    Some((_, name)) => {
+                        assert_eq!((request.method().as_str(), kind.starts_with("optional-")), ("PUT", true));
+                        optional.push(name.to_owned());
+                        answer(204, Value::Null)
+                    }
+                    None if kind.starts_with("default") => answer(200, named(&["basic"])),
+                    None => answer(200, named(&optional.iter().map(String::as_str).collect::<Vec<_>>())),
+                };
+            }
+            if target == format!("{CLIENTS}/{NOBODY}") {
+                return answer(404, json!({"error": "Could not find client"}));
+            }
+            let Some(path) = target.strip_prefix(&format!("{CLIENTS}/id-")) else {
+                return answer(403, json!({"error": "HTTP 403 Forbidden"}));
+            };
+            let id = path.split('/').next().unwrap().to_owned();
+            match (request.method().as_str(), path.ends_with("/registration-access-token")) {
+                ("PUT", false) => {
+                    let body: Value = serde_json::from_slice(request.body()).unwrap();
+                    assert_eq!(body.as_object().unwrap().len(), 1, "what is not named stays");
+                    clients.insert(id, body["enabled"].as_bool().unwrap());
+                    answer(204, Value::Null)
+                }
+                ("DELETE", false) => {
+                    clients.remove(&id);
+                    answer(204, Value::Null)
+                }
+                ("POST", true) => answer(200, json!({"clientId": id, "registrationAccessToken": "new"})),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    struct World {
+        realm: Arc<Realm>,
+        administration: KeycloakAdministration,
+    }
+
+    fn world(registration_path: &str) -> World {
+        let clients = BTreeMap::from([("c1".to_owned(), true), ("c10".to_owned(), true)]);
+        let realm = Arc::new(Realm {
+            clients: Mutex::new(clients),
+            optional: Mutex::new(vec!["profile".to_owned()]),
+            tokens: Mutex::default(),
+            calls: Mutex::default(),
+        });
+        let client = GatewayClient { id: "dcr-gateway".into(), secret: Secret::new("s"), scope: None };
+        let administration = KeycloakAdministration {
+            transport: realm.clone(),
+            base: AdminBase::beside(registration_path).unwrap(),
+            registration_path: registration_path.to_owned(),
+            credential: AccessTokenSource::new(client, TokenEndpoint::Path("/token".into()), Arc::new(SystemClock)),
+            limits: Limits { total: Duration::from_secs(1), response_bytes: 10_000 },
+        };
+        World { realm, administration }
+    }
+
+    #[test]
+    fn the_administration_is_beside_the_registration() {
+        let base = |path: &str| AdminBase::beside(path).map(|base| base.0);
+        assert_eq!(base("/realms/acme/clients-registrations/openid-connect").as_deref(), Some("/admin/realms/acme"));
+        assert_eq!(base(REGISTRATION).as_deref(), Some("/auth/admin/realms/acme"));
+        for path in ["/register", "/realms/a/b/clients-registrations/x", "/realms//clients-registrations/x"] {
+            assert_eq!(base(path), None, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_suspended_and_brought_back_and_deleted() {
+        let World { realm, administration } = world(REGISTRATION);
+        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Enabled);
+        administration.disable("c1").await.unwrap();
+        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Disabled);
+        administration.disable("c1").await.unwrap();
+        administration.enable("c1").await.unwrap();
+        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Enabled);
+        administration.delete("c1").await.unwrap();
+        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Absent);
+        assert_eq!(*realm.clients.lock().unwrap(), BTreeMap::from([("c10".to_owned(), true)]), "only that one");
+        let changes = realm.calls.lock().unwrap().iter().filter(|call| !call.starts_with("GET")).count();
+        assert_eq!(changes, 3, "a client that is suspended already is left alone");
+    }
+
+    #[tokio::test]
+    async fn a_new_token_comes_with_the_place_where_it_is_good() {
+        let access = world(REGISTRATION).administration.new_registration_access_token("c1").await.unwrap();
+        assert_eq!(access.registration_client_uri, format!("{REGISTRATION}/c1"));
+        assert_eq!(access.registration_access_token, Secret::new("new"));
+    }
+
+    #[tokio::test]
+    async fn a_client_may_ask_for_what_it_was_granted_and_is_assigned_it_once() {
+        let World { realm, administration } = world(REGISTRATION);
+        let scopes = ScopeSet::parse("openid basic profile orders billing").unwrap();
+        administration.grant("c1", &scopes).await.unwrap();
+        assert_eq!(*realm.optional.lock().unwrap(), ["profile", "orders", "billing"]);
+        administration.grant("c1", &scopes).await.unwrap();
+        let puts = realm.calls.lock().unwrap().iter().filter(|call| call.starts_with("PUT")).count();
+        assert_eq!(puts, 2, "what is there already is left alone");
+        let unknown = administration.grant("c1", &ScopeSet::parse("none-such").unwrap()).await.unwrap_err();
+        assert!(unknown.to_string().contains("the realm has no client scope none-such"), "{unknown}");
+        let absent = administration.grant("nobody", &scopes).await;
+        assert!(matches!(absent, Err(AdministrationError::NotFound)), "{absent:?}");
+    }
+
+    #[tokio::test]
+    async fn a_client_of_nearly_the_same_name_is_not_taken_for_it() {
+        let World { realm, administration } = world(REGISTRATION);
+        for outcome in [administration.disable("c").await, administration.delete("c&x=1").await] {
+            assert!(matches!(outcome, Err(AdministrationError::NotFound)), "{outcome:?}");
+        }
+        assert!(realm.calls.lock().unwrap()[1].ends_with("?clientId=c%26x%3D1"));
+    }
+
+    #[tokio::test]
+    async fn the_roles_are_tried_on_a_client_that_cannot_exist() {
+        let World { realm, administration } = world(REGISTRATION);
+        administration.try_roles().await.unwrap();
+        assert_eq!(realm.clients.lock().unwrap().len(), 2, "nothing is changed");
+        assert!(realm.calls.lock().unwrap().iter().any(|call| call.starts_with("PUT ")));
+        let other = world("/realms/other/clients-registrations/openid-connect").administration;
+        assert!(matches!(other.try_roles().await, Err(AdministrationError::NotPermitted(_))));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_is_missing_is_said_to_be_missing() {
+        let administration = world("/realms/other/clients-registrations/openid-connect").administration;
+        let error = administration.disable("c1").await.unwrap_err();
+        assert!(matches!(error, AdministrationError::NotPermitted(_)), "{error}");
+        assert!(error.surely_nothing_changed());
+    }
+}

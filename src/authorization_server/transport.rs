@@ -1,0 +1,74 @@
+//! How a request reaches the authorization server. The proxy implements it with Pingora's connector; tests with a script.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Sends one request to the authorization server and reads the whole answer.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// `request.uri()` is a path with optional query; scheme, address and `Host` are the transport's business (a fixed host, never the caller's).
+    /// Follows no redirect. Asks for no compression and refuses a compressed answer.
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError>;
+}
+
+/// What a call is for: goes into the request's extensions and names its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purpose(&'static str);
+
+impl Purpose {
+    /// Registering a client.
+    pub const REGISTRATION: Self = Self("registration");
+    /// Reading, changing or deleting a client; the path names it and is kept out of the span.
+    pub const MANAGEMENT: Self = Self("management");
+    /// Suspending, deleting or recovering a client without its token; the path names it and is kept out of the span.
+    pub const ADMINISTRATION: Self = Self("administration");
+    /// Fetching metadata.
+    pub const DISCOVERY: Self = Self("discovery");
+    /// Getting an access token for the gateway itself.
+    pub const TOKEN: Self = Self("token");
+    /// What a call without a purpose is called.
+    pub const OTHER: Self = Self("call");
+
+    /// As it stands in the span's name.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the start of connecting to the last byte of the answer.
+    pub total: Duration,
+    /// Bytes of the answer's body.
+    pub response_bytes: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// No byte of the request was sent: surely nothing happened there.
+    #[error("could not connect to the authorization server: {0}")]
+    NotSent(String),
+    /// The request went out, at least in part, and no (whole) answer came back.
+    #[error("the authorization server broke off: {0}")]
+    BrokenOff(String),
+    /// The time ran out after the request went out, at least in part.
+    #[error("the authorization server did not answer in time")]
+    TimedOut,
+    /// The time ran out before a byte of the request was sent.
+    #[error("connecting to the authorization server took too long")]
+    ConnectTimedOut,
+    /// The answer is larger than allowed.
+    #[error("the authorization server's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The answer's body is compressed though we asked for none.
+    #[error("the authorization server compressed its answer unasked")]
+    Compressed,
+}

@@ -1,0 +1,71 @@
+//! `audit tail|export|verify`: the record of what happened, straight on the store or on an export; no running gateway is needed.
+
+mod export;
+mod tail;
+mod verify;
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::{Failure, Format};
+use crate::audit::recorder::record_alone;
+use crate::audit::{Actor, Event, Kind, Subject};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::config::Config;
+use crate::duration::DurationText;
+use crate::server::beginning;
+use crate::store::Store;
+use crate::store::sql::SqlStore;
+
+/// So many records are read at once.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what was recorded last.
+    Tail(tail::Arguments),
+    /// Write the record to standard output, chain by chain, a JSON object a line.
+    Export(export::Arguments),
+    /// Say whether the record is what it was, and where it is not.
+    Verify(verify::Arguments),
+}
+
+pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    super::running::block_on(async {
+        match command {
+            Command::Tail(arguments) => tail::run(arguments, format, out).await,
+            Command::Export(arguments) => export::run(arguments, out).await,
+            Command::Verify(arguments) => verify::run(arguments, format, out).await,
+        }
+    })
+}
+
+/// The moment that lies so long ago.
+fn ago(duration: DurationText) -> Timestamp {
+    let millis = i64::try_from(duration.0.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_unix_millis(SystemClock.now().unix_millis().saturating_sub(millis))
+}
+
+async fn open(config: &Config) -> Result<SqlStore, Failure> {
+    SqlStore::open(&config.settings.store).await.map_err(Failure::of)
+}
+
+/// What a command did by itself: in a chain of its own, under the name of the user who ran it.
+pub(super) struct Done {
+    pub(super) command: &'static str,
+    pub(super) kind: Kind,
+    pub(super) subject: Subject,
+    pub(super) profile: Option<String>,
+}
+
+/// Records it.
+pub(super) async fn record(config: &Config, store: &dyn Store, done: Done) -> Result<(), Failure> {
+    let Done { command, kind, subject, profile } = done;
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    let name = user.map_or_else(|| format!("uid {}", nix::unistd::geteuid()), |user| user.name);
+    let event = Event::new(kind, Actor::Operator { name }).about(subject);
+    let beginning = beginning(&config.settings.audit, command, SystemClock.now()).map_err(Failure::of)?;
+    let recorded = record_alone(store, beginning, Event { profile, ..event }).await;
+    recorded.map_err(|error| Failure::Failed(format!("it was done, but is not on the audit log: {error}")))
+}

@@ -1,0 +1,90 @@
+//! `audit export`: the record out of the store, as lines that `audit verify --file` reads, or as events of OCSF.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::super::{ConfigFile, Failure};
+use super::{PAGE, ago, open};
+use crate::audit::line::{Line, record_line};
+use crate::audit::ocsf;
+use crate::clock::Timestamp;
+use crate::duration::DurationText;
+use crate::store::sql::SqlStore;
+use crate::store::{AuditLog as _, Chain};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Only what happened since so long: 7d, 12h. A part like that is verified with `--part`.
+    #[arg(long, value_name = "DURATION")]
+    since: Option<DurationText>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t = Form::Jsonl)]
+    format: Form,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Records, heads and cuts, as they verify.
+    Jsonl,
+    /// Events of OCSF 1.8.0: Entity Management and Detection Finding.
+    Ocsf,
+}
+
+pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let store = open(&arguments.file.load()?).await?;
+    let written = write(&store, arguments, out).await;
+    store.close().await;
+    written
+}
+
+async fn write(store: &SqlStore, arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
+    let since = arguments.since.map(ago);
+    for chain in store.chains().await.map_err(Failure::of)? {
+        write_chain(store, (&chain, since), arguments.format, out).await?;
+    }
+    Ok(())
+}
+
+async fn write_chain(
+    store: &SqlStore,
+    (chain, since): (&Chain, Option<Timestamp>),
+    form: Form,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut from = 0;
+    // From the first one on that is young enough, without a gap, whatever the clock did.
+    let mut has_begun = since.is_none();
+    if has_begun && form == Form::Jsonl {
+        write_line(out, chain.cut.clone().map(Line::Cut))?;
+    }
+    loop {
+        let records = store.records_of(&chain.writer, from, PAGE).await.map_err(Failure::of)?;
+        let Some(last) = records.last() else { break };
+        from = last.sequence + 1;
+        for record in &records {
+            has_begun |= since.is_none_or(|since| record.at >= since);
+            match form {
+                _ if !has_begun => {}
+                Form::Jsonl => writeln!(out, "{}", record_line(record).map_err(Failure::of)?)?,
+                Form::Ocsf => match ocsf::event(record) {
+                    Ok(event) => writeln!(out, "{event}")?,
+                    Err(error) => eprintln!("chain {}, record {}: {error}", record.writer.0, record.sequence),
+                },
+            }
+        }
+    }
+    if has_begun && form == Form::Jsonl {
+        write_line(out, chain.heads.last().cloned().map(Line::Head))?;
+    }
+    Ok(())
+}
+
+fn write_line(out: &mut dyn Write, line: Option<Line>) -> Result<(), Failure> {
+    match line {
+        Some(line) => Ok(writeln!(out, "{}", line.write().map_err(Failure::of)?)?),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,287 @@
+//! `clients list|show|approve|reject|elevate|suspend|resume|delete`: the record of clients, at the running gateway.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::running::{PageArguments, block_on, gateway, hosts, say_next, write_one};
+use super::{ConfigFile, Failure, Format, json_text, table};
+use crate::admin::api::{
+    Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
+};
+use crate::admin::client::{Answered, query, target};
+use crate::lifecycle::State;
+
+const PATH: &str = "/v1/clients";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the clients, newest first.
+    List(ListArguments),
+    /// Show one client with all that was registered.
+    Show(Named),
+    /// Approve a pending client: it gets the scopes that are withheld from it. Or make the change that an active one asked for.
+    Approve(Granted),
+    /// Reject a pending client: it is removed, and the same request is refused. Or refuse the change that an active one asked for.
+    Reject(Changed),
+    /// Grant an active client more scopes.
+    Elevate(Granted),
+    /// Suspend a client: it cannot be used, managed or handed out again until it is resumed.
+    Suspend(Changed),
+    /// Give back what a suspension took.
+    Resume(Changed),
+    /// Delete a client at the authorization server, for good; the record stays.
+    Delete(Changed),
+    /// Remove the clients that nobody used for longer than their profile says, now rather than at the next look.
+    Expire(Expire),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Only those in this state: pending, active, suspended, rejected, expired, deleted.
+    #[arg(long)]
+    state: Option<State>,
+    /// Only those of this profile.
+    #[arg(long)]
+    profile: Option<String>,
+    #[command(flatten)]
+    page: PageArguments,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// Its `client_id`.
+    client_id: String,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Changed {
+    #[command(flatten)]
+    client: Named,
+    /// Why, for those who come after.
+    #[arg(long)]
+    comment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Granted {
+    #[command(flatten)]
+    changed: Changed,
+    /// These scopes only, separated by spaces; otherwise all that is withheld.
+    #[arg(long)]
+    scopes: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Expire {
+    /// Only show which, and since when.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    block_on(async {
+        match command {
+            Command::List(arguments) => list(arguments, format, out).await,
+            Command::Show(named) => {
+                let gateway = gateway(&named.file.load()?)?;
+                show(&gateway.get::<Client>(&target(PATH, &named.client_id, "")).await?.body, format, out)
+            }
+            Command::Approve(granted) => grant(granted, "/approve", format, out).await,
+            Command::Reject(changed) => change(changed, "/reject", format, out).await,
+            Command::Elevate(granted) => grant(granted, "/elevate", format, out).await,
+            Command::Suspend(changed) => change(changed, "/suspend", format, out).await,
+            Command::Resume(changed) => change(changed, "/resume", format, out).await,
+            Command::Delete(changed) => change(changed, "", format, out).await,
+            Command::Expire(arguments) => expire(arguments, format, out).await,
+        }
+    })
+}
+
+async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let gateway = gateway(&arguments.file.load()?)?;
+    let state = arguments.state.map(|state| state.to_string());
+    let filter = vec![("state", state), ("profile", arguments.profile.clone())];
+    let taken = |page: ClientList| (page.clients, page.next);
+    let (clients, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(&json!({ "clients": clients, "next": next })))?);
+    }
+    if arguments.state == Some(State::Pending) {
+        let head = ["REGISTERED", "UNTIL", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
+        table::write(out, head, clients.iter().map(pending))?;
+        say_next(next.as_deref());
+        return Ok(());
+    }
+    let row = |client: &Client| {
+        [
+            client.created_at.clone(),
+            client.state.to_string(),
+            client.client_id.clone(),
+            client.client_name.clone().unwrap_or_default(),
+            client.profile.clone(),
+            hosts(&client.redirect_uris),
+            who(&client.registrant),
+        ]
+    };
+    let head = ["REGISTERED", "STATE", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO"];
+    table::write(out, head, clients.iter().map(row))?;
+    say_next(next.as_deref());
+    Ok(())
+}
+
+/// What an approver wants to know of a client that waits.
+fn pending(client: &Client) -> [String; 9] {
+    [
+        client.created_at.clone(),
+        client.pending_until.clone().unwrap_or_default(),
+        client.client_id.clone(),
+        client.client_name.clone().unwrap_or_default(),
+        client.profile.clone(),
+        hosts(&client.redirect_uris),
+        who(&client.registrant),
+        client.scopes.granted.clone(),
+        client.scopes.withheld.clone(),
+    ]
+}
+
+async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let Granted { changed: Changed { client: Named { client_id, file }, comment }, scopes } = granted;
+    let gateway = gateway(&file.load()?)?;
+    let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
+    let body = Granting { scopes: scopes.clone(), comment: comment.clone() };
+    let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
+    say(&answered.body, format, out)
+}
+
+/// `rest` is what comes after the client in the path; nothing: it is deleted.
+async fn change(changed: &Changed, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let Changed { client: Named { client_id, file }, comment } = changed;
+    let gateway = gateway(&file.load()?)?;
+    let path = target(PATH, client_id, rest);
+    let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
+    let comment = comment.clone();
+    let answered = if rest.is_empty() {
+        gateway.delete::<Client>(&query(&path, &[("comment", comment)]), etag).await?
+    } else {
+        gateway.post::<Client>(&path, &Comment { comment }, etag).await?
+    };
+    say(&answered.body, format, out)
+}
+
+/// What became of the client.
+fn say(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(client))?);
+    }
+    writeln!(out, "{} is {}", client.client_id, client.state)?;
+    if let Some(first) = &client.first_approval {
+        writeln!(out, "{} approved it: somebody else must, too", first.actor)?;
+    }
+    if let Some(unsettled) = unsettled(client) {
+        writeln!(out, "the authorization server does not have it yet: {unsettled}")?;
+    }
+    Ok(())
+}
+
+/// Why the server does not have what was decided, and when it is tried again.
+fn unsettled(client: &Client) -> Option<String> {
+    let Unsettled { last_error, next_at, .. } = client.unsettled.as_ref()?;
+    Some(format!("{}; it is tried again from {next_at} on", last_error.as_deref().unwrap_or("it was not tried yet")))
+}
+
+fn acted(by: &Acted) -> String {
+    let scopes = by.scopes.as_deref().map(|scopes| format!(": {scopes}")).unwrap_or_default();
+    let comment = by.comment.as_deref().map(|comment| format!(" ({comment})")).unwrap_or_default();
+    format!("by {}, {}{scopes}{comment}", by.actor, by.at)
+}
+
+async fn expire(arguments: &Expire, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let gateway = gateway(&arguments.file.load()?)?;
+    let unused = gateway.get::<UnusedClients>("/v1/unused-clients").await?.body;
+    if arguments.dry_run {
+        if format == Format::Json {
+            return Ok(writeln!(out, "{}", json_text(&unused))?);
+        }
+        say_what_is_watched(&unused);
+        return list_unused(&unused, out);
+    }
+    if format == Format::Text {
+        say_what_is_watched(&unused);
+        list_unused(&unused, out)?;
+    }
+    let expired = gateway.post::<ExpiredClients>("/v1/unused-clients/expire", &json!({}), None).await?.body;
+    match format {
+        Format::Json => writeln!(out, "{}", json_text(&expired))?,
+        Format::Text => writeln!(out, "{} expired", expired.expired.len())?,
+    }
+    Ok(())
+}
+
+fn say_what_is_watched(unused: &UnusedClients) {
+    match &unused.watched_since {
+        None => eprintln!("Nothing expires: the gateway does not see the uses of clients."),
+        Some(since) if unused.no_use_was_seen => {
+            eprintln!("Nothing expires: no client was seen to be used since {since}.");
+        }
+        Some(since) => eprintln!("Uses are watched since {since}; who was registered before does not expire."),
+    }
+}
+
+fn list_unused(unused: &UnusedClients, out: &mut dyn Write) -> Result<(), Failure> {
+    let row = |client: &UnusedClient| {
+        [
+            client.created_at.clone(),
+            client.client_id.clone(),
+            client.client_name.clone().unwrap_or_default(),
+            client.profile.clone(),
+            format!("not used within {}", client.expires_after),
+        ]
+    };
+    table::write(out, ["REGISTERED", "CLIENT", "NAME", "PROFILE", "WHY"], unused.clients.iter().map(row))?;
+    Ok(())
+}
+
+/// What is verified about who asked, and otherwise the address.
+pub(super) fn who(registrant: &Registrant) -> String {
+    let verified = [&registrant.token_label, &registrant.certificate_subject, &registrant.software_id];
+    verified.into_iter().flatten().next().unwrap_or(&registrant.address).clone()
+}
+
+fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let changed = client.changed_by.as_ref().zip(client.changed_at.as_ref()).map(|(by, at)| format!("by {by}, {at}"));
+    let metadata = client.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok());
+    let parts = [
+        ("client", Some(client.client_id.clone())),
+        ("name", client.client_name.clone()),
+        ("state", Some(client.state.to_string())),
+        ("changed", changed),
+        ("comment", client.comment.clone()),
+        ("pending until", client.pending_until.clone()),
+        ("not there yet", unsettled(client)),
+        ("unmanageable", client.unmanageable.then(|| "the authorization server's token for it is lost".to_owned())),
+        ("profile", Some(client.profile.clone())),
+        ("redirect URIs", Some(client.redirect_uris.join(" "))),
+        ("scope", Some(client.scopes.granted.clone())),
+        ("withheld", Some(client.scopes.withheld.clone())),
+        ("approved", client.approved.as_ref().map(acted)),
+        ("first approval", client.first_approval.as_ref().map(acted)),
+        ("asked for", client.asked.as_ref().and_then(|asked| serde_json::to_string(asked).ok())),
+        ("registered", Some(client.created_at.clone())),
+        ("registration", Some(client.registration.clone())),
+        ("who", Some(who(&client.registrant))),
+        ("address", Some(client.registrant.address.clone())),
+        ("last used", client.last_used_at.clone()),
+        ("seen there", Some(client.confirmed_at.clone())),
+        ("version", Some(client.version.to_string())),
+        ("metadata", metadata),
+    ];
+    write_one(out, format, client, parts)
+}

@@ -1,0 +1,58 @@
+//! `findings list`: what detectors of anomalies found, at the running gateway.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::running::{PageArguments, block_on, gateway, say_next};
+use super::{ConfigFile, Failure, Format, json_text, table};
+use crate::admin::api::{Finding, FindingList};
+use crate::anomaly::DetectorName;
+
+const PATH: &str = "/v1/findings";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the findings, newest first.
+    List(ListArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Only those of this detector: `token_guessing`, `probing`, … (docs/anomalies.md).
+    #[arg(long)]
+    detector: Option<DetectorName>,
+    #[command(flatten)]
+    page: PageArguments,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let Command::List(arguments) = command;
+    block_on(list(arguments, format, out))
+}
+
+async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let gateway = gateway(&arguments.file.load()?)?;
+    let filter = vec![("detector", arguments.detector.map(|detector| detector.as_str().to_owned()))];
+    let taken = |page: FindingList| (page.findings, page.next);
+    let (findings, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(&json!({ "findings": findings, "next": next })))?);
+    }
+    let row = |finding: &Finding| {
+        let subject = format!("{} {}", finding.subject.kind, finding.subject.name);
+        [
+            finding.at.clone(),
+            finding.detector.clone(),
+            format!("{:.2}", finding.score),
+            subject.trim_end().to_owned(),
+            finding.sentence.clone(),
+        ]
+    };
+    table::write(out, ["FOUND", "DETECTOR", "SCORE", "ABOUT", "WHAT HAPPENED"], findings.iter().map(row))?;
+    say_next(next.as_deref());
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `keys rotate|reseal|audit`: the key that secrets in the store are encrypted with, and the one that signs the audit log. Straight on the key file and the store, each client
+//! in a turn of its own; `serve` may run at the same time.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::audit::{self, Done};
+use super::running::{block_on, gateway};
+use super::{ConfigFile, Failure, Format, json_text};
+use crate::admin::api::CurrentKey;
+use crate::admin::client::AskError;
+use crate::audit::{Kind, SigningKeys, Subject};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::intake::Tools;
+use crate::intake::reseal::{Resealed, reseal};
+use crate::sealing::Keys;
+use crate::store::sql::SqlStore;
+
+/// How long a running gateway may take to read the key file.
+const HEARD_WITHIN: Duration = Duration::from_secs(15);
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Put a new key at the head of the key file, and encrypt everything with it that is encrypted with an older one.
+    Rotate(ConfigFile),
+    /// Encrypt with the first key of the key file what is encrypted with another one.
+    Reseal(ConfigFile),
+    /// Put a new key at the head of `audit.signing_key_file`, and print its public key: keep that where heads are verified.
+    Audit(ConfigFile),
+}
+
+pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    block_on(async {
+        let (config, keys) = match command {
+            Command::Audit(file) => return make_signing_key(&file.load()?, format, out).await,
+            Command::Rotate(file) => {
+                let config = file.load()?;
+                let mut key = Zeroizing::new([0; 32]);
+                getrandom::fill(&mut *key).map_err(Failure::of)?;
+                let keys = Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
+                rotated(&config, "keys rotate", &keys.current_name()).await?;
+                (config, keys)
+            }
+            Command::Reseal(file) => {
+                let config = file.load()?;
+                let keys = Keys::read(key_file(&config)).map_err(|error| key_file_failed(&config, &error))?;
+                (config, keys)
+            }
+        };
+        wait_until_heard(&config, &keys).await?;
+        let resealed = reseal_all(&config, &keys).await?;
+        match format {
+            Format::Json => {
+                writeln!(out, "{}", json_text(&json!({ "current": keys.current_name(), "clients": resealed })))?;
+            }
+            Format::Text => {
+                let Resealed { changed, current, .. } = resealed;
+                writeln!(out, "key {}: {changed} clients sealed anew, {current} were already", keys.current_name())?;
+            }
+        }
+        if resealed.left > 0 {
+            let left = resealed.left;
+            return Err(Failure::Failed(format!("{left} clients are left: keep the old keys, and try `keys reseal`")));
+        }
+        Ok(())
+    })
+}
+
+async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let Some(file) = &config.settings.audit.signing_key_file else {
+        return Err(Failure::Failed("the configuration names no audit.signing_key_file".to_owned()));
+    };
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(Failure::of)?;
+    let keys = SigningKeys::add(file, &key);
+    let keys = keys.map_err(|error| Failure::Failed(format!("audit.signing_key_file {}: {error}", file.display())))?;
+    rotated(config, "keys audit", keys.name()).await?;
+    match format {
+        Format::Json => {
+            writeln!(out, "{}", json_text(&json!({ "key": keys.name(), "public_key": keys.public_key() })))?;
+        }
+        Format::Text => {
+            writeln!(out, "{}", keys.public_key())?;
+            eprintln!("key {} in {}: the gateway signs with it from its next start on", keys.name(), file.display());
+        }
+    }
+    Ok(())
+}
+
+/// Records that a key was changed.
+async fn rotated(config: &Config, command: &'static str, name: &str) -> Result<(), Failure> {
+    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let subject = Subject::Key(name.to_owned());
+    let recorded = audit::record(config, &store, Done { command, kind: Kind::KeyRotated, subject, profile: None });
+    let recorded = recorded.await;
+    store.close().await;
+    recorded
+}
+
+fn key_file(config: &Config) -> &std::path::Path {
+    &config.settings.store.encryption_key_file.0
+}
+
+fn key_file_failed(config: &Config, error: &impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("store.encryption_key_file {}: {error}", key_file(config).display()))
+}
+
+/// A gateway that does not know the new key could not open what is sealed with it.
+async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
+    let Ok(gateway) = gateway(config) else { return Ok(()) };
+    let began = Instant::now();
+    loop {
+        match gateway.get::<CurrentKey>("/v1/keys").await {
+            Ok(answered) if answered.body.current == keys.current_name() => return Ok(()),
+            Ok(_) if began.elapsed() < HEARD_WITHIN => tokio::time::sleep(ASK_EVERY).await,
+            Ok(_) => {
+                return Err(Failure::Failed(
+                    "the running gateway has not read the key file (its log says why); then: dcr-gateway keys reseal"
+                        .to_owned(),
+                ));
+            }
+            Err(AskError::NotRunning(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn reseal_all(config: &Config, keys: &Keys) -> Result<Resealed, Failure> {
+    let store = Arc::new(SqlStore::open(&config.settings.store).await.map_err(Failure::of)?);
+    let tools = Tools::new(store.clone(), Arc::new(SystemClock), crate::server::randomness);
+    // As long as somebody's turn at a client can last.
+    let patience = config.settings.authorization_server.timeout.0 * 2 + Duration::from_secs(10);
+    let resealed = reseal(&tools, keys, patience).await.map_err(Failure::of);
+    store.close().await;
+    resealed
+}

@@ -1,0 +1,198 @@
+//! The command line: one file per command. Data goes to standard output, everything said about it to standard error.
+//! Exit codes: 0, 1 (it failed), 2 (the command was not understood), 78 (the configuration is wrong; sysexits' EX_CONFIG).
+
+mod audit;
+mod clients;
+mod config;
+mod demo;
+mod doctor;
+mod explain;
+mod findings;
+mod keys;
+mod registrations;
+mod running;
+mod serve;
+mod table;
+mod tokens;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Problems, load};
+
+/// Guards an authorization server's dynamic client registration (RFC 7591, RFC 7592).
+#[derive(Debug, Parser)]
+#[command(name = "dcr-gateway", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// Write JSON instead of text for people.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Serve(ConfigFile),
+    /// Try the gateway without anything else: certificates, a token, a small authorization server, all made on the spot.
+    Demo(demo::Arguments),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Look at the authorization server, and say what is still open there. Changes nothing.
+    Doctor(doctor::Arguments),
+    /// Show what every rule makes of a registration request, and what would be sent to the authorization server.
+    Explain(explain::Arguments),
+    /// Make, list and revoke initial access tokens.
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+    /// See, suspend, resume and delete clients, at the running gateway.
+    #[command(subcommand)]
+    Clients(clients::Command),
+    /// See registrations, and resolve those whose outcome is unknown, at the running gateway.
+    #[command(subcommand)]
+    Registrations(registrations::Command),
+    /// See what detectors of anomalies found, at the running gateway.
+    #[command(subcommand)]
+    Findings(findings::Command),
+    /// See, export and verify the record of what happened.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Change the key that secrets in the store are encrypted with; make the one that signs the audit log.
+    #[command(subcommand)]
+    Keys(keys::Command),
+}
+
+/// The configuration a command works with.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "config.yaml")]
+    config: PathBuf,
+}
+
+impl ConfigFile {
+    /// Loads it; what may not be what was meant is said on standard error.
+    fn load(&self) -> Result<Config, Failure> {
+        let config = load(&self.config)?;
+        say_warnings(&config);
+        Ok(config)
+    }
+}
+
+fn say_warnings(config: &Config) {
+    for warning in &config.warnings {
+        let mut text = String::new();
+        if warning.write(&config.file, &mut text).is_ok() {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// How a command writes what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Configuration(#[from] Problems),
+    /// The problems of the configuration were the answer, and are written already.
+    #[error("the configuration is wrong")]
+    ConfigurationShown,
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+    /// Nobody reads what is written, or it cannot be written.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    fn of(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Configuration(_) | Self::ConfigurationShown => 78,
+            Self::Failed(_) | Self::Output(_) => 1,
+        }
+    }
+
+    fn say(&self, format: Format) {
+        match (self, format) {
+            (Self::ConfigurationShown, _) => {}
+            (Self::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            (Self::Configuration(problems), Format::Json) => eprintln!("{}", json_text(problems)),
+            (Self::Failed(_) | Self::Output(_), Format::Json) => {
+                eprintln!("{}", json_text(&serde_json::json!({ "error": self.to_string() })));
+            }
+            (Self::Configuration(problems), Format::Text) => eprintln!("{problems}"),
+            (Self::Failed(_) | Self::Output(_), Format::Text) => eprintln!("dcr-gateway: {self}"),
+        }
+    }
+}
+
+/// Runs the command this process was started with.
+pub fn run() -> ExitCode {
+    let line = CommandLine::parse();
+    let format = if line.json { Format::Json } else { Format::Text };
+    let mut out = io::stdout().lock();
+    let result = match line.command {
+        Command::Serve(file) => file.load().and_then(serve::run),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Config(command) => config::run(&command, format, &mut out),
+        Command::Doctor(arguments) => doctor::run(&arguments, format, &mut out),
+        Command::Explain(arguments) => explain::run(&arguments, format, &mut out),
+        Command::Tokens(command) => tokens::run(command, format, &mut out),
+        Command::Clients(command) => clients::run(&command, format, &mut out),
+        Command::Registrations(command) => registrations::run(&command, format, &mut out),
+        Command::Audit(command) => audit::run(&command, format, &mut out),
+        Command::Findings(command) => findings::run(&command, format, &mut out),
+        Command::Keys(command) => keys::run(&command, format, &mut out),
+    };
+    match result.and_then(|()| out.flush().map_err(Failure::from)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.say(format);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn json_text(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
+}
+
+/// A file's bytes, or those of standard input for `-`.
+fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(file)
+    };
+    read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        CommandLine::command().debug_assert();
+    }
+}

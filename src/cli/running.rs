@@ -1,0 +1,130 @@
+//! Asks the running gateway, over its admin socket; pages of lists.
+
+use std::future::Future;
+use std::io::Write;
+
+use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Failure, Format, json_text};
+use crate::admin::client::{AdminClient, AskError, query};
+use crate::config::Config;
+
+/// What part of a list.
+#[derive(Debug, Args)]
+pub(super) struct PageArguments {
+    /// How many, at most (200).
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// Go on where an earlier list ended.
+    #[arg(long)]
+    cursor: Option<String>,
+    /// All there are, however many.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+}
+
+/// The gateway of this configuration.
+pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
+    match &config.settings.admin.socket.0 {
+        Some(socket) => Ok(AdminClient::at(socket)),
+        None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
+    }
+}
+
+/// Runs one piece of work to its end.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::NotRunning(_) => Self::Failed(format!("{error}; start it: dcr-gateway serve")),
+            error => Self::of(error),
+        }
+    }
+}
+
+impl PageArguments {
+    /// Reads the pages; `taken` takes the entries out of one, with the cursor of the next.
+    pub(super) async fn read<P: DeserializeOwned, T>(
+        &self,
+        gateway: &AdminClient,
+        (path, filter): (&str, Vec<(&str, Option<String>)>),
+        taken: fn(P) -> (Vec<T>, Option<String>),
+    ) -> Result<(Vec<T>, Option<String>), Failure> {
+        let (mut entries, mut cursor) = (Vec::new(), self.cursor.clone());
+        let limit = if self.all { 200 } else { self.limit };
+        loop {
+            let mut members = filter.clone();
+            members.extend([("limit", Some(limit.to_string())), ("cursor", cursor)]);
+            let (more, next) = taken(gateway.get::<P>(&query(path, &members)).await?.body);
+            entries.extend(more);
+            if !self.all || next.is_none() {
+                return Ok((entries, next));
+            }
+            cursor = next;
+        }
+    }
+}
+
+/// Says how a list goes on.
+pub(super) fn say_next(next: Option<&str>) {
+    if let Some(next) = next {
+        eprintln!("There are more: --cursor {next}, or --all.");
+    }
+}
+
+/// Writes one thing: JSON for programs, otherwise a line for each of its parts that says something.
+pub(super) fn write_one<const N: usize>(
+    out: &mut dyn Write,
+    format: Format,
+    shown: &impl Serialize,
+    parts: [(&str, Option<String>); N],
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(shown))?);
+    }
+    let parts = parts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    for (name, value) in parts {
+        let value: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        writeln!(out, "{name:<13}  {value}")?;
+    }
+    Ok(())
+}
+
+/// The hosts of redirect URIs, each once; the scheme where there is none.
+pub(super) fn hosts(redirect_uris: &[String]) -> String {
+    let mut hosts: Vec<String> = Vec::new();
+    for uri in redirect_uris {
+        let host = match url::Url::parse(uri) {
+            Ok(url) => url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned),
+            Err(_) => uri.clone(),
+        };
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_once_and_schemes_where_there_is_no_host() {
+        let uris = ["https://a.example/x", "https://a.example/y", "http://127.0.0.1:80/", "com.example.app:/cb"];
+        assert_eq!(hosts(&uris.map(str::to_owned)), "a.example 127.0.0.1 com.example.app:");
+    }
+
+    #[test]
+    fn a_part_that_says_nothing_is_left_out_and_control_characters_are_never_written() {
+        let mut out = Vec::new();
+        let parts = [("name", Some("a\u{1b}b".to_owned())), ("empty", Some(String::new())), ("none", None)];
+        write_one(&mut out, Format::Text, &(), parts).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "name           a\u{fffd}b\n");
+    }
+}

@@ -1,0 +1,32 @@
+//! Tables for people: columns as wide as their widest cell, two spaces between them. Control characters are never written.
+
+use std::io::{self, Write};
+
+/// Writes `rows` under `head`; the last column is never padded.
+pub(super) fn write<const N: usize>(
+    out: &mut dyn Write,
+    head: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> io::Result<()> {
+    let clean = |cell: String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
+    let mut lines = vec![head.map(str::to_owned)];
+    lines.extend(rows.into_iter().map(|row| row.map(clean)));
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for line in &lines {
+        let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut out = Vec::new();
+        let rows = [["a".to_owned(), "1".to_owned()], ["long\u{1b}[31m".to_owned(), String::new()]];
+        super::write(&mut out, ["NAME", "N"], rows).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME       N\na          1\nlong\u{fffd}[31m\n");
+    }
+}

@@ -1,0 +1,205 @@
+//! `tokens create|list|revoke`: initial access tokens, straight on the store; `serve` may run at the same time.
+
+use std::io::Write;
+use std::num::NonZeroU32;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::audit::{self, Done};
+use super::{ConfigFile, Failure, Format, json_text, table};
+use crate::admin::api::check_profile;
+use crate::audit::{Kind, Subject};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::config::Config;
+use crate::duration::DurationText;
+use crate::registrant::initial_access_token::{CertificateThumbprint, NewToken, TokenRandomness, issue};
+use crate::store::sql::SqlStore;
+use crate::store::{
+    Cursor, InitialAccessTokens as _, IssuedToken, LARGEST_PAGE, Page, StoreError, TokenId, TokenUnusable,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a token. It is printed once and kept as a hash.
+    Create(NewTokenArguments),
+    /// List the tokens, newest first; never their text.
+    List(ConfigFile),
+    /// Revoke a token: from now on it is refused.
+    Revoke(RevokeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewTokenArguments {
+    /// The profile it is for.
+    #[arg(long)]
+    profile: String,
+    /// How long it is valid: 30m, 1h, 7d.
+    #[arg(long)]
+    ttl: DurationText,
+    /// How many registrations it is good for.
+    #[arg(long, default_value = "1")]
+    uses: NonZeroU32,
+    /// What to call it in lists.
+    #[arg(long)]
+    label: Option<String>,
+    /// The client certificate it is good together with, by its SHA-256: the digits of `openssl x509 -fingerprint -sha256`.
+    #[arg(long, value_name = "HEX")]
+    certificate_thumbprint: Option<CertificateThumbprint>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevokeArguments {
+    /// Its id, as `tokens list` shows it.
+    id: String,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(command: Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Create(arguments) => create(arguments, format, out).await,
+            Command::List(file) => list(&file.load()?, format, out).await,
+            Command::Revoke(arguments) => revoke(&arguments, format, out).await,
+        }
+    })
+}
+
+async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let config = arguments.file.load()?;
+    check_profile(&config.profiles, &arguments.profile).map_err(Failure::Failed)?;
+    let wanted = NewToken {
+        profile: arguments.profile,
+        label: arguments.label,
+        lifetime: arguments.ttl.0,
+        max_uses: arguments.uses.get(),
+        certificate_thumbprint: arguments.certificate_thumbprint,
+    };
+    let limits = &config.settings.initial_access_tokens.issued;
+    let made = issue(wanted, limits, randomness()?, SystemClock.now()).map_err(Failure::of)?;
+    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let kept = async {
+        store.create(made.token.clone(), made.hash).await.map_err(Failure::of)?;
+        let subject = Subject::Token(made.token.id.0.clone());
+        let profile = Some(made.token.profile.clone());
+        let done = Done { command: "tokens create", kind: Kind::TokenCreated, subject, profile };
+        audit::record(&config, &store, done).await
+    };
+    let kept = kept.await;
+    store.close().await;
+    kept?;
+    match format {
+        Format::Json => {
+            let mut shown = as_json(&made.token, SystemClock.now());
+            shown["token"] = Value::from(made.text.expose());
+            writeln!(out, "{}", json_text(&shown))?;
+        }
+        Format::Text => {
+            writeln!(out, "{}", made.text.expose())?;
+            let IssuedToken { id, profile, max_uses, expires_at, .. } = &made.token;
+            eprintln!(
+                "token {} for profile {profile:?}: {max_uses} use(s), until {expires_at}. It is not shown again.",
+                id.0
+            );
+        }
+    }
+    Ok(())
+}
+
+fn randomness() -> Result<TokenRandomness, Failure> {
+    let mut randomness = TokenRandomness { text: [0; 32], id: [0; 8] };
+    getrandom::fill(&mut randomness.text).map_err(Failure::of)?;
+    getrandom::fill(&mut randomness.id).map_err(Failure::of)?;
+    Ok(randomness)
+}
+
+/// Page by page: only so many are read at once.
+async fn all(store: &SqlStore) -> Result<Vec<IssuedToken>, StoreError> {
+    let (mut tokens, mut page) = (Vec::new(), Page::first(LARGEST_PAGE));
+    loop {
+        let found = store.list(&page).await?;
+        let Some(last) = found.last() else { return Ok(tokens) };
+        page.after = Some(Cursor { at: last.created_at, id: last.id.0.clone() });
+        tokens.extend(found);
+    }
+}
+
+async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let tokens = all(&store).await.map_err(Failure::of);
+    store.close().await;
+    let (tokens, now) = (tokens?, SystemClock.now());
+    match format {
+        Format::Json => {
+            let shown: Vec<Value> = tokens.iter().map(|token| as_json(token, now)).collect();
+            writeln!(out, "{}", json_text(&shown))?;
+        }
+        Format::Text => {
+            let row = |token: &IssuedToken| {
+                [
+                    token.id.0.clone(),
+                    token.profile.clone(),
+                    state(token, now).to_owned(),
+                    format!("{}/{}", token.used, token.max_uses),
+                    token.expires_at.to_string(),
+                    token.label.clone().unwrap_or_default(),
+                ]
+            };
+            table::write(out, ["ID", "PROFILE", "STATE", "USED", "EXPIRES", "LABEL"], tokens.iter().map(row))?;
+        }
+    }
+    Ok(())
+}
+
+async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let config = arguments.file.load()?;
+    let id = TokenId(arguments.id.clone());
+    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let revoked = async {
+        let revoked = store.revoke(&id, SystemClock.now()).await.map_err(Failure::of)?;
+        if revoked {
+            let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
+            audit::record(&config, &store, Done { command: "tokens revoke", kind, subject, profile: None }).await?;
+        }
+        Ok(revoked)
+    };
+    let revoked: Result<bool, Failure> = revoked.await;
+    store.close().await;
+    if !revoked? {
+        return Err(Failure::Failed(format!("there is no token {:?}", arguments.id)));
+    }
+    match format {
+        Format::Json => writeln!(out, "{}", json_text(&json!({ "id": id, "state": "revoked" })))?,
+        Format::Text => writeln!(out, "revoked {}", id.0)?,
+    }
+    Ok(())
+}
+
+fn state(token: &IssuedToken, now: Timestamp) -> &'static str {
+    match token.check(now) {
+        Ok(()) => "usable",
+        Err(TokenUnusable::Expired) => "expired",
+        Err(TokenUnusable::Spent) => "spent",
+        Err(TokenUnusable::Revoked) => "revoked",
+    }
+}
+
+/// Moments are written in RFC 3339, as people and `jq` read them.
+fn as_json(token: &IssuedToken, now: Timestamp) -> Value {
+    json!({
+        "id": token.id,
+        "profile": token.profile,
+        "label": token.label,
+        "state": state(token, now),
+        "created_at": token.created_at.to_string(),
+        "expires_at": token.expires_at.to_string(),
+        "max_uses": token.max_uses,
+        "used": token.used,
+        "certificate_thumbprint": token.certificate_thumbprint,
+        "revoked_at": token.revoked_at.map(|at| at.to_string()),
+    })
+}

@@ -1,0 +1,182 @@
+//! The files a configuration names: relative to the directory of the configuration file, there, readable, secrets not empty and
+//! not for everybody to read.
+
+use std::path::{Path, PathBuf};
+
+use super::Findings;
+use super::node::Node;
+use super::place::Place;
+use super::settings::GatewaySettings;
+use crate::audit::settings::ExportSettings;
+use crate::authorization_server::settings::{AdministrationSettings, CredentialSettings};
+use crate::registrant::issuer_keys::IssuerKeys;
+use crate::secret::Secret;
+use crate::store::settings::StoreUrl;
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// One secret: a password, a token.
+    Secret,
+    /// A private key.
+    PrivateKey,
+    /// The keys that an issuer signs with.
+    KeySet,
+    /// What everybody may see.
+    Public,
+}
+
+/// Reads a secret: the text of the file, without the line break at its end.
+///
+/// # Errors
+/// A sentence about the file, never its content.
+pub fn read_secret(file: &Path) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() { Err("the file is empty".to_owned()) } else { Ok(Secret::new(text)) }
+}
+
+/// Makes every relative path one below `directory`.
+pub(super) fn resolve_paths(settings: &mut GatewaySettings, directory: &Path) {
+    for (_, _, path) in paths(settings) {
+        *path = directory.join(&*path);
+    }
+    if let StoreUrl::Sqlite(path) = &mut settings.store.url {
+        *path = directory.join(&*path);
+    }
+    if let Some(socket) = &mut settings.admin.socket.0 {
+        *socket = directory.join(&*socket);
+    }
+    for export in &mut settings.audit.export {
+        if let ExportSettings::File(file) = export {
+            file.path = directory.join(&file.path);
+        }
+    }
+    if let Some(file) = &mut settings.audit.signing_key_file {
+        *file = directory.join(&*file);
+    }
+    let key_file = &mut settings.store.encryption_key_file.0;
+    *key_file = directory.join(&*key_file);
+}
+
+/// Looks at every file, after the paths are resolved.
+pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
+    // `keys audit` reads the configuration, and makes it.
+    if let Some(file) = settings.audit.signing_key_file.as_ref().filter(|file| !file.exists()) {
+        let hint = "dcr-gateway keys audit makes it; the gateway does not start without it";
+        findings.warn(
+            tree,
+            &Place::root().below("audit.signing_key_file"),
+            format!("there is no {}", file.display()),
+            hint,
+        );
+    }
+    for (place, content, path) in paths(&mut settings.clone()) {
+        let readable = match content {
+            Content::Secret => read_secret(path).map(|_| ()),
+            Content::KeySet => IssuerKeys::read(path).map(|_| ()),
+            Content::PrivateKey | Content::Public => {
+                std::fs::read(&*path).map(|_| ()).map_err(|error| format!("the file cannot be read: {error}"))
+            }
+        };
+        match readable {
+            Err(reason) => findings.add(tree, &place, reason, format!("it was looked for at {}", path.display())),
+            Ok(()) if matches!(content, Content::Secret | Content::PrivateKey) && is_world_readable(path) => {
+                let hint = format!("chmod o= {}", path.display());
+                findings.warn(tree, &place, "everybody on this machine may read the file", hint);
+            }
+            Ok(()) => {}
+        }
+    }
+}
+
+/// Every file the settings name, and where they name it.
+fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> {
+    let mut all = Vec::new();
+    for (index, listener) in settings.listeners.iter_mut().enumerate() {
+        let place = Place::root().key("listeners").index(index);
+        if let Some(tls) = &mut listener.tls {
+            let place = place.key("tls");
+            all.push((place.key("certificate"), Content::Public, &mut tls.certificate));
+            all.push((place.key("private_key"), Content::PrivateKey, &mut tls.private_key));
+            let place = place.key("client_certificates");
+            all.extend(listed(place.key("trust"), &mut tls.client_certificates.trust));
+            all.extend(listed(place.key("revocation_lists"), &mut tls.client_certificates.revocation_lists));
+        }
+        if let Some(trust) = &mut listener.client_certificate_trust {
+            let place = place.key("client_certificate_trust");
+            all.extend(listed(place.key("trust"), &mut trust.trust));
+            all.extend(listed(place.key("revocation_lists"), &mut trust.revocation_lists));
+        }
+    }
+    if let Some(tls) = &mut settings.admin.tls {
+        let place = Place::root().below("admin.tls");
+        all.push((place.key("certificate"), Content::Public, &mut tls.certificate));
+        all.push((place.key("private_key"), Content::PrivateKey, &mut tls.private_key));
+    }
+    if let Some(file) = settings.admin.sign_in.openid.as_mut().and_then(|openid| openid.client_secret_file.as_mut()) {
+        all.push((Place::root().below("admin.sign_in.openid.client_secret_file"), Content::Secret, file));
+    }
+    let place = Place::root().key("throttle");
+    if let Some(password) = &mut settings.throttle.password_file {
+        all.push((place.key("password_file"), Content::Secret, password));
+    }
+    if let Some(trust) = &mut settings.throttle.trust {
+        all.push((place.key("trust"), Content::Public, trust));
+    }
+    for (index, issuer) in settings.software_statements.issuers.iter_mut().enumerate() {
+        let place = Place::root().key("software_statements").key("issuers").index(index);
+        if let Some(file) = &mut issuer.jwks_file {
+            all.push((place.key("jwks_file"), Content::KeySet, file));
+        }
+        if let Some(file) = &mut issuer.revoked {
+            all.push((place.key("revoked"), Content::Public, file));
+        }
+    }
+    let place = Place::root().key("authorization_server");
+    if let Some(trust) = &mut settings.authorization_server.trust {
+        all.push((place.key("trust"), Content::Public, trust));
+    }
+    if let Some(AdministrationSettings::ClientCredentials(client)) = &mut settings.authorization_server.administration {
+        let place = place.below("administration.client_credentials.client_secret_file");
+        all.push((place, Content::Secret, &mut client.client_secret_file));
+    }
+    let place = place.key("credential");
+    match &mut settings.authorization_server.credential {
+        CredentialSettings::None | CredentialSettings::Forward => {}
+        CredentialSettings::BearerTokenFile(file) => {
+            all.push((place.key("bearer_token_file"), Content::Secret, file));
+        }
+        CredentialSettings::ClientCredentials(client) => {
+            let place = place.key("client_credentials").key("client_secret_file");
+            all.push((place, Content::Secret, &mut client.client_secret_file));
+        }
+    }
+    all.extend(listed(Place::root().below("fetch.trust"), &mut settings.fetch.trust));
+    let place = Place::root().key("initial_access_tokens");
+    for (index, issuer) in settings.initial_access_tokens.jwt.iter_mut().enumerate() {
+        if let Some(file) = &mut issuer.jwks_file {
+            all.push((place.key("jwt").index(index).key("jwks_file"), Content::KeySet, file));
+        }
+    }
+    if let Some(introspection) = &mut settings.initial_access_tokens.introspection {
+        let place = place.key("introspection").key("client_secret_file");
+        all.push((place, Content::Secret, &mut introspection.client_secret_file));
+    }
+    all
+}
+
+fn listed(place: Place, files: &mut [PathBuf]) -> impl Iterator<Item = (Place, Content, &mut PathBuf)> {
+    files.iter_mut().enumerate().map(move |(index, file)| (place.index(index), Content::Public, file))
+}
+
+#[cfg(unix)]
+fn is_world_readable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_world_readable(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,179 @@
+//! The configuration: the YAML file as written ([`GatewaySettings`]), and as it is meant ([`Config`]): checked, paths resolved,
+//! profiles compiled. All problems are told at once. Only `server` and `cli` read it.
+
+mod approvals;
+mod checks;
+mod cognito;
+mod files;
+mod hints;
+mod node;
+mod place;
+mod problem;
+mod reader;
+mod schema;
+mod settings;
+mod statements;
+mod urls;
+
+use std::path::{Path, PathBuf};
+
+pub use files::read_secret;
+pub use node::Environment;
+pub use problem::{Problem, Problems, Severity};
+pub use schema::schema;
+pub use settings::GatewaySettings;
+
+use crate::authorization_server::paths::PathTable;
+use crate::policy::Profile;
+
+use node::Node;
+use place::Place;
+use reader::{Finding, read};
+
+/// The configuration as it is meant: everything in it was checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// As written; variables are replaced, and all paths resolved against the directory of the file.
+    pub settings: GatewaySettings,
+    /// What clients see: scheme, host and port, no slash at the end.
+    pub public_url: String,
+    /// The host for client certificates, in the same form.
+    pub mtls_url: Option<String>,
+    /// The path of the issuer identifier, empty when it has none.
+    pub issuer_path: String,
+    /// Which paths are the gateway's; the registration path among them.
+    pub paths: PathTable,
+    /// The profiles, in the order of the file.
+    pub profiles: Vec<Profile>,
+    /// What may not be what was meant.
+    pub warnings: Vec<Problem>,
+}
+
+/// Loads the file, with the variables of this process.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(file: &Path) -> Result<Config, Problems> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let problem = Problem {
+            severity: Severity::Error,
+            place: String::new(),
+            line: None,
+            column: None,
+            value: None,
+            reason: format!("the file cannot be read: {error}"),
+            hint: "name the file with --config".to_owned(),
+        };
+        Problems { file: file.to_owned(), problems: vec![problem], incomplete: false }
+    })?;
+    from_text(&text, file, &|name| std::env::var(name).ok())
+}
+
+/// As [`load`], from a text that is, or could be, in `file`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Result<Config, Problems> {
+    let mut findings = Findings { text, problems: Vec::new() };
+    let value = match serde_yaml::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return Err(findings.not_yaml(&error).into_problems(file)),
+    };
+    let mut in_tree = Vec::new();
+    let tree = Node::of(value, &Place::root(), environment, &mut in_tree);
+    for problem in in_tree {
+        findings.add(&tree, &problem.place, problem.reason, problem.hint);
+    }
+    let required = schema::required(&schema());
+    let (settings, found) = read::<GatewaySettings>(&tree, &Place::root(), &required);
+    for finding in found {
+        findings.add_finding(&tree, &finding);
+    }
+    let is_understood = !findings.has_errors();
+    let mut parts = checks::Parts::read(&tree, &required);
+    checks::check_parts(&mut parts, &tree, &mut findings);
+    let Some(mut settings) = settings.filter(|_| is_understood) else {
+        return Err(findings.into_first_problems(file));
+    };
+    files::resolve_paths(&mut settings, file.parent().unwrap_or(Path::new("")));
+    files::check(&settings, &tree, &mut findings);
+    let meant = checks::check_whole(&settings, &parts, &tree, &mut findings);
+    match meant.filter(|_| !findings.has_errors()) {
+        None => Err(findings.into_problems(file)),
+        Some(meant) => Ok(Config {
+            file: file.to_owned(),
+            settings,
+            public_url: meant.public_url,
+            mtls_url: meant.mtls_url,
+            issuer_path: meant.issuer_path,
+            paths: meant.paths,
+            profiles: parts.profiles.into_iter().filter_map(|part| part.profile).collect(),
+            warnings: findings.into_problems(file).problems,
+        }),
+    }
+}
+
+/// Where the checks set down what they find.
+struct Findings<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    /// An error at `place`.
+    fn add(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
+        self.put(Severity::Error, (tree, place), reason.into(), hint.into());
+    }
+
+    /// A warning at `place`.
+    fn warn(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
+        self.put(Severity::Warning, (tree, place), reason.into(), hint.into());
+    }
+
+    fn put(&mut self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) {
+        let (line, column) = place.locate(self.text).unzip();
+        // Where a digest is wanted, somebody may have written what it is of.
+        let is_public = !place.to_string().ends_with(".sha256");
+        let value = place.find(tree).and_then(Node::written).filter(|_| is_public);
+        self.problems.push(Problem { severity, place: place.to_string(), line, column, value, reason, hint });
+    }
+
+    fn add_finding(&mut self, tree: &Node, finding: &Finding) {
+        let place = finding.place();
+        match finding {
+            Finding::Unknown { known, .. } => {
+                self.add(tree, place, "there is no such key", hints::for_unknown_key(place, known));
+                // What stands under a key that nobody knows is no one's value.
+                if let Some(problem) = self.problems.last_mut() {
+                    problem.value = None;
+                }
+            }
+            Finding::Missing { .. } => self.add(tree, place, "is missing", "it has no default: write it"),
+            Finding::Bad { reason, .. } => self.add(tree, place, reason.clone(), hints::for_bad_value(reason)),
+        }
+    }
+
+    fn not_yaml(mut self, error: &serde_yaml::Error) -> Self {
+        let (line, column) = error.location().map(|at| (at.line(), at.column())).unzip();
+        let reason = format!("this is not YAML: {error}");
+        let (place, hint) = (String::new(), String::new());
+        self.problems.push(Problem { severity: Severity::Error, place, line, column, value: None, reason, hint });
+        self
+    }
+
+    fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    fn into_problems(mut self, file: &Path) -> Problems {
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        Problems { file: file.to_owned(), problems: self.problems, incomplete: false }
+    }
+
+    /// Where more may come to light once these are mended.
+    fn into_first_problems(self, file: &Path) -> Problems {
+        Problems { incomplete: true, ..self.into_problems(file) }
+    }
+}

@@ -1,0 +1,75 @@
+//! The configuration as it is written: each section's type lives with the module that uses it, here they are put together.
+//! What it means, checked, is [`super::Config`].
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::settings::AdminSettings;
+use crate::anomaly::AnomalySettings;
+use crate::audit::AuditSettings;
+use crate::authorization_server::settings::{AuthorizationServerSettings, ClientIdMetadataDocuments};
+use crate::fetch::settings::FetchSettings;
+use crate::intake::CorsSettings;
+use crate::intake::management::ManagementSettings;
+use crate::policy::ProfileSettings;
+use crate::proxy::settings::ListenerSettings;
+use crate::registrant::initial_access_token::InitialAccessTokenSettings;
+use crate::registrant::software_statement::SoftwareStatementSettings;
+use crate::store::settings::StoreSettings;
+use crate::telemetry::settings::TelemetrySettings;
+use crate::throttle::settings::ThrottleSettings;
+
+/// The configuration file of dcr-gateway. Every text may hold `${VARIABLE}`; paths are relative to the directory of the file.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatewaySettings {
+    /// Scheme and host (and port) under which clients see the gateway: `https://sso.example.com`. Plain `http` is for loopback hosts only.
+    pub public_url: String,
+    /// Scheme and host of the listener that asks for client certificates: goes into the metadata as `mtls_endpoint_aliases.registration_endpoint`
+    /// (RFC 8705 §5), so that browsers on the login host are not asked for one. Default: none.
+    #[serde(default)]
+    pub mtls_url: Option<String>,
+    /// What becomes of clients that name a document at a URL instead of registering: `refuse` takes the offer out of the metadata and refuses
+    /// such a `client_id` at the forwarded endpoints; `forward` leaves both to the server, past every rule here. Default: refuse.
+    #[serde(default)]
+    pub client_id_metadata_documents: ClientIdMetadataDocuments,
+    /// Where the gateway listens; at least one.
+    pub listeners: Vec<ListenerSettings>,
+    /// The authorization server behind the gateway.
+    pub authorization_server: AuthorizationServerSettings,
+    /// What outlives a restart: initial access tokens and the record of registrations.
+    #[serde(default)]
+    pub store: StoreSettings,
+    /// The tokens that let a client register (RFC 7591 §3).
+    #[serde(default)]
+    pub initial_access_tokens: InitialAccessTokenSettings,
+    /// What registered clients may do with their registration access token (RFC 7592).
+    #[serde(default)]
+    pub management: ManagementSettings,
+    /// How what others publish is fetched: key sets, answers about tokens.
+    #[serde(default)]
+    pub fetch: FetchSettings,
+    /// Who may vouch for software (RFC 7591 §2.3); a profile says whether it takes software statements.
+    #[serde(default)]
+    pub software_statements: SoftwareStatementSettings,
+    /// How often anybody may try, whoever it is.
+    #[serde(default)]
+    pub throttle: ThrottleSettings,
+    /// Who behaves otherwise than usual: each detector's thresholds. Read on the start only: on a reload detectors would forget what they learned.
+    #[serde(default)]
+    pub anomalies: AnomalySettings,
+    /// Which web pages may register clients and read the metadata from a browser.
+    #[serde(default)]
+    pub cors: CorsSettings,
+    /// Where spans, metrics and logs go.
+    #[serde(default)]
+    pub telemetry: TelemetrySettings,
+    /// What happened, on a record that proves itself. Takes effect at a start, not at a reload.
+    #[serde(default)]
+    pub audit: AuditSettings,
+    /// Where operators reach the gateway: metrics and health, and the admin API.
+    #[serde(default)]
+    pub admin: AdminSettings,
+    /// Who may register what; at least one. The first whose `match` fits the registrant applies; none fits: refused.
+    pub profiles: Vec<ProfileSettings>,
+}

@@ -1,0 +1,241 @@
+//! `dcr-gateway demo`: certificates, an initial access token, a small authorization server and the gateway in front of it,
+//! with three commands to try. Needs nothing but the binary; what it writes stays in one directory.
+
+pub mod authorization_server;
+pub mod certificates;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::audit::recorder::record_alone;
+use crate::audit::{Actor, Event, Kind, SigningKeys, Subject};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::registrant::initial_access_token::{self, NewToken, TokenRandomness};
+use crate::secret::Secret;
+use crate::server::{self, Gateway, StartError};
+use crate::store::InitialAccessTokens as _;
+use crate::store::sql::SqlStore;
+
+/// How long the demo's token is good, and how often.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const TOKEN_USES: u32 = 100;
+
+/// Where the demo runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where certificates, configuration and store are written.
+    pub directory: PathBuf,
+    /// The port on the loopback address; 0 takes a free one.
+    pub port: u16,
+}
+
+/// Why the demo does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The certificates.
+    #[error(transparent)]
+    Certificates(#[from] certificates::CertificateError),
+    /// The configuration it wrote; a defect of ours.
+    #[error("{0}")]
+    Configuration(config::Problems),
+    /// The gateway.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The initial access token.
+    #[error("cannot make an initial access token: {0}")]
+    Token(String),
+    /// The port.
+    #[error("cannot listen on port {0}: {1}; --port takes another, and --port 0 any free one")]
+    Port(u16, std::io::Error),
+    /// The system.
+    #[error("{0}: {1}")]
+    System(String, std::io::Error),
+}
+
+/// A demo that is ready to run.
+pub struct Demo {
+    gateway: Gateway,
+    authorization_server: (TcpListener, axum::Router),
+    text: String,
+}
+
+/// Runs the demo until Ctrl-C.
+pub fn run(options: &Options) -> Result<(), DemoError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| DemoError::System("runtime".to_owned(), error))?;
+    runtime.block_on(async {
+        let demo = Demo::prepare(options).await?;
+        println!("{}", demo.text);
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            let _ = tokio::signal::ctrl_c().await;
+            let _ = stop.send(true);
+        });
+        demo.serve(stopped).await;
+        Ok(())
+    })
+}
+
+impl Demo {
+    /// Writes everything into the directory and takes the ports.
+    pub async fn prepare(options: &Options) -> Result<Self, DemoError> {
+        let directory = options.directory.as_path();
+        let at = |error| DemoError::System(directory.display().to_string(), error);
+        // First: a demo that runs already reads the files in its directory.
+        let port = free_port(options.port).await.map_err(|error| DemoError::Port(options.port, error))?;
+        fs::create_dir_all(directory).map_err(at)?;
+        certificates::write(directory)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(at)?;
+        let server_address = listener.local_addr().map_err(at)?;
+        let credential = authorization_server::random();
+        write_private(&directory.join("credential"), &credential).map_err(at)?;
+        let yaml = configuration(port, server_address);
+        let file = directory.join("gateway.yaml");
+        fs::write(&file, yaml).map_err(at)?;
+        let key_file = directory.join("audit.key");
+        if !key_file.exists() {
+            let mut key = Zeroizing::new([0; 32]);
+            server::randomness(&mut *key);
+            SigningKeys::add(&key_file, &key).map_err(|error| DemoError::Token(error.to_string()))?;
+        }
+
+        let config = config::load(&file).map_err(DemoError::Configuration)?;
+        let store = Arc::new(SqlStore::open(&config.settings.store).await.map_err(StartError::Store)?);
+        let token = token(&store, &config).await?;
+        let issuer = config.public_url.clone();
+        let settings = authorization_server::Settings { issuer: issuer.clone(), credential: Secret::new(credential) };
+        let gateway = Gateway::start(config, store).await?;
+        let text = text(&issuer, directory, &token);
+        Ok(Self { gateway, authorization_server: (listener, authorization_server::router(settings)), text })
+    }
+
+    /// What is printed: what runs where, and the commands.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Runs the authorization server and the gateway until `stopped` is true.
+    pub async fn serve(self, stopped: watch::Receiver<bool>) {
+        let (listener, router) = self.authorization_server;
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        self.gateway.run(stopped).await;
+        server.abort();
+    }
+}
+
+fn configuration(port: u16, server: SocketAddr) -> String {
+    format!(
+        r#"# Written by `dcr-gateway demo`. Everything a real one needs; config.yaml explains every key.
+public_url: https://localhost:{port}
+listeners:
+  - address: 127.0.0.1:{port}
+    tls:
+      certificate: server.pem
+      private_key: server.key
+      client_certificates: {{ request: optional, trust: [ca.pem] }}
+authorization_server:
+  kind: rfc7591
+  issuer: https://localhost:{port}
+  url: http://{server}
+  registration_path: /register
+  credential: {{ bearer_token_file: credential }}
+store: {{ url: "sqlite://gateway.db" }}
+audit: {{ signing_key_file: audit.key }}
+profiles:
+  - name: partners
+    match: {{}}
+    initial_access_token: required
+    redirect_uris:
+      https: [{{ host: app.example.com }}, {{ subdomains_of: partner.example, path: "^/oauth/" }}]
+    scopes: {{ initial: [openid], allowed: [openid, profile], by_approval: ["orders:write"] }}
+    limits: {{ rate: 10/s, burst: 20 }}
+"#
+    )
+}
+
+async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
+    let failed = |error: String| DemoError::Token(error);
+    let mut randomness = TokenRandomness { text: [0; 32], id: [0; 8] };
+    getrandom::fill(&mut randomness.text).map_err(|error| failed(error.to_string()))?;
+    getrandom::fill(&mut randomness.id).map_err(|error| failed(error.to_string()))?;
+    let wanted = NewToken {
+        profile: "partners".to_owned(),
+        label: Some("demo".to_owned()),
+        lifetime: TOKEN_LIFETIME,
+        max_uses: TOKEN_USES,
+        certificate_thumbprint: None,
+    };
+    let settings = initial_access_token::IssuedTokenSettings::default();
+    let issued = initial_access_token::issue(wanted, &settings, randomness, SystemClock.now());
+    let issued = issued.map_err(|error| failed(error.to_string()))?;
+    let event = Event::new(Kind::TokenCreated, Actor::Operator { name: "demo".to_owned() });
+    let event = event.about(Subject::Token(issued.token.id.0.clone())).because("demo");
+    store.create(issued.token, issued.hash).await.map_err(|error| failed(error.to_string()))?;
+    let beginning = server::beginning(&config.settings.audit, "demo", SystemClock.now())?;
+    record_alone(store, beginning, event).await.map_err(|error| failed(error.to_string()))?;
+    Ok(issued.text)
+}
+
+fn text(issuer: &str, directory: &Path, token: &Secret) -> String {
+    let (directory, token) = (directory.display(), token.expose());
+    let curl = format!("curl --cacert {directory}/ca.pem {issuer}/register -H 'Content-Type: application/json'");
+    format!(
+        r#"
+dcr-gateway runs at {issuer}, in front of a small authorization server.
+Its configuration, certificates and store are in {directory}/. Ctrl-C stops it.
+
+1. A registration that succeeds. It asks for more scopes than it gets: `orders:write` waits for an approval.
+
+{curl} \
+  -H 'Authorization: Bearer {token}' \
+  -d '{{"client_name":"Orders","redirect_uris":["https://app.example.com/callback"],"scope":"openid profile orders:write"}}'
+
+2. One that is refused: every redirect URI, and why.
+
+{curl} \
+  -H 'Authorization: Bearer {token}' \
+  -d '{{"client_name":"Orders","redirect_uris":["https://evil.example/callback","https://app.example.com/callback#x","http://app.example.com/","https://eu.partner.example/callback"]}}'
+
+3. One without a token.
+
+{curl} \
+  -d '{{"client_name":"Orders","redirect_uris":["https://app.example.com/callback"]}}'
+"#
+    )
+}
+
+/// The port itself, or any that is free for 0.
+async fn free_port(wanted: u16) -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await?.local_addr()?.port())
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let _ = fs::remove_file(path);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    std::io::Write::write_all(&mut file, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_told_before_anything_is_written() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let prepared = Demo::prepare(&Options { directory: directory.path().to_owned(), port }).await;
+        let sentence = prepared.err().unwrap().to_string();
+        assert!(sentence.contains(&port.to_string()) && sentence.contains("--port"), "{sentence}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

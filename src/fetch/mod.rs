@@ -1,0 +1,253 @@
+//! The one way by which the gateway fetches what others publish: https, no redirects, no compression, bounded in time and size;
+//! what a registrant names is looked for at public addresses only. Calls to the authorization server are not made here.
+
+mod basic;
+mod public_address;
+pub mod settings;
+pub mod target;
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+pub use basic::basic;
+pub use public_address::is_public;
+pub use target::{Destination, Target};
+
+use settings::FetchSettings;
+
+/// How long a connection is kept for the next fetch: shorter than servers keep theirs.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// Fetches. Cheap to clone.
+#[derive(Clone)]
+pub struct FetchClient {
+    /// Two pools of connections: one that was made on the operator's word is never used on a registrant's.
+    configured: reqwest::Client,
+    of_registrants: reqwest::Client,
+    timeout: Duration,
+}
+
+/// Why nothing can be fetched at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchSetupError {
+    /// A file of CAs.
+    #[error("{}: {reason}", file.display())]
+    Trust {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system has no CAs and none are configured.
+    #[error("the system has no CA certificates, and fetch.trust names none: {0}")]
+    NoTrust(String),
+    /// The TLS or HTTP library.
+    #[error("the client for fetches cannot be made: {0}")]
+    Client(String),
+}
+
+/// What was fetched, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The status; a redirect is not followed.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+/// What to send.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// `GET`, `POST`.
+    pub method: Method,
+    /// Headers; `Accept-Encoding` is not for the caller to say.
+    pub headers: HeaderMap,
+    /// The body, empty for none.
+    pub body: Bytes,
+    /// The most bytes of the answer's body.
+    pub response_bytes: usize,
+}
+
+impl Order {
+    /// A GET without headers of its own.
+    pub fn get(response_bytes: usize) -> Self {
+        Self { method: Method::GET, headers: HeaderMap::new(), body: Bytes::new(), response_bytes }
+    }
+}
+
+/// Why nothing was fetched. For the log, never for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, or it broke.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    /// Longer than `fetch.timeout`.
+    #[error("it took longer than {0:?}")]
+    TimedOut(Duration),
+    /// More than the order allows.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(usize),
+    /// Compressed though we asked for none: its size cannot be known before it is too late.
+    #[error("it came compressed, unasked")]
+    Compressed,
+    /// None of the host's addresses is public, and a registrant named it.
+    #[error("its host has no public address")]
+    NotPublic,
+}
+
+impl FetchClient {
+    /// Reads the CA files and makes the client; connects to nothing yet.
+    ///
+    /// # Errors
+    /// Nothing could ever be fetched.
+    pub fn new(settings: &FetchSettings) -> Result<Self, FetchSetupError> {
+        Self::resolving_by(settings, system_lookup)
+    }
+
+    fn resolving_by(settings: &FetchSettings, lookup: Lookup) -> Result<Self, FetchSetupError> {
+        let tls = tls(&settings.trust)?;
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .http1_only()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .pool_idle_timeout(IDLE)
+                .user_agent(concat!("dcr-gateway/", env!("CARGO_PKG_VERSION")))
+        };
+        let failed = |error: reqwest::Error| FetchSetupError::Client(error.to_string());
+        Ok(Self {
+            configured: builder().build().map_err(failed)?,
+            of_registrants: builder().dns_resolver(PublicOnly(lookup)).https_only(true).build().map_err(failed)?,
+            timeout: settings.timeout.0,
+        })
+    }
+
+    /// Fetches, within `fetch.timeout`.
+    ///
+    /// # Errors
+    /// No whole answer came back.
+    pub async fn fetch(&self, target: &Target, order: Order) -> Result<Fetched, FetchError> {
+        let whole = self.answer(target, order);
+        tokio::time::timeout(self.timeout, whole).await.map_err(|_| FetchError::TimedOut(self.timeout))?
+    }
+
+    async fn answer(&self, target: &Target, order: Order) -> Result<Fetched, FetchError> {
+        let client = match target.destination() {
+            Destination::Configured => &self.configured,
+            Destination::Registrant => &self.of_registrants,
+        };
+        let mut headers = order.headers;
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let request = client.request(order.method, target.url().clone()).headers(headers).body(order.body);
+        let mut response = request.send().await.map_err(failed)?;
+        let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+        if !response.headers().get_all(CONTENT_ENCODING).iter().all(is_plain) {
+            return Err(FetchError::Compressed);
+        }
+        let too_large = || FetchError::TooLarge(order.response_bytes);
+        let announced = response.content_length().unwrap_or_default();
+        if announced > order.response_bytes as u64 {
+            return Err(too_large());
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > order.response_bytes {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        Ok(Fetched { status, headers, body: body.freeze() })
+    }
+}
+
+/// The innermost cause says most; the outer ones repeat the URL.
+fn failed(error: reqwest::Error) -> FetchError {
+    let mut cause: &(dyn StdError + 'static) = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<NotPublic>() {
+        Some(NotPublic) => FetchError::NotPublic,
+        None => FetchError::Unreachable(cause.to_string()),
+    }
+}
+
+fn tls(trust: &[PathBuf]) -> Result<ClientConfig, FetchSetupError> {
+    let system = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(system.certs);
+    for file in trust {
+        let problem = |reason| FetchSetupError::Trust { file: file.clone(), reason };
+        for certificate in certificates(file).map_err(problem)? {
+            let added = roots.add(certificate);
+            added.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
+        }
+    }
+    if roots.is_empty() {
+        let errors: Vec<String> = system.errors.iter().map(ToString::to_string).collect();
+        return Err(FetchSetupError::NoTrust(errors.join("; ")));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| FetchSetupError::Client(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err("has no certificate".to_owned()),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(format!("is no PEM file: {error}")),
+    }
+}
+
+type Addresses = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
+type Lookup = fn(String) -> Addresses;
+
+fn system_lookup(host: String) -> Addresses {
+    Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
+}
+
+/// Gives the connector public addresses only: it connects to what it is given here and asks nobody else.
+struct PublicOnly(Lookup);
+
+#[derive(Debug, thiserror::Error)]
+#[error("no public address")]
+struct NotPublic;
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let lookup = (self.0)(name.as_str().to_owned());
+        Box::pin(async move {
+            let mut addresses = lookup.await?;
+            addresses.retain(|address| is_public(address.ip()));
+            if addresses.is_empty() {
+                return Err(NotPublic.into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

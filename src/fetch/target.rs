@@ -1,0 +1,156 @@
+//! What may be fetched: a URL that was checked once, and on whose word it is fetched.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use super::public_address::is_public;
+
+/// On whose word something is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination {
+    /// The operator configured the URL: it may lead to a private network.
+    Configured,
+    /// A registrant supplied the URL: it leads to public addresses only.
+    Registrant,
+}
+
+/// A URL that may be fetched.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    url: Url,
+    destination: Destination,
+}
+
+impl Target {
+    /// A URL of the operator's: https, or http to this machine.
+    ///
+    /// # Errors
+    /// The end of a sentence that begins with the URL's place.
+    pub fn configured(text: &str) -> Result<Self, String> {
+        let url = web_url(text)?;
+        if url.scheme() != "https" && !is_loopback(&url) {
+            return Err("must be https: plain http is for loopback hosts only".to_owned());
+        }
+        Ok(Self { url, destination: Destination::Configured })
+    }
+
+    /// A URL of a registrant's: https, and no address that is not public. What a name leads to is seen when it is fetched.
+    ///
+    /// # Errors
+    /// As [`Self::configured`].
+    pub fn of_registrant(text: &str) -> Result<Self, String> {
+        let url = web_url(text)?;
+        if url.scheme() != "https" {
+            return Err("must be https".to_owned());
+        }
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(address.into()),
+            Some(Host::Ipv6(address)) => Some(address.into()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if address.is_some_and(|address| !is_public(address)) {
+            return Err("must not lead to an address that is not public".to_owned());
+        }
+        Ok(Self { url, destination: Destination::Registrant })
+    }
+
+    /// The URL.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// On whose word it is fetched.
+    pub fn destination(&self) -> Destination {
+        self.destination
+    }
+}
+
+impl fmt::Debug for Target {
+    /// Without the query, which may hold what nobody should see.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({}{})", self.destination, self.url.origin().ascii_serialization(), self.url.path())
+    }
+}
+
+/// Whether the host is this machine, by name or address.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// An http or https URL with a host and neither credentials nor a fragment.
+///
+/// # Errors
+/// The end of a sentence that begins with the URL's place.
+pub fn web_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("must be http or https, not {}", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("must not have a fragment".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_may_name_private_hosts_by_https_and_this_machine_by_http() {
+        for text in
+            ["https://10.0.0.1/jwks", "https://idp.internal/jwks", "http://localhost:8080/jwks", "http://[::1]/"]
+        {
+            assert!(Target::configured(text).is_ok(), "{text}");
+        }
+        for text in [
+            "http://idp.internal/jwks",
+            "http://10.0.0.1/",
+            "http://localhost.example/",
+            "ftp://localhost/",
+            "https://user@idp.example/",
+            "https://:secret@idp.example/",
+            "https://idp.example/#keys",
+            "/jwks",
+            "",
+        ] {
+            assert!(Target::configured(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_registrant_names_public_hosts_by_https() {
+        for text in ["https://app.example/jwks", "https://app.example:8443/", "https://1.1.1.1/"] {
+            assert!(Target::of_registrant(text).is_ok(), "{text}");
+        }
+        for text in [
+            "http://app.example/",
+            "http://localhost/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://user@app.example/",
+        ] {
+            assert!(Target::of_registrant(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_not_shown() {
+        let target = Target::configured("https://idp.example/jwks?key=hunter2").unwrap();
+        assert_eq!(format!("{target:?}"), "Configured(https://idp.example/jwks)");
+    }
+}

@@ -1,0 +1,151 @@
+//! The gateway's own registration access tokens (RFC 7592 §3), and the server's behind them: a client gets ours, the record keeps
+//! ours as a hash and the server's encrypted.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::Tools;
+use crate::authorization_server::ServerAccess;
+use crate::sealing::{Keys, NotOpened};
+use crate::secret::Secret;
+use crate::store::{Sealed, TokenHash};
+
+/// How every one begins, so that secret scanners and people recognise it.
+const PREFIX: &str = "dcrm_";
+
+/// What a client manages its registration with.
+#[derive(Debug, Clone)]
+pub(super) struct ClientAccess {
+    /// `registration_access_token`.
+    pub(super) token: Secret,
+    /// `registration_client_uri`.
+    pub(super) uri: String,
+}
+
+impl ClientAccess {
+    /// A new token for the client, that nobody can guess.
+    pub(super) fn new(tools: &Tools, registration_endpoint: &str, client_id: &str) -> Self {
+        let mut octets = [0; 32];
+        (tools.randomness)(&mut octets);
+        let token = Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)));
+        Self::with(token, registration_endpoint, client_id)
+    }
+
+    /// A token that the client has already.
+    pub(super) fn with(token: Secret, registration_endpoint: &str, client_id: &str) -> Self {
+        Self { token, uri: format!("{registration_endpoint}/{}", segment(client_id)) }
+    }
+
+    /// Puts both members into an answer.
+    pub(super) fn show(&self, metadata: &mut Map<String, Value>) {
+        metadata.insert("registration_access_token".to_owned(), self.token.expose().into());
+        metadata.insert("registration_client_uri".to_owned(), self.uri.as_str().into());
+    }
+}
+
+/// A registration access token by which the record knows a client. Its text does not tell whose it is: the server may be
+/// another gateway.
+#[derive(Debug, Clone)]
+pub(super) enum Token {
+    /// The gateway issued it.
+    Gateways(Secret),
+    /// The server did, before the gateway was there; it stands in the record until the first answer that replaces it.
+    Servers(Secret),
+}
+
+impl Token {
+    /// What is kept of it: no token of one kind has the hash of one of the other.
+    pub(super) fn hash(&self) -> TokenHash {
+        match self {
+            Self::Gateways(secret) => hash(secret),
+            Self::Servers(secret) => {
+                let digest = Sha256::new_with_prefix(b"of the server\0").chain_update(secret.expose());
+                TokenHash(digest.finalize().into())
+            }
+        }
+    }
+}
+
+/// What is kept of a token of the gateway's.
+pub(super) fn hash(token: &Secret) -> TokenHash {
+    TokenHash(Sha256::digest(token.expose().as_bytes()).into())
+}
+
+/// A `client_id` as one segment of a path (RFC 3986 §3.3): whatever is not plain is percent-encoded.
+pub(super) fn segment(client_id: &str) -> String {
+    let mut segment = String::with_capacity(client_id.len());
+    for byte in client_id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    segment
+}
+
+/// What the record keeps encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The server's access to the client.
+    pub(super) access: ServerAccess,
+    /// The client's secret: a change of the client may name it, but not choose another (RFC 7592 §2.2).
+    pub(super) client_secret: Option<Secret>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    uri: String,
+    token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+}
+
+impl Kept {
+    pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
+        let mut nonce = [0; 12];
+        (tools.randomness)(&mut nonce);
+        let written = Written {
+            uri: self.access.registration_client_uri.clone(),
+            token: self.access.registration_access_token.expose().to_owned(),
+            client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
+        };
+        let text = serde_json::to_string(&written).map_err(|_| NotOpened)?;
+        keys.seal(client_id, &Secret::new(text), nonce)
+    }
+
+    pub(super) fn open(keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Self, NotOpened> {
+        let text = keys.open(client_id, sealed)?;
+        let written: Written = serde_json::from_str(text.expose()).map_err(|_| NotOpened)?;
+        Ok(Self {
+            access: ServerAccess {
+                registration_client_uri: written.uri,
+                registration_access_token: Secret::new(written.token),
+            },
+            client_secret: written.client_secret.map(Secret::new),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_the_servers_is_none_of_the_gateways() {
+        let text = || Secret::new("dcrm_of-a-gateway-behind-this-one");
+        assert_ne!(Token::Servers(text()).hash(), Token::Gateways(text()).hash());
+    }
+
+    #[test]
+    fn a_client_id_is_one_segment_whatever_it_holds() {
+        for (client_id, written) in
+            [("a-B_1.~", "a-B_1.~"), ("a/b", "a%2Fb"), ("../é", "..%2F%C3%A9"), ("a b%", "a%20b%25")]
+        {
+            assert_eq!(segment(client_id), written);
+        }
+    }
+}

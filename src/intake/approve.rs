@@ -1,0 +1,132 @@
+//! What an approval makes of a client's record: the scopes that are granted, the change that is made, or the first of two approvals.
+//! Asks nobody: what is granted reaches the server by [`super::settle`].
+
+use serde_json::Value;
+
+use super::management;
+use super::operations::NotDone;
+use super::rulebook::Rulebook;
+use crate::authorization_server;
+use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};
+use crate::policy::Profile;
+use crate::registration::software_statement::MEMBER;
+use crate::registration::{ClientMetadata, ScopeSet};
+use crate::store::ClientRecord;
+
+/// Whether an active client asked for a change that waits for an approval.
+pub(super) fn wants_to_grow(client: &ClientRecord) -> bool {
+    client.lifecycle == Lifecycle::Active && client.asked.is_some() && !client.members_behind
+}
+
+/// The change is not made; the client stays what it is.
+pub(super) fn refuse_growth(client: &mut ClientRecord) {
+    client.asked = None;
+    client.first_approval = None;
+}
+
+/// A pending client gets what it asked for, or these scopes of it; an active one the change that it asked for.
+pub(super) fn approve(
+    rulebook: &Rulebook,
+    client: &mut ClientRecord,
+    (scopes, by): (Option<&ScopeSet>, Action),
+) -> Result<(), NotDone> {
+    let lifecycle = match client.lifecycle.clone() {
+        active @ Lifecycle::Active if wants_to_grow(client) => active,
+        other => other.approve()?,
+    };
+    let profile = profile(rulebook, client)?;
+    let mut wanted = parsed(&client.scope_withheld);
+    let asked = client.asked.as_ref().and_then(|asked| asked.get("scope")).and_then(Value::as_str).map(parsed);
+    wanted = both(&wanted, &asked.unwrap_or_default());
+    let wanted: ScopeSet = wanted.iter().filter(|scope| profile.grantable().contains(scope)).cloned().collect();
+    let scopes = within(scopes, &wanted, "asked for by the client, or its profile no longer grants it")?;
+    grant(rulebook, client, Grant { profile, lifecycle, scopes, by })
+}
+
+/// An active client gets these scopes, or those that are withheld from it.
+pub(super) fn elevate(
+    rulebook: &Rulebook,
+    client: &mut ClientRecord,
+    (scopes, by): (Option<&ScopeSet>, Action),
+) -> Result<(), NotDone> {
+    let lifecycle = client.lifecycle.clone().elevate()?;
+    let profile = profile(rulebook, client)?;
+    let withheld = parsed(&client.scope_withheld);
+    let scopes = within(Some(scopes.unwrap_or(&withheld)), profile.grantable(), "granted by its profile")?;
+    if scopes.is_empty() {
+        return Err(NotDone::ScopesImpossible("none is named, and none is withheld from the client".to_owned()));
+    }
+    grant(rulebook, client, Grant { profile, lifecycle, scopes, by })
+}
+
+struct Grant<'g> {
+    profile: &'g Profile,
+    lifecycle: Lifecycle,
+    scopes: ScopeSet,
+    by: Action,
+}
+
+fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Result<(), NotDone> {
+    let Grant { profile, lifecycle, scopes, by } = grant;
+    let eyes = if profile.approvals().four_eyes { Eyes::Four } else { Eyes::Two };
+    let approval = Approval { by, scopes: scopes.to_string() };
+    let Approval { by, scopes } = match approval.after(client.first_approval.as_ref(), eyes)? {
+        Vote::Waits(first) => {
+            client.first_approval = Some(first);
+            return Ok(());
+        }
+        Vote::Counts(approval) => approval,
+    };
+    let granted = parsed(&scopes);
+    let approved = both(&parsed(&client.scope_approved), &granted);
+    if let Some(asked) = client.asked.clone() {
+        // Not what was admitted then: what the rules admit now.
+        let requested = ClientMetadata::from_json(asked);
+        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).result;
+        let clearance = judged.map_err(|violations| {
+            let sentences: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
+            NotDone::NoLongerAdmitted(sentences.join("; "))
+        })?;
+        management::enter(&clearance, client);
+        let statement = client.metadata.remove_entry(MEMBER);
+        client.metadata = rulebook.registrar.outgoing(&clearance);
+        client.metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
+        client.metadata.extend(statement);
+    }
+    let left = parsed(&client.scope_withheld);
+    let left: ScopeSet = left.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
+    client.members_behind |= client.asked.is_some() || !granted.is_empty();
+    client.scope_granted = both(&parsed(&client.scope_granted), &granted).to_string();
+    client.scope_withheld = left.to_string();
+    client.scope_approved = approved.to_string();
+    client.lifecycle = lifecycle;
+    client.first_approval = None;
+    let now = by.at;
+    client.approved = Some(by);
+    client.unsettle(now);
+    Ok(())
+}
+
+/// What is granted must be known now: by a profile that is no longer configured nobody can tell.
+fn profile<'r>(rulebook: &'r Rulebook, client: &ClientRecord) -> Result<&'r Profile, NotDone> {
+    let found = rulebook.profiles.iter().find(|profile| profile.name() == client.profile);
+    found.ok_or_else(|| NotDone::ProfileGone(client.profile.clone()))
+}
+
+/// These scopes, all of which must be among the others; none named: all of the others.
+fn within(scopes: Option<&ScopeSet>, all: &ScopeSet, what: &str) -> Result<ScopeSet, NotDone> {
+    let Some(scopes) = scopes else { return Ok(all.clone()) };
+    match scopes.iter().find(|scope| !all.contains(scope)) {
+        Some(other) => Err(NotDone::ScopesImpossible(format!("{other} is not {what}"))),
+        None => Ok(scopes.clone()),
+    }
+}
+
+fn both(one: &ScopeSet, other: &ScopeSet) -> ScopeSet {
+    one.iter().chain(other.iter()).cloned().collect()
+}
+
+/// What stands in the record was a set when it was written.
+fn parsed(text: &str) -> ScopeSet {
+    ScopeSet::parse(text).unwrap_or_default()
+}

@@ -1,0 +1,287 @@
+//! What is recorded of requests and of operators' work: events out of what was learned on the way. What was granted or changed is on
+//! disk before it is answered; what was refused is noted, and nobody waits for it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tracing::Span;
+
+use super::decide::{Change, Instruction};
+use super::handler::{Body, BodyError, Head, ProtocolRefusal};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::{Tools, unavailable};
+use crate::audit::{Actor, Event, Kind, Subject};
+use crate::registrant::client_certificate::hexadecimal;
+use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
+use crate::telemetry::management::ManagementOperation;
+use crate::telemetry::{ManagementEvent, RegistrationEvent, propagation};
+
+/// A body that remembers what it was.
+pub(super) struct Digested<'a> {
+    body: &'a mut dyn Body,
+    digest: Option<String>,
+}
+
+impl<'a> Digested<'a> {
+    pub(super) fn of(body: &'a mut dyn Body) -> Self {
+        Self { body, digest: None }
+    }
+
+    /// SHA-256 of what was read, in hexadecimal.
+    pub(super) fn digest(&self) -> Option<String> {
+        self.digest.clone()
+    }
+}
+
+#[async_trait]
+impl Body for Digested<'_> {
+    async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let bytes = self.body.read(limit).await?;
+        self.digest.get_or_insert_with(|| hexadecimal(&Sha256::digest(&bytes)));
+        Ok(bytes)
+    }
+}
+
+/// The request that something came of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    pub(super) request_id: Option<String>,
+    pub(super) request_digest: Option<String>,
+}
+
+/// What is recorded together with the outcome of a registration.
+pub(super) fn outcome(intent: &Intent, origin: Origin, outcome: &Outcome) -> Event {
+    let kind = match outcome {
+        Outcome::Registered(_) => Kind::RegistrationAdmitted,
+        Outcome::NotRegistered { .. } => Kind::RegistrationFailed,
+        Outcome::Unknown { .. } => Kind::RegistrationUnknown,
+    };
+    let reason = outcome.reason().map(str::to_owned);
+    Event {
+        subject: outcome.client_id().map(|id| Subject::Client(id.to_owned())),
+        reason,
+        request_id: origin.request_id,
+        request_digest: origin.request_digest,
+        ..of_intent(kind, intent)
+    }
+}
+
+fn of_intent(kind: Kind, intent: &Intent) -> Event {
+    let registrant = &intent.registrant;
+    let token = match &intent.token {
+        Some(TokenUse::Issued(id)) => Some(id.0.clone()),
+        Some(TokenUse::Once { .. }) | None => registrant.token_label.clone(),
+    };
+    let actor = Actor::Registrant {
+        address: registrant.address,
+        certificate: registrant.certificate_thumbprint.clone(),
+        token,
+        statement_issuer: registrant.statement_issuer.clone(),
+    };
+    Event {
+        profile: Some(intent.profile.clone()),
+        policy_version: Some(intent.policy_version.clone()),
+        trace_id: propagation::trace_id(&Span::current()),
+        registration: Some(intent.id.0.clone()),
+        scope_granted: Some(intent.scope_granted.clone()),
+        scope_withheld: Some(intent.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+        redirect_uri_hosts: hosts(&intent.redirect_uris),
+        ..Event::new(kind, actor)
+    }
+}
+
+fn hosts(redirect_uris: &[String]) -> Vec<String> {
+    let host = |uri: &String| {
+        let url = url::Url::parse(uri).ok()?;
+        Some(url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned))
+    };
+    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(host).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// The same client is handed out again.
+pub(super) fn repeated(intent: &Intent, origin: &Origin, client_id: &str) -> Event {
+    Event {
+        subject: Some(Subject::Client(client_id.to_owned())),
+        request_id: origin.request_id.clone(),
+        request_digest: origin.request_digest.clone(),
+        ..of_intent(Kind::RegistrationRepeated, intent)
+    }
+}
+
+/// Notes a refusal, unless it is the authorization server's: that stands with the outcome.
+pub(super) fn refused(tools: &Tools, event: &RegistrationEvent, reason: Reason) {
+    if !is_the_servers(reason) {
+        tools.audit.note(|| of_registration(Kind::RegistrationRefused, event), tools.clock.now());
+    }
+}
+
+const fn is_the_servers(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::ServerUnreachable
+            | Reason::ServerTimedOut
+            | Reason::ServerBroken
+            | Reason::ServerCredentialRefused
+            | Reason::ServerTokenRefused
+            | Reason::ServerRefused
+            | Reason::ServerPolicyRefused
+            | Reason::ServerMisdirected
+            | Reason::ServerRateLimited
+    )
+}
+
+fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
+    let address = event.client_address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
+    let actor = Actor::Registrant {
+        address,
+        certificate: event.certificate_thumbprint.clone(),
+        token: event.token_id.clone(),
+        statement_issuer: event.statement_issuer.clone(),
+    };
+    Event {
+        subject: event.client_id.clone().map(Subject::Client),
+        profile: event.profile.clone(),
+        policy_version: event.policy_version.clone(),
+        reason: Some(event.reason.to_owned()),
+        trace_id: propagation::trace_id(&Span::current()),
+        request_id: Some(event.request_id.clone()),
+        request_digest: event.request_digest.clone(),
+        registration: event.registration_id.clone(),
+        scope_granted: event.scope_granted.clone(),
+        scope_withheld: event.scope_withheld.clone(),
+        violations: event.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        redirect_uri_hosts: event.redirect_uri_hosts.clone(),
+        ..Event::new(kind, actor)
+    }
+}
+
+/// What the proxy refuses at a registration path, or of one that wants to register without.
+pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: ProtocolRefusal) {
+    let is_about_registration = matches!(
+        refusal,
+        ProtocolRefusal::Misspelt
+            | ProtocolRefusal::NotOffered
+            | ProtocolRefusal::Certificate
+            | ProtocolRefusal::ClientIdMetadataDocument
+    );
+    if is_about_registration {
+        let reason = Refusal::from(refusal).reason();
+        let event = RegistrationEvent {
+            client_address: Some(head.client_address),
+            reason: reason.explained().name,
+            ..RegistrationEvent::new(&head.request_id)
+        };
+        refused(tools, &event, reason);
+    }
+}
+
+/// A client's call: a change is recorded before it is answered, what was read or refused is noted.
+pub(super) async fn managed(tools: &Tools, call: Managed<'_>) -> Result<(), Refusal> {
+    let kind = match (call.is_done, call.event.operation) {
+        (false, _) | (true, ManagementOperation::Other) => Kind::ManagementRefused,
+        (true, ManagementOperation::Read) => Kind::ClientRead,
+        (true, ManagementOperation::Update) => Kind::ClientUpdated,
+        (true, ManagementOperation::Delete) => Kind::ClientDeleted,
+    };
+    let now = tools.clock.now();
+    match kind {
+        Kind::ClientUpdated | Kind::ClientDeleted => {
+            tools.audit.record(call.event(kind), now).await.map_err(unavailable)
+        }
+        _ => {
+            tools.audit.note(|| call.event(kind), now);
+            Ok(())
+        }
+    }
+}
+
+/// What became of a client's call.
+pub(super) struct Managed<'a> {
+    pub(super) event: &'a ManagementEvent,
+    pub(super) request_digest: Option<String>,
+    /// The last segment of the path; the client, when the call was done.
+    pub(super) segment: &'a str,
+    pub(super) is_done: bool,
+}
+
+impl Managed<'_> {
+    fn event(&self, kind: Kind) -> Event {
+        let learned = self.event;
+        let client = learned.client_id.clone().or_else(|| self.is_done.then(|| self.segment.to_owned()));
+        Event {
+            subject: client.map(Subject::Client),
+            profile: learned.profile.clone(),
+            reason: Some(learned.reason.to_owned()),
+            trace_id: propagation::trace_id(&Span::current()),
+            request_id: Some(learned.request_id.clone()),
+            request_digest: self.request_digest.clone(),
+            growth: learned.growth.clone(),
+            ..Event::new(kind, Actor::Client { address: learned.client_address })
+        }
+    }
+}
+
+/// What an operator did to a client.
+pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
+    let kind = match instruction.change {
+        Change::Approve { .. } => Kind::ClientApproved,
+        Change::Elevate { .. } => Kind::ClientElevated,
+        Change::Reject => Kind::ClientRejected,
+        Change::Suspend => Kind::ClientSuspended,
+        Change::Resume => Kind::ClientResumed,
+        Change::Delete => Kind::ClientRemoved,
+    };
+    Event {
+        subject: Some(Subject::Client(instruction.client_id.clone())),
+        profile: Some(profile.to_owned()),
+        comment: instruction.comment.clone(),
+        trace_id: propagation::trace_id(&Span::current()),
+        ..Event::new(kind, Actor::Operator { name: instruction.actor.clone() })
+    }
+}
+
+/// A client whose time was over. Two replicas write it once: whoever ended the turn.
+pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
+    Event {
+        subject: Some(Subject::Client(client.client_id.clone())),
+        profile: Some(client.profile.clone()),
+        reason: Some(reason.to_owned()),
+        ..Event::new(Kind::ClientExpired, Actor::Gateway)
+    }
+}
+
+/// What an operator found out about a registration.
+pub(super) fn resolved(intent: &Intent, outcome: &Outcome, actor: &str) -> Event {
+    let subject = match outcome.client_id() {
+        Some(client_id) => Subject::Client(client_id.to_owned()),
+        None => Subject::Registration(intent.id.0.clone()),
+    };
+    Event {
+        actor: Actor::Operator { name: actor.to_owned() },
+        subject: Some(subject),
+        reason: Some(outcome.name().as_str().to_owned()),
+        ..of_intent(Kind::RegistrationResolved, intent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_named_once_and_schemes_where_there_is_none() {
+        let uris = ["https://b.example/x?code=1", "https://a.example/", "com.example:/cb", "https://b.example/y"];
+        assert_eq!(hosts(&uris.map(str::to_owned)), ["a.example", "b.example", "com.example:"]);
+    }
+
+    #[test]
+    fn what_the_server_refused_stands_with_the_outcome() {
+        for reason in Reason::ALL {
+            assert_eq!(is_the_servers(reason), reason.explained().name.starts_with("server_"), "{reason:?}");
+        }
+    }
+}

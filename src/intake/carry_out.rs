@@ -1,0 +1,261 @@
+//! What is written down around the call to the authorization server, and what its outcome means for the client.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use tracing::Instrument as _;
+
+use super::access::{self, ClientAccess, Kept};
+use super::audited::{self, Origin};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::{Tools, settle, token, turn, unavailable};
+use crate::authorization_server::{Asked, ManageError, RegisterError, Registered};
+use crate::clock::Timestamp;
+use crate::lifecycle::{AtTheServer, Lifecycle, State};
+use crate::policy::Clearance;
+use crate::policy::approval::{ApprovalNeeded, Approvals};
+use crate::registration::software_statement::MEMBER;
+use crate::sealing::NotOpened;
+use crate::secret::Secret;
+use crate::store::{AuditEntry, Beginning, Begun, ClientRecord, IfKnown, MetadataDigest, NewClient, Outcome};
+use crate::telemetry::span;
+
+/// Somebody else is registering the same client: the first and the longest pause before it is looked for again.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// A client that is handed out again was seen at the server within this time, or is looked for there first.
+const CONFIRMED_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// What is to be registered, and for whom.
+pub struct Order {
+    /// What is written down before the request leaves.
+    pub beginning: Beginning,
+    /// What is sent.
+    pub clearance: Clearance,
+    /// The registrant's own `Authorization`, where the configuration says `credential: forward`.
+    pub own_authorization: Option<Secret>,
+    /// Whether its profile wants an approval.
+    pub approvals: Approvals,
+    /// The request it came by.
+    pub(super) origin: Origin,
+}
+
+/// A client that is handed out.
+#[derive(Debug)]
+pub struct HandedOut {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// The members of the answer, in the client's own terms.
+    pub metadata: Map<String, Value>,
+    /// The same client was registered before.
+    pub repeated: bool,
+}
+
+/// The intent durable before the request leaves, the outcome durable before the client hears of it, in its own terms.
+pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Result<HandedOut, Refusal> {
+    let Order { beginning, clearance, own_authorization, approvals, origin } = order;
+    let intent = beginning.intent.clone();
+    let (id, digest) = (&intent.id, intent.digest);
+    let known = match &digest {
+        Some(digest) => confirm(rulebook, tools, digest).await?,
+        None => None,
+    };
+    let repeated = |client_id: &str| {
+        let event = || audited::repeated(&intent, &origin, client_id);
+        tools.audit.entry(event, tools.clock.now()).map_err(unavailable)
+    };
+    let if_known = known.as_deref().map(&repeated).transpose()?;
+    if let Some(client) = begin(tools, beginning, if_known.as_deref().unwrap_or_default()).await? {
+        let handed_out = hand_out_again(rulebook, &clearance, client)?;
+        if if_known.is_none() {
+            // Somebody registered it just now.
+            tools.store.append(repeated(&handed_out.client_id)?).await.map_err(unavailable)?;
+        }
+        return Ok(handed_out);
+    }
+    let result = rulebook.registrar.register(&id.0, &clearance, own_authorization.as_ref()).await;
+    let access = match (&result, digest) {
+        // A client that others get too is nobody's: the first comer must not own it.
+        (Ok(registered), None) if registered.access.is_some() => {
+            Some(ClientAccess::new(tools, &rulebook.rewriting.registration_endpoint, &registered.client_id))
+        }
+        _ => None,
+    };
+    // Kept as it was presented, whatever the server did with it.
+    let statement = clearance.metadata().get_key_value(MEMBER).map(|(name, value)| (name.clone(), value.clone()));
+    let outcome = match &result {
+        Ok(registered) => match new_client(rulebook, tools, registered, access.as_ref()) {
+            Ok(mut client) => {
+                client.lifecycle = first_state(approvals, tools.clock.now());
+                client.metadata.extend(statement);
+                Outcome::Registered(Box::new(client))
+            }
+            Err(error) => return Err(Refusal::from(Reason::Internal).caused_by(error)),
+        },
+        Err(error) => {
+            let reason = server_reason(error).explained().name.to_owned();
+            if error.surely_nothing_registered() {
+                Outcome::NotRegistered { reason }
+            } else {
+                Outcome::Unknown { reason }
+            }
+        }
+    };
+    let now = tools.clock.now();
+    let entries = tools.audit.entry(|| audited::outcome(&intent, origin, &outcome), now).map_err(unavailable)?;
+    let finished = tools.store.finish_and_append(id, outcome, entries, now);
+    let finished = finished.instrument(span::store_span("finish")).await;
+    let registered = result.map_err(server_refusal)?;
+    tools.standings.forget(&registered.client_id);
+    // The server has the client, our record does not say so: found as `unknown` when the store is back, never acknowledged.
+    finished.map_err(unavailable)?;
+    if approvals.needed == ApprovalNeeded::BeforeUse {
+        settle::before_use(rulebook, tools, &registered.client_id).await?;
+    }
+    let mut metadata = rulebook.registrar.in_client_terms(&Asked::from(&clearance), registered.metadata);
+    if let Some(access) = &access {
+        access.show(&mut metadata);
+    }
+    Ok(HandedOut { client_id: registered.client_id, metadata, repeated: false })
+}
+
+/// Waits while somebody else is registering the same client; returns the client when it is in the record.
+async fn begin(
+    tools: &Tools,
+    mut beginning: Beginning,
+    if_known: &[AuditEntry],
+) -> Result<Option<ClientRecord>, Refusal> {
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
+        beginning.intent.at = tools.clock.now();
+        let begun = tools
+            .store
+            .begin_and_append(beginning.clone(), if_known.to_vec())
+            .instrument(span::store_span("begin"))
+            .await;
+        match begun.map_err(unavailable)? {
+            Begun::Ready => return Ok(None),
+            Begun::Known(client) => return Ok(Some(*client)),
+            Begun::TokenUnusable(unusable) => return Err(token::refusal(unusable.into())),
+            Begun::QuotaReached(reached) => return Err(Refusal::quota(&beginning.intent.profile, reached)),
+            Begun::SameUnderWay if began.elapsed() < beginning.under_way => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Begun::SameUnderWay => return Err(Reason::ClientBusy.into()),
+        }
+    }
+}
+
+/// Before a client is handed out again: does the server still have it? An operator may have removed it there, and nobody could
+/// register it any more. Names the client, where there is one.
+async fn confirm(rulebook: &Rulebook, tools: &Tools, digest: &MetadataDigest) -> Result<Option<String>, Refusal> {
+    let known = tools.store.client_by_digest(digest).instrument(span::store_span("client_by_digest")).await;
+    let Some(known) = known.map_err(unavailable)? else { return Ok(None) };
+    if is_stale(&known, tools.clock.now()) {
+        look_at_the_server(rulebook, tools, &known.client_id).await?;
+    }
+    Ok(Some(known.client_id))
+}
+
+fn is_stale(client: &ClientRecord, now: Timestamp) -> bool {
+    client.lifecycle.at_the_server() == AtTheServer::Enabled
+        && client.server_access.is_some()
+        && !client.unmanageable
+        && now.since(client.confirmed_at) >= CONFIRMED_FOR
+}
+
+async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
+    let Some(mut held) = turn::take(rulebook, tools, client_id).await? else { return Ok(()) };
+    if !is_stale(&held.client, tools.clock.now()) {
+        return held.end().await.map(drop);
+    }
+    let Some(access) = held.access().cloned() else { return held.end().await.map(drop) };
+    let mut result = rulebook.registrar.read(&access).await;
+    if matches!(result, Err(ManageError::Gone(_)))
+        && let Some(access) = held.recover().await
+    {
+        result = rulebook.registrar.read(&access).await;
+    }
+    match result {
+        Ok(managed) => {
+            held.learn(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+            held.end().await.map(drop)
+        }
+        Err(error) if held.learn_failure(&error) || error.surely_nothing_changed() => held.end().await.map(drop),
+        // A server that is down or slow keeps nobody from a client that it most likely has.
+        Err(_) => {
+            held.break_off().await;
+            Ok(())
+        }
+    }
+}
+
+fn hand_out_again(rulebook: &Rulebook, clearance: &Clearance, client: ClientRecord) -> Result<HandedOut, Refusal> {
+    match client.lifecycle.state() {
+        // The first comer's registration is not over: it may yet be found that it cannot be disabled.
+        State::Pending if client.unsettled.is_some() => return Err(Reason::ClientBusy.into()),
+        State::Pending | State::Active => {}
+        State::Suspended => return Err(Reason::ClientSuspended.into()),
+        State::Rejected | State::Expired | State::Deleted => return Err(Reason::ClientRejected.into()),
+    }
+    let metadata = rulebook.registrar.in_client_terms(&Asked::from(clearance), client.metadata);
+    Ok(HandedOut { client_id: client.client_id, metadata, repeated: true })
+}
+
+fn first_state(approvals: Approvals, now: Timestamp) -> Lifecycle {
+    let until = now.after(approvals.pending_for);
+    match approvals.needed {
+        ApprovalNeeded::None => Lifecycle::Active,
+        ApprovalNeeded::Required => Lifecycle::Pending { until, before_use: false },
+        ApprovalNeeded::BeforeUse => Lifecycle::Pending { until, before_use: true },
+    }
+}
+
+fn new_client(
+    rulebook: &Rulebook,
+    tools: &Tools,
+    registered: &Registered,
+    access: Option<&ClientAccess>,
+) -> Result<NewClient, NotOpened> {
+    let mut metadata = registered.metadata.clone();
+    let client_secret = match metadata.remove("client_secret") {
+        Some(Value::String(secret)) => Some(Secret::new(secret)),
+        _ => None,
+    };
+    let client_id = registered.client_id.clone();
+    let kept = registered.access.clone().map(|access| Kept { access, client_secret });
+    let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
+    let access_token = access.map(|access| access::hash(&access.token));
+    let lifecycle = Lifecycle::Active;
+    Ok(NewClient { client_id, lifecycle, metadata, access_token, server_access, if_known: IfKnown::Update })
+}
+
+fn server_reason(error: &RegisterError) -> Reason {
+    match error {
+        RegisterError::Unreachable(_) => Reason::ServerUnreachable,
+        RegisterError::TimedOut => Reason::ServerTimedOut,
+        RegisterError::Broken(_) => Reason::ServerBroken,
+        RegisterError::Credential(_) => Reason::ServerCredentialRefused,
+        RegisterError::RegistrantCredential => Reason::ServerTokenRefused,
+        RegisterError::Refused { .. } => Reason::ServerRefused,
+        RegisterError::PolicyRefused(_) => Reason::ServerPolicyRefused,
+        RegisterError::Misdirected(_) => Reason::ServerMisdirected,
+        RegisterError::RateLimited { .. } => Reason::ServerRateLimited,
+    }
+}
+
+fn server_refusal(error: RegisterError) -> Refusal {
+    let refusal = Refusal::from(server_reason(&error)).caused_by(&error);
+    match error {
+        RegisterError::Refused { code, description: Some(description) } => refusal.coded(code).described(description),
+        RegisterError::Refused { code, description: None } => refusal.coded(code),
+        RegisterError::RateLimited { retry_after: Some(wait) } => refusal.retry_after(wait),
+        _ => refusal,
+    }
+}

@@ -1,0 +1,145 @@
+//! What an operator decides about a client: through the lifecycle machine into the record, where the gateway heeds it at once; then
+//! the server is brought to it ([`super::settle`]), now or when it can be. Knows nothing of who may do it.
+
+use std::sync::Arc;
+
+use tracing::Instrument as _;
+
+use super::operations::NotDone;
+use super::rulebook::Rulebook;
+use super::{Intake, Tools, approve, audited, settle, turn};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Action, AtTheServer, Lifecycle};
+use crate::registration::ScopeSet;
+use crate::store::ClientRecord;
+
+/// What is to become of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It cannot be used, managed or handed out again until it is resumed. Where the server can disable a client, it does; where it
+    /// cannot, the gateway alone refuses it.
+    Suspend,
+    /// What a suspension took is given back.
+    Resume,
+    /// It is removed at the server, for good.
+    Delete,
+    /// It gets what it asked for, while it is pending; or the change that it asked for (`management.growth: approval`) is made.
+    Approve {
+        /// Of what it asked for, these scopes only; none: all.
+        scopes: Option<ScopeSet>,
+    },
+    /// It does not get what it asked for: while it is pending it is removed at the server, and the same request is refused from now
+    /// on; the change that an active one asked for is not made.
+    Reject,
+    /// An active client gets more scopes.
+    Elevate {
+        /// Of what its profile can grant; none: what is withheld from it.
+        scopes: Option<ScopeSet>,
+    },
+}
+
+/// What an operator wants done to a client.
+#[derive(Debug, Clone)]
+pub struct Instruction {
+    /// The client.
+    pub client_id: String,
+    /// What is to become of it.
+    pub change: Change,
+    /// The version the operator has seen; none: whatever it is now.
+    pub version: Option<i64>,
+    /// Who asks.
+    pub actor: String,
+    /// Why.
+    pub comment: Option<String>,
+}
+
+impl Intake {
+    /// Decides what becomes of a client, and returns it as it is in the record then; [`ClientRecord::unsettled`] says whether the
+    /// server has it yet.
+    pub async fn change_client(&self, instruction: Instruction) -> Result<ClientRecord, NotDone> {
+        let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
+        // In a task of its own: once a call to the server has begun, an operator who goes away stops nothing.
+        let task = tokio::spawn(async move { work.change(&instruction).await }.in_current_span());
+        task.await.map_err(|error| NotDone::Internal(error.to_string()))?
+    }
+}
+
+/// It is in another state from `now` on, and the server is to be brought to it.
+fn enter_state(client: &mut ClientRecord, lifecycle: Lifecycle, now: Timestamp) {
+    client.lifecycle = lifecycle;
+    client.first_approval = None;
+    client.unsettle(now);
+}
+
+struct Work {
+    rulebook: Arc<Rulebook>,
+    tools: Arc<Tools>,
+}
+
+impl Work {
+    async fn change(&self, instruction: &Instruction) -> Result<ClientRecord, NotDone> {
+        let Instruction { client_id, change, actor, .. } = instruction;
+        let unknown = || NotDone::ClientUnknown(client_id.clone());
+        // What cannot be is refused before it takes a turn.
+        self.next(instruction, &self.tools.store.client(client_id).await?.ok_or_else(unknown)?)?;
+        let mut held = turn::take(&self.rulebook, &self.tools, client_id).await?.ok_or_else(unknown)?;
+        let to = match self.next(instruction, &held.client) {
+            Ok(to) => to,
+            Err(not_done) => {
+                held.end_untried().await?;
+                return Err(not_done);
+            }
+        };
+        let wanted = to.lifecycle.at_the_server();
+        held.client = to;
+        held.end_untried().await?;
+        tracing::info!(client_id, actor, ?change, "an operator changed a client");
+        if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
+            // It is decided all the same, and will be tried again.
+            tracing::warn!(
+                client_id,
+                cause = refusal.cause(),
+                "what was decided could not be brought to the server at once"
+            );
+        }
+        let client = self.tools.store.client(client_id).await?.ok_or_else(unknown)?;
+        self.tools.audit.record(audited::changed(instruction, &client.profile), self.tools.clock.now()).await?;
+        let is_gone = client.lifecycle.at_the_server() == AtTheServer::Absent && wanted != AtTheServer::Absent;
+        if is_gone { Err(NotDone::Gone) } else { Ok(client) }
+    }
+
+    /// The client as it is to be in the record.
+    fn next(&self, instruction: &Instruction, client: &ClientRecord) -> Result<ClientRecord, NotDone> {
+        if instruction.version.is_some_and(|version| version != client.version) {
+            return Err(NotDone::ChangedMeanwhile(client.version));
+        }
+        let Instruction { change, actor, comment, .. } = instruction;
+        let now = self.tools.clock.now();
+        let by = Action { at: now, actor: actor.clone(), comment: comment.clone() };
+        let mut next = client.clone();
+        let from = client.lifecycle.clone();
+        match change {
+            Change::Approve { scopes } => approve::approve(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
+            Change::Elevate { scopes } => approve::elevate(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
+            Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
+            Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
+            Change::Resume => enter_state(&mut next, from.resume()?, now),
+            Change::Delete => enter_state(&mut next, from.delete(by)?, now),
+            Change::Reject => enter_state(&mut next, from.reject(by)?, now),
+        }
+        if next.lifecycle.at_the_server() == AtTheServer::Absent || next.members_behind {
+            check_it_can_be_managed(&self.rulebook, client)?;
+        }
+        Ok(next)
+    }
+}
+
+/// What the server can never be brought to is not decided.
+pub(super) fn check_it_can_be_managed(rulebook: &Rulebook, client: &ClientRecord) -> Result<(), NotDone> {
+    match (&rulebook.administration, &client.server_access) {
+        (Some(_), _) => Ok(()),
+        (None, None) => Err(NotDone::NotOffered),
+        (None, Some(_)) if client.unmanageable => Err(NotDone::Unmanageable),
+        (None, Some(_)) => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! One discovery request: the server's own document, made to lead through the gateway.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::{Map, Value};
+
+use super::handler::{Answer, Head};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use crate::authorization_server::paths::DiscoveryForm;
+use crate::authorization_server::transport::{Purpose, TransportError};
+use crate::telemetry::metrics;
+
+/// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
+/// inserted forms first, some servers publish the appended ones only.
+pub async fn discover(rulebook: &Rulebook, head: &Head, form: DiscoveryForm) -> Result<Answer, Refusal> {
+    if head.method != Method::GET && head.method != Method::HEAD {
+        let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
+        return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
+    }
+    document(rulebook, form).await
+}
+
+/// The document of this form, or of the first other form that the server has.
+pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer, Refusal> {
+    if let Some(own) = &rulebook.own_metadata {
+        // No OpenID Connect: the ID tokens are of another issuer.
+        return if form.is_openid() { Err(Reason::PathUnknown.into()) } else { answer(own) };
+    }
+    let mut forms = DiscoveryForm::ALL;
+    forms.sort_by_key(|other| (*other != form, other.is_openid() != form.is_openid()));
+    for form in forms {
+        let response = fetch(rulebook, &form.path(&rulebook.issuer_path)).await?;
+        match response.status() {
+            StatusCode::OK => return rewritten(rulebook, &response),
+            StatusCode::NOT_FOUND => {}
+            status => return Err(Refusal::from(Reason::ServerBroken).caused_by(format!("metadata: {status}"))),
+        }
+    }
+    Err(Reason::PathUnknown.into())
+}
+
+async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refusal> {
+    let request =
+        Request::get(path).extension(Purpose::DISCOVERY).header(ACCEPT, "application/json").body(Bytes::new());
+    let request = request.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+    rulebook.transport.send(request, rulebook.limits).await.map_err(|error| {
+        let reason = match error {
+            TransportError::NotSent(_) | TransportError::ConnectTimedOut => Reason::ServerUnreachable,
+            TransportError::TimedOut => Reason::ServerTimedOut,
+            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
+                Reason::ServerBroken
+            }
+        };
+        Refusal::from(reason).caused_by(error)
+    })
+}
+
+fn rewritten(rulebook: &Rulebook, response: &Response<Bytes>) -> Result<Answer, Refusal> {
+    let rewritten = rulebook.rewriting.apply(response.body());
+    let rewritten = rewritten.map_err(|error| Refusal::from(Reason::ServerBroken).caused_by(error))?;
+    if let Some(path) = rewritten.advertised_elsewhere {
+        metrics().discovery_mismatch();
+        if rulebook.closed_paths.close(&path) {
+            tracing::error!(
+                path,
+                "the server advertises another registration endpoint: closed, it would lead round the gateway"
+            );
+        }
+    }
+    for (path, endpoint) in rewritten.client_endpoints {
+        if rulebook.advertised_endpoints.add(&path, endpoint) {
+            tracing::debug!(
+                path,
+                ?endpoint,
+                "the server advertises an endpoint of clients: what is suspended is refused there"
+            );
+        }
+    }
+    if let Some(issuer) = rewritten.other_issuer {
+        metrics().discovery_mismatch();
+        let configured = &rulebook.rewriting.issuer;
+        tracing::warn!(issuer, configured, "the server's metadata name another issuer: clients will refuse it");
+    }
+    let mut answer = answer(&rewritten.members)?;
+    if let Some(cache_control) = response.headers().get(CACHE_CONTROL) {
+        answer.headers.insert(CACHE_CONTROL, cache_control.clone());
+    }
+    Ok(answer)
+}
+
+fn answer(members: &Map<String, Value>) -> Result<Answer, Refusal> {
+    let body = serde_json::to_vec(members).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+    let mut answer = Answer::empty(StatusCode::OK);
+    answer.body = Bytes::from(body);
+    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(answer)
+}

@@ -1,0 +1,116 @@
+//! Clients that nobody ever used are removed after a while, where their profile says so and where uses can be known. One that was used
+//! never is by its age. Several replicas may look at once: each client is taken in its turn, and looked at again there.
+
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::uses::Which;
+use super::{Intake, Tools, decide, settle, turn, unavailable};
+use crate::clock::Timestamp;
+use crate::lifecycle::Lifecycle;
+use crate::store::{ClientRecord, StoreError, Unused, Watch};
+use crate::telemetry::span;
+
+/// How many clients of a profile are removed in one go.
+const AT_ONCE: u32 = 100;
+
+/// The clients that were never used, and for too long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Since when uses are watched; none: they cannot be known here, and nothing expires.
+    pub watched_since: Option<Timestamp>,
+    /// Not one use of any client was seen: whatever watches is likely not where clients go, so nothing expires by itself.
+    pub no_use_was_seen: bool,
+    /// Those that are due, of each profile at most a hundred, the oldest first; each with how long it may be unused.
+    pub due: Vec<(ClientRecord, Duration)>,
+}
+
+/// Why nothing expired.
+#[derive(Debug, thiserror::Error)]
+pub enum NotExpired {
+    /// The configuration does not let uses be known.
+    #[error(
+        "nothing expires: the gateway does not see the uses of clients (authorization_server.other_paths, client_endpoints)"
+    )]
+    NotWatched,
+    /// Nobody used anything.
+    #[error("nothing expires: no client was seen to be used yet, so uses may not come by here")]
+    NoUseSeen,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Intake {
+    /// Which clients would expire now.
+    pub async fn unused_clients(&self) -> Result<Report, StoreError> {
+        let rulebook = self.rulebook.load_full();
+        report(&rulebook, &self.tools).await
+    }
+
+    /// Expires them; returns those that did.
+    pub async fn expire_unused(&self) -> Result<Vec<ClientRecord>, NotExpired> {
+        let rulebook = self.rulebook.load_full();
+        // What this process has seen counts first.
+        self.write_uses(Which::All).await;
+        let report = report(&rulebook, &self.tools).await?;
+        if report.watched_since.is_none() {
+            return Err(NotExpired::NotWatched);
+        }
+        if report.no_use_was_seen {
+            return Err(NotExpired::NoUseSeen);
+        }
+        let mut expired = Vec::new();
+        for (client, _) in report.due {
+            match expire(&rulebook, &self.tools, &client).await {
+                Ok(client) => expired.extend(client),
+                Err(refusal) => tracing::warn!(
+                    client_id = client.client_id,
+                    cause = refusal.cause(),
+                    "a client that was never used could not be looked at"
+                ),
+            }
+        }
+        Ok(expired)
+    }
+}
+
+async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError> {
+    if !rulebook.sees_uses {
+        tools.store.stop_watching_uses().await?;
+        return Ok(Report { watched_since: None, no_use_was_seen: true, due: Vec::new() });
+    }
+    let now = tools.clock.now();
+    let Watch { since, last_use } = tools.store.watch_uses(now).await?;
+    let mut due = Vec::new();
+    for profile in &rulebook.profiles {
+        let Some(after) = profile.expire_unused_after() else { continue };
+        let until = now.before(after);
+        let unused = Unused { profile: profile.name().to_owned(), since, until, limit: AT_ONCE };
+        let found = tools.store.unused(&unused).instrument(span::store_span("unused")).await?;
+        let can_be_removed = |client: &ClientRecord| decide::check_it_can_be_managed(rulebook, client).is_ok();
+        due.extend(found.into_iter().filter(can_be_removed).map(|client| (client, after)));
+    }
+    Ok(Report { watched_since: Some(since), no_use_was_seen: last_use.is_none(), due })
+}
+
+async fn expire(rulebook: &Rulebook, tools: &Tools, client: &ClientRecord) -> Result<Option<ClientRecord>, Refusal> {
+    let client_id = client.client_id.as_str();
+    let Some(held) = turn::take(rulebook, tools, client_id).await? else { return Ok(None) };
+    let now = tools.clock.now();
+    // Somebody was quicker, or it was used at last.
+    let is_as_before = held.client.lifecycle == Lifecycle::Active && held.client.last_used_at.is_none();
+    let Some(expired) = held.client.lifecycle.clone().expire_unused(now).ok().filter(|_| is_as_before) else {
+        held.end_untried().await?;
+        return Ok(None);
+    };
+    settle::record_expiry(held, expired, "never_used").await?;
+    tracing::info!(client_id, profile = client.profile, registered_at = %client.created_at, "expired: it was never used");
+    if let Err(refusal) = settle::settle(rulebook, tools, client_id).await {
+        tracing::warn!(client_id, cause = refusal.cause(), "an expired client will be removed at the server later");
+    }
+    tools.store.client(client_id).await.map_err(unavailable)
+}

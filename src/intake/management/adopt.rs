@@ -1,0 +1,121 @@
+//! `unknown_tokens: forward`: a client that was registered before the gateway was there comes with the server's own registration
+//! access token. Once the server has shown it to that token, the client enters the record; the first answer that succeeds gives it a
+//! token of the gateway's. Until then the one it came with stays good: a change that is refused must not leave it without any.
+
+use serde_json::{Map, Value};
+use tracing::Instrument as _;
+
+use crate::authorization_server::{Managed, ServerAccess};
+use crate::intake::access::{self, Kept, Token};
+use crate::intake::audited::{self, Origin};
+use crate::intake::handler::Head;
+use crate::intake::reason::Reason;
+use crate::intake::refusal::Refusal;
+use crate::intake::rulebook::Rulebook;
+use crate::intake::{Tools, register, unavailable};
+use crate::lifecycle::Lifecycle;
+use crate::policy::Profile;
+use crate::policy::profile::{self, Choice};
+use crate::registrant::Registrant;
+use crate::secret::Secret;
+use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrationId};
+use crate::telemetry::span;
+
+/// The server's access, as somebody presents it; none for a client that is in the record: its server's token never left the gateway.
+pub(super) async fn presented(
+    rulebook: &Rulebook,
+    tools: &Tools,
+    (segment, token): (&str, Secret),
+) -> Result<Option<ServerAccess>, Refusal> {
+    let known = tools.store.client(segment).instrument(span::store_span("client")).await.map_err(unavailable)?;
+    Ok(known.is_none().then(|| ServerAccess {
+        registration_client_uri: format!("{}/{segment}", rulebook.rewriting.registration_path),
+        registration_access_token: token,
+    }))
+}
+
+/// Whoever asks, and the profile by which the client is judged from now on. It has been registered: no initial access token is needed.
+pub(super) fn profile(rulebook: &Rulebook, registrant: &Registrant) -> Result<Profile, Refusal> {
+    match profile::choose(&rulebook.profiles, &registrant.presented()) {
+        Choice::Profile(profile) => Ok(profile.clone()),
+        Choice::CredentialMissing { .. } | Choice::TokenDoesNotFit | Choice::NoneFits => {
+            Err(Reason::ProfileNone.into())
+        }
+    }
+}
+
+/// What enters the record.
+pub(super) struct Adoption<'a> {
+    pub(super) head: &'a Head,
+    pub(super) profile: &'a Profile,
+    pub(super) registrant: &'a Registrant,
+    pub(super) segment: &'a str,
+    pub(super) access: ServerAccess,
+}
+
+/// Reads the client at the server and enters it, with the token it came with. It counts against no quota: it exists already.
+pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption<'_>) -> Result<ClientRecord, Refusal> {
+    let Adoption { head, profile, registrant, segment, access } = adoption;
+    let read = rulebook.registrar.read(&access).await;
+    let managed = read.map_err(super::refusal)?;
+    let Some(Value::String(client_id)) = managed.metadata.get("client_id").cloned() else {
+        return Err(Refusal::from(Reason::ServerBroken).caused_by("no client_id in the answer"));
+    };
+    if access::segment(&client_id) != segment {
+        return Err(Reason::ManagementTokenUnknown.into());
+    }
+    let intent = intent(tools, (profile, registrant), &managed.metadata);
+    let id = intent.id.clone();
+    let beginning = Beginning { intent: intent.clone(), quotas: Quotas::default(), under_way: rulebook.longest_turn() };
+    match tools.store.begin(beginning).instrument(span::store_span("begin")).await.map_err(unavailable)? {
+        Begun::Ready => {}
+        other => return Err(Refusal::from(Reason::Internal).caused_by(format!("{other:?}"))),
+    }
+    let Managed { metadata, access: replaced, client_secret, .. } = managed;
+    let presented = Token::Servers(access.registration_access_token.clone()).hash();
+    let kept = Kept { access: replaced.unwrap_or(access), client_secret };
+    let sealed = kept.seal(&rulebook.keys, tools, &client_id);
+    let sealed = sealed.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+    let client = NewClient {
+        client_id: client_id.clone(),
+        lifecycle: Lifecycle::Active,
+        metadata,
+        access_token: Some(presented),
+        server_access: Some(sealed),
+        // Another request with the same token may have been quicker, and have its answer: its token must stay good.
+        if_known: IfKnown::Leave,
+    };
+    let (outcome, now) = (Outcome::Registered(Box::new(client)), tools.clock.now());
+    let origin = Origin { request_id: Some(head.request_id.clone()), request_digest: None };
+    let event = || audited::outcome(&intent, origin, &outcome).because("registered_before");
+    let entries = tools.audit.entry(event, now).map_err(unavailable)?;
+    let finished = tools.store.finish_and_append(&id, outcome, entries, now);
+    finished.instrument(span::store_span("finish")).await.map_err(unavailable)?;
+    tracing::info!(
+        client_id,
+        request_id = head.request_id,
+        profile = profile.name(),
+        "a client registered before is in the record"
+    );
+    let entered = tools.store.client(&client_id).instrument(span::store_span("client")).await.map_err(unavailable)?;
+    entered.ok_or_else(|| Reason::Internal.into())
+}
+
+fn intent(tools: &Tools, (profile, registrant): (&Profile, &Registrant), metadata: &Map<String, Value>) -> Intent {
+    let text = |member: &str| metadata.get(member).and_then(Value::as_str).map(str::to_owned);
+    let uris = metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
+    Intent {
+        id: RegistrationId(tools.random_name()),
+        at: tools.clock.now(),
+        profile: profile.name().to_owned(),
+        policy_version: profile.version().to_owned(),
+        registrant: register::record_of(registrant),
+        token: None,
+        client_name: text("client_name"),
+        redirect_uris: uris.filter_map(Value::as_str).map(str::to_owned).collect(),
+        scope_requested: text("scope"),
+        scope_granted: text("scope").unwrap_or_default(),
+        scope_withheld: String::new(),
+        digest: None,
+    }
+}

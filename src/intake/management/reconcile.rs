@@ -1,0 +1,102 @@
+//! After a call that was broken off: the server may have made a change that nobody wrote down. What it says now goes into the record. Pure.
+
+use serde_json::{Map, Value};
+
+use crate::policy::Profile;
+use crate::registration::{Scope, ScopeSet};
+use crate::store::ClientRecord;
+
+/// Brings the client up to what the server says about it, in the client's own terms. A scope that neither the record nor the
+/// profile grants is the server's own affair and becomes no part of what the client may keep.
+pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) {
+    client.client_name = told.get("client_name").and_then(Value::as_str).map(str::to_owned);
+    if let Some(uris) = told.get("redirect_uris").and_then(Value::as_array) {
+        client.redirect_uris = uris.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    }
+    let told = told.get("scope").and_then(Value::as_str).and_then(|scope| ScopeSet::parse(scope).ok());
+    let Some(told) = told else { return };
+    let before = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let is_granted = |scope: &&Scope| before.contains(scope) || profile.grants_at_once(scope);
+    client.scope_granted = told.iter().filter(is_granted).cloned().collect::<ScopeSet>().to_string();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::lifecycle::Lifecycle;
+    use crate::store::{RegistrantRecord, RegistrationId};
+
+    fn client() -> ClientRecord {
+        let at = Timestamp::from_unix_millis(0);
+        ClientRecord {
+            client_id: "c1".to_owned(),
+            registration: RegistrationId("r1".to_owned()),
+            profile: "partners".to_owned(),
+            registrant: RegistrantRecord {
+                key: "k".to_owned(),
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                certificate_thumbprint: None,
+                certificate_subject: None,
+                token_label: None,
+                statement_issuer: None,
+                software_id: None,
+            },
+            created_at: at,
+            updated_at: at,
+            version: 1,
+            lifecycle: Lifecycle::Active,
+            client_name: Some("Before".to_owned()),
+            redirect_uris: vec!["https://app.example.com/before".to_owned()],
+            scope_requested: None,
+            scope_granted: "openid orders:write".to_owned(),
+            scope_withheld: String::new(),
+            scope_approved: String::new(),
+            metadata: Map::new(),
+            digest: None,
+            access_token: None,
+            server_access: None,
+            unmanageable: false,
+            confirmed_at: at,
+            last_used_at: None,
+            unsettled: None,
+            members_behind: false,
+            approved: None,
+            first_approval: None,
+            asked: None,
+        }
+    }
+
+    fn reconciled(told: &Value) -> ClientRecord {
+        let yaml =
+            "{ name: partners, match: {}, scopes: { initial: [openid], allowed: [profile], by_approval: [admin] } }";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let mut client = client();
+        reconcile(&mut client, told.as_object().unwrap(), &profile);
+        client
+    }
+
+    #[test]
+    fn what_the_server_says_is_what_the_client_has() {
+        let told = json!({
+            "client_name": "After", "redirect_uris": ["https://app.example.com/after"],
+            "scope": "openid profile orders:write admin address",
+        });
+        let expected = ClientRecord {
+            client_name: Some("After".to_owned()),
+            redirect_uris: vec!["https://app.example.com/after".to_owned()],
+            scope_granted: "openid profile orders:write".to_owned(),
+            ..client()
+        };
+        assert_eq!(reconciled(&told), expected);
+    }
+
+    #[test]
+    fn of_what_the_server_does_not_name_only_the_name_is_gone() {
+        assert_eq!(reconciled(&json!({})), ClientRecord { client_name: None, ..client() });
+    }
+}

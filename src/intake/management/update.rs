@@ -1,0 +1,130 @@
+//! The body of a change (RFC 7592 §2.2): all that is to be registered from now on, judged by the rules of a registration.
+
+use serde_json::{Map, Value};
+
+use crate::authorization_server;
+use crate::authorization_server::settings::Kind;
+use crate::clock::Timestamp;
+use crate::intake::form;
+use crate::intake::handler::{Body, Head};
+use crate::intake::reason::Reason;
+use crate::intake::refusal::Refusal;
+use crate::intake::turn::GATEWAY;
+use crate::lifecycle::{Action, Lifecycle};
+use crate::policy::approval::Elevation;
+use crate::policy::{Clearance, Profile};
+use crate::registrant::software_statement::{Circumstances, StatementIssuers};
+use crate::registration::software_statement::MEMBER;
+use crate::registration::{Scope, ScopeSet};
+use crate::secret::Secret;
+use crate::store::ClientRecord;
+use crate::telemetry::span;
+
+/// A change that the rules admit.
+pub(super) struct Update {
+    pub(super) clearance: Clearance,
+    /// Scopes that it gets by asking, which no registration gets (`elevation: automatic`).
+    elevated: ScopeSet,
+    client_secret: Option<Secret>,
+}
+
+/// Members of an answer that a change must not send back.
+const NOT_IN_A_CHANGE: [&str; 4] =
+    ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
+
+/// What the body is judged by.
+pub(super) struct Judging<'j> {
+    pub(super) issuers: &'j StatementIssuers,
+    pub(super) circumstances: Circumstances<'j>,
+    pub(super) profile: &'j Profile,
+    pub(super) kind: Kind,
+}
+
+/// Reads the body and judges it.
+pub(super) async fn read(
+    head: &Head,
+    body: &mut dyn Body,
+    client: &ClientRecord,
+    judging: Judging<'_>,
+) -> Result<Update, Refusal> {
+    form::check_media_type(head)?;
+    let mut members = form::read(body).await?;
+    if let Some(member) = NOT_IN_A_CHANGE.iter().find(|member| members.contains_key(**member)) {
+        return Err(invalid(format!("{member}: must not be in a change of a client (RFC 7592 §2.2)")));
+    }
+    match members.remove("client_id") {
+        Some(Value::String(id)) if id == client.client_id => {}
+        Some(_) => return Err(invalid("client_id: is not the one of the client that is changed (RFC 7592 §2.2)")),
+        None => return Err(invalid("client_id: is missing; a change names the client it is for (RFC 7592 §2.2)")),
+    }
+    let client_secret = take_secret(&mut members)?;
+    let heard = judging.issuers.hear(members, judging.circumstances).await;
+    let (requested, _) = heard.map_err(Refusal::statement)?;
+    let profile = judging.profile;
+    let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
+    let raised = match (profile.approvals().elevation, &client.lifecycle) {
+        (Elevation::Automatic, Lifecycle::Active) => {
+            approved.iter().chain(profile.grantable().iter()).cloned().collect()
+        }
+        _ => approved.clone(),
+    };
+    let judged = span::policy_span()
+        .in_scope(|| authorization_server::judge_raised(judging.kind, profile, (&requested, &raised)))
+        .result;
+    let clearance = judged.map_err(Refusal::violated)?;
+    let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !approved.contains(scope);
+    let elevated = clearance.scopes().granted.iter().filter(is_new).cloned().collect();
+    Ok(Update { clearance, elevated, client_secret })
+}
+
+fn take_secret(members: &mut Map<String, Value>) -> Result<Option<Secret>, Refusal> {
+    match members.remove("client_secret") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(secret)) => Ok(Some(Secret::new(secret))),
+        Some(_) => Err(invalid("client_secret: must be a string")),
+    }
+}
+
+fn invalid(sentence: impl Into<String>) -> Refusal {
+    Refusal::from(Reason::ChangeInvalid).described(sentence)
+}
+
+impl Update {
+    /// A secret that the change names must be the one the client has: it cannot choose another.
+    pub(super) fn check_secret(&self, current: Option<&Secret>) -> Result<(), Refusal> {
+        match &self.client_secret {
+            Some(named) if Some(named) != current => Err(invalid(
+                "client_secret: is not the one of the client, and another cannot be chosen (RFC 7592 §2.2)",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before.
+    pub(super) fn enter(&self, client: &mut ClientRecord, now: Timestamp) {
+        enter(&self.clearance, client);
+        client.metadata.remove(MEMBER);
+        let statement = self.clearance.metadata().get_key_value(MEMBER);
+        client.metadata.extend(statement.map(|(name, value)| (name.clone(), value.clone())));
+        client.members_behind = false;
+        client.asked = None;
+        client.first_approval = None;
+        if !self.elevated.is_empty() {
+            let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
+            let approved: ScopeSet = approved.iter().chain(self.elevated.iter()).cloned().collect();
+            client.scope_approved = approved.to_string();
+            let comment = Some(format!("elevation: automatic, by asking for {}", self.elevated));
+            client.approved = Some(Action { at: now, actor: GATEWAY.to_owned(), comment });
+        }
+    }
+}
+
+/// Enters into the record what a clearance holds, in the client's own terms.
+pub(in crate::intake) fn enter(clearance: &Clearance, client: &mut ClientRecord) {
+    let scopes = clearance.scopes();
+    client.client_name = clearance.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned);
+    client.redirect_uris = clearance.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
+    client.scope_requested = scopes.requested.as_ref().map(ToString::to_string);
+    client.scope_granted = scopes.granted.to_string();
+    client.scope_withheld = scopes.withheld.to_string();
+}

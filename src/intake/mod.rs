@@ -1,0 +1,244 @@
+//! How one request is taken through: registration, management, discovery. Knows nothing of Pingora.
+
+mod access;
+mod approve;
+mod audited;
+mod carry_out;
+mod cors;
+mod decide;
+mod discover;
+mod expire;
+mod form;
+pub mod handler;
+pub mod management;
+pub mod operations;
+pub mod reason;
+mod refusal;
+mod register;
+pub mod reseal;
+mod rulebook;
+mod same_client;
+mod settle;
+mod sighting;
+mod standing;
+mod token;
+mod turn;
+mod uses;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use http::header::ALLOW;
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::anomaly::{Seen, Watch};
+use crate::audit::Recorder;
+use crate::authorization_server::client_endpoints::ClientEndpoint;
+use crate::authorization_server::paths::DiscoveryForm;
+use crate::clock::Clock;
+use crate::sealing::Keys;
+use crate::store::{RegistrationId, Store, StoreError};
+use crate::throttle::settings::ThrottleSettings;
+use crate::throttle::{NoThrottle, Standing, Throttle, ThrottleFiles};
+
+pub use cors::CorsSettings;
+pub use decide::{Change, Instruction};
+pub use expire::{NotExpired, Report};
+pub use form::LARGEST_BODY;
+pub use register::STEPS;
+pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
+
+use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
+use reason::Reason;
+use refusal::Refusal;
+use standing::Standings;
+use uses::Uses;
+
+/// Fills octets with what nobody can guess.
+pub type Randomness = fn(&mut [u8]);
+
+/// Answers everything that the gateway answers itself.
+pub struct Intake {
+    /// What a reload replaces as a whole; a request keeps the one it began with.
+    rulebook: ArcSwap<Rulebook>,
+    tools: Arc<Tools>,
+}
+
+/// What outlives a reload.
+pub struct Tools {
+    /// Tokens, and the record of registrations.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where names, tokens and nonces come from.
+    pub randomness: Randomness,
+    /// What was heard lately of clients that use the server.
+    standings: Standings,
+    /// Where what happens is recorded.
+    pub audit: Recorder,
+    /// Who looks for anomalies.
+    watch: Watch,
+    /// Which clients were used, and is not in the record yet.
+    uses: Uses,
+}
+
+impl Tools {
+    /// The tools of one process, which record nothing; nobody looks for anomalies.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
+        let (standings, uses) = (Standings::default(), Uses::default());
+        Self { store, clock, randomness, standings, audit: Recorder::silent(), watch: Watch::nobody(), uses }
+    }
+
+    /// The same, recording what happens.
+    #[must_use]
+    pub fn recording(self, audit: Recorder) -> Self {
+        Self { audit, ..self }
+    }
+
+    /// The same, with somebody who looks for anomalies.
+    #[must_use]
+    pub fn watched_by(self, watch: Watch) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// A name that nobody can guess and nothing else has: 32 hexadecimal digits.
+    fn random_name(&self) -> String {
+        let mut octets = [0; 16];
+        (self.randomness)(&mut octets);
+        RegistrationId::from_random(octets).0
+    }
+}
+
+/// The store failed: closed.
+fn unavailable(error: StoreError) -> Refusal {
+    Refusal::from(Reason::StoreUnavailable).caused_by(error)
+}
+
+impl Intake {
+    /// Takes requests by these rules.
+    pub fn new(rulebook: Rulebook, tools: Tools) -> Self {
+        Self { rulebook: ArcSwap::from_pointee(rulebook), tools: Arc::new(tools) }
+    }
+
+    /// Takes the next request by other rules.
+    pub fn replace(&self, rulebook: Rulebook) {
+        let earlier = self.rulebook.load();
+        rulebook.software_statements.remember(&earlier.software_statements);
+        rulebook.initial_access_tokens.remember(&earlier.initial_access_tokens);
+        self.rulebook.store(Arc::new(rulebook));
+    }
+
+    /// What outlives a reload.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// What the key is called that the server's tokens are encrypted with.
+    pub fn current_key(&self) -> String {
+        self.rulebook.load().keys.current_name()
+    }
+
+    /// The keys in force, for what else is handed out sealed: nothing of the kind may be sealed for a `client_id`.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.rulebook.load().keys.clone()
+    }
+
+    /// The throttle in force: the next rulebook keeps its counts.
+    pub fn throttle_reloaded(&self, settings: &ThrottleSettings, files: ThrottleFiles) -> Result<Throttle, NoThrottle> {
+        self.rulebook.load().throttle.reloaded(settings, files)
+    }
+
+    /// How the throttle in force is doing.
+    pub fn throttle_standing(&self) -> Standing {
+        self.rulebook.load().throttle.standing()
+    }
+
+    /// How long a registration, or other work on a client, can last from its intent to its outcome.
+    pub fn longest_turn(&self) -> Duration {
+        self.rulebook.load().longest_turn()
+    }
+
+    /// Looks at the server's metadata without a client asking; true once they were seen.
+    pub async fn confirm_discovery(&self) -> bool {
+        let rulebook = self.rulebook.load_full();
+        if rulebook.own_metadata.is_some() {
+            return true;
+        }
+        discover::document(&rulebook, DiscoveryForm::ALL[0]).await.is_ok()
+    }
+}
+
+#[async_trait]
+impl Handler for Intake {
+    async fn register(&self, request: Request<'_>) -> Answer {
+        let rulebook = self.rulebook.load_full();
+        let head = request.head;
+        let answer = match preflight(head, "POST, OPTIONS") {
+            Some(answer) => answer,
+            None => register::register(&rulebook, &self.tools, request).await,
+        };
+        rulebook.cors.decorate(head, "POST, OPTIONS", answer)
+    }
+
+    async fn manage(&self, request: Request<'_>, client_id: &str) -> Answer {
+        let rulebook = self.rulebook.load_full();
+        let head = request.head;
+        let answer = match preflight(head, management::ALLOWED) {
+            Some(answer) => answer,
+            None => management::manage(&rulebook, &self.tools, request, client_id).await,
+        };
+        rulebook.cors.decorate(head, management::ALLOWED, answer)
+    }
+
+    async fn discover(&self, request: Request<'_>, form: DiscoveryForm) -> Answer {
+        let rulebook = self.rulebook.load_full();
+        let head = request.head;
+        let answer = match preflight(head, "GET, HEAD, OPTIONS") {
+            Some(answer) => answer,
+            None => discover::discover(&rulebook, head, form).await.unwrap_or_else(|refusal| refused(refusal, head)),
+        };
+        rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer)
+    }
+
+    async fn judge_clients(
+        &self,
+        head: &Head,
+        clients: &UnverifiedClients,
+        endpoint: ClientEndpoint,
+    ) -> Option<Answer> {
+        let rulebook = self.rulebook.load_full();
+        let refusal = standing::judge(&self.tools, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
+        Some(standing::answer(&rulebook, head, refusal, endpoint))
+    }
+
+    fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: StatusCode) {
+        if status.is_success() {
+            uses::note(&self.tools, clients);
+        }
+        sighting::tell(&self.tools, head, Seen::TokenRequest(sighting::token_request(clients, status)));
+    }
+
+    fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {
+        audited::refused_by_the_proxy(&self.tools, request, refusal);
+        refused(refusal.into(), request)
+    }
+}
+
+/// The answer to `OPTIONS` (RFC 9110 §9.3.7); what a browser may do is added by [`CorsSettings`].
+fn preflight(head: &Head, allow: &'static str) -> Option<Answer> {
+    (head.method == Method::OPTIONS).then(|| {
+        let mut answer = Answer::empty(http::StatusCode::NO_CONTENT);
+        answer.headers.insert(ALLOW, HeaderValue::from_static(allow));
+        answer
+    })
+}
+
+/// The answer to a refusal; its cause goes to the log, once, here.
+fn refused(refusal: Refusal, head: &Head) -> Answer {
+    if let Some(cause) = refusal.cause() {
+        tracing::warn!(request_id = head.request_id, reason = refusal.reason().explained().name, cause, "refused");
+    }
+    refusal.answer(&head.request_id)
+}

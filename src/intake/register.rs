@@ -1,0 +1,285 @@
+//! How one registration is taken through, step by step: the whole path on one page. Cheap before dear; every check that needs
+//! no body comes before the body. Knows nothing of Pingora.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::AUTHORIZATION;
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use super::audited::{self, Digested, Origin};
+use super::carry_out::{self, HandedOut, Order};
+use super::handler::{Answer, Head, PresentedCertificate, Request};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::{InitialAccessTokens, Rulebook};
+use super::sighting::{self, Sighting};
+use super::{Tools, form, same_client, token};
+use crate::anomaly::hash_of;
+use crate::authorization_server;
+use crate::clock::Timestamp;
+use crate::policy::profile::{self, Choice, Requirement};
+use crate::policy::{Clearance, Profile};
+use crate::registrant::Registrant;
+use crate::registrant::initial_access_token::VerifiedToken;
+use crate::registrant::software_statement::Circumstances;
+use crate::registration::ClientMetadata;
+use crate::registration::redirect_uri::RedirectUriKind;
+use crate::secret::Secret;
+use crate::store::{Beginning, Intent, RegistrantRecord, RegistrationId};
+use crate::telemetry::{Decision, RegistrationEvent, metrics, span};
+use crate::throttle::{Denied, LimitReached, Source};
+
+/// The steps in the order in which [`register`] takes them; a test pins the list.
+pub const STEPS: [&str; 14] = [
+    "form: POST with the media type of a registration",
+    "throttle everybody, and the address",
+    "identify: the client certificate, the initial access token",
+    "choose the profile, and see that its required credentials are there",
+    "throttle the registrant: its token, certificate or address",
+    "read the body: bounded, with a deadline, strict JSON",
+    "hear the software statement: verified, its claims put over the request",
+    "throttle the software that the statement names",
+    "judge: every rule, then the scopes",
+    "the same public client again: look whether the server still has it",
+    "begin: the same client handed out again, or the token's use reserved, quotas counted and the intent written, in one transaction",
+    "send what was judged to the authorization server",
+    "finish: the outcome and the client written, the token's use and the quotas settled",
+    "answer with everything that was registered",
+];
+
+/// Takes one registration through, and tells what became of it.
+pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Request<'_>) -> Answer {
+    let began = Instant::now();
+    let head = request.head;
+    let mut event = RegistrationEvent::new(&head.request_id);
+    event.client_address = Some(head.client_address);
+    let (mut body, mut sighting) = (Digested::of(request.body), Sighting::default());
+    let registration = Registration { rulebook, tools, head, event: &mut event, sighting: &mut sighting };
+    let result = registration.take_through(&mut body).await;
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            event.reason = refusal.reason().explained().name;
+            event.violations = refusal.violations().iter().map(|violation| violation.rule.as_str()).collect();
+            event.cause = refusal.cause().map(str::to_owned);
+            audited::refused(tools, &event, refusal.reason());
+            sighting::tell_refused(tools, head, refusal.reason());
+            refusal.answer(&head.request_id)
+        }
+    };
+    event.status = answer.status;
+    sighting.tell(tools, head, &event);
+    event.finish(&tracing::Span::current(), began.elapsed());
+    answer
+}
+
+/// One registration on its way.
+struct Registration<'a> {
+    rulebook: &'a Arc<Rulebook>,
+    tools: &'a Arc<Tools>,
+    head: &'a Head,
+    event: &'a mut RegistrationEvent,
+    sighting: &'a mut Sighting,
+}
+
+impl Registration<'_> {
+    async fn take_through(mut self, body: &mut Digested<'_>) -> Result<Answer, Refusal> {
+        let now = self.tools.clock.now();
+        form::check(self.head)?;
+        throttle_address(self.rulebook, self.head.client_address).await?;
+        let (mut registrant, profile) = self.admit().await?;
+        self.sighting.of(&registrant, source(&registrant).to_string());
+        let members = form::read(body).await;
+        self.event.request_digest = body.digest();
+        let members = members?;
+        self.sighting.asked = hash_of(&members);
+        let issuers = &self.rulebook.software_statements;
+        let certificate = registrant.certificate.as_deref();
+        let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };
+        let requested;
+        (requested, registrant.statement) = issuers.hear(members, circumstances).await.map_err(Refusal::statement)?;
+        self.throttle_software(&registrant, &profile).await?;
+        let clearance = self.judge(&profile, &requested)?;
+        let intent = self.intent((&registrant, &profile), &clearance, now);
+        self.event.registration_id = Some(intent.id.0.clone());
+        let handed_out = self.carry_out(intent, clearance, &profile).await?;
+        self.event.client_id = Some(handed_out.client_id);
+        if handed_out.repeated {
+            self.event.reason = "repeated";
+        }
+        form::created(&handed_out.metadata)
+    }
+
+    /// Steps 2 to 5: everything that can be said before the body is read.
+    async fn admit(&mut self) -> Result<(Registrant, Profile), Refusal> {
+        let registrant = self.identify().await?;
+        let profile = self.choose_profile(&registrant)?;
+        self.throttle_registrant(&registrant, &profile).await?;
+        Ok((registrant, profile))
+    }
+
+    async fn throttle_registrant(&self, registrant: &Registrant, profile: &Profile) -> Result<(), Refusal> {
+        self.throttle(source(registrant), profile).await
+    }
+
+    /// One software has many installations: they share its limit, wherever they are.
+    async fn throttle_software(&mut self, registrant: &Registrant, profile: &Profile) -> Result<(), Refusal> {
+        let Some(statement) = &registrant.statement else { return Ok(()) };
+        self.event.statement_issuer = Some(statement.issuer.clone());
+        self.event.software_id.clone_from(&statement.software_id);
+        let Some(software_id) = &statement.software_id else { return Ok(()) };
+        self.throttle(Source::software(&statement.issuer, software_id), profile).await
+    }
+
+    async fn throttle(&self, source: Source, profile: &Profile) -> Result<(), Refusal> {
+        let Some(limit) = self.rulebook.profile_limits.get(profile.name()) else { return Ok(()) };
+        let attempt = self.rulebook.throttle.attempt(source, &limit.attempts).await;
+        attempt.map(drop).map_err(denied)
+    }
+
+    async fn identify(&mut self) -> Result<Registrant, Refusal> {
+        let certificate = match &self.head.certificate {
+            PresentedCertificate::None => None,
+            PresentedCertificate::Verified(identity) => Some(identity.clone()),
+            PresentedCertificate::Refused(cause) => {
+                return Err(Refusal::from(Reason::CertificateRefused).caused_by(cause));
+            }
+        };
+        self.event.certificate_thumbprint = certificate.as_ref().map(|identity| identity.thumbprint.clone());
+        let token = match &self.rulebook.initial_access_tokens {
+            InitialAccessTokens::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
+            InitialAccessTokens::Forwarded => None,
+        };
+        if let Some(token) = &token {
+            self.event.token_id = Some(token.label());
+            token.check_binding(certificate.as_deref()).map_err(token::refusal)?;
+        }
+        Ok(Registrant { address: self.head.client_address, certificate, token, statement: None })
+    }
+
+    /// The profile, once who asks meets what it requires. RFC 6750 §3.1: what is missing is 401, what cannot be mended by a token 403.
+    fn choose_profile(&mut self, registrant: &Registrant) -> Result<Profile, Refusal> {
+        let profile = match profile::choose(&self.rulebook.profiles, &registrant.presented()) {
+            Choice::Profile(profile) => profile,
+            Choice::CredentialMissing { initial_access_token: true, .. } => return Err(Reason::TokenRequired.into()),
+            Choice::CredentialMissing { .. } => return Err(Reason::CertificateRequired.into()),
+            Choice::TokenDoesNotFit => return Err(Reason::TokenProfileUnmet.into()),
+            Choice::NoneFits => return Err(Reason::ProfileNone.into()),
+        };
+        self.event.profile = Some(profile.name().to_owned());
+        self.event.policy_version = Some(profile.version().to_owned());
+        if profile.requires_token() && registrant.token.is_none() {
+            return Err(Reason::TokenRequired.into());
+        }
+        if profile.client_certificate() == Requirement::Required && registrant.certificate.is_none() {
+            return Err(Reason::CertificateRequired.into());
+        }
+        Ok(profile.clone())
+    }
+
+    fn judge(&mut self, profile: &Profile, requested: &ClientMetadata) -> Result<Clearance, Refusal> {
+        self.event.scope_requested = requested.scope.as_ref().map(ToString::to_string);
+        self.event.client_name = requested.client_names.first().map(|name| name.text.clone());
+        let clearance =
+            span::policy_span().in_scope(|| authorization_server::judge(self.rulebook.kind, profile, requested)).result;
+        let clearance = clearance.map_err(Refusal::violated)?;
+        self.event.decision = Decision::Admit;
+        self.event.reason = "admitted";
+        self.event.scope_granted = Some(clearance.scopes().granted.to_string());
+        self.event.scope_withheld = Some(clearance.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
+        self.event.redirect_uri_hosts = clearance.redirect_uris().iter().map(|uri| host_of(uri.kind())).collect();
+        Ok(clearance)
+    }
+
+    fn intent(&self, (registrant, profile): (&Registrant, &Profile), clearance: &Clearance, now: Timestamp) -> Intent {
+        let scopes = clearance.scopes();
+        Intent {
+            id: RegistrationId(self.tools.random_name()),
+            at: now,
+            profile: clearance.profile().to_owned(),
+            policy_version: profile.version().to_owned(),
+            registrant: record_of(registrant),
+            token: registrant.token.as_ref().and_then(VerifiedToken::reservation),
+            client_name: clearance.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned),
+            redirect_uris: clearance.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
+            scope_requested: scopes.requested.as_ref().map(ToString::to_string),
+            scope_granted: scopes.granted.to_string(),
+            scope_withheld: scopes.withheld.to_string(),
+            digest: same_client::digest(self.rulebook.registrar.as_ref(), registrant, clearance),
+        }
+    }
+
+    /// Once it is begun, a client that goes away stops nothing.
+    async fn carry_out(&self, intent: Intent, clearance: Clearance, profile: &Profile) -> Result<HandedOut, Refusal> {
+        let own_authorization = match &self.rulebook.initial_access_tokens {
+            InitialAccessTokens::Verified(_) => None,
+            InitialAccessTokens::Forwarded => {
+                let own = self.head.headers.get(AUTHORIZATION).and_then(|own| own.to_str().ok());
+                own.map(Secret::new)
+            }
+        };
+        let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
+        let quotas = self.rulebook.profile_limits.get(&intent.profile).map(|limits| limits.quotas).unwrap_or_default();
+        let beginning = Beginning { intent, quotas, under_way: rulebook.longest_turn() };
+        let origin = Origin {
+            request_id: Some(self.head.request_id.clone()),
+            request_digest: self.event.request_digest.clone(),
+        };
+        let order = Order { beginning, clearance, own_authorization, approvals: profile.approvals(), origin };
+        let task = async move { carry_out::carry_out(&rulebook, &tools, order).await };
+        match tokio::spawn(task.in_current_span()).await {
+            Ok(result) => result,
+            Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
+        }
+    }
+}
+
+/// The ceilings of one address and of everybody.
+pub(super) async fn throttle_address(rulebook: &Rulebook, address: IpAddr) -> Result<(), Refusal> {
+    rulebook.throttle.attempt_from(address).await.map_err(denied)
+}
+
+/// Whose attempts and clients are counted together.
+fn source(registrant: &Registrant) -> Source {
+    match (&registrant.token, &registrant.certificate) {
+        (Some(token), _) => Source::Token(token.source()),
+        (None, Some(certificate)) => Source::Certificate(certificate.thumbprint.clone()),
+        (None, None) => Source::address(registrant.address),
+    }
+}
+
+pub(super) fn record_of(registrant: &Registrant) -> RegistrantRecord {
+    let certificate = registrant.certificate.as_ref();
+    RegistrantRecord {
+        key: source(registrant).to_string(),
+        address: registrant.address,
+        certificate_thumbprint: certificate.map(|certificate| certificate.thumbprint.clone()),
+        certificate_subject: certificate.map(|certificate| certificate.subject.clone()),
+        token_label: registrant.token.as_ref().map(VerifiedToken::name_for_people),
+        statement_issuer: registrant.statement.as_ref().map(|statement| statement.issuer.clone()),
+        software_id: registrant.statement.as_ref().and_then(|statement| statement.software_id.clone()),
+    }
+}
+
+fn denied(denied: Denied<'_>) -> Refusal {
+    match denied {
+        Denied::TooEarly(LimitReached { limit, too_early }) => {
+            metrics().throttled(limit.name());
+            Refusal::throttled(limit, too_early)
+        }
+        Denied::Uncounted => Reason::ThrottleUnavailable.into(),
+    }
+}
+
+/// The host, or the scheme of what has none.
+pub(super) fn host_of(kind: &RedirectUriKind) -> String {
+    match kind {
+        RedirectUriKind::Https(target) | RedirectUriKind::Loopback(target) | RedirectUriKind::Http(target) => {
+            target.host.to_string()
+        }
+        RedirectUriKind::PrivateUse { scheme, .. } => format!("{scheme}:"),
+    }
+}

@@ -1,0 +1,64 @@
+//! After a key was rotated: seals anew what the record keeps encrypted, one client after the other, each in a turn of its own, so
+//! that it can be done while the gateway runs.
+
+use std::time::Duration;
+
+use super::Tools;
+use super::turn;
+use crate::sealing::{Keys, NotOpened};
+use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, StoreError};
+
+/// What became of the clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Resealed {
+    /// Sealed with the current key now.
+    pub changed: u64,
+    /// Were already.
+    pub current: u64,
+    /// None of the keys opens them, or somebody was at work on them all the time: another run may help.
+    pub left: u64,
+}
+
+/// Seals with the current one of `keys` what is sealed with another. A turn that is somebody else's is waited for for `patience`.
+pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Resealed, StoreError> {
+    let mut resealed = Resealed::default();
+    let mut page = Page::first(LARGEST_PAGE);
+    loop {
+        let clients = tools.store.clients(&ClientFilter::default(), &page).await?;
+        let Some(last) = clients.last() else { return Ok(resealed) };
+        page.after = Some(Cursor { at: last.created_at, id: last.client_id.clone() });
+        for client in clients {
+            match &client.server_access {
+                None => {}
+                Some(sealed) if keys.is_current(sealed) => resealed.current += 1,
+                Some(_) if reseal_one(tools, keys, &client.client_id, patience).await => resealed.changed += 1,
+                Some(_) => resealed.left += 1,
+            }
+        }
+    }
+}
+
+async fn reseal_one(tools: &Tools, keys: &Keys, client_id: &str, patience: Duration) -> bool {
+    let mut taken = match turn::wait_for(tools, client_id, patience).await {
+        Ok(Some(taken)) => taken,
+        Ok(None) => return false,
+        Err(refusal) => {
+            tracing::warn!(client_id, cause = refusal.cause(), "not sealed anew: somebody else is at work on it");
+            return false;
+        }
+    };
+    let anew = taken.client.server_access.as_ref().map(|sealed| again(tools, keys, client_id, sealed)).transpose();
+    let is_sealed = anew.is_ok();
+    match anew {
+        Ok(anew) => taken.client.server_access = anew,
+        Err(error) => tracing::error!(client_id, %error, "not sealed anew"),
+    }
+    let ended = turn::end_untried(tools, taken).await;
+    is_sealed && ended.is_ok()
+}
+
+fn again(tools: &Tools, keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Sealed, NotOpened> {
+    let mut nonce = [0; 12];
+    (tools.randomness)(&mut nonce);
+    keys.seal(client_id, &keys.open(client_id, sealed)?, nonce)
+}

@@ -1,0 +1,38 @@
+//! When two registrations are for the same public client: what is registered, by which profile, by which verified registrant. Pure.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::authorization_server::Registrar;
+use crate::policy::Clearance;
+use crate::registrant::Registrant;
+use crate::registrant::initial_access_token::VerifiedToken;
+use crate::registration::Scope;
+use crate::store::MetadataDigest;
+
+/// SHA-256 over all that makes it the same client; none for a confidential client, which nobody else may be given.
+///
+/// The metadata are those that would be sent, so a loopback port counts only where the server does not accept any (RFC 8252
+/// §7.3). The order of members does not count (a map keeps them in order); that of a list does, because
+/// the answer shows it. What was withheld does: an approval would grant it to everybody.
+pub(super) fn digest(
+    registrar: &dyn Registrar,
+    registrant: &Registrant,
+    clearance: &Clearance,
+) -> Option<MetadataDigest> {
+    if clearance.metadata().get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none") {
+        return None;
+    }
+    let sent = registrar.outgoing(clearance);
+    let who = (
+        registrant.certificate.as_ref().map(|certificate| certificate.thumbprint.as_str()),
+        registrant.token.as_ref().map(VerifiedToken::source),
+        registrant.statement.as_ref().map(|statement| (statement.issuer.as_str(), statement.software_id.as_deref())),
+    );
+    let mut withheld: Vec<&str> = clearance.scopes().withheld.iter().map(Scope::as_str).collect();
+    withheld.sort_unstable();
+    let whole = (clearance.profile(), who, withheld, sent);
+    // Texts, numbers and lists can always be written.
+    let text = serde_json::to_vec(&whole).unwrap_or_default();
+    Some(MetadataDigest(Sha256::digest(text).into()))
+}

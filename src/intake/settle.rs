@@ -1,0 +1,302 @@
+//! Brings the authorization server to what the record says of a client: there or not, usable or not. What was decided is in the
+//! record before; whatever was done already is not done again, so that it can be tried as often as it takes, by any replica.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::turn::{self, GATEWAY, Held};
+use super::{Intake, Tools, audited};
+use crate::authorization_server::{Administration, AdministrationError, ManageError, Recorded};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Action, AtTheServer, Lifecycle};
+use crate::registration::ScopeSet;
+use crate::store::{ClientRecord, StoreError};
+use crate::telemetry::span;
+
+/// The pause after the first attempt; it doubles with each one, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
+
+/// How many clients are looked for at once, and how many of them are worked on at the same time.
+const AT_ONCE: u32 = 64;
+const SIDE_BY_SIDE: usize = 8;
+
+/// Why the server is not where the record is.
+struct NotYet {
+    cause: String,
+    /// A call with the server's token was broken off: what became of the token is unknown.
+    is_unclear: bool,
+}
+
+impl From<AdministrationError> for NotYet {
+    fn from(error: AdministrationError) -> Self {
+        // The token was not presented: it is as good as before.
+        Self { cause: error.to_string(), is_unclear: false }
+    }
+}
+
+impl From<ManageError> for NotYet {
+    fn from(error: ManageError) -> Self {
+        Self { cause: error.to_string(), is_unclear: !error.surely_nothing_changed() }
+    }
+}
+
+impl Intake {
+    /// Looks at the clients that are due, whichever replica's they are; returns how many there were.
+    pub async fn settle_due(&self) -> Result<usize, StoreError> {
+        let due = self.tools.store.due(self.tools.clock.now(), AT_ONCE).await?;
+        let (count, mut due) = (due.len(), due.into_iter());
+        let mut working = JoinSet::new();
+        loop {
+            while working.len() < SIDE_BY_SIDE
+                && let Some(client_id) = due.next()
+            {
+                let (rulebook, tools) = (self.rulebook.load_full(), self.tools.clone());
+                working.spawn(async move { look_at(&rulebook, &tools, &client_id).await }.in_current_span());
+            }
+            match working.join_next().await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::error!(%error, "a client could not be looked at"),
+                None => return Ok(count),
+            }
+        }
+    }
+}
+
+async fn look_at(rulebook: &Rulebook, tools: &Tools, client_id: &str) {
+    if let Err(refusal) = expire_or_settle(rulebook, tools, client_id).await {
+        let reason = refusal.reason().explained().name;
+        tracing::warn!(client_id, reason, cause = refusal.cause(), "a client that is due could not be looked at");
+    }
+}
+
+async fn expire_or_settle(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
+    // Another replica may have been quicker.
+    let found =
+        tools.store.client(client_id).instrument(span::store_span("client")).await.map_err(super::unavailable)?;
+    let is_due = |client: &ClientRecord, now| client.due_at().is_some_and(|due| due <= now);
+    if !found.is_some_and(|client| is_due(&client, tools.clock.now())) {
+        return Ok(());
+    }
+    let Some(held) = turn::take(rulebook, tools, client_id).await? else { return Ok(()) };
+    if let Ok(expired) = held.client.lifecycle.clone().expire(tools.clock.now()) {
+        record_expiry(held, expired, "not_approved").await?;
+        tracing::info!(client_id, "expired: nobody approved it in time");
+        return settle(rulebook, tools, client_id).await.map(drop);
+    }
+    in_turn(held).await.map(drop)
+}
+
+/// Ends the turn of a client whose time is over, and records why.
+pub(super) async fn record_expiry(mut held: Held<'_>, expired: Lifecycle, reason: &str) -> Result<(), Refusal> {
+    let (tools, now) = (held.tools(), held.now());
+    held.client.lifecycle = expired;
+    held.client.unsettle(now);
+    let client = held.end_untried().await?;
+    tools.audit.record(audited::expired(&client, reason), now).await.map_err(super::unavailable)
+}
+
+/// Brings the server to what the record says, now; returns the record. Whether the server has it, [`ClientRecord::unsettled`] says.
+pub(super) async fn settle(
+    rulebook: &Rulebook,
+    tools: &Tools,
+    client_id: &str,
+) -> Result<Option<ClientRecord>, Refusal> {
+    match turn::take(rulebook, tools, client_id).await? {
+        Some(held) => in_turn(held).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn in_turn(mut held: Held<'_>) -> Result<ClientRecord, Refusal> {
+    let Some(mut unsettled) = held.client.unsettled.clone() else { return held.end_untried().await };
+    let client_id = held.client.client_id.clone();
+    match bring(&mut held).await {
+        Ok(()) => {
+            held.client.unsettled = None;
+            let (state, attempts) = (held.client.lifecycle.state().as_str(), unsettled.attempts + 1);
+            tracing::info!(client_id, state, attempts, "the authorization server has what was decided");
+        }
+        Err(NotYet { cause, is_unclear }) => {
+            unsettled.attempts = unsettled.attempts.saturating_add(1);
+            unsettled.next_at = next_attempt(held.now(), unsettled.attempts);
+            tracing::warn!(
+                client_id,
+                attempts = unsettled.attempts,
+                cause,
+                "the authorization server does not have yet what was decided"
+            );
+            unsettled.last_error = Some(cause);
+            held.client.unsettled = Some(unsettled);
+            if is_unclear {
+                held.interrupted();
+            }
+        }
+    }
+    held.end_untried().await
+}
+
+impl Held<'_> {
+    fn nothing_to_manage_it_with(&self) -> NotYet {
+        let cause = match self.client.unmanageable {
+            true => "the server's token for this client is lost: somebody must do it there",
+            false => "the server gave nothing to manage this client with: somebody must do it there",
+        };
+        NotYet { cause: cause.to_owned(), is_unclear: false }
+    }
+}
+
+/// Disables a client that was registered just now and may not be used yet. One that cannot be disabled is removed again, now or as
+/// soon as it can be, and is not handed out.
+pub(super) async fn before_use(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
+    let not_disabled =
+        || Refusal::from(Reason::ServerBroken).caused_by("registered, but not disabled: it is removed again");
+    let settled = settle(rulebook, tools, client_id).await?;
+    if settled.is_some_and(|client| client.unsettled.is_none() && client.lifecycle.state().is_live()) {
+        return Ok(());
+    }
+    let mut held = turn::take(rulebook, tools, client_id).await?.ok_or_else(not_disabled)?;
+    let by = Action { at: held.now(), actor: GATEWAY.to_owned(), comment: Some("it could not be disabled".to_owned()) };
+    if let Ok(deleted) = held.client.lifecycle.clone().delete(by) {
+        held.client.lifecycle = deleted;
+        held.client.unsettle(held.now());
+    }
+    held.end_untried().await?;
+    settle(rulebook, tools, client_id).await?;
+    Err(not_disabled())
+}
+
+fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
+    let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
+    now.after(FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE))
+}
+
+async fn bring(held: &mut Held<'_>) -> Result<(), NotYet> {
+    match held.administration() {
+        Some(administration) => by_administration(&*administration, held).await,
+        None => by_its_token(held).await,
+    }
+}
+
+async fn by_administration(administration: &dyn Administration, held: &mut Held<'_>) -> Result<(), NotYet> {
+    let client_id = held.client.client_id.clone();
+    let done = match held.client.lifecycle.at_the_server() {
+        AtTheServer::Enabled => done_or_not_offered(administration.enable(&client_id).await),
+        AtTheServer::Disabled => done_or_not_offered(administration.disable(&client_id).await),
+        // What is not there need not be removed.
+        AtTheServer::Absent => match administration.delete(&client_id).await {
+            Err(AdministrationError::NotFound) => Ok(()),
+            done => done,
+        },
+    };
+    match done {
+        Err(AdministrationError::NotFound) => {
+            held.gone();
+            return Ok(());
+        }
+        done => done?,
+    }
+    if !held.client.members_behind || held.client.lifecycle.at_the_server() != AtTheServer::Enabled {
+        return Ok(());
+    }
+    if held.client.asked.is_some() {
+        // More than scopes: only the client's token changes that.
+        return restate(held).await;
+    }
+    let scopes = ScopeSet::parse(&held.client.scope_granted).unwrap_or_default();
+    match administration.grant(&client_id, &scopes).await {
+        Err(AdministrationError::NotOffered) => return restate(held).await,
+        granted => granted?,
+    }
+    held.client.metadata.insert("scope".to_owned(), held.client.scope_granted.clone().into());
+    held.client.members_behind = false;
+    Ok(())
+}
+
+/// Where the server disables nobody, the gateway alone refuses the client.
+fn done_or_not_offered(done: Result<(), AdministrationError>) -> Result<(), AdministrationError> {
+    match done {
+        Err(AdministrationError::NotOffered) => Ok(()),
+        done => done,
+    }
+}
+
+/// Puts all that the record says in the place of what is registered.
+async fn restate(held: &mut Held<'_>) -> Result<(), NotYet> {
+    let access = if held.client.unmanageable { held.recover().await } else { held.access().cloned() };
+    let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
+    let client = held.client.clone();
+    let secret = held.client_secret().cloned();
+    let scopes = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let recorded = Recorded {
+        client_id: &client.client_id,
+        metadata: &client.metadata,
+        scopes: &scopes,
+        client_secret: secret.as_ref(),
+    };
+    let registrar = held.registrar();
+    let mut result = registrar.restate(&access, recorded).await;
+    if matches!(result, Err(ManageError::Gone(_)))
+        && let Some(access) = held.recover().await
+    {
+        result = registrar.restate(&access, recorded).await;
+    }
+    let managed = match result {
+        Ok(managed) => managed,
+        // Gone at the server, as the record says now.
+        Err(error) if held.learn_failure(&error) && !held.client.lifecycle.state().is_live() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let not_kept = |error: &dyn std::fmt::Display| NotYet { cause: error.to_string(), is_unclear: false };
+    held.learn(&managed).map_err(|error| not_kept(&error))?;
+    held.tried();
+    let answered = managed.metadata.get("scope").and_then(Value::as_str).unwrap_or_default();
+    let answered = ScopeSet::parse(answered).unwrap_or_default();
+    // `openid` is a scope to ask for, and to many servers none to register.
+    let left_out = scopes.iter().find(|scope| scope.as_str() != "openid" && !answered.contains(scope));
+    if let Some(scope) = left_out {
+        return Err(not_kept(&format!("the server left the scope {scope} out")));
+    }
+    held.client.members_behind = false;
+    held.client.asked = None;
+    Ok(())
+}
+
+async fn by_its_token(held: &mut Held<'_>) -> Result<(), NotYet> {
+    match held.client.lifecycle.at_the_server() {
+        AtTheServer::Absent => remove_with_its_token(held).await,
+        AtTheServer::Enabled if held.client.members_behind => restate(held).await,
+        // Such a server disables nobody: the gateway alone refuses the client.
+        AtTheServer::Enabled | AtTheServer::Disabled => Ok(()),
+    }
+}
+
+async fn remove_with_its_token(held: &mut Held<'_>) -> Result<(), NotYet> {
+    let access = held.access().filter(|_| !held.client.unmanageable).cloned();
+    let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
+    match held.registrar().delete(&access).await {
+        // Gone already, or its token is: only the record of earlier calls can tell.
+        Err(error) if held.learn_failure(&error) && !held.client.unmanageable => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_some_minutes() {
+        let pause = |attempts| {
+            let now = Timestamp::from_unix_millis(1_000);
+            next_attempt(now, attempts).since(now).as_secs()
+        };
+        assert_eq!([1, 2, 3, 10, 11, 40, u32::MAX].map(pause), [1, 2, 4, 512, 600, 600, 600]);
+    }
+}

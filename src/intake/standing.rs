@@ -1,0 +1,376 @@
+//! What the record says of clients that use the server: those that were taken out of use are refused at its endpoints, whatever the
+//! server itself may do about them. Asked on every request there, so what was heard is kept for a moment, in bounded memory.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
+use lru::LruCache;
+use tracing::Instrument as _;
+
+use super::handler::{Answer, Head, UnverifiedClients};
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::{Tools, refused, unavailable};
+use crate::authorization_server::client_endpoints::{ClientEndpoint, WhenRecordUnavailable};
+use crate::clock::Timestamp;
+use crate::jose;
+use crate::lifecycle::{AtTheServer, State};
+use crate::store::{ClientRecord, StoreError};
+use crate::telemetry::span;
+
+/// How long what was heard is good: another replica's change is heard of after that.
+const GOOD_FOR: Duration = Duration::from_secs(2);
+
+/// How long a request waits for the store, which may be slow to say that it is down.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many clients are remembered.
+const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// What the record says of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It did not come through the gateway: the server's business.
+    Unknown,
+    /// It may be used.
+    InUse,
+    /// It was suspended, rejected or removed, or waits for an approval before it may be used.
+    OutOfUse(State),
+}
+
+impl Standing {
+    fn of(client: Option<&ClientRecord>) -> Self {
+        match client.map(|client| &client.lifecycle) {
+            None => Self::Unknown,
+            Some(lifecycle) if lifecycle.at_the_server() == AtTheServer::Enabled => Self::InUse,
+            Some(lifecycle) => Self::OutOfUse(lifecycle.state()),
+        }
+    }
+}
+
+/// What was heard lately.
+#[derive(Debug)]
+pub(super) struct Standings(Mutex<Heard>);
+
+#[derive(Debug)]
+struct Heard {
+    clients: LruCache<String, (Standing, Timestamp)>,
+    /// How often something was changed here: what was asked before that may be stale when it is answered.
+    changes: u64,
+}
+
+impl Default for Standings {
+    fn default() -> Self {
+        Self(Mutex::new(Heard { clients: LruCache::new(MOST), changes: 0 }))
+    }
+}
+
+impl Standings {
+    /// This process changed the client: what was heard of it no longer holds.
+    pub(super) fn forget(&self, client_id: &str) {
+        let mut heard = self.heard();
+        heard.clients.pop(client_id);
+        heard.changes = heard.changes.wrapping_add(1);
+    }
+
+    /// What is known of the client at this moment.
+    async fn of(&self, tools: &Tools, client_id: &str) -> Result<Standing, StoreError> {
+        let asked_at = tools.clock.now();
+        let (known, changes) = {
+            let mut heard = self.heard();
+            (heard.clients.get(client_id).copied(), heard.changes)
+        };
+        // A clock that was set back must not make it last.
+        let is_good = |at: Timestamp| asked_at >= at && asked_at.since(at) < GOOD_FOR;
+        if let Some((standing, _)) = known.filter(|(_, at)| is_good(*at)) {
+            return Ok(standing);
+        }
+        let client = tools.store.client(client_id).instrument(span::store_span("client"));
+        let client = tokio::time::timeout(PATIENCE, client).await;
+        match client.unwrap_or_else(|_| Err(StoreError("it did not answer in time".into()))) {
+            Ok(client) => {
+                let standing = Standing::of(client.as_ref());
+                let mut heard = self.heard();
+                if heard.changes == changes {
+                    heard.clients.put(client_id.to_owned(), (standing, asked_at));
+                }
+                Ok(standing)
+            }
+            // What was out of use when it was last heard of stays so.
+            Err(error) => known.map(|(standing, _)| standing).ok_or(error),
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether all clients that a request names may be used.
+pub(super) async fn judge(
+    tools: &Tools,
+    clients: &UnverifiedClients,
+    endpoint: ClientEndpoint,
+    when_unavailable: WhenRecordUnavailable,
+) -> Result<(), Refusal> {
+    if clients.is_unclear {
+        return Err(Reason::ClientUnclear.into());
+    }
+    for name in &names(clients)? {
+        match tools.standings.of(tools, name).await {
+            Ok(Standing::Unknown | Standing::InUse) => {}
+            Ok(Standing::OutOfUse(state)) => {
+                tracing::info!(client_id = name, %state, "a client that is out of use was refused");
+                return Err(out_of_use(clients, endpoint));
+            }
+            Err(error) => match when_unavailable {
+                WhenRecordUnavailable::Forward => {
+                    tracing::warn!(%error, "a client's request was forwarded unjudged");
+                }
+                WhenRecordUnavailable::Refuse => return Err(unavailable(error).described(UNAVAILABLE)),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Those of the clients that the record has and that may be used, as far as that was heard when they were judged.
+pub(super) fn in_use(tools: &Tools, clients: &UnverifiedClients) -> Vec<String> {
+    let heard = tools.standings.heard();
+    let is_in_use = |name: &String| heard.clients.peek(name).is_some_and(|(standing, _)| *standing == Standing::InUse);
+    let mut names = names(clients).unwrap_or_default();
+    names.retain(is_in_use);
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn names(clients: &UnverifiedClients) -> Result<Vec<String>, Refusal> {
+    let mut names = clients.ids.clone();
+    for assertion in &clients.assertions {
+        names.extend(unverified_issuer_and_subject(assertion)?);
+    }
+    Ok(names)
+}
+
+fn out_of_use(clients: &UnverifiedClients, endpoint: ClientEndpoint) -> Refusal {
+    match endpoint {
+        ClientEndpoint::Authorization => Reason::ClientOutOfUseInBrowser.into(),
+        // RFC 6749 §5.2: a challenge where HTTP Basic was used; elsewhere it would have browsers ask people for a password.
+        ClientEndpoint::Token | ClientEndpoint::BackChannel if clients.by_basic => {
+            let challenge = HeaderValue::from_static(r#"Basic realm="clients""#);
+            Refusal::from(Reason::ClientOutOfUse).header(WWW_AUTHENTICATE, challenge)
+        }
+        ClientEndpoint::Token | ClientEndpoint::BackChannel => Reason::ClientOutOfUse.into(),
+    }
+}
+
+const UNAVAILABLE: &str = "whether the client may be used cannot be said at the moment";
+
+/// Both have to be the client (RFC 7523 §3); servers look at one of them.
+fn unverified_issuer_and_subject(assertion: &str) -> Result<Vec<String>, Refusal> {
+    // Encrypted (RFC 7516 §7.1): only the server can read it.
+    if assertion.split('.').count() == 5 {
+        return Ok(Vec::new());
+    }
+    let claims = jose::unverified_claims(assertion);
+    let mut claims = claims.map_err(|error| Refusal::from(Reason::ClientUnclear).caused_by(error))?;
+    let texts = ["iss", "sub"].into_iter().filter_map(|name| Some(claims.remove(name)?.as_str()?.to_owned()));
+    Ok(texts.collect())
+}
+
+/// The answer to a client that may not go on: an error of OAuth's, or a page where a browser asks. Never a redirect: where it would
+/// lead is what nobody vouches for any more (RFC 6749 §4.1.2.1).
+pub(super) fn answer(rulebook: &Rulebook, head: &Head, refusal: Refusal, endpoint: ClientEndpoint) -> Answer {
+    let is_for_people = endpoint == ClientEndpoint::Authorization && takes_html(head);
+    let mut answer = refused(refusal, head);
+    if is_for_people {
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        answer.headers.insert("content-security-policy", HeaderValue::from_static(NOTHING_LOADS));
+        answer.body = Bytes::from(page(&head.request_id));
+    }
+    rulebook.cors.decorate(head, "POST, OPTIONS", answer)
+}
+
+const NOTHING_LOADS: &str = "default-src 'none'; frame-ancestors 'none'";
+
+fn takes_html(head: &Head) -> bool {
+    head.headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|value| value.as_bytes().to_ascii_lowercase().windows(9).any(|w| w == b"text/html"))
+}
+
+/// Nothing of the request stands in it but the name that we gave it.
+fn page(request_id: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Not possible</title></head>\n\
+         <body><h1>This application cannot sign you in</h1>\n<p>Go back to the application and connect it again. If that does not help, \
+         give its maker this number: {request_id}</p></body></html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::lifecycle::{Action, Lifecycle};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{
+        Beginning, Clients as _, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrantRecord, RegistrationId,
+        Registrations as _,
+    };
+
+    #[derive(Default)]
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    struct World {
+        tools: Tools,
+        store: Arc<MemoryStore>,
+        clock: Arc<Hand>,
+    }
+
+    async fn world() -> World {
+        let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(Hand::default()));
+        let tools = Tools::new(store.clone(), clock.clone(), |octets| octets.fill(7));
+        let registration = RegistrationId("r1".to_owned());
+        store.begin(beginning(registration.clone())).await.unwrap();
+        let client = NewClient {
+            client_id: "c1".to_owned(),
+            lifecycle: Lifecycle::Active,
+            metadata: serde_json::Map::new(),
+            access_token: None,
+            server_access: None,
+            if_known: IfKnown::Update,
+        };
+        store.finish(&registration, Outcome::Registered(Box::new(client)), clock.now()).await.unwrap();
+        World { tools, store, clock }
+    }
+
+    fn beginning(id: RegistrationId) -> Beginning {
+        let registrant = RegistrantRecord {
+            key: "address:::1".to_owned(),
+            address: "::1".parse().unwrap(),
+            certificate_thumbprint: None,
+            certificate_subject: None,
+            token_label: None,
+            statement_issuer: None,
+            software_id: None,
+        };
+        let intent = Intent {
+            id,
+            at: Timestamp::from_unix_millis(0),
+            profile: "everybody".to_owned(),
+            policy_version: String::new(),
+            registrant,
+            token: None,
+            client_name: None,
+            redirect_uris: Vec::new(),
+            scope_requested: None,
+            scope_granted: String::new(),
+            scope_withheld: String::new(),
+            digest: None,
+        };
+        Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(1) }
+    }
+
+    impl World {
+        /// As another process does it.
+        async fn suspend(&self) {
+            let turn = crate::store::Turn { holder: "h".to_owned(), lasts: Duration::from_secs(1) };
+            let taken = self.store.take_turn("c1", &turn, self.clock.now()).await.unwrap();
+            let crate::store::TurnTaken::Taken { mut client, .. } = taken else { panic!("{taken:?}") };
+            let by = Action { at: self.clock.now(), actor: "ada".to_owned(), comment: None };
+            client.lifecycle = client.lifecycle.suspend(by).unwrap();
+            assert!(self.store.end_turn(&client, "h", self.clock.now()).await.unwrap());
+        }
+
+        async fn judged(&self, clients: &UnverifiedClients) -> Option<Reason> {
+            let endpoint = ClientEndpoint::Token;
+            judge(&self.tools, clients, endpoint, WhenRecordUnavailable::Forward).await.err().map(|r| r.reason())
+        }
+    }
+
+    fn named(id: &str) -> UnverifiedClients {
+        UnverifiedClients { ids: vec![id.to_owned()], ..UnverifiedClients::default() }
+    }
+
+    #[tokio::test]
+    async fn what_another_process_did_is_known_after_two_seconds_and_what_this_one_did_at_once() {
+        let world = world().await;
+        assert_eq!(world.judged(&named("c1")).await, None);
+        world.suspend().await;
+        world.clock.0.store(1_999, Ordering::Relaxed);
+        assert_eq!(world.judged(&named("c1")).await, None);
+        world.clock.0.store(2_000, Ordering::Relaxed);
+        assert_eq!(world.judged(&named("c1")).await, Some(Reason::ClientOutOfUse));
+        world.tools.standings.forget("c1");
+        assert_eq!(world.judged(&named("c1")).await, Some(Reason::ClientOutOfUse));
+        assert_eq!(world.judged(&named("nobody's")).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_this_process_did_is_known_at_once() {
+        let world = world().await;
+        assert_eq!(world.judged(&named("c1")).await, None);
+        world.suspend().await;
+        world.tools.standings.forget("c1");
+        assert_eq!(world.judged(&named("c1")).await, Some(Reason::ClientOutOfUse));
+    }
+
+    #[tokio::test]
+    async fn one_of_several_names_that_is_out_of_use_is_enough() {
+        let world = world().await;
+        world.suspend().await;
+        let assertion = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(r#"{"iss":"other","sub":"c1"}"#));
+        for clients in [
+            UnverifiedClients { ids: vec!["a".to_owned(), "c1".to_owned()], ..named("") },
+            UnverifiedClients { assertions: vec![assertion], ..named("a") },
+        ] {
+            assert_eq!(world.judged(&clients).await, Some(Reason::ClientOutOfUse), "{clients:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_can_be_read_in_several_ways_is_refused() {
+        let world = world().await;
+        let twice = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(r#"{"sub":"c2","sub":"c1"}"#));
+        for clients in [
+            UnverifiedClients { is_unclear: true, ..named("c1") },
+            UnverifiedClients { assertions: vec!["nonsense".to_owned()], ..named("c1") },
+            UnverifiedClients { assertions: vec![twice], ..named("c1") },
+        ] {
+            assert_eq!(world.judged(&clients).await, Some(Reason::ClientUnclear), "{clients:?}");
+        }
+        let encrypted = UnverifiedClients { assertions: vec!["a.b.c.d.e".to_owned()], ..named("c1") };
+        assert_eq!(world.judged(&encrypted).await, None, "only the server can read it");
+    }
+
+    #[test]
+    fn a_challenge_is_sent_where_basic_was_used() {
+        let challenged = |by_basic, endpoint| {
+            let clients = UnverifiedClients { by_basic, ..UnverifiedClients::default() };
+            out_of_use(&clients, endpoint).answer("r").headers.contains_key(WWW_AUTHENTICATE)
+        };
+        assert!(challenged(true, ClientEndpoint::Token));
+        assert!(!challenged(false, ClientEndpoint::Token), "browsers would ask people for a password");
+        assert!(!challenged(true, ClientEndpoint::Authorization));
+    }
+}

@@ -1,0 +1,276 @@
+//! A turn at a client: whoever holds it is the only one, in all processes, to call the server about that client. What the call
+//! changed is written before the turn ends; a turn that did not end tells the next holder that a call may have been broken off.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::Instrument as _;
+
+use super::access::Kept;
+use super::reason::Reason;
+use super::refusal::Refusal;
+use super::rulebook::Rulebook;
+use super::{Tools, unavailable};
+use crate::authorization_server::{Administration, ClientState, ManageError, Managed, Registrar, ServerAccess};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Action, Lifecycle};
+use crate::registration::software_statement;
+use crate::sealing::NotOpened;
+use crate::secret::Secret;
+use crate::store::{ClientRecord, Turn, TurnTaken};
+use crate::telemetry::span;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The cause where a turn cannot be ended any more.
+const OVER: &str = "the turn lasted too long and is another's now";
+
+/// The actor of what the gateway does by itself.
+pub(super) const GATEWAY: &str = "gateway";
+
+/// A turn that was taken.
+pub(super) struct Held<'t> {
+    rulebook: &'t Rulebook,
+    tools: &'t Tools,
+    holder: String,
+    /// The turn before this one did not end.
+    interrupted: bool,
+    /// The client, as it is to be when the turn ends.
+    pub(super) client: ClientRecord,
+    kept: Option<Kept>,
+}
+
+/// A turn as the store gives it.
+pub(super) struct Taken {
+    pub(super) holder: String,
+    pub(super) client: ClientRecord,
+    /// The turn before this one did not end.
+    pub(super) interrupted: bool,
+}
+
+/// Waits for the turn at a client, for as long as one turn can last; none: there is no such client.
+pub(super) async fn take<'t>(
+    rulebook: &'t Rulebook,
+    tools: &'t Tools,
+    client_id: &str,
+) -> Result<Option<Held<'t>>, Refusal> {
+    let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
+    let Taken { holder, client, interrupted } = taken;
+    let kept = client.server_access.as_ref().map(|sealed| Kept::open(&rulebook.keys, client_id, sealed));
+    let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+    Ok(Some(Held { rulebook, tools, holder, interrupted, client, kept }))
+}
+
+/// As [`take`], for a turn that lasts so long, and is waited for so long.
+pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) -> Result<Option<Taken>, Refusal> {
+    let began = Instant::now();
+    let turn = Turn { holder: tools.random_name(), lasts };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let taken =
+            tools.store.take_turn(client_id, &turn, tools.clock.now()).instrument(span::store_span("take_turn"));
+        match taken.await.map_err(unavailable)? {
+            TurnTaken::Taken { client, interrupted } => {
+                return Ok(Some(Taken { holder: turn.holder, client: *client, interrupted }));
+            }
+            TurnTaken::Unknown => return Ok(None),
+            TurnTaken::Busy if began.elapsed() < lasts => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            TurnTaken::Busy => return Err(Reason::ClientBusy.into()),
+        }
+    }
+}
+
+/// Ends a turn in which the server's token was not tried: an earlier call that was broken off is still the next holder's to find.
+pub(super) async fn end_untried(tools: &Tools, taken: Taken) -> Result<(), Refusal> {
+    let Taken { holder, client, interrupted } = taken;
+    let ended = tools.store.end_turn(&client, &holder, tools.clock.now());
+    let ended = ended.instrument(span::store_span("end_turn")).await;
+    tools.standings.forget(&client.client_id);
+    if !ended.map_err(unavailable)? {
+        return Err(Refusal::from(Reason::ClientBusy).caused_by(OVER));
+    }
+    if interrupted {
+        let again = Turn { holder: holder.clone(), lasts: Duration::from_secs(1) };
+        tools.store.take_turn(&client.client_id, &again, tools.clock.now()).await.map_err(unavailable)?;
+        tools.store.break_off_turn(&client.client_id, &holder, tools.clock.now()).await.map_err(unavailable)?;
+    }
+    Ok(())
+}
+
+impl<'t> Held<'t> {
+    /// What the turn was taken with.
+    pub(super) fn tools(&self) -> &'t Tools {
+        self.tools
+    }
+}
+
+impl Held<'_> {
+    /// Who administers clients at the server, where somebody can.
+    pub(super) fn administration(&self) -> Option<Arc<dyn Administration>> {
+        self.rulebook.administration.clone()
+    }
+
+    /// Who manages clients there with their own token.
+    pub(super) fn registrar(&self) -> Arc<dyn Registrar> {
+        self.rulebook.registrar.clone()
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Timestamp {
+        self.tools.clock.now()
+    }
+
+    /// A call with the server's token was broken off: the next holder is to know, however this turn ends.
+    pub(super) fn interrupted(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// Whether the server may have made a change that is not in the record: a call was broken off, and nobody has looked since.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.interrupted || self.client.unmanageable
+    }
+
+    /// The server's token was presented and is known to be good, or to be replaced.
+    pub(super) fn tried(&mut self) {
+        self.interrupted = false;
+    }
+
+    /// The server's access to the client.
+    pub(super) fn access(&self) -> Option<&ServerAccess> {
+        self.kept.as_ref().map(|kept| &kept.access)
+    }
+
+    /// The secret the client has.
+    pub(super) fn client_secret(&self) -> Option<&Secret> {
+        self.kept.as_ref().and_then(|kept| kept.client_secret.as_ref())
+    }
+
+    /// Takes over what a call changed.
+    pub(super) fn learn(&mut self, managed: &Managed) -> Result<(), NotOpened> {
+        let statement = self.client.metadata.remove(software_statement::MEMBER);
+        if !managed.is_partial {
+            self.client.metadata.clear();
+        }
+        self.client.metadata.extend(managed.metadata.clone());
+        self.client.metadata.extend(statement.map(|statement| (software_statement::MEMBER.to_owned(), statement)));
+        self.client.confirmed_at = self.tools.clock.now();
+        self.client.unmanageable = false;
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        let before = kept.clone();
+        if let Some(access) = &managed.access {
+            kept.access.clone_from(access);
+        }
+        // A server need not show the secret at every answer, but a client that became public has none any more: a change that
+        // still named it would be refused.
+        if managed.client_secret.is_some() || managed.metadata.get("token_endpoint_auth_method") == Some(&"none".into())
+        {
+            kept.client_secret.clone_from(&managed.client_secret);
+        }
+        if *kept == before {
+            return Ok(());
+        }
+        let sealed = kept.seal(&self.rulebook.keys, self.tools, &self.client.client_id)?;
+        self.client.server_access = Some(sealed);
+        Ok(())
+    }
+
+    /// Where the server's administration can be asked: what became of the client, and a new token for one that is there.
+    pub(super) async fn recover(&mut self) -> Option<ServerAccess> {
+        let administration = self.rulebook.administration.as_ref()?;
+        let client_id = &self.client.client_id;
+        let access = match administration.state(client_id).await {
+            Ok(ClientState::Absent) => {
+                self.gone();
+                return None;
+            }
+            Ok(ClientState::Enabled | ClientState::Disabled) => {
+                administration.new_registration_access_token(client_id).await
+            }
+            Err(error) => Err(error),
+        };
+        let recovered = access.map_err(|error| error.to_string()).and_then(|access| {
+            let kept = Kept { access, client_secret: self.client_secret().cloned() };
+            let sealed = kept.seal(&self.rulebook.keys, self.tools, client_id).map_err(|error| error.to_string())?;
+            Ok((kept, sealed))
+        });
+        match recovered {
+            Ok((kept, sealed)) => {
+                tracing::warn!(client_id, "the server's token for this client was lost, and made anew");
+                self.client.server_access = Some(sealed);
+                self.client.unmanageable = false;
+                self.interrupted = false;
+                let access = kept.access.clone();
+                self.kept = Some(kept);
+                Some(access)
+            }
+            Err(error) => {
+                tracing::error!(
+                    client_id,
+                    error,
+                    "a client could not be recovered through the server's administration"
+                );
+                None
+            }
+        }
+    }
+
+    /// The server no longer has it.
+    pub(super) fn gone(&mut self) {
+        let by = Action {
+            at: self.tools.clock.now(),
+            actor: GATEWAY.to_owned(),
+            comment: Some("the authorization server no longer has it".to_owned()),
+        };
+        self.client.lifecycle = Lifecycle::Deleted { by };
+        self.client.unsettled = None;
+        tracing::warn!(client_id = self.client.client_id, "the authorization server no longer has this client");
+    }
+
+    /// What a call that failed says about the client: gone at the server, or lost to us. True when it is either.
+    pub(super) fn learn_failure(&mut self, error: &ManageError) -> bool {
+        let ManageError::Gone(_) = error else { return false };
+        if self.interrupted {
+            // The call that was broken off before may have changed the token: the client may well be there.
+            self.client.unmanageable = true;
+            tracing::error!(
+                client_id = self.client.client_id,
+                "unmanageable: a call about it was broken off, its token is lost"
+            );
+        } else if self.rulebook.administration.is_none() && self.client.lifecycle.state().is_live() {
+            // Where there is an administration, only its word counts (`recover`): Keycloak says the same of a client that is disabled.
+            self.gone();
+        }
+        true
+    }
+
+    /// Writes the client as it is now, and lets others have their turn.
+    pub(super) async fn end(self) -> Result<ClientRecord, Refusal> {
+        let ended = self.tools.store.end_turn(&self.client, &self.holder, self.tools.clock.now());
+        let ended = ended.instrument(span::store_span("end_turn")).await;
+        self.tools.standings.forget(&self.client.client_id);
+        if ended.map_err(unavailable)? {
+            return Ok(self.client);
+        }
+        Err(Refusal::from(Reason::ClientBusy).caused_by(OVER))
+    }
+
+    /// As [`Held::end`], where the server's token was not tried.
+    pub(super) async fn end_untried(self) -> Result<ClientRecord, Refusal> {
+        let Self { tools, holder, client, interrupted, .. } = self;
+        end_untried(tools, Taken { holder, client: client.clone(), interrupted }).await?;
+        Ok(client)
+    }
+
+    /// Lets others have their turn and tells the next holder that a call was broken off: what it did at the server is unknown.
+    pub(super) async fn break_off(self) {
+        let left = self.tools.store.break_off_turn(&self.client.client_id, &self.holder, self.tools.clock.now());
+        if let Err(error) = left.instrument(span::store_span("break_off_turn")).await {
+            // The turn ends by itself when its time is over.
+            tracing::warn!(%error, client_id = self.client.client_id, "a turn could not be ended");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Which clients were seen to be used: gathered here, so that the record is written to at most once a minute for each, many in one
+//! statement, and never in a request's way. A process that is killed loses what it gathered since: a minute at most.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::handler::UnverifiedClients;
+use super::standing;
+use super::{Intake, Tools};
+use crate::clock::Timestamp;
+
+/// How often what is due is written.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// No client's use is written more often.
+const WRITTEN_EVERY: Duration = Duration::from_secs(60);
+
+/// How many clients are remembered; the uses of more, in one minute, are lost.
+const MOST: usize = 100_000;
+
+/// Which uses are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Those of clients of which nothing was written for a minute.
+    Due,
+    /// All that are left.
+    All,
+}
+
+/// What was gathered.
+#[derive(Debug, Default)]
+pub(super) struct Uses(Mutex<HashMap<String, Use>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    at: Timestamp,
+    is_written: bool,
+    /// When something was last written of it.
+    written_at: Option<Timestamp>,
+}
+
+impl Uses {
+    fn note(&self, client_id: &str, now: Timestamp) {
+        let mut uses = self.uses();
+        if let Some(known) = uses.get_mut(client_id) {
+            *known = Use { at: now, is_written: false, ..*known };
+        } else if uses.len() < MOST {
+            uses.insert(client_id.to_owned(), Use { at: now, is_written: false, written_at: None });
+        }
+    }
+
+    /// What is to be written now; what was written longer ago than it matters is forgotten.
+    fn due(&self, now: Timestamp, which: Which) -> Vec<(String, Timestamp)> {
+        let is_recent = |at: Timestamp| now.since(at) < WRITTEN_EVERY;
+        let mut due = Vec::new();
+        self.uses().retain(|client_id, known| {
+            if known.is_written {
+                return known.written_at.is_some_and(is_recent);
+            }
+            if which == Which::All || !known.written_at.is_some_and(is_recent) {
+                due.push((client_id.clone(), known.at));
+                *known = Use { is_written: true, written_at: Some(now), ..*known };
+            }
+            true
+        });
+        due
+    }
+
+    /// It was not written after all.
+    fn put_back(&self, uses: Vec<(String, Timestamp)>) {
+        let mut known = self.uses();
+        for (client_id, at) in uses {
+            let again = Use { at, is_written: false, written_at: None };
+            let kept = known.entry(client_id).or_insert(again);
+            *kept = Use { at: kept.at.max(at), is_written: false, written_at: None };
+        }
+    }
+
+    fn uses(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The server gave tokens to a client. Where a request names several that the record knows, nobody can say which one it was.
+pub(super) fn note(tools: &Tools, clients: &UnverifiedClients) {
+    let mut known = standing::in_use(tools, clients);
+    if let (Some(client_id), None) = (known.pop(), known.pop()) {
+        tools.uses.note(&client_id, tools.clock.now());
+    }
+}
+
+impl Intake {
+    /// Writes down which clients were used, until `ended` is true, and then what is left.
+    pub async fn keep_uses(&self, mut ended: watch::Receiver<bool>) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let which = tokio::select! {
+                _ = looks.tick() => Which::Due,
+                _ = ended.wait_for(|ended| *ended) => Which::All,
+            };
+            self.write_uses(which).await;
+            if which == Which::All {
+                return;
+            }
+        }
+    }
+
+    pub(super) async fn write_uses(&self, which: Which) {
+        let due = self.tools.uses.due(self.tools.clock.now(), which);
+        if due.is_empty() {
+            return;
+        }
+        if let Err(error) = self.tools.store.note_uses(&due).await {
+            tracing::warn!(%error, clients = due.len(), "which clients were used could not be written, and will be later");
+            self.tools.uses.put_back(due);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_millis(seconds * 1000)
+    }
+
+    fn due(uses: &Uses, seconds: i64) -> Vec<(String, Timestamp)> {
+        uses.due(at(seconds), Which::Due)
+    }
+
+    #[test]
+    fn the_first_use_is_due_at_once_and_the_next_a_minute_later() {
+        let uses = Uses::default();
+        uses.note("c", at(1));
+        assert_eq!(due(&uses, 2), [("c".to_owned(), at(1))]);
+        assert!(due(&uses, 3).is_empty());
+        uses.note("c", at(4));
+        uses.note("c", at(9));
+        assert!(due(&uses, 61).is_empty());
+        assert_eq!(due(&uses, 62), [("c".to_owned(), at(9))]);
+    }
+
+    #[test]
+    fn at_the_end_nothing_is_kept_back() {
+        let uses = Uses::default();
+        uses.note("c", at(1));
+        due(&uses, 2);
+        uses.note("c", at(3));
+        assert_eq!(uses.due(at(4), Which::All), [("c".to_owned(), at(3))]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_due_again() {
+        let uses = Uses::default();
+        uses.note("c", at(1));
+        let lost = due(&uses, 2);
+        uses.note("c", at(3));
+        uses.put_back(lost);
+        assert_eq!(due(&uses, 4), [("c".to_owned(), at(3))]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_given_back() {
+        let uses = Uses::default();
+        (0..MOST + 5).for_each(|n| uses.note(&n.to_string(), at(1)));
+        assert_eq!(due(&uses, 2).len(), MOST);
+        due(&uses, 100);
+        assert!(uses.uses().is_empty());
+    }
+}

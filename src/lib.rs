@@ -1,0 +1,32 @@
+//! A gateway in front of an authorization server's dynamic client registration (RFC 7591, RFC 7592).
+//!
+//! The modules form layers; nothing points upward (`tests/architecture.rs` holds the list):
+//! `registration` (what a request says), `jose` (what others signed) and `policy` (whether it may pass) are pure;
+//! `fetch`, `registrant`, `throttle`, `store` and `authorization_server` are what a decision needs, `audit` the record of it and
+//! `anomaly` what is unusual about it; `intake` takes one registration through all of them;
+//! `proxy` and `admin` are the network; `server` and `cli` put everything together.
+#![deny(missing_docs)]
+
+pub mod admin;
+pub mod anomaly;
+pub mod audit;
+pub mod authorization_server;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod duration;
+pub mod fetch;
+pub mod intake;
+pub mod jose;
+pub mod lifecycle;
+pub mod policy;
+pub mod proxy;
+pub mod registrant;
+pub mod registration;
+pub mod sealing;
+pub mod secret;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod throttle;

@@ -1,0 +1,267 @@
+//! The whole judgement of one request under one profile: every rule in order, then a clearance or every violation.
+
+use super::clearance::{Clearance, Draft};
+use super::profile::Profile;
+use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
+use super::rule::RuleName;
+use super::rules::application_type::Redirection;
+use super::rules::{grant_consistency, server_assigned, software, software_statement, unknown_members, well_formed};
+use super::violation::Violation;
+use crate::registration::software_statement::MEMBER;
+use crate::registration::{ClientMetadata, ScopeSet};
+
+/// What the rules made of a request.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The permit, or everything that is wrong, in the order of the rules; never an empty list, never more than 64.
+    pub result: Result<Clearance, Vec<Violation>>,
+    /// What each rule found and changed, in the order of [`RuleName::ALL`].
+    pub rules: Vec<RuleOutcome>,
+}
+
+impl Verdict {
+    /// One rule more, of the authorization server's kind: it looks at what all the others admit.
+    #[must_use]
+    pub fn also(self, check: impl FnOnce(&Clearance, &mut Report<'_>)) -> Self {
+        let Self { result, mut rules } = self;
+        let clearance = match result {
+            Ok(clearance) => clearance,
+            Err(violations) => return Self { result: Err(violations), rules },
+        };
+        let mut report = Report::new(RuleName::AuthorizationServer, clearance.profile());
+        check(&clearance, &mut report);
+        let outcome = report.into_outcome();
+        let violations = outcome.violations.clone();
+        rules.push(outcome);
+        Self { result: if violations.is_empty() { Ok(clearance) } else { Err(violations) }, rules }
+    }
+}
+
+/// Judges `requested` under `profile`. Every rule is run, whatever the others found.
+pub fn judge(profile: &Profile, requested: &ClientMetadata) -> Verdict {
+    judge_raised(profile, requested, &ScopeSet::default())
+}
+
+/// As [`judge`], for a client that may have the scopes `raised` besides those that every client gets.
+pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &ScopeSet) -> Verdict {
+    let rules = profile.rules();
+    let mut run = Run { profile: profile.name(), outcomes: Vec::with_capacity(RuleName::ALL.len()) };
+
+    run.rule(RuleName::WellFormed, |report| well_formed::check(requested, report));
+    run.rule(RuleName::ServerAssigned, |report| server_assigned::check(requested, report));
+    run.rule(RuleName::SoftwareStatement, |report| software_statement::check(requested, report));
+    let redirects = run.rule(RuleName::RedirectUris, |report| rules.redirect_uris.check(requested, report));
+    let uris = &redirects.uris;
+    let grants = run.rule(RuleName::GrantTypes, |report| rules.grant_types.check(requested, report));
+    let responses = run.rule(RuleName::ResponseTypes, |report| rules.response_types.check(requested, &grants, report));
+    run.rule(RuleName::GrantConsistency, |report| {
+        let redirect_uris_asked = requested.redirect_uris.as_ref().map_or(0, Vec::len);
+        let flow = grant_consistency::Flow { grants: &grants, responses: &responses, redirect_uris_asked };
+        grant_consistency::check(flow, report);
+    });
+    let method = run.rule(RuleName::TokenEndpointAuthMethod, |report| {
+        rules.token_endpoint_auth_method.check(requested, &grants, report)
+    });
+    let kind = run.rule(RuleName::ApplicationType, |report| {
+        rules.application_type.check(requested, Redirection { uris, grants: &grants }, report)
+    });
+    let names = run.rule(RuleName::ClientName, |report| rules.client_name.check(&requested.client_names, uris, report));
+    let urls = run.rule(RuleName::Urls, |report| rules.urls.check(requested, uris, report));
+    let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
+    let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
+    let software = run.rule(RuleName::Software, |report| software::check(requested, report));
+    let plain = run.rule(RuleName::PlainMembers, |report| rules.plain_members.check(requested, &method, report));
+    run.rule(RuleName::UnknownMembers, |report| unknown_members::check(requested, report));
+    let scopes = run.rule(RuleName::Scopes, |report| rules.scopes.check(requested, raised, report));
+
+    let violations: Vec<Violation> =
+        run.outcomes.iter().flat_map(|outcome| outcome.violations.iter().cloned()).take(MOST_VIOLATIONS).collect();
+    if !violations.is_empty() {
+        return Verdict { result: Err(violations), rules: run.outcomes };
+    }
+    let mut draft = Draft::new(plain);
+    draft.words("redirect_uris", uris.iter().map(|uri| uri.as_str()));
+    draft.words("post_logout_redirect_uris", redirects.post_logout.iter().map(|uri| uri.as_str()));
+    draft.words("grant_types", grants.iter().map(|grant| grant.as_str()));
+    draft.words("response_types", responses.iter().map(|response| response.as_str()));
+    draft.text("token_endpoint_auth_method", method.as_str());
+    if let Some(kind) = &kind {
+        draft.text("application_type", kind.as_str());
+    }
+    names.iter().for_each(|(member, name)| draft.text(member, name));
+    urls.iter().for_each(|url| draft.url(url));
+    if let Some(keys) = keys {
+        draft.value("jwks", keys);
+    }
+    draft.words("contacts", contacts);
+    software.iter().for_each(|(member, text)| draft.text(member, text));
+    if let Some(statement) = &requested.software_statement {
+        draft.text(MEMBER, &statement.text);
+    }
+    let clearance = draft.clear(profile.name(), redirects, scopes);
+    Verdict { result: Ok(clearance), rules: run.outcomes }
+}
+
+/// The rules run so far, and what each made of the request.
+struct Run<'a> {
+    profile: &'a str,
+    outcomes: Vec<RuleOutcome>,
+}
+
+impl Run<'_> {
+    fn rule<T>(&mut self, rule: RuleName, check: impl FnOnce(&mut Report<'_>) -> T) -> T {
+        let mut report = Report::new(rule, self.profile);
+        let checked = check(&mut report);
+        self.outcomes.push(report.into_outcome());
+        checked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::registration::json as strict;
+
+    fn partners() -> Profile {
+        let yaml = r#"
+name: partners
+match: { client_certificate: { issuer: "CN=Partner CA", san_dns: ["*.partner.example"] } }
+initial_access_token: required
+redirect_uris: { https: [{ host: app.example.com }, { subdomains_of: trusted-partner.org, path: "^/oauth/" }] }
+scopes: { initial: [openid], allowed: [openid, profile, "orders:read"], by_approval: ["orders:write"] }
+limits: { rate: 10/s, burst: 5 }
+"#;
+        Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap()
+    }
+
+    fn verdict(body: &Value) -> Verdict {
+        let members = strict::parse(&serde_json::to_vec(body).unwrap()).unwrap();
+        judge(&partners(), &ClientMetadata::from_json(members))
+    }
+
+    #[test]
+    fn a_clearance_holds_checked_values_only() {
+        let verdict = verdict(&json!({
+            "redirect_uris": ["https://app.example.com/cb"],
+            "client_name": " Orders ",
+            "client_name#de": "Bestellungen",
+            "scope": "openid orders:read orders:write admin",
+            "contacts": ["ops@partner.example"],
+            "jwks_uri": "https://app.example.com/jwks.json",
+            "default_max_age": 3600,
+            "software_id": "orders",
+            "x_unknown": {"a": 1},
+            "client_id": null,
+        }));
+        let clearance = verdict.result.unwrap();
+        insta::assert_json_snapshot!(clearance.metadata(), @r#"
+        {
+          "client_name": "Orders",
+          "client_name#de": "Bestellungen",
+          "contacts": [
+            "ops@partner.example"
+          ],
+          "default_max_age": 3600,
+          "grant_types": [
+            "authorization_code"
+          ],
+          "jwks_uri": "https://app.example.com/jwks.json",
+          "redirect_uris": [
+            "https://app.example.com/cb"
+          ],
+          "response_types": [
+            "code"
+          ],
+          "scope": "openid orders:read",
+          "software_id": "orders",
+          "token_endpoint_auth_method": "client_secret_basic"
+        }
+        "#);
+        assert_eq!(clearance.scopes().withheld.to_string(), "orders:write");
+        assert_eq!(clearance.profile(), "partners");
+        let notes: Vec<String> = verdict.rules.into_iter().flat_map(|outcome| outcome.notes).collect();
+        insta::assert_snapshot!(notes.join("\n"), @r#"
+        client_name: spaces at its ends are taken off
+        x_unknown: is no member this gateway knows, it is left out
+        scope: "admin" is not allowed, it is left out
+        scope: "orders:write" is withheld until an approval
+        "#);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_in_the_order_of_the_rules() {
+        let verdict = verdict(&json!({
+            "redirect_uris": ["https://app.example.com/cb", "https://evil.example/cb"],
+            "grant_types": ["authorization_code", "password"],
+            "response_types": ["token"],
+            "token_endpoint_auth_method": "bogus",
+            "application_type": "toaster",
+            "client_name": "a\u{202e}b",
+            "client_id": "mine",
+            "logo_uri": "http://169.254.169.254/latest",
+            "contacts": ["nobody"],
+            "id_token_signed_response_alg": "none",
+            "scope": 7,
+        }));
+        let violations = verdict.result.unwrap_err();
+        let sentences: Vec<String> = violations.iter().map(|v| format!("{} | {}", v.rule, v.message)).collect();
+        insta::assert_snapshot!(sentences.join("\n"), @r#"
+        well_formed | scope: must be a string
+        server_assigned | client_id: is assigned by the server and cannot be asked for (RFC 7591 §3.2.1)
+        redirect_uris | redirect_uris[1]: host "evil.example" is not allowed by profile "partners"
+        grant_types | grant_types: "password" is not allowed by profile "partners"
+        response_types | response_types: "token" is not allowed by profile "partners"
+        grant_consistency | response_types: "token" needs the grant type "implicit"
+        grant_consistency | grant_types: "authorization_code" needs a response type with "code"
+        token_endpoint_auth_method | token_endpoint_auth_method: "bogus" is not allowed by profile "partners"
+        application_type | application_type: "toaster" is not allowed by profile "partners"
+        client_name | client_name: "a\u{202e}b" holds a bidirectional control (U+202E)
+        urls | logo_uri: "http://169.254.169.254/latest" is not https (profile "partners")
+        urls | logo_uri: "http://169.254.169.254/latest" is on an IP address, not on a host with a name (profile "partners")
+        contacts | contacts[0]: "nobody" is neither an e-mail address nor a URL
+        plain_members | id_token_signed_response_alg: "none" is not an algorithm that is allowed (profile "partners")
+        "#);
+    }
+
+    #[test]
+    fn every_rule_has_an_outcome_in_the_pinned_order() {
+        let verdict = verdict(&json!({}));
+        let rules: Vec<RuleName> = verdict.rules.iter().map(|outcome| outcome.rule).collect();
+        assert_eq!(rules, RuleName::ALL[..17], "the last is the authorization server's own");
+        assert!(verdict.result.is_err(), "the code grant needs a redirect URI");
+    }
+
+    #[test]
+    fn the_servers_own_rule_looks_only_at_what_the_others_admit() {
+        let refuse = |_: &Clearance, report: &mut Report<'_>| report.refuse("scope", "is not its taste");
+        let refused = verdict(&json!({})).also(refuse);
+        assert_eq!(refused.rules.len(), 17, "it was refused before");
+        let profile = Profile::compile(&serde_yaml::from_str("{name: all, preset: mcp, match: {}}").unwrap()).unwrap();
+        let members = strict::parse(br#"{"redirect_uris": ["http://127.0.0.1/cb"], "client_name": "Tool"}"#).unwrap();
+        let verdict = judge(&profile, &ClientMetadata::from_json(members));
+        let refused = verdict.also(refuse);
+        assert_eq!(refused.rules.last().unwrap().rule, RuleName::AuthorizationServer);
+        assert_eq!(refused.result.unwrap_err()[0].message, "scope: is not its taste");
+    }
+
+    #[test]
+    fn a_hostile_request_cannot_make_the_answer_large() {
+        let many: Vec<String> = (0..3000).map(|n| format!("https://evil{n}.example/cb")).collect();
+        let violations = verdict(&json!({"redirect_uris": many, "contacts": vec!["x"; 3000]})).result.unwrap_err();
+        assert!(violations.len() <= MOST_VIOLATIONS);
+        assert!(violations.iter().all(|v| v.message.len() <= 512 && !v.message.contains(char::is_control)));
+    }
+
+    #[test]
+    fn a_machine_needs_no_redirect_uri() {
+        let yaml = "{name: machines, match: {}, grant_types: [client_credentials], token_endpoint_auth_methods: [client_secret_basic]}";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let members = strict::parse(br#"{"grant_types": ["client_credentials"], "client_name": "Batch"}"#).unwrap();
+        let clearance = judge(&profile, &ClientMetadata::from_json(members)).result.unwrap();
+        assert!(
+            !clearance.metadata().contains_key("redirect_uris") && !clearance.metadata().contains_key("response_types")
+        );
+    }
+}

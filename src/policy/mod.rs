@@ -1,0 +1,31 @@
+//! Whether a registration may pass: profiles, rules, violations, and the clearance that an admission yields.
+//! Pure: knows `registration` and how durations are written, and nothing else of ours; no IO, no clock, no randomness.
+
+pub mod appearance;
+pub mod approval;
+pub mod certificate_match;
+pub mod clearance;
+mod distinguished_name;
+mod host_pattern;
+pub mod judge;
+pub mod lookalike;
+pub mod matching;
+pub mod presented;
+pub mod preset;
+mod printable;
+pub mod profile;
+pub mod report;
+pub mod rule;
+pub mod rules;
+pub mod scopes;
+pub mod settings;
+pub mod violation;
+
+pub use clearance::Clearance;
+pub use judge::{Verdict, judge, judge_raised};
+pub use presented::{CertificateIdentity, Presented, PresentedToken};
+pub use profile::{Choice, Profile, choose};
+pub use report::{Report, RuleOutcome};
+pub use rule::RuleName;
+pub use settings::{ProfileSettings, SettingProblem};
+pub use violation::Violation;

@@ -1,0 +1,120 @@
+//! Whether a text shown to people shows what it holds: no control, bidirectional, invisible, unassigned or private-use characters, and
+//! nothing that a page would read as markup.
+
+use unicode_normalization::char::is_combining_mark;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+/// The most combining marks in a row; more is a text that runs over its neighbours.
+const MOST_MARKS: usize = 5;
+
+/// What is wrong with the first character that does not belong into a text for people.
+pub(super) fn problem(text: &str) -> Option<String> {
+    let mut marks = 0;
+    let mut before = None;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if let Some(what) = problem_of(character, before, characters.peek().copied()) {
+            return Some(format!("holds {what} (U+{:04X})", u32::from(character)));
+        }
+        if character == '<' && characters.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next))
+        {
+            return Some("holds markup (<)".to_owned());
+        }
+        marks = if is_combining_mark(character) { marks + 1 } else { 0 };
+        if marks > MOST_MARKS {
+            return Some(format!("holds more than {MOST_MARKS} combining marks in a row"));
+        }
+        before = Some(character);
+    }
+    None
+}
+
+fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Option<&'static str> {
+    match character {
+        // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
+        '\u{200c}' | '\u{200d}' if joins(before) && (joins(after) || character == '\u{200d}') => return None,
+        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            return Some("a bidirectional control");
+        }
+        '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => {
+            return Some("an invisible character");
+        }
+        // Selects the text or emoji form of the character before it.
+        '\u{fe0e}' | '\u{fe0f}' => return None,
+        '\u{fe00}'..='\u{fe0d}' | '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}' => {
+            return Some("a variation selector");
+        }
+        _ => {}
+    }
+    match character.general_category() {
+        GeneralCategory::Control => Some("a control character"),
+        GeneralCategory::Format => Some("an invisible character"),
+        GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator => Some("a line break"),
+        GeneralCategory::PrivateUse => Some("a private-use character"),
+        GeneralCategory::Unassigned | GeneralCategory::Surrogate => Some("an unassigned character"),
+        _ => None,
+    }
+}
+
+/// Whether a joiner beside this character has a meaning: letters and marks of scripts that join, and emoji. Not Latin, Greek, Cyrillic.
+fn joins(character: Option<char>) -> bool {
+    character.is_some_and(|c| u32::from(c) >= 0x0590)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_world_pass() {
+        for text in [
+            "Claude Code (github)",
+            "Müller & Söhne — «Portal»",
+            "日本語アプリ",
+            "عميل القهوة",
+            "לקוח",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "👩\u{200d}💻 Dev Tools",
+            "❤\u{fe0f} App",
+            "1\u{fe0f}\u{20e3}",
+            "Việt Nam",
+            "I <3 Orders",
+            "a < b > c",
+            "🇩🇪",
+        ] {
+            assert_eq!(problem(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_show() {
+        for text in [
+            "a\0b",
+            "a\nb",
+            "a\u{1b}[31m",
+            "a\u{85}b",
+            "a\u{202e}b",
+            "a\u{2067}b",
+            "a\u{200f}b",
+            "a\u{200b}b",
+            "Cl\u{200d}aude",
+            "Cl\u{200c}aude",
+            "a\u{feff}",
+            "a\u{ad}b",
+            "a\u{2028}b",
+            "a\u{3164}b",
+            "a\u{e000}",
+            "a\u{e0041}",
+            "a\u{378}",
+            "a\u{ffff}",
+            "<script>alert(1)</script>",
+            "a</b>",
+            "a<!--",
+            "<?xml",
+            "e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+        ] {
+            assert!(problem(text).is_some(), "{}", text.escape_unicode());
+        }
+    }
+}

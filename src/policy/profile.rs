@@ -1,0 +1,403 @@
+//! A profile: a named set of rules, compiled from its settings once; and which profile applies to whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::approval::Approvals;
+use super::matching::Match;
+use super::presented::{Presented, PresentedToken};
+use super::preset;
+use super::rules::Rules;
+pub use super::settings::Requirement;
+use super::settings::{LimitSettings, ProfileSettings, SettingProblem};
+use crate::registration::{Scope, ScopeSet};
+
+/// The shortest time after which clients that nobody uses may be removed.
+const SHORTEST_UNUSED: Duration = Duration::from_secs(60 * 60);
+
+/// A compiled profile. Cheap to clone: its rules are shared.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    name: String,
+    version: String,
+    matches: Arc<Match>,
+    client_certificate: Requirement,
+    initial_access_token: Requirement,
+    software_statement: Requirement,
+    approvals: Approvals,
+    expire_unused_after: Option<Duration>,
+    limits: Option<LimitSettings>,
+    rules: Arc<Rules>,
+}
+
+impl Profile {
+    /// Makes the profile that `settings` describe, or says everything that is wrong with them.
+    pub fn compile(settings: &ProfileSettings) -> Result<Self, Vec<SettingProblem>> {
+        let settings = preset::effective(settings).map_err(|problem| vec![problem])?;
+        let mut problems = Vec::new();
+        check_name(&settings.name, &mut problems);
+        let matches = Match::compile(&settings.matches, &mut problems);
+        let client_certificate = settings.client_certificate.unwrap_or(Requirement::Optional);
+        let initial_access_token = settings.initial_access_token.unwrap_or(Requirement::Required);
+        check_contradictions(&matches, client_certificate, initial_access_token, &mut problems);
+        let approvals = Approvals::compile(&settings, &mut problems);
+        if settings.expire_unused_after.is_some_and(|after| after.0 < SHORTEST_UNUSED) {
+            let reason = "a client could be removed while its user still reads the login page";
+            problems.push(SettingProblem::new("expire_unused_after", reason, "write 1h or more"));
+        }
+        let rules = Rules::compile(&settings, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            version: version(&settings),
+            name: settings.name,
+            matches: Arc::new(matches),
+            client_certificate,
+            initial_access_token,
+            software_statement: settings.software_statement.unwrap_or(Requirement::Off),
+            approvals,
+            expire_unused_after: settings.expire_unused_after.map(|after| after.0),
+            limits: settings.limits,
+            rules: Arc::new(rules),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A digest of its effective settings, 16 hexadecimal digits: the same for the same rules, whatever file they stand in.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether an initial access token must be presented. When none was, the answer is 401.
+    pub fn requires_token(&self) -> bool {
+        self.initial_access_token == Requirement::Required
+    }
+
+    /// Whether initial access tokens can be made for it and are used.
+    pub fn initial_access_token(&self) -> Requirement {
+        self.initial_access_token
+    }
+
+    /// Whether a client certificate must be presented, may be, or is not looked at.
+    pub fn client_certificate(&self) -> Requirement {
+        self.client_certificate
+    }
+
+    /// Whether the profile is for holders of certain certificates.
+    pub fn matches_certificates(&self) -> bool {
+        self.matches.names_a_certificate()
+    }
+
+    /// Whether the certificate that was presented is one the profile is for.
+    pub fn fits_certificate(&self, presented: &Presented<'_>) -> bool {
+        self.matches.fits_certificate(presented)
+    }
+
+    /// Whether a software statement must be presented, may be, or is not looked at.
+    pub fn software_statement(&self) -> Requirement {
+        self.software_statement
+    }
+
+    /// How long an active client may stay without being used; none: for ever.
+    pub fn expire_unused_after(&self) -> Option<Duration> {
+        self.expire_unused_after
+    }
+
+    /// How often one registrant may try.
+    pub fn limits(&self) -> Option<LimitSettings> {
+        self.limits
+    }
+
+    /// Whether its clients need an approval.
+    pub fn approvals(&self) -> Approvals {
+        self.approvals
+    }
+
+    /// All that an approval can grant.
+    pub fn grantable(&self) -> &ScopeSet {
+        self.rules.scopes.grantable()
+    }
+
+    /// Whether a client that asks for the scope gets it at once.
+    pub fn grants_at_once(&self, scope: &Scope) -> bool {
+        self.rules.scopes.grants_at_once(scope)
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+/// Which profile applies.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice<'a> {
+    /// This one. What it requires ([`Profile::requires_token`], [`Profile::client_certificate`]) is not looked at yet.
+    Profile(&'a Profile),
+    /// None fits what was presented; another credential could make one fit. 401, before the body is read.
+    CredentialMissing {
+        /// A profile would fit if an initial access token for it were presented.
+        initial_access_token: bool,
+        /// A profile could fit if a client certificate were presented.
+        client_certificate: bool,
+    },
+    /// No profile that the initial access token is for fits: an address or a certificate it is not for, or the profile is no
+    /// longer configured. No profile that ignores tokens is looked at. 403.
+    TokenDoesNotFit,
+    /// None fits, and nothing that could be presented would change that. 403.
+    NoneFits,
+}
+
+/// Chooses the first profile whose `match` fits. A token that was presented is never ignored: only the profile it was made for,
+/// or one that takes tokens, may be chosen.
+pub fn choose<'a>(profiles: &'a [Profile], presented: &Presented<'_>) -> Choice<'a> {
+    let is_for = |profile: &Profile| match presented.initial_access_token {
+        PresentedToken::None => true,
+        PresentedToken::ForProfile(name) => profile.name == name,
+        PresentedToken::ForAnyProfile => profile.initial_access_token != Requirement::Off,
+    };
+    if presented.initial_access_token != PresentedToken::None {
+        return match profiles.iter().find(|profile| is_for(profile) && fits(profile, presented)) {
+            Some(profile) => Choice::Profile(profile),
+            None => Choice::TokenDoesNotFit,
+        };
+    }
+    if let Some(profile) = profiles.iter().find(|profile| fits(profile, presented)) {
+        return Choice::Profile(profile);
+    }
+    let reachable = || profiles.iter().filter(|profile| profile.matches.fits_network(presented.address));
+    let token_would_do = |profile: &Profile| profile.matches.initial_access_token == Some(true);
+    let initial_access_token =
+        reachable().any(|profile| token_would_do(profile) && profile.matches.fits_certificate(presented));
+    let client_certificate =
+        presented.certificate.is_none() && reachable().any(|profile| profile.matches.names_a_certificate());
+    if initial_access_token || client_certificate {
+        Choice::CredentialMissing { initial_access_token, client_certificate }
+    } else {
+        Choice::NoneFits
+    }
+}
+
+fn fits(profile: &Profile, presented: &Presented<'_>) -> bool {
+    let has_token = presented.initial_access_token != PresentedToken::None;
+    profile.matches.fits_network(presented.address)
+        && profile.matches.fits_certificate(presented)
+        && profile.matches.initial_access_token.is_none_or(|wanted| wanted == has_token)
+}
+
+fn check_name(name: &str, problems: &mut Vec<SettingProblem>) {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) {
+        let hint = "write 1 to 64 lower-case letters, digits, - and _";
+        problems.push(SettingProblem::new("name", format!("{name:?} cannot be a profile's name"), hint));
+    }
+}
+
+fn check_contradictions(
+    matches: &Match,
+    client_certificate: Requirement,
+    initial_access_token: Requirement,
+    problems: &mut Vec<SettingProblem>,
+) {
+    if client_certificate == Requirement::Off && matches.names_a_certificate() {
+        problems.push(SettingProblem::new(
+            "client_certificate",
+            "off, but `match.client_certificate` looks at it",
+            "write optional or required, or take the condition out",
+        ));
+    }
+    let contradiction = match (initial_access_token, matches.initial_access_token) {
+        (Requirement::Off, Some(true)) => "off, but `match.initial_access_token` is true",
+        (Requirement::Required, Some(false)) => "required, but `match.initial_access_token` is false",
+        _ => return,
+    };
+    problems.push(SettingProblem::new("initial_access_token", contradiction, "take one of the two out"));
+}
+
+fn version(settings: &ProfileSettings) -> String {
+    // Settings are made of text, numbers and lists: they can always be written as JSON.
+    let text = serde_json::to_vec(settings).unwrap_or_default();
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::presented::CertificateIdentity;
+
+    fn profiles(yaml: &str) -> Vec<Profile> {
+        let settings: Vec<ProfileSettings> = serde_yaml::from_str(yaml).unwrap();
+        settings.iter().map(|settings| Profile::compile(settings).unwrap()).collect()
+    }
+
+    fn identity(issuer: &str) -> CertificateIdentity {
+        CertificateIdentity {
+            subject: "CN=client,O=Partner".to_owned(),
+            issuer: issuer.to_owned(),
+            serial: "01".to_owned(),
+            san_dns: vec!["api.partner.example".to_owned()],
+            san_uri: vec!["spiffe://partner.example/client".to_owned()],
+            san_email: vec![],
+            san_ip: vec![],
+            thumbprint: "ab".repeat(32),
+            not_after: 0,
+        }
+    }
+
+    fn presenting<'a>(
+        address: &str,
+        token: Option<&'a str>,
+        certificate: Option<&'a CertificateIdentity>,
+    ) -> Presented<'a> {
+        let initial_access_token = match token {
+            None => PresentedToken::None,
+            Some("*") => PresentedToken::ForAnyProfile,
+            Some(name) => PresentedToken::ForProfile(name),
+        };
+        Presented { address: address.parse().unwrap(), certificate, initial_access_token }
+    }
+
+    fn named(choice: Choice<'_>) -> String {
+        match choice {
+            Choice::Profile(profile) => profile.name().to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    const PROFILES: &str = "
+- name: partners
+  match: { client_certificate: { issuer: 'CN=Partner CA', san_dns: ['*.partner.example'] } }
+- name: invited
+  match: { initial_access_token: true }
+- name: office
+  match: { networks: [10.0.0.0/8, '2001:db8::/32'] }
+";
+
+    #[test]
+    fn the_first_profile_that_fits_applies() {
+        let profiles = profiles(PROFILES);
+        let (partner, other) = (identity("CN=Partner CA"), identity("CN=Partner CA,O=Else"));
+        for (presented, expected) in [
+            (presenting("10.1.2.3", None, Some(&partner)), "partners"),
+            (presenting("10.1.2.3", None, Some(&other)), "office"),
+            (presenting("::ffff:10.1.2.3", None, None), "office"),
+            (presenting("2001:db8::1", None, None), "office"),
+            (presenting("192.0.2.1", Some("invited"), None), "invited"),
+        ] {
+            assert_eq!(named(choose(&profiles, &presented)), expected, "{presented:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_belongs_to_one_profile() {
+        let profiles = profiles(PROFILES);
+        for (presented, expected) in [
+            (presenting("10.1.2.3", Some("office"), None), "office"),
+            (presenting("192.0.2.1", Some("office"), None), "TokenDoesNotFit"),
+            (presenting("10.1.2.3", Some("partners"), None), "TokenDoesNotFit"),
+            (presenting("10.1.2.3", Some("gone"), None), "TokenDoesNotFit"),
+        ] {
+            assert_eq!(named(choose(&profiles, &presented)), expected, "{presented:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_names_no_profile_belongs_to_the_first_that_takes_tokens_and_fits() {
+        let open = "- { name: open, match: {}, initial_access_token: off }\n- { name: shy, match: { initial_access_token: false }, initial_access_token: optional }";
+        let all = profiles(&format!("{open}{PROFILES}"));
+        let partner = identity("CN=Partner CA");
+        for (presented, expected) in [
+            (presenting("192.0.2.1", Some("*"), Some(&partner)), "partners"),
+            (presenting("192.0.2.1", Some("*"), None), "invited"),
+            (presenting("192.0.2.1", None, None), "open"),
+        ] {
+            assert_eq!(named(choose(&all, &presented)), expected, "{presented:?}");
+        }
+        let presented = presenting("10.1.2.3", Some("*"), None);
+        assert_eq!(named(choose(&all[..2], &presented)), "TokenDoesNotFit");
+    }
+
+    #[test]
+    fn what_another_credential_could_change_is_told() {
+        let all = profiles(PROFILES);
+        let other = identity("CN=Other CA");
+        let told = |presented: Presented<'_>, profiles: &[Profile]| match choose(profiles, &presented) {
+            Choice::CredentialMissing { initial_access_token, client_certificate } => {
+                Some((initial_access_token, client_certificate))
+            }
+            _ => None,
+        };
+        assert_eq!(told(presenting("192.0.2.1", None, None), &all), Some((true, true)));
+        assert_eq!(told(presenting("192.0.2.1", None, Some(&other)), &all), Some((true, false)));
+        assert_eq!(told(presenting("192.0.2.1", None, Some(&other)), &all[..1]), None);
+        assert!(matches!(choose(&all[2..], &presenting("192.0.2.1", None, None)), Choice::NoneFits));
+        assert!(matches!(choose(&[], &presenting("192.0.2.1", None, None)), Choice::NoneFits));
+    }
+
+    #[test]
+    fn a_profile_without_preset_is_closed_by_default() {
+        let profile = &profiles("[{name: a, match: {}}]")[0];
+        assert!(profile.requires_token());
+        assert_eq!(profile.client_certificate(), Requirement::Optional);
+        assert!(!profiles("[{name: a, preset: mcp, match: {}}]")[0].requires_token());
+    }
+
+    #[test]
+    fn the_version_follows_the_rules_and_nothing_else() {
+        let version = |yaml: &str| profiles(yaml)[0].version().to_owned();
+        let base = version("[{name: a, match: {}, grant_types: [authorization_code]}]");
+        assert_eq!(base, version("[{grant_types: ['authorization_code'], match: {}, name: a}]"));
+        assert_ne!(base, version("[{name: a, match: {}, grant_types: [client_credentials]}]"));
+        assert_eq!(base.len(), 16);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_the_settings_is_told_at_once() {
+        let yaml = "
+name: 'Not A Name'
+match: { client_certificate: { thumbprint: ['xyz'], issuer: 'no name' }, networks: [], initial_access_token: true }
+client_certificate: off
+initial_access_token: off
+grant_types: [code]
+token_endpoint_auth_methods: [basic]
+client_name: { max_length: 0, protected: [{ name: AI, hosts: ['https://x'] }] }
+jwks: { min_rsa_bits: 1024 }
+scopes: { initial: [a], by_approval: [a] }
+";
+        let problems = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|problem| problem.place.as_str()).collect();
+        insta::assert_snapshot!(places.join("\n"), @r"
+        name
+        match.networks
+        match.client_certificate.issuer
+        match.client_certificate.thumbprint[0]
+        client_certificate
+        initial_access_token
+        grant_types[0]
+        token_endpoint_auth_methods[0]
+        client_name.max_length
+        client_name.protected[0].name
+        client_name.protected[0].hosts[0]
+        jwks.min_rsa_bits
+        scopes.by_approval[0]
+        ");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        for yaml in [
+            "{name: a, match: {}, approvals: required}",
+            "{name: a}",
+            "{name: a, match: {}, preset: web}",
+            "{name: a, match: {subject: x}}",
+        ] {
+            assert!(serde_yaml::from_str::<ProfileSettings>(yaml).is_err(), "{yaml}");
+        }
+    }
+}

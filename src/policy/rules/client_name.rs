@@ -1,0 +1,235 @@
+//! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::host_pattern::HostPattern;
+use crate::policy::lookalike::{Lookalike, Readings};
+use crate::policy::printable;
+use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
+use crate::registration::excerpt::Excerpt;
+use crate::registration::metadata::Text;
+use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+
+/// What a client may be called.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientNameSettings {
+    /// Whether a client must name itself. Default: false.
+    #[serde(default)]
+    pub required: Option<bool>,
+    /// The most characters of a name, 1 to 255. Default: 128.
+    #[serde(default)]
+    pub max_length: Option<u16>,
+    /// Names that belong to somebody. A client may carry one only when all its redirect URIs are its owner's.
+    #[serde(default)]
+    pub protected: Option<Vec<ProtectedName>>,
+}
+
+/// A name that belongs to somebody. One that looks the same (other scripts, digits for letters, invisible characters) counts as it,
+/// and so does one that holds it as a word.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProtectedName {
+    /// The name, at least three letters or digits: `Claude`.
+    pub name: String,
+    /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Whether its owner's clients have loopback redirect URIs. Default: false.
+    #[serde(default)]
+    pub loopback: bool,
+    /// The private-use schemes of its owner's clients: `cursor`.
+    #[serde(default)]
+    pub schemes: Vec<String>,
+}
+
+/// The most languages a name is given in: each is compared with every protected name.
+const MOST_LANGUAGES: usize = 32;
+
+/// The compiled rule.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct ClientNameRule {
+    required: bool,
+    max_length: usize,
+    protected: Vec<Owned>,
+}
+
+/// A protected name, and what of redirect URIs is its owner's.
+#[derive(Debug, Clone)]
+struct Owned {
+    name: String,
+    lookalike: Lookalike,
+    hosts: Vec<HostPattern>,
+    loopback: bool,
+    schemes: Vec<String>,
+}
+
+impl ClientNameRule {
+    pub(in crate::policy) fn compile(
+        settings: Option<&ClientNameSettings>,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
+        let settings = settings.cloned().unwrap_or_default();
+        let max_length = settings.max_length.unwrap_or(128);
+        if !(1..=255).contains(&max_length) {
+            let hint = "write 1 to 255: Keycloak fails on a longer name";
+            problems.push(SettingProblem::new("client_name.max_length", format!("{max_length} is out of range"), hint));
+        }
+        let protected = settings.protected.unwrap_or_default();
+        let protected =
+            protected.iter().enumerate().map(|(index, name)| Owned::compile(index, name, problems)).collect();
+        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected }
+    }
+
+    /// The names that are sent, each with its place (`client_name`, `client_name#de`), spaces at its ends taken off.
+    pub(in crate::policy) fn check<'a>(
+        &self,
+        names: &'a [Text],
+        redirect_uris: &[RedirectUri],
+        report: &mut Report<'_>,
+    ) -> Vec<(&'a str, &'a str)> {
+        if self.required && names.is_empty() {
+            report.refuse("client_name", format!("must be there, says profile {:?}", report.profile()));
+        }
+        if names.len() > MOST_LANGUAGES {
+            let problem = format!("is given in {} languages, {MOST_LANGUAGES} are the most", names.len());
+            report.refuse("client_name", problem);
+        }
+        let mut kept = Vec::with_capacity(names.len().min(MOST_LANGUAGES));
+        for Text { place, text } in names.iter().take(MOST_LANGUAGES) {
+            let name = text.trim();
+            if name.len() != text.len() {
+                report.note(place, "spaces at its ends are taken off");
+            }
+            if name.is_empty() {
+                report.refuse(place, "is blank");
+            } else if name.chars().count() > self.max_length {
+                let problem = format!("{} is longer than {} characters", Excerpt(name), self.max_length);
+                report.refuse(place, problem);
+            } else if let Some(problem) = printable::problem(name) {
+                report.refuse(place, format!("{} {problem}", Excerpt(name)));
+            } else {
+                if let Some(problem) = self.problem_of_owner(name, redirect_uris) {
+                    report.refuse(place, format!("{problem} (profile {:?})", report.profile()));
+                }
+                kept.push((place.as_str(), name));
+            }
+        }
+        kept
+    }
+
+    /// Why a name that reads as a protected one is not the client's to carry.
+    fn problem_of_owner(&self, name: &str, redirect_uris: &[RedirectUri]) -> Option<String> {
+        if self.protected.is_empty() {
+            return None;
+        }
+        let readings = Readings::of(name);
+        let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.lookalike.is_in(&readings)).collect();
+        let reads_as = format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owners.first()?.name));
+        if redirect_uris.is_empty() {
+            return Some(format!("{reads_as}, and no redirect URI shows that it is its owner's"));
+        }
+        let foreign = redirect_uris.iter().find(|uri| !owners.iter().any(|owned| owned.owns(uri)))?;
+        Some(format!("{reads_as}, and the redirect URI {} is not its owner's", Excerpt(foreign.as_str())))
+    }
+}
+
+impl Owned {
+    fn compile(index: usize, settings: &ProtectedName, problems: &mut Vec<SettingProblem>) -> Self {
+        let place = format!("client_name.protected[{index}]");
+        let lookalike = Lookalike::of(&settings.name);
+        if !(3..=Lookalike::LONGEST).contains(&lookalike.len()) {
+            let reason = format!("{:?} does not have 3 to {} letters or digits", settings.name, Lookalike::LONGEST);
+            problems.push(SettingProblem::new(
+                format!("{place}.name"),
+                reason,
+                "a shorter name would be found in ordinary ones",
+            ));
+        }
+        let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
+        let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
+        Self { name: settings.name.clone(), lookalike, hosts, loopback: settings.loopback, schemes }
+    }
+
+    fn owns(&self, uri: &RedirectUri) -> bool {
+        match uri.kind() {
+            RedirectUriKind::Https(target) => self.hosts.iter().any(|pattern| pattern.fits(&target.host)),
+            RedirectUriKind::Loopback(_) => self.loopback,
+            RedirectUriKind::Http(_) => false,
+            RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::report::tests::sentences;
+    use crate::policy::rule::RuleName;
+
+    const SETTINGS: &str = "{protected: [{name: Claude, hosts: [claude.ai, '*.claude.ai'], loopback: true, schemes: [claude]}, {name: Acme Pay, hosts: [pay.acme.example]}]}";
+
+    fn check(settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
+        let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), &mut Vec::new());
+        let text = |(n, name): (usize, &&str)| Text {
+            place: ["client_name", "client_name#de"][n.min(1)].to_owned(),
+            text: (*name).to_owned(),
+        };
+        let names: Vec<Text> = names.iter().enumerate().map(text).collect();
+        let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+        sentences(RuleName::ClientName, |report| {
+            rule.check(&names, &uris, report);
+        })
+    }
+
+    #[test]
+    fn a_protected_name_passes_with_its_owners_redirect_uris_only() {
+        for (uris, violations) in [
+            (&["https://claude.ai/cb"][..], 0),
+            (&["https://api.claude.ai/cb", "http://127.0.0.1:1/cb", "claude://x/cb"], 0),
+            (&["https://claude.ai.evil.example/cb"], 1),
+            (&["https://claude.ai/cb", "https://evil.example/cb"], 1),
+            (&["http://claude.ai/cb"], 1),
+            (&["evil://claude.ai/cb"], 1),
+            (&[], 1),
+        ] {
+            assert_eq!(check(SETTINGS, &["Official Claude"], uris).len(), violations, "{uris:?}");
+        }
+        assert_eq!(
+            check(SETTINGS, &["Acme Pay"], &["http://localhost/cb"]).len(),
+            1,
+            "its owner has no clients on loopback"
+        );
+    }
+
+    #[test]
+    fn a_name_in_any_language_counts() {
+        let found = check(SETTINGS, &["Partner", "Clаude"], &["https://evil.example/cb"]);
+        assert_eq!(
+            found,
+            ["client_name#de: \"Clаude\" reads as the protected name \"Claude\", and the redirect URI \
+              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"]
+        );
+    }
+
+    #[test]
+    fn ordinary_names_pass() {
+        for name in ["Claudette", "Partner Portal", "日本語アプリ", "Müller & Söhne", " Orders "] {
+            assert_eq!(check(SETTINGS, &[name], &["https://evil.example/cb"]), [""; 0], "{name}");
+        }
+        assert_eq!(check("{}", &[], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn refuses_a_name_that_cannot_be_read() {
+        let long = "é".repeat(129);
+        for name in ["  ", "a\u{202e}b", "a\nb", "a\u{200b}b", &long] {
+            assert_eq!(check("{}", &[name], &[]).len(), 1, "{name:?}");
+        }
+        assert_eq!(check("{}", &[&"é".repeat(128)], &[]), [""; 0], "characters are counted, not bytes");
+        assert_eq!(check("{required: true}", &[], &[]).len(), 1);
+        assert_eq!(check("{}", &["Orders"; 33], &[]), ["client_name: is given in 33 languages, 32 are the most"]);
+    }
+}

@@ -1,0 +1,112 @@
+//! `grant_types` (RFC 7591 §2): those a profile allows.
+
+use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
+use crate::registration::ClientMetadata;
+use crate::registration::excerpt::Excerpt;
+use crate::registration::grant::GrantType;
+
+/// The grant types a profile allows.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct GrantTypesRule {
+    allowed: Vec<GrantType>,
+}
+
+/// What a profile allows that says nothing.
+const DEFAULT: [GrantType; 2] = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+
+impl GrantTypesRule {
+    pub(in crate::policy) fn compile(written: Option<&[String]>, problems: &mut Vec<SettingProblem>) -> Self {
+        let Some(written) = written else { return Self { allowed: DEFAULT.to_vec() } };
+        let allowed: Vec<GrantType> = written.iter().map(|word| GrantType::parse(word)).collect();
+        for (index, grant) in allowed.iter().enumerate() {
+            if let GrantType::Other(word) = grant {
+                // An extension grant is named by an absolute URI (RFC 6749 §4.5); another word is a slip of the pen.
+                if !word.contains(':') {
+                    problems.push(SettingProblem::new(
+                        format!("grant_types[{index}]"),
+                        format!("{word:?} is not a grant type"),
+                        "write one like authorization_code, refresh_token, client_credentials, or the URI of an extension grant",
+                    ));
+                }
+            }
+        }
+        if allowed.is_empty() {
+            problems.push(SettingProblem::new(
+                "grant_types",
+                "an empty list admits nobody",
+                "name at least one grant type",
+            ));
+        }
+        Self { allowed }
+    }
+
+    /// The grants the client gets: those asked for, or authorization_code when none were (RFC 7591 §2).
+    pub(in crate::policy) fn check(&self, requested: &ClientMetadata, report: &mut Report<'_>) -> Vec<GrantType> {
+        let asked = match requested.grant_types.as_deref() {
+            None | Some([]) => &DEFAULT[..1],
+            Some(asked) => asked,
+        };
+        for grant in asked {
+            if !self.allowed.contains(grant) {
+                let problem = format!("{} is not allowed by profile {:?}", Excerpt(grant.as_str()), report.profile());
+                report.refuse("grant_types", problem);
+            }
+        }
+        asked.to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::report::tests::sentences;
+    use crate::policy::rule::RuleName;
+
+    fn check(allowed: Option<&[&str]>, asked: Option<&[&str]>) -> Vec<String> {
+        let allowed: Option<Vec<String>> = allowed.map(|words| words.iter().map(ToString::to_string).collect());
+        let rule = GrantTypesRule::compile(allowed.as_deref(), &mut Vec::new());
+        let grant_types = asked.map(|words| words.iter().map(|word| GrantType::parse(word)).collect());
+        let requested = ClientMetadata { grant_types, ..ClientMetadata::default() };
+        sentences(RuleName::GrantTypes, |report| {
+            rule.check(&requested, report);
+        })
+    }
+
+    #[test]
+    fn a_profile_that_says_nothing_allows_the_code_grant_and_refreshing() {
+        for asked in
+            [None, Some(&[][..]), Some(&["authorization_code"][..]), Some(&["authorization_code", "refresh_token"][..])]
+        {
+            assert_eq!(check(None, asked), [""; 0], "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn every_grant_that_is_not_allowed_is_named() {
+        assert_eq!(
+            check(None, Some(&["password", "authorization_code", "implicit", "urn:x\n"])),
+            [
+                "grant_types: \"password\" is not allowed by profile \"partners\"",
+                "grant_types: \"implicit\" is not allowed by profile \"partners\"",
+                "grant_types: \"urn:x\\n\" is not allowed by profile \"partners\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_client_that_names_none_wants_the_code_grant() {
+        assert_eq!(check(Some(&["client_credentials"]), None).len(), 1);
+        assert_eq!(check(Some(&["client_credentials"]), Some(&["client_credentials"])), [""; 0]);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_a_problem() {
+        let mut problems = Vec::new();
+        GrantTypesRule::compile(
+            Some(&["authorisation_code".to_owned(), "urn:example:grant".to_owned()]),
+            &mut problems,
+        );
+        assert_eq!(problems.iter().map(|problem| problem.place.as_str()).collect::<Vec<_>>(), ["grant_types[0]"]);
+    }
+}

@@ -1,0 +1,202 @@
+//! `redirect_uris`: the kinds, hosts, paths, ports and schemes a profile names; everything else is refused or left out.
+//! The same holds for `post_logout_redirect_uris`, but for patterns of paths: a browser is sent there too, to a page of its own.
+
+mod allowed_hosts;
+mod onward;
+mod settings;
+
+use std::collections::{HashMap, HashSet};
+
+use regex::Regex;
+
+pub use self::settings::{
+    HttpsSettings, LoopbackSetting, OnViolation, PrivateUseSchemeSettings, RedirectUriSettings, SchemePattern,
+};
+
+use self::allowed_hosts::AllowedHosts;
+use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
+use crate::registration::excerpt::Excerpt;
+use crate::registration::host::Host;
+use crate::registration::metadata::RequestedRedirectUri;
+use crate::registration::redirect_uri::{MalformedRedirectUri, RedirectUri, RedirectUriKind, Target};
+use crate::registration::{ClientMetadata, ErrorCode};
+
+/// The compiled rule.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct RedirectUriRule {
+    https: AllowedHosts,
+    loopback: LoopbackSetting,
+    /// By scheme; a URI fits when one of the patterns does.
+    private_use: HashMap<String, Vec<Pattern>>,
+    max: usize,
+    on_violation: OnViolation,
+}
+
+/// A pattern, or anything.
+type Pattern = Option<Regex>;
+
+/// What the rule let through.
+#[derive(Debug, Clone, Default)]
+pub(in crate::policy) struct AdmittedRedirectUris {
+    /// The admitted ones, in the order asked for, each once.
+    pub uris: Vec<RedirectUri>,
+    /// Those that `on_violation: drop` took out.
+    pub dropped: Vec<String>,
+    /// The admitted ones of `post_logout_redirect_uris`.
+    pub post_logout: Vec<RedirectUri>,
+}
+
+/// Which of the two lists is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Login,
+    PostLogout,
+}
+
+impl List {
+    const fn member(self) -> &'static str {
+        match self {
+            Self::Login => "redirect_uris",
+            Self::PostLogout => "post_logout_redirect_uris",
+        }
+    }
+
+    const fn code(self) -> ErrorCode {
+        match self {
+            Self::Login => ErrorCode::InvalidRedirectUri,
+            Self::PostLogout => ErrorCode::InvalidClientMetadata,
+        }
+    }
+}
+
+impl RedirectUriRule {
+    /// Makes the rule that `settings` describe; none written allows no redirect URI.
+    pub(in crate::policy) fn compile(
+        settings: Option<&RedirectUriSettings>,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
+        let settings = settings.cloned().unwrap_or_default();
+        Self {
+            https: AllowedHosts::compile(settings.https.as_deref().unwrap_or_default(), problems),
+            loopback: settings.loopback.unwrap_or(LoopbackSetting::Refuse),
+            private_use: settings.compile_private_use(problems),
+            max: settings.compile_max(problems),
+            on_violation: settings.on_violation.unwrap_or(OnViolation::Refuse),
+        }
+    }
+
+    /// Judges all of `redirect_uris` and `post_logout_redirect_uris`.
+    pub(in crate::policy) fn check(&self, requested: &ClientMetadata, report: &mut Report<'_>) -> AdmittedRedirectUris {
+        let asked = requested.redirect_uris.as_deref().unwrap_or_default();
+        let (uris, mut dropped) = self.check_list(List::Login, asked, report);
+        let asked = requested.post_logout_redirect_uris.as_deref().unwrap_or_default();
+        let (post_logout, also_dropped) = self.check_list(List::PostLogout, asked, report);
+        dropped.extend(also_dropped);
+        AdmittedRedirectUris { uris, dropped, post_logout }
+    }
+
+    fn check_list(
+        &self,
+        list: List,
+        asked: &[RequestedRedirectUri],
+        report: &mut Report<'_>,
+    ) -> (Vec<RedirectUri>, Vec<String>) {
+        let mut seen = HashSet::new();
+        let mut admitted = Vec::new();
+        let mut refused = Vec::new();
+        for (index, uri) in asked.iter().enumerate() {
+            if uri.parsed.is_ok() && !seen.insert(uri.text.as_str()) {
+                continue;
+            }
+            match self.judge(list, uri, report.profile()) {
+                Ok(uri) => admitted.push(uri.clone()),
+                Err(problems) => refused.push((format!("{}[{index}]", list.member()), uri, problems)),
+            }
+        }
+        // Bad ones among good ones may be left out; with none left, the client has to hear why.
+        let drops = self.on_violation == OnViolation::Drop && !admitted.is_empty();
+        let counted = if drops { admitted.len() } else { admitted.len() + refused.len() };
+        if counted > self.max {
+            let (max, profile) = (self.max, report.profile());
+            report.refuse_as(
+                list.code(),
+                list.member(),
+                format!("has {counted} URIs, profile {profile:?} allows {max}"),
+            );
+        }
+        let mut dropped = Vec::new();
+        for (place, uri, problems) in refused {
+            for problem in problems {
+                if drops {
+                    report.note(&place, format!("left out: {problem}"));
+                } else {
+                    report.refuse_as(list.code(), &place, problem);
+                }
+            }
+            if drops {
+                dropped.push(uri.text.clone());
+            }
+        }
+        (admitted, dropped)
+    }
+
+    /// The URI, or everything that keeps it out.
+    fn judge<'a>(
+        &self,
+        list: List,
+        requested: &'a RequestedRedirectUri,
+        profile: &str,
+    ) -> Result<&'a RedirectUri, Vec<String>> {
+        let uri = match &requested.parsed {
+            Ok(uri) => uri,
+            Err(problem @ MalformedRedirectUri::NotAString) => return Err(vec![problem.to_string()]),
+            Err(problem) => return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]),
+        };
+        let problems = match uri.kind() {
+            RedirectUriKind::Https(target) => {
+                let mut problems = self.https.problems(list, target, profile);
+                problems.extend(self.onward_problems(list, target));
+                problems
+            }
+            RedirectUriKind::Loopback(target) => match self.loopback {
+                LoopbackSetting::Allow => self.onward_problems(list, target),
+                LoopbackSetting::Refuse => {
+                    vec![format!(
+                        "{} is a loopback URI, which profile {profile:?} does not allow",
+                        Excerpt(&requested.text)
+                    )]
+                }
+            },
+            RedirectUriKind::Http(target) => {
+                let host = target.host.to_string();
+                vec![format!("host {} needs https; plain http is for loopback only (RFC 8252 §7.3)", Excerpt(&host))]
+            }
+            RedirectUriKind::PrivateUse { scheme, rest } => self.private_use_problems(list, (scheme, rest), profile),
+        };
+        if problems.is_empty() { Ok(uri) } else { Err(problems) }
+    }
+
+    /// What in the URI itself would send the answer on, or stand in it twice.
+    fn onward_problems(&self, list: List, target: &Target) -> Vec<String> {
+        let is_own_machine = |host: &Host| self.loopback == LoopbackSetting::Allow && host.is_loopback();
+        let onward = onward::onward(target, |host| self.https.names(host) || is_own_machine(host));
+        let parameter = (list == List::Login).then(|| onward::response_parameter(target)).flatten();
+        onward.into_iter().chain(parameter).collect()
+    }
+
+    fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {
+        let Some(patterns) = self.private_use.get(scheme) else {
+            return vec![format!("scheme {} is not allowed by profile {profile:?}", Excerpt(scheme))];
+        };
+        let fits = |pattern: &Pattern| pattern.as_ref().is_none_or(|pattern| pattern.is_match(rest));
+        if list == List::PostLogout || patterns.iter().any(fits) {
+            return Vec::new();
+        }
+        let (rest, scheme) = (Excerpt(rest), Excerpt(scheme));
+        vec![format!("{rest} after scheme {scheme} is not allowed by profile {profile:?}")]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! `token_endpoint_auth_method` (RFC 7591 §2, RFC 8705 §2): allowed, and what it needs is there.
+
+use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
+use crate::registration::ClientMetadata;
+use crate::registration::excerpt::Excerpt;
+use crate::registration::grant::{GrantType, TokenEndpointAuthMethod as Method};
+
+/// The methods a profile allows, in the order it prefers them.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct AuthMethodRule {
+    allowed: Vec<Method>,
+}
+
+/// What a profile allows that says nothing.
+const DEFAULT: [Method; 7] = [
+    Method::ClientSecretBasic,
+    Method::ClientSecretPost,
+    Method::ClientSecretJwt,
+    Method::PrivateKeyJwt,
+    Method::TlsClientAuth,
+    Method::SelfSignedTlsClientAuth,
+    Method::None,
+];
+
+/// The members of which `tls_client_auth` needs exactly one (RFC 8705 §2.1.2).
+const TLS_SUBJECTS: [&str; 5] = [
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
+impl AuthMethodRule {
+    pub(in crate::policy) fn compile(written: Option<&[String]>, problems: &mut Vec<SettingProblem>) -> Self {
+        let Some(written) = written else { return Self { allowed: DEFAULT.to_vec() } };
+        let allowed: Vec<Method> = written.iter().map(|word| Method::parse(word)).collect();
+        for (index, method) in allowed.iter().enumerate() {
+            if let Method::Other(word) = method {
+                problems.push(SettingProblem::new(
+                    format!("token_endpoint_auth_methods[{index}]"),
+                    format!("{word:?} is not an authentication method"),
+                    "write none, client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, \
+                     tls_client_auth or self_signed_tls_client_auth",
+                ));
+            }
+        }
+        if allowed.is_empty() {
+            let hint = "name at least one method";
+            problems.push(SettingProblem::new("token_endpoint_auth_methods", "an empty list admits nobody", hint));
+        }
+        Self { allowed }
+    }
+
+    /// The method the client gets. When none was asked for: client_secret_basic (RFC 7591 §2), or, where that is not allowed,
+    /// the first the profile names.
+    pub(in crate::policy) fn check(
+        &self,
+        requested: &ClientMetadata,
+        grants: &[GrantType],
+        report: &mut Report<'_>,
+    ) -> Method {
+        const PLACE: &str = "token_endpoint_auth_method";
+        let method = match &requested.token_endpoint_auth_method {
+            Some(asked) => asked.clone(),
+            None => self.preferred(report),
+        };
+        let word = Excerpt(method.as_str());
+        if !self.allowed.contains(&method) {
+            report.refuse(PLACE, format!("{word} is not allowed by profile {:?}", report.profile()));
+            return method;
+        }
+        let has_keys = requested.jwks.is_some() || requested.urls.iter().any(|url| url.member == "jwks_uri");
+        if matches!(method, Method::PrivateKeyJwt | Method::SelfSignedTlsClientAuth)
+            && !has_keys
+            && !keys_malformed(requested)
+        {
+            report.refuse(PLACE, format!("{word} needs the client's keys: send jwks or jwks_uri"));
+        }
+        if method == Method::TlsClientAuth {
+            let subjects = TLS_SUBJECTS.iter().filter(|member| requested.plain.contains_key(**member)).count();
+            if subjects != 1 {
+                let problem = format!("{word} needs exactly one of {} (RFC 8705 §2.1.2)", TLS_SUBJECTS.join(", "));
+                report.refuse(PLACE, problem);
+            }
+        }
+        if method == Method::None && grants.contains(&GrantType::ClientCredentials) {
+            report.refuse(PLACE, "\"none\" cannot be used with the grant type \"client_credentials\" (RFC 6749 §4.4)");
+        }
+        method
+    }
+
+    fn preferred(&self, report: &mut Report<'_>) -> Method {
+        match self.allowed.first() {
+            Some(first) if !self.allowed.contains(&Method::ClientSecretBasic) => {
+                report.note(
+                    "token_endpoint_auth_method",
+                    format!("none was asked for, {} is sent", Excerpt(first.as_str())),
+                );
+                first.clone()
+            }
+            _ => Method::ClientSecretBasic,
+        }
+    }
+}
+
+/// Keys that could not be read are refused where that is said; that they are missing need not be said too.
+fn keys_malformed(requested: &ClientMetadata) -> bool {
+    requested.malformed.iter().any(|malformed| malformed.place.starts_with("jwks"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::report::tests::sentences;
+    use crate::policy::rule::RuleName;
+
+    fn check(allowed: Option<&[&str]>, requested: &ClientMetadata, grants: &[GrantType]) -> (Method, Vec<String>) {
+        let allowed: Option<Vec<String>> = allowed.map(|words| words.iter().map(ToString::to_string).collect());
+        let rule = AuthMethodRule::compile(allowed.as_deref(), &mut Vec::new());
+        let mut method = None;
+        let found = sentences(RuleName::TokenEndpointAuthMethod, |report| {
+            method = Some(rule.check(requested, grants, report));
+        });
+        (method.unwrap(), found)
+    }
+
+    fn asking(method: &str) -> ClientMetadata {
+        ClientMetadata { token_endpoint_auth_method: Some(Method::parse(method)), ..ClientMetadata::default() }
+    }
+
+    #[test]
+    fn a_client_that_names_no_method_is_confidential_where_that_is_allowed() {
+        let none = ClientMetadata::default();
+        assert_eq!(check(None, &none, &[]), (Method::ClientSecretBasic, vec![]));
+        assert_eq!(check(Some(&["none", "client_secret_post"]), &none, &[]), (Method::None, vec![]));
+    }
+
+    #[test]
+    fn refuses_a_method_that_is_not_allowed() {
+        for (allowed, method) in [(None, "bogus"), (None, "NONE"), (Some(&["none"][..]), "tls_client_auth")] {
+            let (_, found) = check(allowed, &asking(method), &[]);
+            assert_eq!(
+                found,
+                [format!("token_endpoint_auth_method: \"{method}\" is not allowed by profile \"partners\"")]
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_private_key_jwt_without_keys() {
+        assert_eq!(check(None, &asking("private_key_jwt"), &[]).1.len(), 1);
+    }
+
+    #[test]
+    fn tls_client_auth_needs_exactly_one_subject() {
+        let allowed = Some(&["tls_client_auth"][..]);
+        for (members, violations) in [
+            (json!({}), 1),
+            (json!({"tls_client_auth_san_dns": "a.example"}), 0),
+            (json!({"tls_client_auth_san_dns": "a.example", "tls_client_auth_subject_dn": "CN=a"}), 1),
+        ] {
+            let plain = members.as_object().unwrap().clone();
+            let requested = ClientMetadata { plain, ..asking("tls_client_auth") };
+            assert_eq!(check(allowed, &requested, &[]).1.len(), violations, "{members}");
+        }
+    }
+
+    #[test]
+    fn a_public_client_cannot_have_client_credentials() {
+        assert_eq!(check(None, &asking("none"), &[GrantType::ClientCredentials]).1.len(), 1);
+        assert_eq!(check(None, &asking("client_secret_post"), &[GrantType::ClientCredentials]).1.len(), 0);
+    }
+}

@@ -1,0 +1,222 @@
+//! Members that are URLs: https, and on public hosts; stricter for those that an authorization server itself fetches or calls.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::host_pattern::HostPattern;
+use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
+use crate::registration::ClientMetadata;
+use crate::registration::excerpt::Excerpt;
+use crate::registration::host::Host;
+use crate::registration::metadata::RequestedUrl;
+use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+use crate::registration::web_url::{WebScheme, WebUrl};
+
+/// Which URLs a client may name for its pages and documents.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UrlSettings {
+    /// The hosts these may be on; `*.example.com` is any host below example.com. A host written here is taken at its word,
+    /// also an internal one. Default: any public host.
+    #[serde(default)]
+    pub hosts: Option<Vec<String>>,
+    /// Whether pages (`client_uri`, `logo_uri`, `policy_uri`, `tos_uri`) must be on the host of an https redirect URI or below it
+    /// (RFC 7591 §5). Default: false, because MCP clients name pages elsewhere.
+    #[serde(default)]
+    pub same_host: Option<bool>,
+}
+
+/// Members that a person's browser opens.
+const PAGES: [&str; 4] = ["client_uri", "logo_uri", "policy_uri", "tos_uri"];
+
+/// Members that the authorization server itself fetches or calls: whoever names them has it send requests.
+const FETCHED: [&str; 6] = [
+    "jwks_uri",
+    "signed_jwks_uri",
+    "sector_identifier_uri",
+    "request_uris",
+    "backchannel_logout_uri",
+    "backchannel_client_notification_endpoint",
+];
+
+/// The ports that https is served on: others are other services', which a fetching server must not be made to knock at.
+const HTTPS_PORTS: [u16; 4] = [443, 4443, 8443, 9443];
+
+/// The compiled rule.
+#[derive(Debug, Clone)]
+pub(in crate::policy) struct UrlsRule {
+    hosts: Option<Vec<HostPattern>>,
+    same_host: bool,
+}
+
+impl UrlsRule {
+    pub(in crate::policy) fn compile(settings: Option<&UrlSettings>, problems: &mut Vec<SettingProblem>) -> Self {
+        let settings = settings.cloned().unwrap_or_default();
+        let hosts = settings.hosts.map(|hosts| HostPattern::compile_list(&hosts, "urls.hosts", problems));
+        Self { hosts, same_host: settings.same_host.unwrap_or(false) }
+    }
+
+    /// The URLs that are sent.
+    pub(in crate::policy) fn check<'a>(
+        &self,
+        requested: &'a ClientMetadata,
+        redirect_uris: &[RedirectUri],
+        report: &mut Report<'_>,
+    ) -> Vec<&'a RequestedUrl> {
+        for url in &requested.urls {
+            let value = Excerpt(&url.text);
+            let parsed = match &url.parsed {
+                Ok(parsed) => parsed,
+                Err(problem) => {
+                    report.refuse(&url.place, format!("{value} {problem}"));
+                    continue;
+                }
+            };
+            for problem in self.problems(url.member, parsed, redirect_uris) {
+                report.refuse(&url.place, format!("{value} {problem} (profile {:?})", report.profile()));
+            }
+        }
+        requested.urls.iter().collect()
+    }
+
+    fn problems(&self, member: &str, url: &WebUrl, redirect_uris: &[RedirectUri]) -> Vec<&'static str> {
+        let host = url.host();
+        let mut problems = Vec::new();
+        if url.scheme() != WebScheme::Https {
+            problems.push("is not https");
+        }
+        if let Some(hosts) = &self.hosts {
+            if !hosts.iter().any(|pattern| pattern.fits(host)) {
+                problems.push("is on a host that is not allowed");
+            }
+        } else if !matches!(host, Host::Name(_)) {
+            problems.push("is on an IP address, not on a host with a name");
+        } else if !host.is_public() {
+            problems.push("is not on a public host");
+        } else if FETCHED.contains(&member) && url.port().is_some_and(|port| !HTTPS_PORTS.contains(&port)) {
+            problems.push("names a port that is none of https: the authorization server fetches it");
+        }
+        if self.same_host && PAGES.contains(&member) && !is_on_a_redirect_host(host, redirect_uris) {
+            problems.push("is not on the host of a redirect URI (RFC 7591 §5)");
+        }
+        if member == "frontchannel_logout_uri" && !is_at_a_redirect_uri(url, redirect_uris) {
+            problems.push("is not on the host and port of a redirect URI (OpenID Connect Front-Channel Logout §2)");
+        }
+        problems
+    }
+}
+
+/// Whether a redirect URI has this host and port. A client with no https redirect URI has nothing to compare with.
+fn is_at_a_redirect_uri(url: &WebUrl, redirect_uris: &[RedirectUri]) -> bool {
+    let mut targets = redirect_uris.iter().filter_map(|uri| match uri.kind() {
+        RedirectUriKind::Https(target) => Some((&target.host, target.port.unwrap_or(443))),
+        _ => None,
+    });
+    let none = targets.clone().next().is_none();
+    none || targets.any(|target| target == (url.host(), url.port().unwrap_or(443)))
+}
+
+/// Whether a redirect URI has this host, or one above it. A client with no https redirect URI has nothing to compare with.
+fn is_on_a_redirect_host(host: &Host, redirect_uris: &[RedirectUri]) -> bool {
+    let mut hosts = redirect_uris.iter().filter_map(|uri| match uri.kind() {
+        RedirectUriKind::Https(target) => Some(&target.host),
+        _ => None,
+    });
+    let is_below = |above: &Host| match (host, above) {
+        (Host::Name(name), Host::Name(above)) => {
+            name.strip_suffix(above.as_str()).is_some_and(|rest| rest.ends_with('.'))
+        }
+        _ => false,
+    };
+    let none = hosts.clone().next().is_none();
+    none || hosts.any(|above| above == host || is_below(above))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::report::tests::sentences;
+    use crate::policy::rule::RuleName;
+
+    fn check_at(settings: &str, member: &'static str, text: &str, redirect_uris: &[&str]) -> Vec<String> {
+        let rule = UrlsRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), &mut Vec::new());
+        let parsed = WebUrl::parse(text);
+        let url = RequestedUrl { member, place: member.to_owned(), text: text.to_owned(), parsed };
+        let requested = ClientMetadata { urls: vec![url], ..Default::default() };
+        let uris: Vec<RedirectUri> = redirect_uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+        sentences(RuleName::Urls, |report| {
+            rule.check(&requested, &uris, report);
+        })
+    }
+
+    #[test]
+    fn pages_and_documents_on_public_hosts_pass() {
+        for (member, text) in [
+            ("client_uri", "https://app.example.com"),
+            ("client_uri", "https://app.example.com:8443/about?x=1#top"),
+            ("logo_uri", "https://cdn.example.co.uk/logo.png"),
+            ("jwks_uri", "https://app.partner.example/jwks.json"),
+            ("jwks_uri", "https://app.partner.example:443/jwks.json"),
+            ("jwks_uri", "https://app.partner.example:8443/jwks.json"),
+            ("request_uris", "https://app.example.com/request.jwt#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM"),
+        ] {
+            assert_eq!(check_at("{}", member, text, &[]), [""; 0], "{member} {text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_https_or_not_public() {
+        for text in [
+            "http://app.example.com/",
+            "ftp://app.example.com/",
+            "javascript:alert(1)",
+            "https://localhost/",
+            "https://keycloak:8443/",
+            "https://metadata.google.internal/",
+            "https://10.0.0.1.nip.io/",
+            "https://169.254.169.254/latest",
+            "https://2852039166/latest",
+            "https://[::ffff:169.254.169.254]/",
+            "https://8.8.8.8/",
+            "https://app.example.com@169.254.169.254/",
+        ] {
+            assert!(!check_at("{}", "client_uri", text, &[]).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_fetches_is_fetched_from_a_port_of_https() {
+        for member in ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri"] {
+            assert_eq!(check_at("{}", member, "https://app.example.com:6379/", &[]).len(), 1, "{member}");
+            assert_eq!(check_at("{hosts: [app.example.com]}", member, "https://app.example.com:6379/", &[]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_host_the_operator_names_is_taken_at_its_word() {
+        assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://a.corp.internal/x", &[]), [""; 0]);
+        assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://app.example.com/x", &[]).len(), 1);
+    }
+
+    #[test]
+    fn a_page_that_is_framed_at_logout_is_the_clients_own() {
+        let check = |text, uris: &[&str]| check_at("{}", "frontchannel_logout_uri", text, uris).len();
+        assert_eq!(check("https://app.example.com/logout", &["https://app.example.com/cb"]), 0);
+        assert_eq!(check("https://app.example.com:443/logout", &["https://app.example.com/cb"]), 0);
+        assert_eq!(check("https://other.example.com/logout", &["https://app.example.com/cb"]), 1);
+        assert_eq!(check("https://app.example.com:8443/logout", &["https://app.example.com/cb"]), 1);
+        assert_eq!(check("https://app.example.com/logout", &["http://127.0.0.1/cb"]), 0, "nothing to compare with");
+    }
+
+    #[test]
+    fn pages_can_be_held_to_the_hosts_of_the_redirect_uris() {
+        let check = |text, uris: &[&str]| check_at("{same_host: true}", "logo_uri", text, uris).len();
+        let uris = ["https://app.example.com/cb"];
+        assert_eq!(check("https://app.example.com/logo.png", &uris), 0);
+        assert_eq!(check("https://static.app.example.com/logo.png", &uris), 0);
+        assert_eq!(check("https://evilapp.example.com/logo.png", &uris), 1);
+        assert_eq!(check("https://example.com/logo.png", &uris), 1);
+        assert_eq!(check("https://example.com/logo.png", &["http://127.0.0.1/cb"]), 0, "nothing to compare with");
+    }
+}

@@ -1,0 +1,183 @@
+//! Finds a `client_id` that is a URL (client ID metadata document) in a query, a form body, or as HTTP Basic user.
+//! Pure; a form is scanned as it streams by, with constant memory, and never changed.
+
+use base64::Engine as _;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
+use super::form::{FormDecoder, FormPart};
+
+/// Watches the name-value pairs of `application/x-www-form-urlencoded` text go by.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FormScanner {
+    decoder: FormDecoder,
+    watch: Watch,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Watch {
+    /// The first decoded bytes of the present name, or of the present value of a `client_id`.
+    seen: Vec<u8>,
+    state: State,
+    found: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Name,
+    ClientIdValue,
+    OtherValue,
+}
+
+const NAME: &[u8] = b"client_id";
+/// Longer than any name or scheme that is looked for.
+const ENOUGH: usize = 16;
+
+impl FormScanner {
+    /// In the value of a `client_id`.
+    fn in_client_id() -> Self {
+        let watch = Watch { state: State::ClientIdValue, ..Watch::default() };
+        Self { decoder: FormDecoder::in_value(), watch }
+    }
+
+    /// Takes the next piece. True as soon as a `client_id` that is a URL was seen, and from then on.
+    pub(super) fn scan(&mut self, piece: &[u8]) -> bool {
+        let Self { decoder, watch } = self;
+        for byte in piece {
+            decoder.take(*byte, &mut |part| watch.hear(part));
+            if watch.found {
+                break;
+            }
+        }
+        watch.found
+    }
+}
+
+impl Watch {
+    fn hear(&mut self, part: FormPart) {
+        match part {
+            FormPart::Byte(byte) => self.push(byte),
+            FormPart::NameEnd if self.seen == NAME => self.begin(State::ClientIdValue),
+            FormPart::NameEnd => self.begin(State::OtherValue),
+            FormPart::PairEnd => self.begin(State::Name),
+        }
+    }
+
+    fn begin(&mut self, state: State) {
+        self.state = state;
+        self.seen.clear();
+    }
+
+    fn push(&mut self, byte: u8) {
+        let is_leading_space = self.seen.is_empty() && (byte.is_ascii_whitespace() || byte == 0);
+        if self.found || self.state == State::OtherValue || self.seen.len() >= ENOUGH || is_leading_space {
+            return;
+        }
+        self.seen.push(byte);
+        self.found = self.state == State::ClientIdValue && is_url_prefix(&self.seen);
+    }
+}
+
+fn is_url_prefix(text: &[u8]) -> bool {
+    text.eq_ignore_ascii_case(b"http:") || text.eq_ignore_ascii_case(b"https:")
+}
+
+/// Whether this query names a client by a URL.
+pub(super) fn is_in_query(query: &str) -> bool {
+    FormScanner::default().scan(query.as_bytes())
+}
+
+/// Whether the HTTP Basic user (RFC 6749 §2.3.1: form-encoded) is a URL.
+pub(super) fn is_in_authorization(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().filter_map(basic_credentials).any(|credentials| {
+        let lowered = credentials.to_ascii_lowercase();
+        // Unencoded, the colon of the scheme ends the user.
+        let is_unencoded_url = lowered.starts_with(b"http://") || lowered.starts_with(b"https://");
+        is_unencoded_url || FormScanner::in_client_id().scan(basic_user(&credentials))
+    })
+}
+
+/// User and password of HTTP Basic (RFC 7617), decoded; nothing where it is another scheme, or nothing that anybody could decode.
+pub(super) fn basic_credentials(value: &HeaderValue) -> Option<Vec<u8>> {
+    let (scheme, rest) = value.as_bytes().trim_ascii().split_first_chunk::<5>()?;
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    // Written without padding, or with a different one, it is still read by some.
+    let encoded: Vec<u8> = rest.iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'=').collect();
+    base64::engine::general_purpose::STANDARD_NO_PAD.decode(&encoded).ok()
+}
+
+/// The user of HTTP Basic, as it was written.
+pub(super) fn basic_user(credentials: &[u8]) -> &[u8] {
+    credentials.split(|b| *b == b':').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_a_url_as_client_id_however_it_is_encoded() {
+        for form in [
+            "client_id=https://a.example/c",
+            "a=b&client_id=HTTPS%3A%2F%2Fa.example",
+            "client%5fid=http%3a//a",
+            "%63lient_id=%68ttps:",
+            "client_id=abc&client_id=https:x",
+            "client_id=+https://a",
+            "client_id=%20https://a",
+            "x&client_id=https:",
+            "=&client_id=https:",
+        ] {
+            assert!(FormScanner::default().scan(form.as_bytes()), "{form}");
+            let mut scanner = FormScanner::default();
+            assert!(form.as_bytes().chunks(1).any(|piece| scanner.scan(piece)), "{form} byte by byte");
+        }
+    }
+
+    #[test]
+    fn leaves_every_other_form_alone() {
+        for form in [
+            "",
+            "client_id=abc",
+            "client_id=httpsabc",
+            "client_id=http",
+            "redirect_uri=https://a/b&client_id=a",
+            "my_client_id=https://a",
+            "client_id_=https://a",
+            "client_idx=https://a",
+            "state=client_id=https://a",
+            "client_id%3Dhttps://a",
+            "client_id=a%https:",
+            "client_id",
+        ] {
+            assert!(!FormScanner::default().scan(form.as_bytes()), "{form}");
+        }
+    }
+
+    #[test]
+    fn keeps_little_of_what_it_saw() {
+        let mut scanner = FormScanner::default();
+        for _ in 0..1000 {
+            scanner.scan(&[b'a'; 1000]);
+        }
+        assert!(scanner.watch.seen.len() <= ENOUGH);
+    }
+
+    #[test]
+    fn finds_a_url_as_basic_user() {
+        let with = |user: &str| {
+            let mut headers = HeaderMap::new();
+            let encoded = base64::engine::general_purpose::STANDARD.encode(user);
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Basic {encoded}")).unwrap());
+            is_in_authorization(&headers)
+        };
+        assert!(with("https%3A%2F%2Fa.example%2Fc:secret"));
+        assert!(with("https://a.example/c:secret"));
+        assert!(!with("client:https://secret"));
+        assert!(!with("https:secret"));
+        assert!(!is_in_authorization(&HeaderMap::new()));
+    }
+}

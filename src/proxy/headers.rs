@@ -1,0 +1,241 @@
+//! Which request headers are never believed, and which the gateway sets instead. Pure.
+//! A trusted proxy's forwarding headers are read before (`identity.rs`); they, too, go no further.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Headers by which proxies tell who the client is or where it wanted to go, in the spelling with hyphens.
+const IDENTITY: &[&str] = &[
+    "forwarded",
+    "client-cert",
+    "client-cert-chain",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-originating-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "x-remote-user",
+    "remote-user",
+    "x-arr-clientcert",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-host",
+    "x-rewrite-url",
+    // RFC 3875 §4.1.18 turns it into HTTP_PROXY (httpoxy).
+    "proxy",
+    // W3C baggage crosses the border of trust; traceparent may (DESIGN §6).
+    "baggage",
+];
+
+const IDENTITY_PREFIXES: &[&str] = &[
+    "x-forwarded-",
+    "x-ssl-",
+    "ssl-client",
+    "x-client-cert",
+    "x-client-verify",
+    "x-client-dn",
+    "x-tls-client",
+    "tls-client",
+    "x-amzn-mtls-",
+    "x-envoy-",
+];
+
+/// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
+const NEVER_WITH_UNDERSCORE: &[&str] = &[
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "authorization",
+    "cookie",
+    "connection",
+    "te",
+    "upgrade",
+    "expect",
+];
+
+/// Whether a header of this name, in lower case, is taken out of every request.
+pub(super) fn is_never_believed(name: &str) -> bool {
+    let has_underscore = name.contains('_');
+    let hyphenated = if has_underscore { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
+    IDENTITY.contains(&hyphenated.as_ref())
+        || IDENTITY_PREFIXES.iter().any(|prefix| hyphenated.starts_with(prefix))
+        || (has_underscore && NEVER_WITH_UNDERSCORE.contains(&hyphenated.as_ref()))
+}
+
+/// Hop-by-hop headers (RFC 9110 §7.6.1): what `Connection` names, and those that are always.
+fn is_hop_by_hop(name: &str, nominated: &[String]) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    ) || nominated.iter().any(|nominated| nominated == name && !NOT_FOR_NOMINATION.contains(&name))
+}
+
+/// A client can name any header in `Connection` to have it taken off on the way. Not these: they carry what is checked.
+const NOT_FOR_NOMINATION: &[&str] = &["authorization", "host", "content-type", "content-length", "cookie"];
+
+/// What a handler sees of the headers: nothing hop-by-hop, nothing that is never believed.
+pub(super) fn cleaned(headers: &HeaderMap) -> HeaderMap {
+    let nominated: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .collect();
+    headers
+        .iter()
+        .filter(|(name, _)| !is_hop_by_hop(name.as_str(), &nominated) && !is_never_believed(name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The name under which clients know the authorization server: the host of the public URL. The server must see it, whatever the client wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicName {
+    authority: String,
+    /// The same, port and scheme as headers: written once, sent with every request.
+    authority_value: HeaderValue,
+    port_value: HeaderValue,
+    scheme_value: HeaderValue,
+}
+
+impl PublicName {
+    /// Scheme, host and port of `public_url`. `None` when it is no http or https URL with a host.
+    pub fn of(public_url: &str) -> Option<Self> {
+        let url = url::Url::parse(public_url).ok()?;
+        let scheme = match url.scheme() {
+            "https" => "https",
+            "http" => "http",
+            _ => return None,
+        };
+        // `port()` has none where it is the scheme's own.
+        let (host, port) = (url.host_str()?, url.port_or_known_default()?);
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Some(Self {
+            authority_value: text_value(&authority),
+            port_value: HeaderValue::from(port),
+            scheme_value: HeaderValue::from_static(scheme),
+            authority,
+        })
+    }
+
+    /// As in a `Host` header: the port only when it is not the scheme's.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// `Host` and `X-Forwarded-*` of a request to the authorization server. The address is one, never a list: servers disagree about which end of a list to believe.
+    pub(super) fn forwarding_headers(
+        &self,
+        client_address: Option<IpAddr>,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+        let fixed = [
+            (http::header::HOST, self.authority_value.clone()),
+            (HeaderName::from_static("x-forwarded-host"), self.authority_value.clone()),
+            (HeaderName::from_static("x-forwarded-port"), self.port_value.clone()),
+            (HeaderName::from_static("x-forwarded-proto"), self.scheme_value.clone()),
+        ];
+        let address = client_address.map(|address| text_value(&address.to_canonical().to_string()));
+        fixed.into_iter().chain(address.map(|address| (FORWARDED_FOR, address)))
+    }
+}
+
+/// A header value of text that was parsed from a URL or printed by us; empty should it have a character that no header may have.
+fn text_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// `Client-Cert` as RFC 9440 §2.1 writes it: the DER of the certificate as a structured byte sequence.
+pub(super) fn client_cert_value(der: &[u8]) -> HeaderValue {
+    text_value(&format!(":{}:", base64::engine::general_purpose::STANDARD.encode(der)))
+}
+
+/// Several `cookie` fields of an HTTP/2 request as the one that HTTP/1.1 knows (RFC 9113 §8.2.3). `None` when there is nothing to join.
+pub(super) fn joined_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    let cookies: Vec<&[u8]> = headers.get_all(http::header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    (cookies.len() > 1).then(|| HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()).flatten()
+}
+
+/// `Upgrade` goes on for WebSockets only: `h2c` would open a tunnel past every check of ours.
+pub(super) fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get(http::header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn believes_no_identity_header_in_any_spelling() {
+        for name in [
+            "Client-Cert",
+            "client_cert_chain",
+            "X-Forwarded-For",
+            "X_Forwarded_For",
+            "x-forwarded-client-cert",
+            "Forwarded",
+            "X-Real-IP",
+            "X-SSL-Client-S-DN",
+            "SSL_CLIENT_CERT",
+            "ssl-client-verify",
+            "X-Client-Cert",
+            "baggage",
+            "Transfer_Encoding",
+            "Proxy",
+        ] {
+            assert!(is_never_believed(&name.to_lowercase()), "{name}");
+        }
+        for name in ["Authorization", "traceparent", "Cookie", "X-Requested-With", "x_custom", "Content-Type", "Host"] {
+            assert!(!is_never_believed(&name.to_lowercase()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_client_cannot_have_its_authorization_taken_off() {
+        let mut headers = HeaderMap::new();
+        headers.insert("connection", HeaderValue::from_static("close, Authorization, x-mine"));
+        headers.insert("authorization", HeaderValue::from_static("Bearer a"));
+        headers.insert("x-mine", HeaderValue::from_static("b"));
+        let cleaned = cleaned(&headers);
+        assert_eq!(cleaned.len(), 1);
+        assert!(cleaned.contains_key("authorization"));
+    }
+
+    #[test]
+    fn the_public_name_has_a_port_only_where_it_says_something() {
+        assert_eq!(PublicName::of("https://sso.example.com/x").unwrap().authority(), "sso.example.com");
+        assert_eq!(PublicName::of("https://sso.example.com:8443").unwrap().authority(), "sso.example.com:8443");
+        assert_eq!(PublicName::of("http://[::1]:8080").unwrap().authority(), "[::1]:8080");
+        assert_eq!(PublicName::of("ftp://a"), None);
+        assert_eq!(PublicName::of("nonsense"), None);
+    }
+
+    #[test]
+    fn joins_the_cookies_of_an_http_2_request() {
+        let mut headers = HeaderMap::new();
+        headers.append("cookie", HeaderValue::from_static("a=1"));
+        assert_eq!(joined_cookies(&headers), None);
+        headers.append("cookie", HeaderValue::from_static("b=2"));
+        assert_eq!(joined_cookies(&headers).unwrap(), "a=1; b=2");
+    }
+
+    #[test]
+    fn writes_a_certificate_as_rfc_9440_does() {
+        assert_eq!(client_cert_value(&[0, 1, 2]), ":AAEC:");
+    }
+}

@@ -1,0 +1,306 @@
+//! One request, phase by phase, as Pingora calls: the gateway's own paths are answered in `request_filter` by the handler,
+//! what is refused too, everything else streams to the authorization server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use rustls::pki_types::CertificateDer;
+use tracing::Instrument as _;
+
+use super::body::SessionBody;
+use super::connection::Connection;
+use super::forward::{self, Forwarding, Passage, ToForward};
+use super::headers::is_websocket_upgrade;
+use super::http1::WRITE_DEADLINE;
+use super::upstream::WEBSOCKET_SILENCE;
+use super::{answer, identity, observed, routing};
+use crate::authorization_server::client_endpoints::ClientEndpoint;
+use crate::authorization_server::paths::Route;
+use crate::clock::{Clock as _, SystemClock};
+use crate::intake::handler::{Answer, Handler, Head, ProtocolRefusal, Request};
+use crate::telemetry::ServerRequest;
+use crate::telemetry::request::UpstreamCall;
+
+/// Pingora's view of the gateway.
+pub(super) struct Gateway {
+    /// Answers what is ours.
+    pub(super) handler: Arc<dyn Handler>,
+    /// Where the rest goes.
+    pub(super) forwarding: Arc<ArcSwap<Forwarding>>,
+}
+
+/// One request on its way.
+#[derive(Default)]
+pub(super) struct Exchange {
+    head: Option<Head>,
+    connection: Option<Arc<Connection>>,
+    /// A verified certificate that a trusted proxy forwarded.
+    forwarded_certificate: Option<CertificateDer<'static>>,
+    passage: Option<Passage>,
+    observed: Option<ServerRequest>,
+    /// The call to the authorization server, until its answer begins.
+    call: Option<UpstreamCall>,
+    /// Addresses of the server that did not answer.
+    unreachable: usize,
+    /// Why the request was given up after it was let pass.
+    refusal: Option<ProtocolRefusal>,
+    /// What is answered where it was a client that may not go on.
+    verdict: Option<Answer>,
+    /// An answer of our own was written, whole.
+    is_answered: bool,
+}
+
+impl Gateway {
+    /// The gateway's own answer, or `None`: the request is to be forwarded.
+    async fn own_answer(&self, session: &mut Session, exchange: &mut Exchange, asked: Asked<'_>) -> Option<Answer> {
+        let Asked { head, route, forwarding, deadline } = asked;
+        if route == Ok(Route::Other) && head.path == "*" {
+            return Some(Answer::empty(http::StatusCode::NO_CONTENT));
+        }
+        let mut body = SessionBody::new(session.as_downstream_mut(), deadline);
+        let request = Request { head, body: &mut body };
+        let refusal = match route {
+            Ok(Route::Registration) => return Some(self.handler.register(request).await),
+            Ok(Route::Management { client_id }) => return Some(self.handler.manage(request, &client_id).await),
+            Ok(Route::Discovery(form)) => return Some(self.handler.discover(request, form).await),
+            Ok(Route::NotOffered) => ProtocolRefusal::NotOffered,
+            Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
+            Ok(forwarded @ (Route::Other | Route::Client(_))) => {
+                let endpoint = forwarded.client_endpoint();
+                let asked = ToForward { head, forwarding, endpoint, deadline };
+                match forward::admit(session.as_downstream_mut(), &asked).await {
+                    Ok(passage) => {
+                        let verdict = self.verdict(head, &passage).await;
+                        exchange.passage = verdict.is_none().then_some(passage);
+                        return verdict;
+                    }
+                    Err(refusal) => refusal,
+                }
+            }
+            Err(refusal) => refusal,
+        };
+        Some(self.handler.refuse(head, refusal))
+    }
+
+    /// The answer to a client that may not go on.
+    async fn verdict(&self, head: &Head, passage: &Passage) -> Option<Answer> {
+        let (clients, endpoint) = passage.clients()?;
+        self.handler.judge_clients(head, clients, endpoint).await
+    }
+}
+
+/// A request, and what it was found to be.
+struct Asked<'a> {
+    head: &'a Head,
+    route: Result<Route, ProtocolRefusal>,
+    forwarding: &'a Arc<Forwarding>,
+    /// For the whole body.
+    deadline: Duration,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::default()
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut pingora::modules::http::HttpModules) {
+        // None: Pingora's default would bring a compressor.
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let connection = session.digest().and_then(Connection::of);
+        let connection = connection.ok_or_else(|| Error::explain(ErrorType::InternalError, "no connection"))?;
+        session.set_write_timeout(Some(WRITE_DEADLINE));
+        let generation = connection.listener.load_full();
+        let now = SystemClock.now();
+        let (head, forwarded) = identity::received(session.req_header(), &connection, &generation, now);
+        exchange.forwarded_certificate = forwarded;
+        let forwarding = self.forwarding.load_full();
+        let route = routing::route_of(session.req_header(), &head, &connection, &forwarding);
+        if route == Err(ProtocolRefusal::Certificate) {
+            session.set_keepalive(None);
+        }
+        exchange.connection = Some(connection);
+        // Ends in `logging`, or when the exchange is dropped.
+        let observed = observed::begin(&head, &route, &forwarding.paths);
+        let deadline = generation.settings.deadlines.body.0;
+        let asked = Asked { head: &head, route, forwarding: &forwarding, deadline };
+        let answer = self.own_answer(session, exchange, asked).instrument(observed.span().clone()).await;
+        exchange.observed = Some(observed);
+        let is_answered = answer.is_some();
+        if let Some(answer) = answer {
+            exchange.close_when_draining(session);
+            let sent = answer::send(session.as_downstream_mut(), answer, &head).await;
+            exchange.is_answered = sent.is_ok();
+            if let Err(error) = sent {
+                tracing::debug!(%error, request_id = head.request_id, "answer not delivered");
+                session.set_keepalive(None);
+            }
+        }
+        exchange.head = Some(head);
+        Ok(is_answered)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let passage =
+            exchange.passage.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no passage"))?;
+        let peer = passage.forwarding.upstream.forward_peer().await;
+        let mut peer = peer.map_err(|reason| Error::explain(ErrorType::ConnectNoRoute, reason).into_up())?;
+        if is_websocket_upgrade(&session.req_header().headers) {
+            peer.options.read_timeout = Some(WEBSOCKET_SILENCE);
+            session.set_read_timeout(Some(WEBSOCKET_SILENCE));
+        }
+        Ok(Box::new(peer))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        exchange.unreachable += 1;
+        let upstream = exchange.passage.as_ref().map(|passage| &passage.forwarding.upstream);
+        // Not a byte was sent, so any method may be tried elsewhere.
+        error.set_retry(upstream.is_some_and(|upstream| upstream.try_another_address(peer, exchange.unreachable)));
+        error
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let (Some(passage), Some(head), Some(connection)) = (&exchange.passage, &exchange.head, &exchange.connection)
+        else {
+            return Err(Error::explain(ErrorType::InternalError, "no passage"));
+        };
+        let certificate = exchange.forwarded_certificate.as_ref().or_else(|| connection.own_certificate());
+        passage.dress(request, head, certificate.filter(|_| head.certificate().is_some()))?;
+        let parent = exchange.observed.as_ref().map_or_else(tracing::Span::none, |observed| observed.span().clone());
+        exchange.call = Some(observed::begin_forwarding(&parent, head, &passage.forwarding.upstream, request)?);
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let is_upgraded = session.was_upgraded();
+        let inspected = match &mut exchange.passage {
+            Some(passage) if !is_upgraded => passage.inspect(body.as_deref().unwrap_or_default(), end_of_stream),
+            _ => Ok(false),
+        };
+        match (inspected, &exchange.head, &exchange.passage) {
+            (Err(refusal), ..) => exchange.refusal = Some(refusal),
+            (Ok(true), Some(head), Some(passage)) => exchange.verdict = self.verdict(head, passage).await,
+            (Ok(_), ..) => {}
+        }
+        if exchange.refusal.is_none() && exchange.verdict.is_none() {
+            return Ok(());
+        }
+        Error::e_explain(ErrorType::Custom("RequestRefused"), "a forwarded body was refused")
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if let Some(call) = exchange.call.take() {
+            call.finish(Ok(response.status));
+        }
+        let clients = exchange.passage.as_ref().and_then(forward::Passage::clients);
+        if let (Some(head), Some((clients, ClientEndpoint::Token))) = (&exchange.head, clients) {
+            self.handler.token_answered(head, clients, response.status);
+        }
+        exchange.close_when_draining(session);
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let refusal = exchange.refusal.or_else(|| forward::refusal_of(error));
+        if let Some(call) = exchange.call.take() {
+            call.finish(Err(observed::refusal_name(refusal)));
+        }
+        let mut error_code = 0;
+        let is_answered = session.response_written().is_some_and(|response| !response.status.is_informational());
+        if let (Some(refusal), false) = (refusal, is_answered) {
+            let head = exchange.head.take().or_else(|| exchange.connection.as_deref().map(identity::unread_head));
+            if let Some(head) = head {
+                let verdict = exchange.verdict.take();
+                let is_verdict = verdict.is_some();
+                let answer = verdict.unwrap_or_else(|| self.handler.refuse(&head, refusal));
+                error_code = answer.status.as_u16();
+                session.set_keepalive(None);
+                let sent = answer::send(session.as_downstream_mut(), answer, &head).await;
+                exchange.is_answered = sent.is_ok();
+                if let Err(error) = sent {
+                    tracing::debug!(%error, request_id = head.request_id, "refusal not delivered");
+                }
+                if !is_verdict {
+                    tracing::warn!(%error, request_id = head.request_id, status = error_code, "a forwarded request failed");
+                }
+                exchange.head = Some(head);
+            }
+        } else {
+            tracing::debug!(%error, "a forwarded request broke off");
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+        let status = session.response_written().map(|response| response.status);
+        let broke_off =
+            error.map(|error| observed::refusal_name(exchange.refusal.or_else(|| forward::refusal_of(error))));
+        if let Some(head) = &exchange.head {
+            tracing::debug!(
+                request_id = head.request_id,
+                method = %head.method,
+                path = head.path,
+                client = %head.client_address,
+                status = status.map(|status| status.as_u16()),
+                error = error.map(tracing::field::display),
+                "request"
+            );
+        }
+        if let Some(observed) = exchange.observed.take() {
+            observed.finish(status, broke_off);
+        }
+        // Last: nobody waits for this, and no duration is to hold it.
+        let is_forwarded_whole = exchange.passage.is_some() && error.is_none() && !session.was_upgraded();
+        if exchange.is_answered || is_forwarded_whole {
+            answer::linger(session.as_downstream_mut()).await;
+        }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+        // `fail_to_proxy` has logged it, once, with the request's name.
+        true
+    }
+}
+
+impl Exchange {
+    /// A gateway that is going down takes no further request on a connection.
+    fn close_when_draining(&self, session: &mut Session) {
+        if self.connection.as_ref().is_some_and(|connection| connection.is_draining()) {
+            session.set_keepalive(None);
+        }
+    }
+}

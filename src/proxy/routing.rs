@@ -1,0 +1,66 @@
+//! What a request is for, and whether anything is wrong with it whatever it is for. Reads the head only.
+
+use pingora::http::RequestHeader;
+
+use super::connection::Connection;
+use super::forward::Forwarding;
+use super::settings::ClientCertificateRequest;
+use super::{framing, target};
+use crate::authorization_server::paths::Route;
+use crate::intake::handler::{Head, PresentedCertificate, ProtocolRefusal};
+
+/// What the request is for, unless something is wrong with it. `OPTIONS *` is for nobody in particular: [`Route::Other`].
+pub(super) fn route_of(
+    request: &RequestHeader,
+    head: &Head,
+    connection: &Connection,
+    forwarding: &Forwarding,
+) -> Result<Route, ProtocolRefusal> {
+    if let Some(refusal) = objection(request, head, connection) {
+        return Err(refusal);
+    }
+    if head.method == http::Method::OPTIONS && head.path == "*" {
+        return Ok(Route::Other);
+    }
+    let route = forwarding.paths.classify(&head.path);
+    match (&route, target::check_path(&head.path)) {
+        (Route::NotOffered, Ok(())) => Err(ProtocolRefusal::NotOffered),
+        (Route::Misspelt, _) => Err(ProtocolRefusal::Misspelt),
+        // A client identifier may be percent-encoded in ways that no other path may.
+        (Route::Management { .. }, _) | (_, Ok(())) => Ok(route),
+        (_, Err(refusal)) => Err(refusal),
+    }
+}
+
+/// What is wrong with this request whatever its path: the first thing found.
+fn objection(request: &RequestHeader, head: &Head, connection: &Connection) -> Option<ProtocolRefusal> {
+    if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
+        return Some(ProtocolRefusal::MethodNotAllowed);
+    }
+    let listener = connection.listener.load();
+    if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {
+        return Some(ProtocolRefusal::HeadTooLarge);
+    }
+    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = request.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
+    let is_nameless_http_1_0 = request.version == http::Version::HTTP_10 && host.is_none();
+    if !is_nameless_http_1_0 && !authority.or(host).is_some_and(framing::is_authority) {
+        return Some(ProtocolRefusal::Host);
+    }
+    let is_asked_for = listener.tls.as_ref().is_some_and(|tls| tls.request != ClientCertificateRequest::Off);
+    match &head.certificate {
+        // A bad certificate of the connection itself is good for nothing; a forwarded one is the handler's to judge.
+        PresentedCertificate::Refused(reason) if is_asked_for => {
+            tracing::info!(peer = %connection.peer, reason, "client certificate refused");
+            Some(ProtocolRefusal::Certificate)
+        }
+        _ => None,
+    }
+}
+
+/// The size of a head in HTTP/2, as RFC 9113 §6.5.2 counts it. In HTTP/1.1 it was counted as it was read.
+fn field_section_size(request: &RequestHeader) -> usize {
+    let target = request.raw_path().len() + request.uri.authority().map_or(0, |authority| authority.as_str().len());
+    let fields = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32);
+    target + fields.sum::<usize>()
+}

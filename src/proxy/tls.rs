@@ -1,0 +1,81 @@
+//! TLS of one listener as its files say now: certificate, key, client trust. Replaced as a whole, never in part.
+//! Sessions are not resumed: rustls restores the client's chain from the session without asking the verifier.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pingora::tls::TlsAcceptor;
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::server::NoServerSessionStorage;
+
+use super::client_trust::{ClientTrust, read_certificates};
+use super::expiry::{FileEnd, FileKind};
+use super::settings::{ClientCertificateRequest, TlsSettings};
+
+/// A file that TLS needs and cannot use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {reason}", file.display())]
+pub struct TlsError {
+    /// The file; empty when one is missing in the settings.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What a listener's handshakes use, all from one reading of the files.
+pub(super) struct TlsGeneration {
+    /// Does the handshakes.
+    pub(super) acceptor: TlsAcceptor,
+    /// Whether a client must show a certificate.
+    pub(super) request: ClientCertificateRequest,
+    /// What client certificates are verified against; `None` when they are not asked for.
+    pub(super) trust: Option<ClientTrust>,
+    /// When the server's own certificates end.
+    pub(super) end: Option<FileEnd>,
+}
+
+impl TlsGeneration {
+    /// Reads every file and builds everything, or names all that is wrong.
+    pub(super) fn load(settings: &TlsSettings) -> Result<Self, Vec<TlsError>> {
+        let mut problems = Vec::new();
+        let chain = read_certificates(&settings.certificate)
+            .map_err(|reason| problems.push(TlsError { file: settings.certificate.clone(), reason }));
+        let key = read_key(settings).map_err(|problem| problems.push(problem));
+        let clients = &settings.client_certificates;
+        let trust = match clients.request {
+            ClientCertificateRequest::Off => Ok(None),
+            request => ClientTrust::load(&clients.trust_settings(), request).map(Some),
+        };
+        let trust = trust.map_err(|more| problems.extend(more));
+        let (Ok(chain), Ok(key), Ok(trust)) = (chain, key, trust) else { return Err(problems) };
+
+        let end = FileEnd::of_certificates(&settings.certificate, FileKind::ServerCertificate, &chain);
+        let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| unusable(settings, &error))?;
+        let builder = match &trust {
+            Some(trust) => builder.with_client_cert_verifier(trust.verifier()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(settings, &error))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), request: clients.request, trust, end })
+    }
+}
+
+fn read_key(settings: &TlsSettings) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let problem = |reason| TlsError { file: settings.private_key.clone(), reason };
+    let bytes = std::fs::read(&settings.private_key).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let bytes = zeroize::Zeroizing::new(bytes);
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| problem(format!("has no private key: {error}")))
+}
+
+fn unusable(settings: &TlsSettings, error: &rustls::Error) -> Vec<TlsError> {
+    let reason = format!("certificate and private key cannot be used together: {error}");
+    vec![TlsError { file: settings.certificate.clone(), reason }]
+}

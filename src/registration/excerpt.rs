@@ -1,0 +1,54 @@
+//! How a text from a request is shown in a sentence: quoted, escaped, shortened. Nothing from outside goes into a message otherwise.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+/// The most that is shown of a text, in bytes after escaping, quotes and dots apart.
+const SHOWN: usize = 80;
+
+/// A text from a request, to be written into a sentence with [`Display`]: in double quotes, at most 80 bytes of it,
+/// control characters, invisible and bidirectional characters, quotes and backslashes escaped as Rust does.
+#[derive(Debug, Clone, Copy)]
+pub struct Excerpt<'a>(pub &'a str);
+
+impl Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_shortened(f, self.0, SHOWN)
+    }
+}
+
+/// Writes `text` as [`Excerpt`] does, with another limit.
+pub(super) fn write_shortened(f: &mut impl Write, text: &str, limit: usize) -> fmt::Result {
+    f.write_char('"')?;
+    let mut written = 0;
+    for character in text.chars() {
+        // An apostrophe is the one character that `escape_debug` escapes without need inside double quotes.
+        let escaped = if character == '\'' { "'".to_owned() } else { character.escape_debug().to_string() };
+        written += escaped.len();
+        if written > limit {
+            return f.write_str("\"...");
+        }
+        f.write_str(&escaped)?;
+    }
+    f.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_an_ordinary_text_in_quotes() {
+        assert_eq!(Excerpt("it's evil.example").to_string(), r#""it's evil.example""#);
+    }
+
+    #[test]
+    fn escapes_what_could_mislead_a_reader_of_a_log() {
+        assert_eq!(Excerpt("a\"b\\c\n\u{202e}\u{200b}").to_string(), r#""a\"b\\c\n\u{202e}\u{200b}""#);
+    }
+
+    #[test]
+    fn shortens_by_what_is_written_not_by_what_was_given() {
+        assert_eq!(Excerpt(&"x".repeat(81)).to_string(), format!("\"{}\"...", "x".repeat(80)));
+        assert!(Excerpt(&"\u{202e}".repeat(2000)).to_string().len() < 90);
+    }
+}

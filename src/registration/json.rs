@@ -1,0 +1,326 @@
+//! Strict JSON: UTF-8, one object, no duplicate member at any depth, no lone surrogate, at most 32 levels.
+//! What two parsers could read differently is refused (RFC 8259 §4, RFC 7493), so that what is judged is what is sent.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Map, Number, Value};
+
+use super::excerpt::write_shortened;
+
+/// How deep objects and arrays may be nested, the outermost object counted.
+pub const MAX_DEPTH: usize = 32;
+
+/// The most that an error shows of a member's name, in bytes.
+const NAME_SHOWN: usize = 40;
+
+/// Beyond this a floating-point number no longer tells neighbouring integers apart (RFC 7493 §2.2).
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Why a body is not the JSON we read. `Display` is a stable sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not valid JSON: {problem} (line {line}, column {column})")]
+pub struct JsonError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in bytes, from 1; 0 when the line before has just ended.
+    pub column: usize,
+    /// What is wrong, without its position.
+    pub problem: String,
+}
+
+/// Reads one JSON object.
+///
+/// # Errors
+/// Anything but one object in UTF-8 without byte order mark, with each member once, at most [`MAX_DEPTH`] levels deep.
+pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| at(bytes, error.valid_up_to(), "it is not UTF-8"))?;
+    if text.starts_with('\u{feff}') {
+        return Err(at(bytes, 0, "it begins with a byte order mark"));
+    }
+    if text.trim_ascii().is_empty() {
+        return Err(at(bytes, bytes.len(), "it is empty"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let object = deserializer.deserialize_any(ObjectVisitor { depth: 1 }).map_err(JsonError::from)?;
+    deserializer.end().map_err(JsonError::from)?;
+    Ok(object)
+}
+
+/// An error at a byte offset.
+fn at(bytes: &[u8], offset: usize, problem: &str) -> JsonError {
+    let before = &bytes[..offset];
+    let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    JsonError {
+        line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(),
+        column: 1 + offset - line_start,
+        problem: problem.to_owned(),
+    }
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let message = error.to_string();
+        let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+        let problem = match error.classify() {
+            Category::Eof => "it ends too early".to_owned(),
+            // serde_json's own sentences about syntax are fixed texts; the others are ours. None echoes the input beyond a name.
+            Category::Syntax | Category::Data | Category::Io => message.to_owned(),
+        };
+        Self { line, column, problem }
+    }
+}
+
+/// Reads the members of one object; anything else is an error, which makes it the visitor for the whole body too.
+struct ObjectVisitor {
+    depth: usize,
+}
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = access.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(de::Error::custom(duplicate(&name)));
+            }
+            let value = access.next_value_seed(ValueSeed { depth: self.depth })?;
+            object.insert(name, value);
+        }
+        Ok(object)
+    }
+
+    // Without these serde would echo the value.
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Err(E::custom("it must be an object"))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        Err(de::Error::custom("it must be an object"))
+    }
+}
+
+fn duplicate(name: &str) -> String {
+    let mut sentence = String::from("the member ");
+    // Writing to a String does not fail.
+    let _ = write_shortened(&mut sentence, name, NAME_SHOWN);
+    sentence.push_str(" stands there twice");
+    sentence
+}
+
+/// Reads any value inside a container that is `depth` levels deep.
+#[derive(Clone, Copy)]
+struct ValueSeed {
+    depth: usize,
+}
+
+impl ValueSeed {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth >= MAX_DEPTH {
+            return Err(E::custom(format_args!("it is nested deeper than {MAX_DEPTH} levels")));
+        }
+        Ok(Self { depth: self.depth + 1 })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueSeed {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        // An integer beyond 64 bits arrives here, rounded: the next reader would see another number.
+        match Number::from_f64(value) {
+            Some(number) if value.abs() < EXACT => Ok(Value::Number(number)),
+            _ => Err(E::custom("a number is too large to be exact")),
+        }
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut values = Vec::new();
+        while let Some(value) = access.next_element_seed(seed)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+        let deeper = self.deeper()?;
+        ObjectVisitor { depth: deeper.depth }.visit_map(access).map(Value::Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        parse(text.as_bytes()).expect_err(text).to_string()
+    }
+
+    fn nested(levels: usize) -> String {
+        format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels))
+    }
+
+    #[test]
+    fn reads_an_object_with_everything_json_has() {
+        let object = parse(
+            br#" {"a":[1,-2,2.5,true,null,"\ud83d\ude00\u00e9"],"b":{"a":{}},"$serde_json::private::Number":"1"} "#,
+        )
+        .unwrap();
+        assert_eq!(
+            Value::Object(object).to_string(),
+            r#"{"$serde_json::private::Number":"1","a":[1,-2,2.5,true,null,"😀é"],"b":{"a":{}}}"#
+        );
+    }
+
+    #[test]
+    fn refuses_a_member_that_stands_there_twice_at_any_depth_and_in_any_spelling() {
+        assert_eq!(
+            problem("{\"scope\":\"a\",\n \"scope\":\"b\"}"),
+            "the body is not valid JSON: the member \"scope\" stands there twice (line 2, column 8)"
+        );
+        for text in [r#"{"a":1,"\u0061":2}"#, r#"{"x":[{"a":1,"a":1}]}"#, r#"{"jwks":{"keys":[{"k":{"d":1,"d":2}}]}}"#]
+        {
+            assert!(problem(text).contains("stands there twice"), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_where_and_what_when_the_syntax_is_wrong() {
+        assert_eq!(
+            problem("{\n  \"client_name\": \"x\",\n}"),
+            "the body is not valid JSON: trailing comma (line 3, column 1)"
+        );
+        assert_eq!(problem("{\"a\":"), "the body is not valid JSON: it ends too early (line 1, column 5)");
+        assert_eq!(problem(""), "the body is not valid JSON: it is empty (line 1, column 1)");
+        assert!(problem("[]").contains("it must be an object (line 1"));
+        assert_eq!(problem("{} {}"), "the body is not valid JSON: trailing characters (line 1, column 4)");
+    }
+
+    #[test]
+    fn refuses_what_only_some_parsers_read() {
+        for text in [
+            "'a'",
+            "{'a':1}",
+            "{a:1}",
+            "{\"a\":01}",
+            "{\"a\":+1}",
+            "{\"a\":.5}",
+            "{\"a\":NaN}",
+            "{\"a\":Infinity}",
+            "{\"a\":1}//",
+            "{\"a\":/**/1}",
+            "{\"a\":\"\t\"}",
+            "{\"a\":\"\\x41\"}",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "null",
+            "1",
+            "\"{}\"",
+            "{\"a\":1e999}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\\udc00\"}",
+            "{\"\\ud800\":1}",
+            "{\"a\":\"\\ud800\\u0041\"}",
+            "{\"a\":123456789012345678901234567890}",
+            "{\"a\":1}\0",
+            "\u{a0}{}",
+        ] {
+            problem(text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_plain_utf8() {
+        assert!(problem("\u{feff}{}").contains("byte order mark"));
+        let error = parse(b"{\n\"a\":\"\xff\"}").unwrap_err();
+        assert_eq!((error.line, error.column, error.problem.as_str()), (2, 6, "it is not UTF-8"));
+        for bytes in [&b"{\"a\":\"\xed\xa0\x80\"}"[..], b"{\"a\":\"\xc0\xaf\"}", b"\xff\xfe{\0}\0"] {
+            assert!(parse(bytes).unwrap_err().problem.contains("not UTF-8"));
+        }
+    }
+
+    #[test]
+    fn refuses_more_than_32_levels() {
+        assert!(parse(nested(32).as_bytes()).is_ok());
+        assert!(problem(&nested(33)).contains("nested deeper than 32 levels"));
+        assert!(problem(&format!("{{\"a\":{}", "[".repeat(60_000))).contains("nested deeper"));
+    }
+
+    #[test]
+    fn an_error_neither_grows_with_the_input_nor_holds_control_characters() {
+        let name = "\\u0000\\u202e at line 7 column 7".repeat(500);
+        for text in [format!("{{\"{name}\":1,\"{name}\":2}}"), format!("\"{name}\""), format!("{{\"{name}\"x")] {
+            let sentence = problem(&text);
+            assert!(sentence.len() < 200 && !sentence.chars().any(char::is_control), "{sentence}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics_and_reads_what_serde_json_reads(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            if let Ok(object) = parse(&bytes) {
+                let plain: Value = serde_json::from_slice(&bytes).unwrap();
+                proptest::prop_assert_eq!(Value::Object(object), plain);
+            }
+        }
+    }
+}

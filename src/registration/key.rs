@@ -1,0 +1,308 @@
+//! JSON Web Key Sets as a client registers them (RFC 7517, RFC 7518 §6, RFC 8037): what each key is, and the public members to send.
+//! Says what a key is, never whether it is strong enough or allowed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::excerpt::Excerpt;
+
+/// A parsed key set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JsonWebKeySet {
+    /// The keys, in the order given.
+    pub keys: Vec<JsonWebKey>,
+}
+
+/// One key of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonWebKey {
+    /// What kind of key it is, and how strong.
+    pub kind: KeyKind,
+    /// `use`, when given.
+    pub usage: Option<String>,
+    /// `alg`, when given.
+    pub algorithm: Option<String>,
+    /// `kid`, when given.
+    pub key_id: Option<String>,
+    /// The names of members that are private or symmetric key material (`d`, `p`, …, `k`): a client must never register these.
+    pub secret_members: Vec<&'static str>,
+    /// Its public members as given, members unknown to us and all secret ones left out: what may be sent.
+    pub public_members: Map<String, Value>,
+}
+
+/// What kind of key, by `kty`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RFC 7518 §6.3.
+    Rsa {
+        /// The length of the modulus, leading zeros not counted.
+        modulus_bits: u32,
+        /// Whether the public exponent is odd and at least 3.
+        exponent_is_sound: bool,
+    },
+    /// RFC 7518 §6.2: `P-256`, `P-384`, `P-521`, `secp256k1`, or another curve's name.
+    EllipticCurve {
+        /// `crv`.
+        curve: String,
+    },
+    /// RFC 8037: `Ed25519`, `Ed448`, `X25519`, `X448`, or another curve's name.
+    OctetKeyPair {
+        /// `crv`.
+        curve: String,
+    },
+    /// RFC 7518 §6.4: a shared secret.
+    Symmetric,
+    /// Another `kty`.
+    Other(String),
+}
+
+/// Why a value is no key set: where, and the end of a sentence that begins with that place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MalformedKey {
+    /// `jwks`, `jwks.keys[1]`, `jwks.keys[1].n`.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// The most keys that are read.
+pub const MOST_KEYS: usize = 64;
+
+const TEXTS: [&str; 5] = ["use", "alg", "kid", "x5t", "x5t#S256"];
+
+impl JsonWebKeySet {
+    /// Reads the value of `jwks`.
+    ///
+    /// # Errors
+    /// The first thing in it that is not what RFC 7517 says.
+    pub fn parse(value: &Value) -> Result<Self, MalformedKey> {
+        let at = |place: &str, problem: &str| MalformedKey { place: place.to_owned(), problem: problem.to_owned() };
+        let Value::Object(set) = value else { return Err(at("jwks", "must be an object with the member \"keys\"")) };
+        let Some(Value::Array(keys)) = set.get("keys") else { return Err(at("jwks.keys", "must be an array of keys")) };
+        if keys.len() > MOST_KEYS {
+            return Err(at("jwks.keys", "has more than 64 keys"));
+        }
+        let read = |(index, key)| JsonWebKey::parse(key, &format!("jwks.keys[{index}]"));
+        Ok(Self { keys: keys.iter().enumerate().map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// The set to send: every key's public members, nothing else.
+    pub fn to_public_json(&self) -> Value {
+        let keys = self.keys.iter().map(|key| Value::Object(key.public_members.clone())).collect();
+        Value::Object(Map::from_iter([("keys".to_owned(), Value::Array(keys))]))
+    }
+
+    /// Whether any key holds private or symmetric key material.
+    pub fn holds_secrets(&self) -> bool {
+        self.keys.iter().any(|key| !key.secret_members.is_empty())
+    }
+}
+
+impl JsonWebKey {
+    /// Reads one key that stands at `place`.
+    ///
+    /// # Errors
+    /// The first thing in it that is not what RFC 7517 says.
+    pub fn parse(value: &Value, place: &str) -> Result<Self, MalformedKey> {
+        let Value::Object(members) = value else {
+            return Err(MalformedKey { place: place.to_owned(), problem: "must be an object".to_owned() });
+        };
+        let reader = KeyReader { members, place };
+        let kty = reader.required_text("kty")?;
+        let kind = match kty {
+            "RSA" => reader.rsa()?,
+            "EC" => reader.curve(&["x", "y"]).map(|curve| KeyKind::EllipticCurve { curve })?,
+            "OKP" => reader.curve(&["x"]).map(|curve| KeyKind::OctetKeyPair { curve })?,
+            "oct" => KeyKind::Symmetric,
+            other => KeyKind::Other(other.to_owned()),
+        };
+        let (secrets, public): (&[&'static str], &[&str]) = match kind {
+            KeyKind::Rsa { .. } => (&["d", "p", "q", "dp", "dq", "qi", "oth", "k"], &["n", "e"]),
+            KeyKind::EllipticCurve { .. } => (&["d", "k"], &["crv", "x", "y"]),
+            KeyKind::OctetKeyPair { .. } => (&["d", "k"], &["crv", "x"]),
+            KeyKind::Symmetric | KeyKind::Other(_) => (&["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"], &[]),
+        };
+        for name in TEXTS {
+            reader.text(name)?;
+        }
+        reader.texts("key_ops")?;
+        reader.texts("x5c")?;
+        let always = ["kty", "key_ops", "x5c"];
+        let sent = |name: &str| always.contains(&name) || TEXTS.contains(&name) || public.contains(&name);
+        Ok(Self {
+            usage: reader.text("use")?.map(str::to_owned),
+            algorithm: reader.text("alg")?.map(str::to_owned),
+            key_id: reader.text("kid")?.map(str::to_owned),
+            secret_members: secrets.iter().copied().filter(|name| members.contains_key(*name)).collect(),
+            public_members: members
+                .iter()
+                .filter(|(name, value)| sent(name) && !value.is_null())
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            kind,
+        })
+    }
+}
+
+/// Reads the members of one key, and knows where it stands.
+struct KeyReader<'a> {
+    members: &'a Map<String, Value>,
+    place: &'a str,
+}
+
+impl<'a> KeyReader<'a> {
+    fn malformed(&self, name: &str, problem: impl Into<String>) -> MalformedKey {
+        MalformedKey { place: format!("{}.{name}", self.place), problem: problem.into() }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&'a str>, MalformedKey> {
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) if text.contains(char::is_control) => {
+                Err(self.malformed(name, "contains a control character"))
+            }
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.malformed(name, "must be a string")),
+        }
+    }
+
+    fn required_text(&self, name: &str) -> Result<&'a str, MalformedKey> {
+        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| self.malformed(name, "is missing"))
+    }
+
+    fn texts(&self, name: &str) -> Result<(), MalformedKey> {
+        let is_text = |entry: &Value| entry.as_str().is_some_and(|text| !text.contains(char::is_control));
+        match self.members.get(name) {
+            None | Some(Value::Null) => Ok(()),
+            Some(Value::Array(entries)) if entries.iter().all(is_text) => Ok(()),
+            Some(_) => Err(self.malformed(name, "must be an array of strings")),
+        }
+    }
+
+    /// The octets of a Base64urlUInt or base64url member (RFC 7518 §2).
+    fn octets(&self, name: &str) -> Result<Vec<u8>, MalformedKey> {
+        let text = self.required_text(name)?;
+        let problem = || self.malformed(name, format!("{} is not base64url without padding", Excerpt(text)));
+        URL_SAFE_NO_PAD.decode(text).map_err(|_| problem())
+    }
+
+    fn rsa(&self) -> Result<KeyKind, MalformedKey> {
+        let (modulus, exponent) = (self.octets("n")?, self.octets("e")?);
+        let exponent_bits = bits(&exponent);
+        let exponent_is_sound = exponent_bits > 1 && exponent.last().is_some_and(|byte| byte % 2 == 1);
+        Ok(KeyKind::Rsa { modulus_bits: bits(&modulus), exponent_is_sound })
+    }
+
+    fn curve(&self, coordinates: &[&str]) -> Result<String, MalformedKey> {
+        let curve = self.required_text("crv")?;
+        let expected = match curve {
+            "P-256" | "secp256k1" | "Ed25519" | "X25519" => Some(32),
+            "P-384" => Some(48),
+            "P-521" => Some(66),
+            "Ed448" => Some(57),
+            "X448" => Some(56),
+            _ => None,
+        };
+        for name in coordinates {
+            let length = self.octets(name)?.len();
+            if expected.is_some_and(|expected| expected != length) {
+                return Err(self.malformed(name, format!("has {length} octets, which the curve does not have")));
+            }
+        }
+        Ok(curve.to_owned())
+    }
+}
+
+/// How many bits a number has, written in octets, the first the most significant.
+fn bits(octets: &[u8]) -> u32 {
+    let Some(first) = octets.iter().position(|&octet| octet != 0) else { return 0 };
+    let whole = u32::try_from(octets.len() - first - 1).unwrap_or(u32::MAX / 8 - 1) * 8;
+    whole + (8 - octets[first].leading_zeros())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rsa(modulus_octets: usize) -> Value {
+        let mut modulus = vec![0xff; modulus_octets];
+        modulus[0] = 0x80;
+        json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB", "use": "sig", "alg": "PS256", "kid": "a"})
+    }
+
+    fn parse(key: Value) -> Result<JsonWebKey, MalformedKey> {
+        JsonWebKeySet::parse(&json!({ "keys": [key] })).map(|mut set| set.keys.remove(0))
+    }
+
+    #[test]
+    fn says_what_a_key_is() {
+        let key = parse(rsa(256)).unwrap();
+        assert_eq!(key.kind, KeyKind::Rsa { modulus_bits: 2048, exponent_is_sound: true });
+        assert_eq!(
+            (key.usage.as_deref(), key.algorithm.as_deref(), key.key_id.as_deref()),
+            (Some("sig"), Some("PS256"), Some("a"))
+        );
+        let coordinate = URL_SAFE_NO_PAD.encode([1; 32]);
+        let key = parse(json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate})).unwrap();
+        assert_eq!(key.kind, KeyKind::EllipticCurve { curve: "P-256".to_owned() });
+        let key = parse(json!({"kty": "OKP", "crv": "Ed25519", "x": coordinate})).unwrap();
+        assert_eq!(key.kind, KeyKind::OctetKeyPair { curve: "Ed25519".to_owned() });
+        assert_eq!(parse(json!({"kty": "AKP", "pub": "x"})).unwrap().kind, KeyKind::Other("AKP".to_owned()));
+    }
+
+    #[test]
+    fn counts_the_bits_of_the_number_not_of_its_writing() {
+        assert_eq!(bits(&[0, 0, 1]), 1);
+        assert_eq!(bits(&[0x80, 0]), 16);
+        assert_eq!(bits(&[0, 0]), 0);
+        for (exponent, sound) in [("AQAB", true), ("Aw", true), ("AQ", false), ("AA", false), ("AAAC", false)] {
+            let mut key = rsa(128);
+            key["e"] = json!(exponent);
+            assert_eq!(
+                parse(key).unwrap().kind,
+                KeyKind::Rsa { modulus_bits: 1024, exponent_is_sound: sound },
+                "{exponent}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_secret_members_and_sends_none_of_them() {
+        let mut key = rsa(256);
+        key["d"] = json!("AQAB");
+        key["qi"] = json!(null);
+        key["x-internal"] = json!("hello");
+        let set = JsonWebKeySet::parse(&json!({"keys": [key, {"kty": "oct", "k": "AQAB", "kid": "s"}]})).unwrap();
+        assert_eq!(set.keys[0].secret_members, ["d", "qi"]);
+        assert_eq!(set.keys[1].secret_members, ["k"]);
+        assert!(set.holds_secrets());
+        let sent = set.to_public_json();
+        assert_eq!(sent["keys"][1], json!({"kty": "oct", "kid": "s"}));
+        assert_eq!(sent["keys"][0], rsa(256));
+    }
+
+    #[test]
+    fn says_where_a_set_is_malformed() {
+        for (jwks, place) in [
+            (json!([]), "jwks"),
+            (json!({}), "jwks.keys"),
+            (json!({"keys": {}}), "jwks.keys"),
+            (json!({"keys": [1]}), "jwks.keys[0]"),
+            (json!({"keys": [{}]}), "jwks.keys[0].kty"),
+            (json!({"keys": [rsa(256), {"kty": 1}]}), "jwks.keys[1].kty"),
+            (json!({"keys": [{"kty": "RSA", "e": "AQAB"}]}), "jwks.keys[0].n"),
+            (json!({"keys": [{"kty": "RSA", "n": "a+b/", "e": "AQAB"}]}), "jwks.keys[0].n"),
+            (json!({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB=="}]}), "jwks.keys[0].e"),
+            (json!({"keys": [{"kty": "EC", "x": "AQ", "y": "AQ"}]}), "jwks.keys[0].crv"),
+            (json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ"}]}), "jwks.keys[0].x"),
+            (json!({"keys": [{"kty": "oct", "kid": "a\nb"}]}), "jwks.keys[0].kid"),
+            (json!({"keys": [{"kty": "oct", "x5c": "AQ"}]}), "jwks.keys[0].x5c"),
+            (json!({"keys": vec![rsa(32); 65]}), "jwks.keys"),
+        ] {
+            assert_eq!(JsonWebKeySet::parse(&jwks).unwrap_err().place, place, "{jwks}");
+        }
+    }
+}

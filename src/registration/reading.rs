@@ -1,0 +1,392 @@
+//! From strict JSON to [`ClientMetadata`]: every member read as what its specification says it is, every failure set down.
+//! `null`, and `""` for a member that is one text, mean the same as an absent member (RFC 7591 §3.2.1 has no nulls; real clients send both).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::excerpt::Excerpt;
+use super::grant::{ApplicationType, GrantType, ResponseType, TokenEndpointAuthMethod};
+use super::key::JsonWebKeySet;
+use super::members::{self, MemberKind};
+use super::metadata::{Malformed, RequestedRedirectUri, RequestedUrl, Text};
+use super::redirect_uri::{MalformedRedirectUri, RedirectUri};
+use super::scope::ScopeSet;
+use super::web_url::WebUrl;
+use super::{ClientMetadata, ErrorCode};
+
+/// The most entries of an array that are read: enough for every client, little enough that a hostile body costs nothing.
+const MOST_ENTRIES: usize = 100;
+
+/// The most unknown members, and the most malformed ones, that are set down.
+const MOST_NAMED: usize = 64;
+
+/// The longest name of an unknown member that is set down, in bytes.
+const LONGEST_NAME: usize = 80;
+
+impl ClientMetadata {
+    /// Reads the members of a registration request. Never fails: what cannot be read is in `malformed`.
+    pub fn from_json(members: Map<String, Value>) -> Self {
+        let mut reading = Reading::default();
+        for (name, value) in &members {
+            let absent = value.is_null() || value.as_str() == Some("");
+            if !absent {
+                reading.member(name, value);
+            }
+        }
+        reading.metadata
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    metadata: ClientMetadata,
+    /// Localized members seen, tags in lower case: they are compared without case (RFC 5646 §2.1.1).
+    localized: BTreeSet<(&'static str, String)>,
+}
+
+impl Reading {
+    fn member(&mut self, name: &str, value: &Value) {
+        let known = match name.split_once('#') {
+            None => members::find(name).map(|(member, kind)| (member, kind, "")),
+            Some((base, tag)) => members::find_localized(base).map(|(member, kind)| (member, kind, tag)),
+        };
+        let Some((member, kind, tag)) = known else { return self.unknown(name) };
+        let tagged = name.len() > member.len();
+        if tagged && !members::is_language_tag(tag) {
+            return self.malformed(&shortened(name), "has a language tag that is none (RFC 5646)");
+        }
+        match kind {
+            MemberKind::Own => self.own(member, value),
+            MemberKind::LocalizedText | MemberKind::LocalizedUrl => {
+                if !self.localized.insert((member, tag.to_ascii_lowercase())) {
+                    return self
+                        .malformed(name, "stands there twice, language tags being the same in upper and lower case");
+                }
+                if kind == MemberKind::LocalizedUrl {
+                    self.url(member, name, value);
+                } else if let Some(text) = self.text(name, value) {
+                    self.metadata.client_names.push(Text { place: name.to_owned(), text });
+                }
+            }
+            MemberKind::Url => self.url(member, name, value),
+            MemberKind::Urls => {
+                for (place, entry) in self.entries(member, value) {
+                    self.url(member, &place, entry);
+                }
+            }
+            MemberKind::Text => {
+                if let Some(text) = self.text(name, value) {
+                    self.metadata.plain.insert(name.to_owned(), Value::String(text));
+                }
+            }
+            MemberKind::Texts => {
+                let texts = self.texts(member, value).into_iter().map(|text| Value::String(text.text)).collect();
+                self.metadata.plain.insert(name.to_owned(), Value::Array(texts));
+            }
+            MemberKind::Flag if value.is_boolean() => self.plain(name, value),
+            MemberKind::Flag => self.malformed(name, "must be true or false"),
+            MemberKind::Seconds if value.is_u64() => self.plain(name, value),
+            MemberKind::Seconds => self.malformed(name, "must be a whole number of seconds, not negative"),
+            MemberKind::ServerAssigned => self.metadata.server_assigned.push(name.to_owned()),
+        }
+    }
+
+    fn own(&mut self, member: &'static str, value: &Value) {
+        match member {
+            "redirect_uris" => self.metadata.redirect_uris = self.redirect_uris(member, value),
+            "post_logout_redirect_uris" => self.metadata.post_logout_redirect_uris = self.redirect_uris(member, value),
+            "grant_types" => self.metadata.grant_types = self.words(member, value, GrantType::parse),
+            "response_types" => self.metadata.response_types = self.words(member, value, ResponseType::parse),
+            "token_endpoint_auth_method" => {
+                let word = self.text(member, value);
+                self.metadata.token_endpoint_auth_method = word.as_deref().map(TokenEndpointAuthMethod::parse);
+            }
+            "application_type" => {
+                let word = self.text(member, value);
+                self.metadata.application_type = word.as_deref().map(ApplicationType::parse);
+            }
+            "scope" => {
+                let Some(text) = self.text(member, value) else { return };
+                match ScopeSet::parse(&text) {
+                    Ok(scopes) => self.metadata.scope = Some(scopes),
+                    Err(_) => self.malformed(member, "has a token with a character that no scope has (RFC 6749 §3.3)"),
+                }
+            }
+            "contacts" => self.metadata.contacts = self.texts(member, value),
+            "jwks" => match JsonWebKeySet::parse(value) {
+                Ok(keys) => self.metadata.jwks = Some(keys),
+                Err(problem) => self.malformed(&problem.place, problem.problem),
+            },
+            "software_id" => self.metadata.software_id = self.text(member, value),
+            "software_version" => self.metadata.software_version = self.text(member, value),
+            _ => self.metadata.unverified_software_statement = self.text(member, value),
+        }
+    }
+
+    fn plain(&mut self, name: &str, value: &Value) {
+        self.metadata.plain.insert(name.to_owned(), value.clone());
+    }
+
+    fn text(&mut self, place: &str, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) if text.contains(char::is_control) => {
+                self.malformed(place, "contains a control character");
+                None
+            }
+            Value::String(text) => Some(text.clone()),
+            _ => {
+                self.malformed(place, "must be a string");
+                None
+            }
+        }
+    }
+
+    fn url(&mut self, member: &'static str, place: &str, value: &Value) {
+        // Control characters are among what `WebUrl` refuses, with the same sentence for every URL.
+        let Value::String(text) = value else { return self.malformed(place, "must be a string") };
+        let parsed = WebUrl::parse(text);
+        self.metadata.urls.push(RequestedUrl { member, place: place.to_owned(), text: text.clone(), parsed });
+    }
+
+    /// The entries of an array, each with its place.
+    fn entries<'v>(&mut self, member: &str, value: &'v Value) -> Vec<(String, &'v Value)> {
+        let Value::Array(entries) = value else {
+            self.malformed(member, "must be an array of strings");
+            return Vec::new();
+        };
+        if entries.len() > MOST_ENTRIES {
+            self.malformed(member, format!("has {} entries, at most {MOST_ENTRIES} are read", entries.len()));
+        }
+        let place = |(index, entry)| (format!("{member}[{index}]"), entry);
+        entries.iter().take(MOST_ENTRIES).enumerate().map(place).collect()
+    }
+
+    fn texts(&mut self, member: &str, value: &Value) -> Vec<Text> {
+        let entries = self.entries(member, value);
+        let mut texts = Vec::with_capacity(entries.len());
+        for (place, entry) in entries {
+            if let Some(text) = self.text(&place, entry) {
+                texts.push(Text { place, text });
+            }
+        }
+        texts
+    }
+
+    /// An array of words, each kept once, in the order given.
+    fn words<T: PartialEq>(&mut self, member: &str, value: &Value, parse: impl Fn(&str) -> T) -> Option<Vec<T>> {
+        let is_array = value.is_array();
+        let mut words = Vec::new();
+        for text in self.texts(member, value) {
+            if text.text.is_empty() {
+                self.malformed(&text.place, "is empty");
+                continue;
+            }
+            let word = parse(&text.text);
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        is_array.then_some(words)
+    }
+
+    fn redirect_uris(&mut self, member: &str, value: &Value) -> Option<Vec<RequestedRedirectUri>> {
+        let read = |(_, entry): (String, &Value)| match entry {
+            Value::String(text) => RequestedRedirectUri { text: text.clone(), parsed: RedirectUri::parse(text) },
+            // Kept in its place, so that the others keep their numbers.
+            _ => RequestedRedirectUri { text: String::new(), parsed: Err(MalformedRedirectUri::NotAString) },
+        };
+        let uris = self.entries(member, value).into_iter().map(read).collect();
+        value.is_array().then_some(uris)
+    }
+
+    fn unknown(&mut self, name: &str) {
+        if self.metadata.unknown.len() < MOST_NAMED {
+            self.metadata.unknown.push(shortened(name));
+        }
+    }
+
+    fn malformed(&mut self, place: &str, problem: impl Into<String>) {
+        if self.metadata.malformed.len() >= MOST_NAMED {
+            return;
+        }
+        let code = match place.split(['[', '.', '#']).next() {
+            Some("redirect_uris") => ErrorCode::InvalidRedirectUri,
+            Some("software_statement") => ErrorCode::InvalidSoftwareStatement,
+            _ => ErrorCode::InvalidClientMetadata,
+        };
+        self.metadata.malformed.push(Malformed { place: place.to_owned(), problem: problem.into(), code });
+    }
+}
+
+/// A member's name as it may stand in a sentence: as it is when it is short and printable ASCII, else as an excerpt.
+fn shortened(name: &str) -> String {
+    let plain = !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if plain { name.to_owned() } else { Excerpt(name).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::registration::json;
+
+    fn read(value: Value) -> ClientMetadata {
+        ClientMetadata::from_json(json::parse(value.to_string().as_bytes()).unwrap())
+    }
+
+    fn malformed(value: Value) -> Vec<String> {
+        read(value)
+            .malformed
+            .into_iter()
+            .map(|malformed| format!("{}: {}", malformed.place, malformed.problem))
+            .collect()
+    }
+
+    #[test]
+    fn reads_every_member_into_its_type() {
+        let metadata = read(json!({
+            "redirect_uris": ["https://app.example.com/cb", "com.example.app:/cb", "nonsense"],
+            "token_endpoint_auth_method": "private_key_jwt",
+            "grant_types": ["authorization_code", "refresh_token", "authorization_code"],
+            "response_types": ["code", "token id_token", "id_token token"],
+            "application_type": "web",
+            "client_name": "App", "client_name#de": "Anwendung",
+            "client_uri": "https://app.example.com", "logo_uri#ja-JP": "https://app.example.com/logo",
+            "jwks_uri": "https://app.example.com/jwks", "request_uris": ["https://app.example.com/r#x"],
+            "scope": "openid profile", "contacts": ["a@example.com"], "software_id": "s", "software_version": "1",
+            "software_statement": "a.b.c", "require_auth_time": true, "default_max_age": 3600,
+            "default_acr_values": ["urn:acr"], "id_token_signed_response_alg": "ES256", "client_id": "x",
+            "post_logout_redirect_uris": ["com.example.app:/bye"], "dpop_bound_access_tokens": false,
+            "jwks": {"keys": []}, "something": {"else": 1}, "scope#de": "x",
+        }));
+        assert_eq!(metadata.malformed, []);
+        let uris = metadata.redirect_uris.unwrap();
+        assert_eq!(uris.iter().map(|uri| uri.parsed.is_ok()).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(metadata.post_logout_redirect_uris.unwrap().len(), 1);
+        assert_eq!(metadata.token_endpoint_auth_method, Some(TokenEndpointAuthMethod::PrivateKeyJwt));
+        assert_eq!(metadata.grant_types.unwrap(), [GrantType::AuthorizationCode, GrantType::RefreshToken]);
+        assert_eq!(metadata.response_types.unwrap().len(), 2);
+        assert_eq!(metadata.application_type, Some(ApplicationType::Web));
+        let names: Vec<_> =
+            metadata.client_names.iter().map(|name| (name.place.as_str(), name.text.as_str())).collect();
+        assert_eq!(names, [("client_name", "App"), ("client_name#de", "Anwendung")]);
+        let urls: Vec<_> =
+            metadata.urls.iter().map(|url| (url.member, url.place.as_str(), url.parsed.is_ok())).collect();
+        assert_eq!(
+            urls,
+            [
+                ("client_uri", "client_uri", true),
+                ("jwks_uri", "jwks_uri", true),
+                ("logo_uri", "logo_uri#ja-JP", true),
+                ("request_uris", "request_uris[0]", true),
+            ]
+        );
+        assert_eq!(metadata.scope.unwrap().to_string(), "openid profile");
+        assert_eq!(metadata.contacts, [Text { place: "contacts[0]".to_owned(), text: "a@example.com".to_owned() }]);
+        assert_eq!((metadata.software_id.as_deref(), metadata.software_version.as_deref()), (Some("s"), Some("1")));
+        assert_eq!(metadata.unverified_software_statement.as_deref(), Some("a.b.c"));
+        assert_eq!(metadata.jwks, Some(JsonWebKeySet::default()));
+        assert_eq!(
+            Value::Object(metadata.plain),
+            json!({
+                "require_auth_time": true, "default_max_age": 3600, "default_acr_values": ["urn:acr"],
+                "id_token_signed_response_alg": "ES256", "dpop_bound_access_tokens": false,
+            })
+        );
+        assert_eq!(metadata.server_assigned, ["client_id"]);
+        assert_eq!(metadata.unknown, ["scope#de", "something"]);
+    }
+
+    #[test]
+    fn null_and_an_empty_text_mean_absent() {
+        let metadata = read(json!({
+            "redirect_uris": null, "client_name": "", "client_name#de": null, "client_uri": "", "scope": "", "jwks": null,
+            "contacts": null, "client_id": "", "client_secret": null, "default_max_age": null, "logo_uri": null,
+            "token_endpoint_auth_method": "", "grant_types": null, "unknown": null,
+        }));
+        assert_eq!(format!("{metadata:?}"), format!("{:?}", ClientMetadata::default()));
+    }
+
+    #[test]
+    fn an_empty_array_of_redirect_uris_is_one_that_was_asked_for() {
+        let metadata = read(json!({"redirect_uris": [], "grant_types": []}));
+        assert_eq!(metadata.redirect_uris.map(|uris| uris.len()), Some(0));
+        assert_eq!(metadata.grant_types, Some(Vec::new()));
+    }
+
+    #[test]
+    fn says_which_member_is_not_of_its_type() {
+        for (value, sentence) in [
+            (json!({"redirect_uris": "https://a.example"}), "redirect_uris: must be an array of strings"),
+            (json!({"grant_types": "authorization_code"}), "grant_types: must be an array of strings"),
+            (json!({"grant_types": ["authorization_code", 7]}), "grant_types[1]: must be a string"),
+            (json!({"grant_types": [""]}), "grant_types[0]: is empty"),
+            (json!({"client_name": 7}), "client_name: must be a string"),
+            (json!({"client_name": ["a"]}), "client_name: must be a string"),
+            (json!({"client_name#de_DE": "a"}), "client_name#de_DE: has a language tag that is none (RFC 5646)"),
+            (json!({"client_name#": "a"}), "client_name#: has a language tag that is none (RFC 5646)"),
+            (json!({"client_name": "a\u{0}b"}), "client_name: contains a control character"),
+            (json!({"software_id": "a\u{85}b"}), "software_id: contains a control character"),
+            (json!({"contacts": ["a\r\nb"]}), "contacts[0]: contains a control character"),
+            (json!({"client_uri": {}}), "client_uri: must be a string"),
+            (json!({"request_uris": "https://a.example"}), "request_uris: must be an array of strings"),
+            (json!({"scope": ["openid"]}), "scope: must be a string"),
+            (json!({"scope": "a\"b"}), "scope: has a token with a character that no scope has (RFC 6749 §3.3)"),
+            (json!({"scope": "a\nb"}), "scope: contains a control character"),
+            (json!({"default_max_age": "3600"}), "default_max_age: must be a whole number of seconds, not negative"),
+            (json!({"default_max_age": -1}), "default_max_age: must be a whole number of seconds, not negative"),
+            (json!({"require_auth_time": "true"}), "require_auth_time: must be true or false"),
+            (json!({"jwks": {"keys": [{}]}}), "jwks.keys[0].kty: is missing"),
+            (json!({"subject_type": 1}), "subject_type: must be a string"),
+        ] {
+            assert_eq!(malformed(value), [sentence]);
+        }
+        let twice = "client_name#de: stands there twice, language tags being the same in upper and lower case";
+        assert_eq!(malformed(json!({"client_name#DE": "a", "client_name#de": "b"})), [twice]);
+    }
+
+    #[test]
+    fn the_code_is_the_one_rfc_7591_has_for_the_member() {
+        let code = |value| read(value).malformed[0].code;
+        assert_eq!(code(json!({"redirect_uris": 1})), ErrorCode::InvalidRedirectUri);
+        assert_eq!(code(json!({"software_statement": 1})), ErrorCode::InvalidSoftwareStatement);
+        assert_eq!(code(json!({"scope": 1})), ErrorCode::InvalidClientMetadata);
+    }
+
+    #[test]
+    fn an_entry_that_is_no_text_keeps_its_number() {
+        let uris = read(json!({"redirect_uris": [null, "https://a.example"]})).redirect_uris.unwrap();
+        assert_eq!(uris[0].parsed, Err(MalformedRedirectUri::NotAString));
+        assert!(uris[1].parsed.is_ok());
+    }
+
+    #[test]
+    fn a_hostile_request_leaves_little_behind() {
+        let name = "\u{202e}\u{7}".repeat(200);
+        let mut members = Map::new();
+        for n in 0..500 {
+            members.insert(format!("{name}{n}"), json!(1));
+            members.insert(format!("client_name#{name}{n}"), json!("x"));
+        }
+        members.insert("redirect_uris".to_owned(), json!(vec!["x"; 5000]));
+        let metadata = ClientMetadata::from_json(members);
+        assert_eq!(metadata.redirect_uris.unwrap().len(), 100);
+        assert!(metadata.unknown.len() <= 64 && metadata.malformed.len() <= 64);
+        let named = metadata.unknown.iter().chain(metadata.malformed.iter().map(|malformed| &malformed.place));
+        for text in named {
+            assert!(text.len() < 100 && !text.contains(char::is_control), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(name in "(client_name|redirect_uris|jwks|scope)?#?\\PC{0,8}", text in "\\PC{0,20}") {
+            for value in [json!(text), json!([text]), json!({ "keys": [{ "kty": text }] }), json!({ text: 1 })] {
+                let _ = ClientMetadata::from_json(Map::from_iter([(name.clone(), value)]));
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! URIs that every reader reads alike: RFC 3986 to the letter, and what a browser (WHATWG) makes of the same text is the same.
+//! What `redirect_uri` and `web_url` are built on; judges no scheme and no host.
+
+use fluent_uri::Uri;
+use fluent_uri::component::Authority;
+use unicode_normalization::UnicodeNormalization;
+
+use super::host::{Host, MalformedHost};
+
+/// The longest URI, in bytes.
+pub const LONGEST_URI: usize = 2048;
+
+/// Why a text is no URI that every reader reads alike. Each is the end of a sentence that begins with the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedUri {
+    /// Nothing.
+    #[error("is empty")]
+    Empty,
+    /// More than [`LONGEST_URI`].
+    #[error("is longer than {LONGEST_URI} bytes")]
+    TooLong,
+    /// A control character, a space, or one that looks like one; also at the ends.
+    #[error("contains a space or a control character")]
+    SpaceOrControl,
+    /// A browser reads it as a slash.
+    #[error("contains a backslash")]
+    Backslash,
+    /// RFC 3986 knows ASCII only.
+    #[error("contains a character outside ASCII, which a URI percent-encodes (a host: punycode)")]
+    NonAscii,
+    /// No scheme.
+    #[error("is not absolute: it begins with no scheme")]
+    NotAbsolute,
+    /// Not by the grammar.
+    #[error("is not a URI (RFC 3986)")]
+    NotAUri,
+    /// `https:/path`, `https:host`.
+    #[error("does not have // and a host after its scheme")]
+    NoAuthority,
+    /// `user@`, `user:password@`, `@`.
+    #[error("contains user information before the host")]
+    UserInformation,
+    /// No host, or none that is read alike.
+    #[error(transparent)]
+    Host(#[from] MalformedHost),
+    /// `:0`, `:65536`, `:0443`, `:`.
+    #[error("has a port that is not a number from 1 to 65535")]
+    Port,
+    /// `.` or `..`, whatever its spelling.
+    #[error("contains a dot-segment (. or ..) in its path")]
+    DotSegment,
+    /// `%2f` and the like: a delimiter to those who decode before they split.
+    #[error("contains a percent-encoded delimiter in its path")]
+    EncodedDelimiter,
+    /// `%252f`.
+    #[error("contains a character that is percent-encoded twice in its path")]
+    EncodedTwice,
+    /// `%00`, `%0d%0a`.
+    #[error("contains a percent-encoded control character")]
+    EncodedControl,
+    /// `%c0%af`.
+    #[error("contains percent-encoded bytes in its path that are not UTF-8")]
+    EncodedNotUtf8,
+    /// The two readings differ in a way that has no name of its own.
+    #[error("is read differently by browsers (WHATWG URL) than by RFC 3986")]
+    ReadDifferently,
+}
+
+/// The parts of a URI, as written but for the scheme's case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StrictUri<'a> {
+    pub scheme: &'a str,
+    /// Host text and port; absent without `//`.
+    pub authority: Option<StrictAuthority<'a>>,
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+}
+
+/// What stands between `//` and the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StrictAuthority<'a> {
+    pub host: &'a str,
+    pub port: Option<u16>,
+}
+
+impl<'a> StrictUri<'a> {
+    /// Reads a URI of any scheme. A fragment is the caller's business.
+    pub fn parse(text: &'a str) -> Result<Self, MalformedUri> {
+        check_characters(text)?;
+        let uri = Uri::parse(text).map_err(|_| not_a_uri(text))?;
+        let authority = uri.authority().map(read_authority).transpose()?;
+        let parts = Self {
+            scheme: uri.scheme().as_str(),
+            authority,
+            path: uri.path().as_str(),
+            query: uri.query().map(|query| query.as_str()),
+        };
+        check_path(parts.path)?;
+        let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
+        for text in [parts.query.unwrap_or_default(), fragment] {
+            if escapes(text).any(|(byte, _)| byte.is_ascii_control()) {
+                return Err(MalformedUri::EncodedControl);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The host of an `http` or `https` URI, after a browser's reading of the same text was found to be the same.
+    pub fn web_host(&self, text: &str) -> Result<Host, MalformedUri> {
+        let authority = self.authority.ok_or(MalformedUri::NoAuthority)?;
+        let host = Host::parse_strictly(authority.host)?;
+        let browser = url::Url::parse(text).map_err(|_| MalformedUri::ReadDifferently)?;
+        let default = if browser.scheme() == "https" { 443 } else { 80 };
+        let same = browser.scheme().eq_ignore_ascii_case(self.scheme)
+            && browser.host_str().and_then(Host::parse).as_ref() == Some(&host)
+            && browser.port_or_known_default() == Some(authority.port.unwrap_or(default))
+            && browser.path() == if self.path.is_empty() { "/" } else { self.path };
+        same_or_refused(same && has_no_user(&browser)).map(|()| host)
+    }
+
+    /// The same comparison for a scheme that browsers hand on.
+    pub fn check_private_use(&self, text: &str) -> Result<(), MalformedUri> {
+        let host = self.authority.map_or("", |authority| authority.host);
+        if host.contains('%') {
+            return Err(MalformedHost::Encoded.into());
+        }
+        let browser = url::Url::parse(text).map_err(|_| MalformedUri::ReadDifferently)?;
+        let same = browser.scheme().eq_ignore_ascii_case(self.scheme)
+            // A browser shortens IPv6 literals in its own way.
+            && (host.starts_with('[') || browser.host_str().unwrap_or_default() == host)
+            && browser.port() == self.authority.and_then(|authority| authority.port)
+            && browser.path() == self.path;
+        same_or_refused(same && has_no_user(&browser))
+    }
+}
+
+fn has_no_user(browser: &url::Url) -> bool {
+    browser.username().is_empty() && browser.password().is_none()
+}
+
+fn same_or_refused(same: bool) -> Result<(), MalformedUri> {
+    if same { Ok(()) } else { Err(MalformedUri::ReadDifferently) }
+}
+
+fn check_characters(text: &str) -> Result<(), MalformedUri> {
+    if text.is_empty() {
+        return Err(MalformedUri::Empty);
+    }
+    if text.len() > LONGEST_URI {
+        return Err(MalformedUri::TooLong);
+    }
+    if text.contains(|character: char| character.is_control() || character.is_whitespace()) {
+        return Err(MalformedUri::SpaceOrControl);
+    }
+    if text.contains('\\') {
+        return Err(MalformedUri::Backslash);
+    }
+    if !text.is_ascii() {
+        return Err(MalformedUri::NonAscii);
+    }
+    Ok(())
+}
+
+/// What the parser refused: a relative reference, or no URI at all.
+fn not_a_uri(text: &str) -> MalformedUri {
+    let scheme = text.split([':', '/', '?', '#']).next().unwrap_or_default();
+    let has_scheme = text[scheme.len()..].starts_with(':')
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    if has_scheme { MalformedUri::NotAUri } else { MalformedUri::NotAbsolute }
+}
+
+fn read_authority(authority: Authority<'_>) -> Result<StrictAuthority<'_>, MalformedUri> {
+    if authority.has_userinfo() {
+        return Err(MalformedUri::UserInformation);
+    }
+    let port = authority.port().map(|port| read_port(port.as_str())).transpose()?;
+    Ok(StrictAuthority { host: authority.host(), port })
+}
+
+fn read_port(digits: &str) -> Result<u16, MalformedUri> {
+    // Leading zeros: the same port to a browser, another text to a comparison.
+    if digits.starts_with('0') {
+        return Err(MalformedUri::Port);
+    }
+    digits.parse().map_err(|_| MalformedUri::Port)
+}
+
+fn check_path(path: &str) -> Result<(), MalformedUri> {
+    if path.split('/').any(is_dot_segment) {
+        return Err(MalformedUri::DotSegment);
+    }
+    if !path.contains('%') {
+        return Ok(());
+    }
+    for (byte, rest) in escapes(path) {
+        match byte {
+            _ if byte.is_ascii_control() => return Err(MalformedUri::EncodedControl),
+            b'/' | b'\\' | b'.' | b'#' | b'?' | b'*' => return Err(MalformedUri::EncodedDelimiter),
+            b'%' if hexadecimal(rest).is_some() => return Err(MalformedUri::EncodedTwice),
+            _ => {}
+        }
+    }
+    let decoded = decode(path);
+    let decoded = std::str::from_utf8(&decoded).map_err(|_| MalformedUri::EncodedNotUtf8)?;
+    for character in decoded.chars().filter(|character| !character.is_ascii()) {
+        if character.is_control() || is_bidirectional_control(character) {
+            return Err(MalformedUri::EncodedControl);
+        }
+        // Full-width and other compatibility forms (U+FF0F, U+2024, …) that a later normalisation turns into delimiters.
+        if std::iter::once(character).nfkc().any(|read| "/\\.?#%*;:@".contains(read)) {
+            return Err(MalformedUri::EncodedDelimiter);
+        }
+    }
+    Ok(())
+}
+
+/// What turns the text around it when somebody shows the path decoded.
+fn is_bidirectional_control(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `.` or `..`, also encoded, also with path parameters (`..;x`), which some servers take off before they resolve.
+fn is_dot_segment(segment: &str) -> bool {
+    let decoded = decode(segment);
+    let name = decoded.split(|&byte| byte == b';').next().unwrap_or_default();
+    matches!(name, b"." | b"..")
+}
+
+/// Every percent-encoded byte, and the text after it.
+fn escapes(text: &str) -> impl Iterator<Item = (u8, &str)> {
+    text.split('%').skip(1).scan(text, |rest, _| {
+        *rest = rest.split_once('%')?.1;
+        Some((hexadecimal(rest)?, &rest[2..]))
+    })
+}
+
+/// The byte that the first two characters write.
+fn hexadecimal(text: &str) -> Option<u8> {
+    let digits = text.as_bytes().get(..2)?;
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(value(digits[0])? * 16 + value(digits[1])?).ok()
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    decoded.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        match hexadecimal(part) {
+            Some(byte) => {
+                decoded.push(byte);
+                decoded.extend_from_slice(&part.as_bytes()[2..]);
+            }
+            None => {
+                decoded.push(b'%');
+                decoded.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_percent_encoded_byte_is_seen() {
+        let found: Vec<(u8, &str)> = escapes("a%2Fb%00%25").collect();
+        assert_eq!(found, [(b'/', "b%00%25"), (0, "%25"), (b'%', "")]);
+        assert_eq!(decode("a%2Fb%zz%"), b"a/b%zz%");
+    }
+
+    #[test]
+    fn a_path_hides_nothing() {
+        for (path, problem) in [
+            ("/a/../b", MalformedUri::DotSegment),
+            ("/a/.", MalformedUri::DotSegment),
+            ("/%2e%2E/b", MalformedUri::DotSegment),
+            ("/.%2e/b", MalformedUri::DotSegment),
+            ("/..;/b", MalformedUri::DotSegment),
+            ("/..%3bx/b", MalformedUri::DotSegment),
+            ("/a%2fb", MalformedUri::EncodedDelimiter),
+            ("/a%5Cb", MalformedUri::EncodedDelimiter),
+            ("/a%23b", MalformedUri::EncodedDelimiter),
+            ("/a%3Fb", MalformedUri::EncodedDelimiter),
+            ("/a%2ejs", MalformedUri::EncodedDelimiter),
+            ("/a%2A", MalformedUri::EncodedDelimiter),
+            ("/%ef%bc%8f", MalformedUri::EncodedDelimiter),
+            ("/%E2%80%A4%E2%80%A4", MalformedUri::EncodedDelimiter),
+            ("/a%252fb", MalformedUri::EncodedTwice),
+            ("/a%2525b", MalformedUri::EncodedTwice),
+            ("/a%00b", MalformedUri::EncodedControl),
+            ("/a%0d%0aX:%20y", MalformedUri::EncodedControl),
+            ("/a%7f", MalformedUri::EncodedControl),
+            ("/a%c2%85", MalformedUri::EncodedControl),
+            ("/%c0%ae%c0%ae/", MalformedUri::EncodedNotUtf8),
+            ("/%e9", MalformedUri::EncodedNotUtf8),
+        ] {
+            assert_eq!(check_path(path), Err(problem), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "//a",
+            "/a%20b",
+            "/caf%C3%A9",
+            "/100%25",
+            "/.well-known/x",
+            "/...",
+            "/a..b",
+            "/~u/(x)",
+            "/%40me",
+            "/a;b=c",
+            "/%E5%AE%9F",
+        ] {
+            assert_eq!(check_path(path), Ok(()), "{path}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Encrypts what the gateway must keep and may not show: the authorization server's tokens and the clients' secrets.
+//! AES-256-GCM under keys from a file; each box says which key it needs, so keys can be rotated. Never prints a key.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::store::Sealed;
+
+/// The first octet of every box; another one is of a later version.
+const VERSION: u8 = 1;
+/// How many octets of the SHA-256 of a key name it.
+const NAME: usize = 4;
+const KEY: usize = 32;
+
+/// Fresh random octets, from the caller: a key of 32, a nonce of 12.
+pub type RandomKey = [u8; KEY];
+/// Never used twice with one key: 96 random bits serve for far more boxes than clients will ever be.
+pub type RandomNonce = [u8; NONCE_LEN];
+
+/// The keys: the first one seals, all of them open.
+pub struct Keys(Vec<Key>);
+
+struct Key {
+    name: [u8; NAME],
+    key: LessSafeKey,
+}
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// A line is no key.
+    #[error("line {0}: a key is 32 octets in base64; `dcr-gateway keys rotate` makes one")]
+    Line(usize),
+    /// There is no key in it.
+    #[error("there is no key in the file")]
+    Empty,
+}
+
+/// A box that none of the keys opens, or that was changed, or moved to another client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what the store keeps encrypted cannot be opened: the key is missing from the key file, or it was changed")]
+pub struct NotOpened;
+
+impl Keys {
+    /// Reads the file: one key a line in base64, the first is the current one; what begins with `#` is a comment.
+    pub fn read(file: &Path) -> Result<Self, KeyFileError> {
+        Self::parse(&Zeroizing::new(std::fs::read_to_string(file)?))
+    }
+
+    /// Reads the file; makes it (mode 0600) with this key when it is not there.
+    pub fn read_or_make(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
+        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory)?;
+        }
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+            Ok(mut made) => {
+                made.write_all(Zeroizing::new(format!("{}\n", STANDARD.encode(key))).as_bytes())?;
+                made.sync_all()?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.into()),
+        }
+        Self::read(file)
+    }
+
+    /// Puts a key at the head of the file: from now on it seals, and the others still open. The file is replaced as a whole.
+    pub fn rotate(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
+        let known = Zeroizing::new(std::fs::read_to_string(file)?);
+        Self::parse(&known)?;
+        let text = Zeroizing::new(format!("{}\n{}", STANDARD.encode(key), known.as_str()));
+        let beside = file.with_extension("new");
+        let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        made.write_all(text.as_bytes())?;
+        made.sync_all()?;
+        std::fs::rename(&beside, file)?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, KeyFileError> {
+        let mut keys = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let octets = STANDARD.decode(line).map(Zeroizing::new).map_err(|_| KeyFileError::Line(number + 1))?;
+            let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| KeyFileError::Line(number + 1))?;
+            let mut name = [0; NAME];
+            name.copy_from_slice(&Sha256::digest(&*octets)[..NAME]);
+            keys.push(Key { name, key: LessSafeKey::new(key) });
+        }
+        if keys.is_empty() { Err(KeyFileError::Empty) } else { Ok(Self(keys)) }
+    }
+
+    /// Encrypts a text for one client: for no other it can be opened.
+    pub fn seal(&self, client_id: &str, text: &Secret, nonce: RandomNonce) -> Result<Sealed, NotOpened> {
+        let Key { name, key } = self.0.first().ok_or(NotOpened)?;
+        let mut sealed = Vec::with_capacity(1 + NAME + NONCE_LEN + text.expose().len() + AES_256_GCM.tag_len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(name);
+        sealed.extend_from_slice(&nonce);
+        let mut octets = text.expose().as_bytes().to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotOpened)?;
+        sealed.extend_from_slice(&octets);
+        Ok(Sealed(sealed))
+    }
+
+    /// Decrypts it.
+    pub fn open(&self, client_id: &str, sealed: &Sealed) -> Result<Secret, NotOpened> {
+        let (head, octets) = sealed.0.split_at_checked(1 + NAME + NONCE_LEN).ok_or(NotOpened)?;
+        let (name, nonce) =
+            head.strip_prefix(&[VERSION]).and_then(|head| head.split_at_checked(NAME)).ok_or(NotOpened)?;
+        let key = self.0.iter().find(|key| key.name == name).ok_or(NotOpened)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotOpened)?;
+        let mut octets = Zeroizing::new(octets.to_vec());
+        let opened = key.key.open_in_place(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotOpened)?;
+        std::str::from_utf8(opened).map(Secret::new).map_err(|_| NotOpened)
+    }
+
+    /// What the current key is called in the boxes it sealed.
+    pub fn current_name(&self) -> String {
+        let name = self.0.first().map(|key| key.name).unwrap_or_default();
+        name.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// Whether it was sealed with the current key.
+    pub fn is_current(&self, sealed: &Sealed) -> bool {
+        self.0.first().is_some_and(|key| sealed.0.get(1..=NAME) == Some(&key.name))
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text() -> Secret {
+        Secret::new("the server's token")
+    }
+
+    #[test]
+    fn what_was_sealed_for_a_client_opens_for_it_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Keys::read_or_make(&directory.path().join("deeper/key"), &[7; 32]).unwrap();
+        let sealed = keys.seal("c1", &text(), [1; 12]).unwrap();
+        assert_eq!(keys.open("c1", &sealed), Ok(text()));
+        assert_eq!(keys.open("c2", &sealed), Err(NotOpened));
+        assert!(!String::from_utf8_lossy(&sealed.0).contains("server"));
+        for octet in 0..sealed.0.len() {
+            let mut changed = sealed.clone();
+            changed.0[octet] ^= 1;
+            assert_eq!(keys.open("c1", &changed), Err(NotOpened), "octet {octet}");
+        }
+        assert_eq!(keys.open("c1", &Sealed(sealed.0[..10].to_vec())), Err(NotOpened));
+    }
+
+    #[test]
+    fn a_rotated_key_still_opens_what_it_sealed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        let before = Keys::read_or_make(&file, &[7; 32]).unwrap();
+        let old = before.seal("c1", &text(), [1; 12]).unwrap();
+        let keys = Keys::rotate(&file, &[8; 32]).unwrap();
+        let new = keys.seal("c1", &text(), [2; 12]).unwrap();
+        assert_eq!((keys.open("c1", &old), keys.open("c1", &new)), (Ok(text()), Ok(text())));
+        assert_eq!((keys.is_current(&old), keys.is_current(&new)), (false, true));
+        assert_eq!(before.open("c1", &new), Err(NotOpened));
+        let read = Keys::read_or_make(&file, &[9; 32]).unwrap();
+        assert_eq!(read.open("c1", &new), Ok(text()));
+    }
+
+    #[test]
+    fn a_key_file_is_its_owners_alone_and_says_what_is_wrong_with_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        Keys::read_or_make(&file, &[7; 32]).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "# the keys\n\nAAAA\n").unwrap();
+        assert!(matches!(Keys::read(&file), Err(KeyFileError::Line(3))));
+        std::fs::write(&file, "# none\n").unwrap();
+        assert!(matches!(Keys::rotate(&file, &[8; 32]), Err(KeyFileError::Empty)));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "# none\n");
+    }
+}

@@ -1,0 +1,430 @@
+//! The composition root: puts the parts together, starts them, reloads them, stops them.
+
+mod audit;
+mod compose;
+mod examination;
+mod reload;
+mod start_error;
+mod upkeep;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::{Admin, Health, InForce, Phase, Reload, Subject};
+use crate::anomaly::{self, Watcher};
+use crate::audit::{Actor, Event, Keeper, Kind, Recorder, Subject as Recorded};
+use crate::authorization_server::client_endpoints::AdvertisedEndpoints;
+use crate::authorization_server::paths::ClosedPaths;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config};
+use crate::fetch::FetchClient;
+use crate::intake::{Intake, Tools};
+use crate::proxy::{ConnectionCounters, FileEnd, Proxy};
+use crate::store::Store;
+use crate::store::sql::SqlStore;
+use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, ReloadResult, ThrottleCounts};
+use crate::telemetry::{self, Exposition};
+use crate::throttle::{Standing, Throttle};
+
+pub use audit::{beginning, signing_keys};
+pub use compose::software_statements;
+pub use examination::examination;
+pub use start_error::StartError;
+
+use compose::Kept;
+use reload::Reasons;
+
+/// How often the server's metadata are asked for until they were seen once.
+const CONFIRM_EVERY: Duration = Duration::from_secs(15);
+
+/// How long what runs beside the proxy may take to end after it: somebody's half a request to the admin listener, a call for metadata.
+const END_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long the record of the end may take: a write that the store gives up, and a slow disk of an export.
+const RECORD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with telemetry, signals and reload.
+pub fn serve(config: Config) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let telemetry = telemetry::init(&config.settings.telemetry)?;
+        let store = Arc::new(SqlStore::open(&config.settings.store).await?);
+        let gateway = Gateway::start(config, store.clone()).await?.exposing(telemetry.exposition());
+        // The admin listener first: whoever waits for the last line knows all addresses, also those that port 0 became.
+        if let Some(address) = gateway.admin_address() {
+            tracing::info!(%address, "admin listening");
+        }
+        for address in gateway.addresses() {
+            tracing::info!(%address, "listening");
+        }
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            wait_for_stop().await;
+            tracing::info!("stopping: no new connections, requests in flight finish");
+            let _ = stop.send(true);
+        });
+        gateway.run(stopped).await;
+        store.close().await;
+        telemetry.shutdown().await;
+        Ok(())
+    })
+}
+
+/// The gateway, its ports taken.
+pub struct Gateway {
+    config: Config,
+    proxy: Arc<Proxy>,
+    intake: Arc<Intake>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    closed_paths: ClosedPaths,
+    advertised_endpoints: AdvertisedEndpoints,
+    health: Arc<Health>,
+    admin: Option<Admin>,
+    admin_in_force: Arc<ArcSwap<InForce>>,
+    exposition: Exposition,
+    /// None: it is at work.
+    keeper: Option<Keeper>,
+    watcher: Option<Watcher>,
+}
+
+impl Gateway {
+    /// Reads every file and takes every port; serves nothing before [`Gateway::run`].
+    pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock).await?;
+        Self::assemble(config, store, (recorder, Some(keeper))).await
+    }
+
+    /// As [`Gateway::start`], and records nothing of what happens: what the audit log costs is measured beside it. No configuration
+    /// selects it.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::assemble(config, store, (Recorder::silent(), None)).await
+    }
+
+    async fn assemble(
+        config: Config,
+        store: Arc<dyn Store>,
+        (recorder, keeper): (Recorder, Option<Keeper>),
+    ) -> Result<Self, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!(place = warning.place, hint = warning.hint, "configuration: {}", warning.reason);
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (closed_paths, advertised_endpoints) = (ClosedPaths::default(), AdvertisedEndpoints::default());
+        let settings = &config.settings.throttle;
+        let throttle = Throttle::new(settings, compose::throttle_files(settings)?)?;
+        let parts = compose::parts(
+            &config,
+            Kept { clock: &clock, closed_paths: &closed_paths, advertised_endpoints: &advertised_endpoints, throttle },
+        )?;
+        let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
+        let tools = Tools::new(store.clone(), clock.clone(), randomness).recording(recorder).watched_by(watch);
+        let intake = Arc::new(Intake::new(parts.rulebook, tools));
+        let proxy = Arc::new(Proxy::new(parts.proxy, intake.clone()).map_err(StartError::Proxy)?);
+        let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?).await?;
+        let (admin_in_force, admin) = (admin.in_force(), Some(admin));
+        let (health, exposition) = (Arc::default(), Exposition::default());
+        let watcher = Some(watcher);
+        Ok(Self {
+            config,
+            proxy,
+            intake,
+            store,
+            clock,
+            closed_paths,
+            advertised_endpoints,
+            health,
+            admin,
+            admin_in_force,
+            exposition,
+            keeper,
+            watcher,
+        })
+    }
+
+    /// Shows these metrics on the admin listener.
+    #[must_use]
+    pub fn exposing(self, exposition: Exposition) -> Self {
+        Self { exposition, ..self }
+    }
+
+    /// The addresses listened on, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.proxy.local_addrs()
+    }
+
+    /// The address of the admin listener.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(Admin::address)
+    }
+
+    /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until that is done: whoever
+    /// waits for the end looks there.
+    pub async fn run(mut self, stopped: watch::Receiver<bool>) {
+        telemetry::metrics().observe_connections(connection_counts(self.proxy.counters()));
+        telemetry::metrics().observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
+        let intake = self.intake.clone();
+        telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));
+        let (all_done, is_all_done) = watch::channel(false);
+        let keeping = self.keeper.take().map(|keeper| tokio::spawn(keeper.keep(self.clock.clone(), is_all_done)));
+        upkeep::tell_at_start(&*self.store, &*self.clock, &self.intake).await;
+        let mut beside = tokio::task::JoinSet::new();
+        let (drained, is_drained) = watch::channel(false);
+        if let Some(admin) = self.admin.take() {
+            let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
+            beside.spawn(admin.serve(Subject { metrics, health, intake: self.intake.clone() }, is_drained));
+        }
+        beside.spawn(confirm_discovery(self.intake.clone(), stopped.clone()));
+        let (store, clock, intake) = (self.store.clone(), self.clock.clone(), self.intake.clone());
+        let until = stopped.clone();
+        beside.spawn(async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
+        let (settling, until) = (self.intake.clone(), stopped.clone());
+        beside.spawn(async move { upkeep::settle(&settling, until).await });
+        let (expiring, until) = (self.intake.clone(), stopped.clone());
+        beside.spawn(async move { upkeep::expire(&expiring, until).await });
+        if let Some(watcher) = self.watcher.take() {
+            let (store, until) = (self.store.clone(), stopped.clone());
+            beside.spawn(async move { upkeep::watch(watcher, &*store, until).await });
+        }
+        // Until the last request is answered: it may have been a use.
+        let (uses, until) = (self.intake.clone(), drained.subscribe());
+        beside.spawn(async move { uses.keep_uses(until).await });
+        let proxy = self.proxy.clone();
+        let health = self.health.clone();
+        let reloading = tokio::spawn(self.reload_when_needed());
+        health.enter(Phase::Serving);
+        let mut draining = stopped.clone();
+        let at_end = health.clone();
+        beside.spawn(async move {
+            let _ = draining.wait_for(|stopped| *stopped).await;
+            at_end.enter(Phase::Draining);
+        });
+        proxy.run(stopped).await;
+        reloading.abort();
+        let _ = drained.send(true);
+        let _ = tokio::time::timeout(END_DEADLINE, beside.join_all()).await;
+        // Last: it records the end.
+        let _ = all_done.send(true);
+        if let Some(keeping) = keeping {
+            let _ = tokio::time::timeout(RECORD_DEADLINE, keeping).await;
+        }
+    }
+
+    async fn reload_when_needed(mut self) {
+        let mut reasons = match Reasons::watching(&self.config) {
+            Ok(reasons) => reasons,
+            Err(error) => return tracing::error!(%error, "the configuration will not be reloaded"),
+        };
+        loop {
+            reasons.next().await;
+            let (recorder, key) = (self.intake.tools().audit.clone(), self.intake.current_key());
+            match self.reload() {
+                Ok(()) => {
+                    let loaded = audit::configuration(Kind::ConfigurationLoaded, &self.config.file);
+                    audit::tell(&recorder, loaded, self.clock.now()).await;
+                    let current = self.intake.current_key();
+                    if current != key {
+                        let rotated = Event::new(Kind::KeyRotated, Actor::Gateway).about(Recorded::Key(current));
+                        audit::tell(&recorder, rotated, self.clock.now()).await;
+                    }
+                    reasons.watch(&self.config);
+                    telemetry::metrics().reloaded(ReloadResult::Applied);
+                    self.health.reloaded(Reload::Applied);
+                    tracing::info!(file = %self.config.file.display(), "configuration reloaded");
+                }
+                Err(problem) => {
+                    let refused = audit::configuration(Kind::ConfigurationRefused, &self.config.file);
+                    audit::tell(&recorder, refused, self.clock.now()).await;
+                    telemetry::metrics().reloaded(ReloadResult::Refused);
+                    self.health.reloaded(Reload::Refused);
+                    tracing::error!(problem, "configuration NOT reloaded: the old one stays in force");
+                }
+            }
+        }
+    }
+
+    /// Everything is made and checked before anything is put in force.
+    fn reload(&mut self) -> Result<(), String> {
+        let config = config::load(&self.config.file).map_err(|problems| problems.to_string())?;
+        let settings = &config.settings.throttle;
+        let files = compose::throttle_files(settings).map_err(|error| error.to_string())?;
+        let throttle = self.intake.throttle_reloaded(settings, files).map_err(|error| error.to_string())?;
+        let (closed_paths, advertised_endpoints) = (&self.closed_paths, &self.advertised_endpoints);
+        let kept = Kept { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
+        let parts = compose::parts(&config, kept).map_err(|error| error.to_string())?;
+        let admin = admin_in_force(&config).map_err(|error| error.to_string())?;
+        self.proxy.reload(parts.proxy).map_err(|problems| StartError::Proxy(problems).to_string())?;
+        self.intake.replace(parts.rulebook);
+        self.admin_in_force.store(Arc::new(admin));
+        self.config = config;
+        Ok(())
+    }
+}
+
+/// Who may call the admin API, and what they may make there.
+fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
+    let client = FetchClient::new(&config.settings.fetch)?;
+    let issued_tokens = &config.settings.initial_access_tokens.issued;
+    Ok(InForce::new(&config.settings.admin, &config.profiles, issued_tokens, client)?)
+}
+
+/// The connections of all listeners together.
+fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> ConnectionCounts {
+    move || {
+        let sum = |read: fn(&ConnectionCounters) -> &AtomicU64| {
+            listeners.iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
+        };
+        ConnectionCounts {
+            accepted: sum(|counters| &counters.accepted),
+            open: sum(|counters| &counters.open),
+            handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
+            handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),
+            handshakes_failed: sum(|counters| &counters.handshakes_failed),
+        }
+    }
+}
+
+/// How long the files of the listeners' TLS are still good.
+fn file_expiry(proxy: Arc<Proxy>, clock: Arc<dyn Clock>) -> impl Fn() -> Vec<FileExpiry> {
+    move || {
+        let now = clock.now();
+        let expiry = |end: FileEnd| FileExpiry {
+            file: end.file.display().to_string(),
+            kind: end.kind.as_str(),
+            seconds_left: end.seconds_left(now),
+        };
+        proxy.file_ends().into_iter().map(expiry).collect()
+    }
+}
+
+fn throttle_counts(standing: Standing) -> ThrottleCounts {
+    let Standing { is_reachable, uncounted, forgotten } = standing;
+    ThrottleCounts { reachable: u64::from(is_reachable), uncounted, forgotten }
+}
+
+/// Asks for the server's metadata once, so that another registration endpoint is found before somebody uses it.
+async fn confirm_discovery(intake: Arc<Intake>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if intake.confirm_discovery().await {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CONFIRM_EVERY) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
+async fn wait_for_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Fills octets with what nobody can guess. A system without randomness must not serve.
+#[allow(clippy::expect_used, reason = "nothing can be done without randomness")]
+pub fn randomness(octets: &mut [u8]) {
+    getrandom::fill(octets).expect("the system has randomness");
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    /// A server behind the gateway that answers `/slow` when it is told to, and nothing else.
+    struct Behind {
+        address: SocketAddr,
+        arrived: Arc<Notify>,
+        go_on: Arc<Notify>,
+    }
+
+    impl Behind {
+        async fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+            let slow = {
+                let (arrived, go_on) = (arrived.clone(), go_on.clone());
+                async move || {
+                    arrived.notify_one();
+                    go_on.notified().await;
+                    "done"
+                }
+            };
+            let router = axum::Router::new().route("/slow", axum::routing::get(slow));
+            tokio::spawn(axum::serve(listener, router).into_future());
+            Self { address, arrived, go_on }
+        }
+    }
+
+    async fn gateway_before(behind: SocketAddr, directory: &std::path::Path) -> Gateway {
+        let yaml = format!(
+            "public_url: http://127.0.0.1:1\n\
+             listeners: [{{ address: 127.0.0.1:0 }}]\n\
+             authorization_server: {{ kind: rfc7591, issuer: \"http://{behind}\", url: \"http://{behind}\",\n\
+             \x20 registration_path: /register, credential: none }}\n\
+             store: {{ url: \"sqlite://gateway.db\" }}\n\
+             admin: {{ listen: 127.0.0.1:0 }}\n\
+             profiles: [{{ name: mcp, preset: mcp, match: {{}} }}]\n"
+        );
+        let file = directory.join("gateway.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        Gateway::start(config, Arc::new(MemoryStore::default())).await.unwrap().exposing(Exposition::default())
+    }
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn the_admin_listener_answers_until_the_last_request_is_answered_and_holds_nothing_up() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let behind = Behind::start().await;
+        let directory = tempfile::tempdir().unwrap();
+        let gateway = gateway_before(behind.address, directory.path()).await;
+        let (address, admin) = (gateway.addresses()[0], gateway.admin_address().unwrap());
+        let health = gateway.health.clone();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(gateway.run(stopped));
+
+        let in_flight = tokio::spawn(async move { get(address, "/slow").await });
+        behind.arrived.notified().await;
+        assert!(get(admin, "/readyz").await.starts_with("HTTP/1.1 200"));
+        // Somebody who never finishes a request.
+        let mut lingering = TcpStream::connect(admin).await.unwrap();
+        lingering.write_all(b"GET /met").await.unwrap();
+
+        stop.send(true).unwrap();
+        while health.phase() != Phase::Draining {
+            tokio::task::yield_now().await;
+        }
+        assert!(get(admin, "/readyz").await.starts_with("HTTP/1.1 503"));
+        assert!(get(admin, "/metrics").await.starts_with("HTTP/1.1 200"));
+        behind.go_on.notify_one();
+        assert!(in_flight.await.unwrap().starts_with("HTTP/1.1 200"));
+        tokio::time::timeout(Duration::from_secs(60), running).await.expect("the gateway stops").unwrap();
+        assert!(TcpStream::connect(admin).await.is_err());
+    }
+}

@@ -1,0 +1,64 @@
+//! The audit log of this process: begun before anything is served, ended after everything else.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{StartError, randomness};
+use crate::audit::recorder::Beginning;
+use crate::audit::{Actor, AuditSettings, Event, Keeper, Kind, Recorder, SigningKeys, Subject};
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::store::{RecordHash, Store, WriterId};
+
+/// The keys that sign heads; none where none are configured.
+pub fn signing_keys(settings: &AuditSettings) -> Result<Option<Arc<SigningKeys>>, StartError> {
+    let Some(file) = &settings.signing_key_file else { return Ok(None) };
+    let read = SigningKeys::read(file).map(Arc::new).map(Some);
+    read.map_err(|error| StartError::AuditKey { file: file.clone(), error })
+}
+
+/// What the chain of a process begins with that was started by this command.
+pub fn beginning(settings: &AuditSettings, command: &'static str, now: Timestamp) -> Result<Beginning, StartError> {
+    let mut name = [0; 16];
+    randomness(&mut name);
+    let writer = WriterId(name.iter().map(|octet| format!("{octet:02x}")).collect());
+    Ok(Beginning { writer, keys: signing_keys(settings)?, command, now })
+}
+
+/// Begins the chain of the gateway, with the configuration it was started with.
+pub(super) async fn begin(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: &dyn Clock,
+) -> Result<(Recorder, Keeper), StartError> {
+    let settings = &config.settings.audit;
+    let now = clock.now();
+    let beginning = beginning(settings, "serve", now)?;
+    if beginning.keys.is_none() {
+        tracing::warn!(
+            "the audit log is not signed: who can write to the store can write another one; \
+             set audit.signing_key_file, and make it with `dcr-gateway keys audit`"
+        );
+    }
+    let (recorder, keeper) = Recorder::begin(store, settings, beginning).await?;
+    recorder.record(configuration(Kind::ConfigurationLoaded, &config.file), now).await?;
+    Ok((recorder, keeper))
+}
+
+/// What became of a configuration, named by what its file holds now.
+pub(super) fn configuration(kind: Kind, file: &Path) -> Event {
+    let event = Event::new(kind, Actor::Gateway);
+    match std::fs::read(file) {
+        Ok(octets) => event.about(Subject::Configuration(RecordHash(Sha256::digest(octets).into()).to_string())),
+        Err(_) => event,
+    }
+}
+
+/// What a reload came to. The gateway goes on as it is, whether or not it could be recorded.
+pub(super) async fn tell(recorder: &Recorder, event: Event, now: Timestamp) {
+    if let Err(error) = recorder.record(event, now).await {
+        tracing::error!(%error, "an event is not on the audit log");
+    }
+}

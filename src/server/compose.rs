@@ -1,0 +1,265 @@
+//! Makes the parts that a reload replaces out of a checked configuration.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::StartError;
+use crate::authorization_server::client_endpoints::{AdvertisedEndpoints, ClientEndpoints};
+use crate::authorization_server::cognito::metadata::{self, Facade};
+use crate::authorization_server::cognito::{self, Cognito, Reach};
+use crate::authorization_server::credential::{AccessTokenSource, Credential, GatewayClient, TokenEndpoint};
+use crate::authorization_server::dialect::Dialect;
+use crate::authorization_server::discovery::Rewriting;
+use crate::authorization_server::endpoint::Endpoint;
+use crate::authorization_server::keycloak_admin::{AdminBase, KeycloakAdministration};
+use crate::authorization_server::paths::{ClosedPaths, DiscoveryForm};
+use crate::authorization_server::settings::{ClientCredentialsSettings, CredentialSettings, Kind};
+use crate::authorization_server::transport::{Limits, Transport};
+use crate::authorization_server::{Administration, Registrar};
+use crate::clock::Clock;
+use crate::config::{Config, read_secret};
+use crate::fetch::FetchClient;
+use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
+use crate::proxy::{ProxySettings, Upstream, UpstreamSettings};
+use crate::registrant::initial_access_token::{Introspector, Verifiers};
+use crate::registrant::software_statement::StatementIssuers;
+use crate::sealing::Keys;
+use crate::secret::Secret;
+use crate::store::settings::{StoreSettings, StoreUrl};
+use crate::throttle::settings::ThrottleSettings;
+use crate::throttle::{Throttle, ThrottleFiles};
+
+/// The largest answer of the authorization server that is read, in bytes: a registration or a discovery document.
+pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// How long requests may go on after the shutdown has begun.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// What a reload replaces.
+pub struct Parts {
+    /// What requests are judged by.
+    pub rulebook: Rulebook,
+    /// What the proxy needs.
+    pub proxy: ProxySettings,
+}
+
+/// What outlives a reload.
+pub struct Kept<'a> {
+    /// The counts of attempts, under the new ceilings.
+    pub throttle: Throttle,
+    /// The time.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Registration endpoints found open beside the configured one.
+    pub closed_paths: &'a ClosedPaths,
+    /// Endpoints of clients that the server's metadata were seen to name.
+    pub advertised_endpoints: &'a AdvertisedEndpoints,
+}
+
+/// Makes the parts; reads the secrets and the CA files the configuration names.
+pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
+    let server = &config.settings.authorization_server;
+    let upstream = Arc::new(Upstream::new(&UpstreamSettings {
+        url: server.url.clone(),
+        public_url: name_of_the_server(config),
+        trust: server.trust.clone(),
+    })?);
+    // A user pool's domain has its endpoints where every pool has them, however clients are registered there.
+    let kind = if server.cognito.is_some() { Kind::Cognito } else { server.kind };
+    let clients = ClientEndpoints::new(kind, &config.issuer_path, &server.client_endpoints);
+    let clients = clients.with_advertised(kept.advertised_endpoints.clone());
+    let paths = config.paths.clone().with_closed(kept.closed_paths.clone()).with_clients(clients);
+    let cognito = pool(config)?;
+    let beside = if cognito.is_some() { cognito::BESIDE } else { Duration::ZERO };
+    let limits = Limits { total: server.timeout.0 + beside, response_bytes: LARGEST_ANSWER };
+    let transport: Arc<dyn Transport> = upstream.clone();
+    let registrar: Arc<dyn Registrar> = match &cognito {
+        Some(cognito) => cognito.clone(),
+        None => Arc::new(Endpoint {
+            transport: transport.clone(),
+            path: paths.registration_path().to_owned(),
+            dialect: Dialect::of(server),
+            credential: credential(config, kept.clock)?,
+            limits,
+        }),
+    };
+    let endpoint_on = |base: &str| format!("{base}{}", paths.registration_path());
+    let rewriting = Rewriting {
+        issuer: server.issuer.clone(),
+        registration_endpoint: endpoint_on(&config.public_url),
+        mtls_registration_endpoint: config.mtls_url.as_deref().map(endpoint_on),
+        registration_path: paths.registration_path().to_owned(),
+        client_id_metadata_documents: config.settings.client_id_metadata_documents,
+    };
+    let mut profile_limits = HashMap::new();
+    for profile in &config.profiles {
+        if let Some(limits) = profile.limits() {
+            profile_limits.insert(profile.name().to_owned(), ProfileLimits::new(profile.name(), &limits)?);
+        }
+    }
+    let rulebook = Rulebook {
+        profiles: config.profiles.clone(),
+        profile_limits,
+        throttle: kept.throttle,
+        initial_access_tokens: initial_access_tokens(config)?,
+        software_statements: software_statements(config)?,
+        cors: config.settings.cors.clone(),
+        rewriting,
+        closed_paths: kept.closed_paths.clone(),
+        advertised_endpoints: kept.advertised_endpoints.clone(),
+        when_record_unavailable: server.client_endpoints.when_unavailable,
+        own_metadata: own_metadata(config),
+        sees_uses: server.shows_uses(),
+        issuer_path: config.issuer_path.clone(),
+        transport,
+        limits,
+        kind: server.kind,
+        registrar,
+        keys: Arc::new(keys(&config.settings.store)?),
+        management: config.settings.management,
+        administration: match cognito {
+            Some(cognito) => Some(cognito),
+            None => administration(config, upstream.clone(), limits, kept.clock)?
+                .map(|administration| -> Arc<dyn Administration> { Arc::new(administration) }),
+        },
+    };
+    let proxy = ProxySettings {
+        listeners: config.settings.listeners.clone(),
+        upstream,
+        paths,
+        other_paths: server.other_paths,
+        client_id_metadata_documents: config.settings.client_id_metadata_documents,
+        drain: DRAIN,
+    };
+    Ok(Parts { rulebook, proxy })
+}
+
+/// What the server is told that it is called: what clients call it, but a user pool knows only its own domain.
+fn name_of_the_server(config: &Config) -> String {
+    let server = &config.settings.authorization_server;
+    if server.cognito.is_some() { server.url.clone() } else { config.public_url.clone() }
+}
+
+fn pool(config: &Config) -> Result<Option<Arc<Cognito>>, StartError> {
+    let server = &config.settings.authorization_server;
+    let Some(settings) = server.cognito.clone().filter(|_| server.kind == Kind::Cognito) else { return Ok(None) };
+    let trust = server.trust.as_deref().map(|file| {
+        std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
+    });
+    let reach = Reach { settings, timeout: server.timeout.0, trust: trust.transpose()?, credentials: None };
+    Ok(Some(Arc::new(Cognito::new(reach, Dialect::of(server)))))
+}
+
+fn own_metadata(config: &Config) -> Option<Map<String, Value>> {
+    let server = &config.settings.authorization_server;
+    let facade = Facade {
+        public_url: &config.public_url,
+        domain: &server.url,
+        registration_path: config.paths.registration_path(),
+        mtls_url: config.mtls_url.as_deref(),
+        settings: server.cognito.as_ref()?,
+    };
+    Some(metadata::document(&facade))
+}
+
+/// Replicas must have the same keys, so only for a store that cannot be shared are they made.
+fn keys(store: &StoreSettings) -> Result<Keys, StartError> {
+    let file = &store.encryption_key_file.0;
+    let read = match &store.url {
+        StoreUrl::Sqlite(_) => {
+            let mut key = Zeroizing::new([0; 32]);
+            super::randomness(&mut *key);
+            Keys::read_or_make(file, &key)
+        }
+        StoreUrl::Postgres(_) => Keys::read(file),
+    };
+    read.map_err(|error| StartError::Keys { file: file.clone(), error })
+}
+
+/// Reads the files the `throttle` section names.
+pub fn throttle_files(settings: &ThrottleSettings) -> Result<ThrottleFiles, StartError> {
+    let password = settings.password_file.as_deref().map(secret).transpose()?;
+    let trust = settings.trust.as_deref().map(|file| {
+        std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
+    });
+    Ok(ThrottleFiles { password, trust: trust.transpose()? })
+}
+
+/// Whose software statements count.
+pub fn software_statements(config: &Config) -> Result<StatementIssuers, StartError> {
+    let client = FetchClient::new(&config.settings.fetch)?;
+    StatementIssuers::new(&config.settings.software_statements, &client).map_err(StartError::SoftwareStatements)
+}
+
+fn initial_access_tokens(config: &Config) -> Result<InitialAccessTokens, StartError> {
+    if matches!(config.settings.authorization_server.credential, CredentialSettings::Forward) {
+        return Ok(InitialAccessTokens::Forwarded);
+    }
+    let settings = &config.settings.initial_access_tokens;
+    let client = FetchClient::new(&config.settings.fetch)?;
+    let introspection = match &settings.introspection {
+        Some(settings) => {
+            let secret = secret(&settings.client_secret_file)?;
+            Some(Introspector::new(settings, &secret, client.clone()).map_err(StartError::Introspection)?)
+        }
+        None => None,
+    };
+    let verifiers = Verifiers::new(settings, &client, introspection)?;
+    Ok(InitialAccessTokens::Verified(Box::new(verifiers)))
+}
+
+fn secret(file: &Path) -> Result<Secret, StartError> {
+    read_secret(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+}
+
+fn credential(config: &Config, clock: &Arc<dyn Clock>) -> Result<Credential, StartError> {
+    Ok(match &config.settings.authorization_server.credential {
+        CredentialSettings::None => Credential::None,
+        CredentialSettings::Forward => Credential::Forward,
+        CredentialSettings::BearerTokenFile(file) => Credential::Bearer(secret(file)?),
+        CredentialSettings::ClientCredentials(settings) => {
+            Credential::ClientCredentials(access_tokens(config, settings, clock)?)
+        }
+    })
+}
+
+fn access_tokens(
+    config: &Config,
+    settings: &ClientCredentialsSettings,
+    clock: &Arc<dyn Clock>,
+) -> Result<AccessTokenSource, StartError> {
+    let client = GatewayClient {
+        id: settings.client_id.clone(),
+        secret: secret(&settings.client_secret_file)?,
+        scope: settings.scope.clone(),
+    };
+    let endpoint = match &settings.token_path {
+        Some(path) => TokenEndpoint::Path(path.clone()),
+        None => TokenEndpoint::DiscoveredAt(
+            DiscoveryForm::ALL.into_iter().map(|form| form.path(&config.issuer_path)).collect(),
+        ),
+    };
+    Ok(AccessTokenSource::new(client, endpoint, clock.clone()))
+}
+
+pub(super) fn administration(
+    config: &Config,
+    transport: Arc<dyn Transport>,
+    limits: Limits,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<KeycloakAdministration>, StartError> {
+    let registration_path = config.paths.registration_path();
+    let client = config.settings.authorization_server.administrator();
+    let (Some(client), Some(base)) = (client, AdminBase::beside(registration_path)) else { return Ok(None) };
+    Ok(Some(KeycloakAdministration {
+        transport,
+        base,
+        registration_path: registration_path.to_owned(),
+        credential: access_tokens(config, client, clock)?,
+        limits,
+    }))
+}

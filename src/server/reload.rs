@@ -1,0 +1,102 @@
+//! When to read the configuration again: at SIGHUP, or when it or a file that it names has changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::authorization_server::settings::CredentialSettings;
+use crate::config::Config;
+
+/// How often the files are looked at. Looking works on every file system, and for files that are replaced by a changed link,
+/// as Kubernetes does.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Waits for reasons to reload.
+pub struct Reasons {
+    hangup: Signal,
+    files: Vec<PathBuf>,
+    seen: Vec<Fingerprint>,
+}
+
+/// What changes when a file does; none: it cannot be read.
+type Fingerprint = Option<(SystemTime, u64)>;
+
+impl Reasons {
+    /// Watches what `config` names.
+    pub fn watching(config: &Config) -> std::io::Result<Self> {
+        let files = files_of(config);
+        Ok(Self { hangup: signal(SignalKind::hangup())?, seen: fingerprints(&files), files })
+    }
+
+    /// Watches what `config` names instead.
+    pub fn watch(&mut self, config: &Config) {
+        self.files = files_of(config);
+        self.seen = fingerprints(&self.files);
+    }
+
+    /// Returns when there is a reason.
+    pub async fn next(&mut self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => break,
+                _ = looks.tick() => {
+                    let now = fingerprints(&self.files);
+                    if now != self.seen {
+                        self.seen = now;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fingerprints(files: &[PathBuf]) -> Vec<Fingerprint> {
+    files.iter().map(|file| fingerprint(file)).collect()
+}
+
+fn fingerprint(file: &Path) -> Fingerprint {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// The configuration and every file that it names and that a reload reads.
+fn files_of(config: &Config) -> Vec<PathBuf> {
+    let mut files = vec![config.file.clone()];
+    for listener in &config.settings.listeners {
+        if let Some(tls) = &listener.tls {
+            files.extend([tls.certificate.clone(), tls.private_key.clone()]);
+            files
+                .extend(tls.client_certificates.trust.iter().chain(&tls.client_certificates.revocation_lists).cloned());
+        }
+        if let Some(trust) = &listener.client_certificate_trust {
+            files.extend(trust.trust.iter().chain(&trust.revocation_lists).cloned());
+        }
+    }
+    let throttle = &config.settings.throttle;
+    files.extend(throttle.password_file.iter().chain(&throttle.trust).cloned());
+    for issuer in &config.settings.software_statements.issuers {
+        files.extend(issuer.jwks_file.iter().chain(&issuer.revoked).cloned());
+    }
+    let server = &config.settings.authorization_server;
+    files.extend(server.trust.clone());
+    match &server.credential {
+        CredentialSettings::BearerTokenFile(file) => files.push(file.clone()),
+        CredentialSettings::ClientCredentials(settings) => files.push(settings.client_secret_file.clone()),
+        CredentialSettings::None | CredentialSettings::Forward => {}
+    }
+    files.push(config.settings.store.encryption_key_file.0.clone());
+    if let Some(tls) = &config.settings.admin.tls {
+        files.extend([tls.certificate.clone(), tls.private_key.clone()]);
+    }
+    files.extend(config.settings.admin.sign_in.openid.iter().filter_map(|openid| openid.client_secret_file.clone()));
+    files.extend(server.administrator().map(|client| client.client_secret_file.clone()));
+    files.extend(config.settings.fetch.trust.iter().cloned());
+    let tokens = &config.settings.initial_access_tokens;
+    files.extend(tokens.jwt.iter().filter_map(|issuer| issuer.jwks_file.clone()));
+    files.extend(tokens.introspection.iter().map(|introspection| introspection.client_secret_file.clone()));
+    files
+}

@@ -1,0 +1,235 @@
+//! The record of clients: one entry for each client that came through the gateway, and who may change it at this moment.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::page::Page;
+use super::registration::{MetadataDigest, RegistrantRecord, RegistrationId};
+use super::{StoreError, TokenHash};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Action, Approval, AtTheServer, Lifecycle, State};
+
+/// Something encrypted: the store cannot read it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// A client as it enters the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewClient {
+    /// The server's `client_id`.
+    pub client_id: String,
+    /// Its first state.
+    pub lifecycle: Lifecycle,
+    /// What was registered, in the server's terms; never a secret.
+    pub metadata: Map<String, Value>,
+    /// The hash of the gateway's registration access token; none: nobody may manage it.
+    pub access_token: Option<TokenHash>,
+    /// What the gateway needs to manage it at the server.
+    pub server_access: Option<Sealed>,
+    /// What becomes of one that is in the record already.
+    pub if_known: IfKnown,
+}
+
+/// What becomes of a client that is to enter the record and is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfKnown {
+    /// It is brought up to date: a server may answer a registration with a client that it has (RFC 7591 §3.2.1).
+    Update,
+    /// It stays as it is, and counts once.
+    Leave,
+}
+
+/// A client in the record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClientRecord {
+    /// The server's `client_id`.
+    pub client_id: String,
+    /// The registration that made it.
+    pub registration: RegistrationId,
+    /// The profile that admitted it.
+    pub profile: String,
+    /// Who asked.
+    pub registrant: RegistrantRecord,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When the record was changed last, in what its readers see.
+    pub updated_at: Timestamp,
+    /// Grows with every change that whoever reads the record sees.
+    pub version: i64,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// `client_name`, for people.
+    pub client_name: Option<String>,
+    /// The redirect URIs in the client's own terms.
+    pub redirect_uris: Vec<String>,
+    /// `scope` as asked for.
+    pub scope_requested: Option<String>,
+    /// `scope` in force, in the client's own terms.
+    pub scope_granted: String,
+    /// Asked for, not granted now, grantable by approval.
+    pub scope_withheld: String,
+    /// Granted by an approval, above what a registration gets.
+    pub scope_approved: String,
+    /// What was registered, in the server's terms; never a secret.
+    pub metadata: Map<String, Value>,
+    /// Others who ask for the same get this client.
+    #[serde(skip)]
+    pub digest: Option<MetadataDigest>,
+    /// The hash of the gateway's registration access token.
+    #[serde(skip)]
+    pub access_token: Option<TokenHash>,
+    /// What the gateway needs to manage it at the server.
+    #[serde(skip)]
+    pub server_access: Option<Sealed>,
+    /// A call about it was broken off, and the server's token is lost: only the server's administration can help.
+    pub unmanageable: bool,
+    /// When the server was last seen to have it.
+    pub confirmed_at: Timestamp,
+    /// When it was last seen to be used; none: never.
+    pub last_used_at: Option<Timestamp>,
+    /// The server does not have yet what the record says; none: it has.
+    pub unsettled: Option<Unsettled>,
+    /// The server has other members than the record, scopes among them: they go there as soon as the client may be used.
+    pub members_behind: bool,
+    /// Who approved it last, or granted it more.
+    pub approved: Option<Action>,
+    /// The first of two approvals, until there is the second.
+    pub first_approval: Option<Approval>,
+    /// The change its owner asked for and that waits for an approval: the members as they were admitted.
+    pub asked: Option<Map<String, Value>>,
+}
+
+impl ClientRecord {
+    /// When somebody must look at it next: to settle it, or because nobody approved it in time.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        due_at(&self.lifecycle, self.unsettled.as_ref())
+    }
+
+    /// What a client that was registered at `now` begins with: the server has enabled it, and the record may say otherwise.
+    pub(super) fn unsettled_at_first(lifecycle: &Lifecycle, now: Timestamp) -> Option<Unsettled> {
+        (lifecycle.at_the_server() != AtTheServer::Enabled).then(|| Unsettled::since(now))
+    }
+
+    /// From `now` on the server is to be brought to what the record says.
+    pub fn unsettle(&mut self, now: Timestamp) {
+        let since = self.unsettled.take().map_or(now, |unsettled| unsettled.since);
+        self.unsettled = Some(Unsettled { next_at: now, ..Unsettled::since(since) });
+    }
+}
+
+pub(super) fn due_at(lifecycle: &Lifecycle, unsettled: Option<&Unsettled>) -> Option<Timestamp> {
+    let ends = match lifecycle {
+        Lifecycle::Pending { until, .. } => Some(*until),
+        _ => None,
+    };
+    unsettled.map(|unsettled| unsettled.next_at).into_iter().chain(ends).min()
+}
+
+/// The record is ahead of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unsettled {
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is tried again.
+    pub next_at: Timestamp,
+    /// How often it was tried since the last decision.
+    pub attempts: u32,
+    /// Why it was not done the last time.
+    pub last_error: Option<String>,
+}
+
+impl Unsettled {
+    /// Not tried yet.
+    pub(super) const fn since(now: Timestamp) -> Self {
+        Self { since: now, next_at: now, attempts: 0, last_error: None }
+    }
+}
+
+impl ClientRecord {
+    /// Whether both say the same to whoever reads the record. What only the gateway needs (its access to the client, when the server
+    /// was last seen to have it) may differ: an operator has not seen another version because of it.
+    pub(super) fn reads_like(&self, other: &Self) -> bool {
+        self.lifecycle == other.lifecycle
+            && self.client_name == other.client_name
+            && self.redirect_uris == other.redirect_uris
+            && self.scope_requested == other.scope_requested
+            && self.scope_granted == other.scope_granted
+            && self.scope_withheld == other.scope_withheld
+            && self.scope_approved == other.scope_approved
+            && self.metadata == other.metadata
+            && self.unmanageable == other.unmanageable
+            && self.approved == other.approved
+            && self.first_approval == other.first_approval
+            && self.asked == other.asked
+    }
+}
+
+/// Which clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientFilter {
+    /// In this state.
+    pub state: Option<State>,
+    /// Of this profile.
+    pub profile: Option<String>,
+}
+
+/// Who is at work on a client, and until when nobody else may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Names this piece of work among all of all processes.
+    pub holder: String,
+    /// How long it lasts at most: longer than a call to the server can take.
+    pub lasts: Duration,
+}
+
+/// What [`Clients::take_turn`] answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnTaken {
+    /// Nobody else works on it until [`Clients::end_turn`], or until the turn's time is over.
+    Taken {
+        /// The client as it is now.
+        client: Box<ClientRecord>,
+        /// The turn before did not end: its process died, perhaps in the middle of a call.
+        interrupted: bool,
+    },
+    /// Somebody else is at work: ask again.
+    Busy,
+    /// There is no such client.
+    Unknown,
+}
+
+/// The record of clients.
+#[async_trait]
+pub trait Clients: Send + Sync {
+    /// The client of this id.
+    async fn client(&self, client_id: &str) -> Result<Option<ClientRecord>, StoreError>;
+    /// The client that others who ask for the same get, or are refused because of.
+    async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError>;
+    /// The client whose registration access token has this hash; the whole of it is compared in constant time.
+    async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError>;
+    /// The clients that fit, newest first.
+    async fn clients(&self, filter: &ClientFilter, page: &Page) -> Result<Vec<ClientRecord>, StoreError>;
+    /// How many there are, by profile and state.
+    async fn count_clients(&self) -> Result<Vec<(String, State, u64)>, StoreError>;
+    /// Begins a piece of work on a client: calls about one client are made one after the other, across all processes.
+    async fn take_turn(&self, client_id: &str, turn: &Turn, now: Timestamp) -> Result<TurnTaken, StoreError>;
+    /// Ends it, and writes what the client is now (its id, registration, profile, registrant and times of making and use stay).
+    /// It is another version where whoever reads the record sees a difference.
+    /// False when the turn was over already and another's: nothing was written.
+    async fn end_turn(&self, client: &ClientRecord, holder: &str, now: Timestamp) -> Result<bool, StoreError>;
+    /// Lets others have their turn, and tells the next holder that this one was interrupted.
+    async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// The clients that somebody must look at by `now` ([`ClientRecord::due_at`]), the longest due first, at most `limit`.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError>;
+    /// These clients were used, each at its moment and named once. The latest moment stays; an unknown client is nobody's.
+    async fn note_uses(&self, uses: &[(String, Timestamp)]) -> Result<(), StoreError>;
+}

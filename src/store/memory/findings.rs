@@ -1,0 +1,26 @@
+//! The record of findings in memory.
+
+use async_trait::async_trait;
+
+use super::super::{FindingFilter, FindingRecord, Findings, Page, StoreError};
+use super::{MemoryStore, failure};
+
+#[async_trait]
+impl Findings for MemoryStore {
+    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.findings.iter().any(|known| (known.at, &known.id) == (finding.at, &finding.id)) {
+            return Err(failure(format!("there is a finding {}", finding.id)));
+        }
+        state.findings.push(finding);
+        Ok(())
+    }
+
+    async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError> {
+        let state = self.state();
+        let fits =
+            |finding: &&FindingRecord| filter.detector.as_ref().is_none_or(|detector| finding.detector == *detector);
+        let fitting = state.findings.iter().filter(fits);
+        Ok(page.of(fitting.map(|finding| (finding.at, finding.id.as_str(), finding))))
+    }
+}

@@ -1,0 +1,49 @@
+//! What outlives a process: initial access tokens, the record of every registration and of every client, the audit log. Small traits named by
+//! intention; one contract test (`tests/store/`) runs on every implementation. Never holds a secret in clear.
+
+mod audit;
+mod client;
+mod finding;
+pub mod memory;
+mod page;
+mod quota;
+mod registration;
+pub mod settings;
+pub mod sql;
+mod token;
+mod uses;
+
+use async_trait::async_trait;
+
+pub use self::audit::{
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, SignedHead, WriterId,
+};
+pub use self::client::{ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnTaken, Unsettled};
+pub use self::finding::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings};
+pub use self::page::{Cursor, LARGEST_PAGE, Page};
+pub use self::quota::{PerPeriod, QuotaName, QuotaReached, Quotas};
+pub use self::registration::{
+    Beginning, Begun, Intent, MetadataDigest, Outcome, OutcomeName, PROCESS_DIED, RegistrantRecord, RegistrationFilter,
+    RegistrationId, RegistrationRecord, Registrations,
+};
+pub use self::token::{InitialAccessTokens, IssuedToken, TokenHash, TokenId, TokenUnusable, TokenUse};
+pub use self::uses::{Unused, Uses, Watch};
+use crate::clock::Timestamp;
+
+/// Everything the gateway asks of a store.
+#[async_trait]
+pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings {
+    /// Whether the store answers: for `/readyz`.
+    async fn ping(&self) -> Result<(), StoreError>;
+    /// To be called once, before a process serves from the store. Where the store knows that no other process does, all that a
+    /// dead one left behind is settled at once: its intents become `Unknown`, and are returned, the oldest first; its turns at
+    /// clients are broken off. Where it does not know, nothing is: age tells ([`Registrations::find_unfinished`]).
+    async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
+    /// Forgets what can no longer matter: the uses of tokens that have ended, the counts of periods long over, old findings.
+    async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;
+}
+
+/// The store did not do what it was asked. The cause is for the log, never for a client.
+#[derive(Debug, thiserror::Error)]
+#[error("the store failed: {0}")]
+pub struct StoreError(#[from] pub Box<dyn std::error::Error + Send + Sync>);

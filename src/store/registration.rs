@@ -1,0 +1,279 @@
+//! The record of registrations: the intent before a request leaves, its outcome before anybody is told.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::client::{ClientRecord, NewClient};
+use super::page::Page;
+use super::quota::{QuotaReached, Quotas};
+use super::token::{TokenUnusable, TokenUse};
+use crate::clock::Timestamp;
+use crate::lifecycle::State;
+
+/// Names one registration. 32 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RegistrationId(pub String);
+
+impl RegistrationId {
+    /// A name out of 16 random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+}
+
+/// SHA-256 over what makes two registrations of a public client one and the same: the metadata as sent, the profile, the verified registrant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MetadataDigest(pub [u8; 32]);
+
+/// Who asked, as far as it is written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegistrantRecord {
+    /// Whom quotas count it for: one text for each certificate, token, statement or address.
+    pub key: String,
+    /// The address it came from.
+    pub address: IpAddr,
+    /// Thumbprint of the verified client certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_thumbprint: Option<String>,
+    /// Its subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_subject: Option<String>,
+    /// The verified token: its label, or what its issuer calls its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_label: Option<String>,
+    /// Issuer of the verified software statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_issuer: Option<String>,
+    /// `software_id` of the verified software statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+}
+
+/// What is written before a request leaves for the authorization server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Intent {
+    /// Names the registration.
+    pub id: RegistrationId,
+    /// When.
+    pub at: Timestamp,
+    /// The profile that admitted it.
+    pub profile: String,
+    /// Digest of the profile's rules.
+    pub policy_version: String,
+    /// Who asked.
+    pub registrant: RegistrantRecord,
+    /// The use of a token that is reserved with this intent.
+    pub token: Option<TokenUse>,
+    /// `client_name`, for people.
+    pub client_name: Option<String>,
+    /// The admitted redirect URIs.
+    pub redirect_uris: Vec<String>,
+    /// `scope` as asked for; none when the request named none.
+    pub scope_requested: Option<String>,
+    /// `scope` as sent to the server.
+    pub scope_granted: String,
+    /// What was withheld.
+    pub scope_withheld: String,
+    /// Two intents with the same digest are for the same client; none: a client of its own.
+    #[serde(skip)]
+    pub digest: Option<MetadataDigest>,
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The server registered the client: the token's use is spent, the client is in the record.
+    Registered(Box<NewClient>),
+    /// Surely nothing was registered (no byte sent, or a 4xx): the token's use is given back, nothing is counted.
+    NotRegistered {
+        /// The stable name of the reason.
+        reason: String,
+    },
+    /// Nobody knows (a timeout, a 5xx, a broken connection): the token's use stays reserved.
+    Unknown {
+        /// The stable name of the reason.
+        reason: String,
+    },
+}
+
+/// What [`Registrations::begin`] answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// The intent is durable, the token's use reserved, the quotas counted.
+    Ready,
+    /// The same client is in the record, whatever its state. Is it pending or active, then the token's use is spent and the
+    /// registration written down as a repeated one; otherwise nothing was written.
+    Known(Box<ClientRecord>),
+    /// Somebody else is registering the same client at this moment: ask again. Nothing was written.
+    SameUnderWay,
+    /// The token cannot be used (any more): nothing was written.
+    TokenUnusable(TokenUnusable),
+    /// A quota is used up: nothing was written.
+    QuotaReached(QuotaReached),
+}
+
+/// An intent, what is counted for it, and how long another one of the same digest is waited for.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// What is written.
+    pub intent: Intent,
+    /// What it is counted against.
+    pub quotas: Quotas,
+    /// An intent of the same digest that is older than this is no longer under way: its process died.
+    pub under_way: Duration,
+}
+
+/// How a registration ended, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Outcome")]
+pub enum OutcomeName {
+    /// [`Outcome::Registered`]
+    Registered,
+    /// The same client was there already.
+    Repeated,
+    /// [`Outcome::NotRegistered`]
+    NotRegistered,
+    /// [`Outcome::Unknown`]
+    Unknown,
+}
+
+impl OutcomeName {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Registered, Self::Repeated, Self::NotRegistered, Self::Unknown];
+
+    /// As it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Repeated => "repeated",
+            Self::NotRegistered => "not_registered",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl std::str::FromStr for OutcomeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::as_str).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|name| name.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no outcome; there are: {}", known()))
+    }
+}
+
+impl Outcome {
+    /// Its name.
+    pub const fn name(&self) -> OutcomeName {
+        match self {
+            Self::Registered(_) => OutcomeName::Registered,
+            Self::NotRegistered { .. } => OutcomeName::NotRegistered,
+            Self::Unknown { .. } => OutcomeName::Unknown,
+        }
+    }
+
+    /// The client that came of it.
+    pub fn client_id(&self) -> Option<&str> {
+        match self {
+            Self::Registered(client) => Some(&client.client_id),
+            Self::NotRegistered { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// Why no client came of it.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Registered(_) => None,
+            Self::NotRegistered { reason } | Self::Unknown { reason } => Some(reason),
+        }
+    }
+}
+
+impl Begun {
+    /// The same client is known, and was handed out again.
+    pub(super) fn is_repeated(&self) -> bool {
+        matches!(self, Self::Known(client) if matches!(client.lifecycle.state(), State::Pending | State::Active))
+    }
+}
+
+/// A registration as it is in the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegistrationRecord {
+    /// What was written before the request left.
+    #[serde(flatten)]
+    pub intent: Intent,
+    /// How it ended; none while it is under way.
+    pub outcome: Option<OutcomeName>,
+    /// The client that came of it.
+    pub client_id: Option<String>,
+    /// Why none came of it.
+    pub reason: Option<String>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Who found out how, where it was unknown.
+    pub resolved_by: Option<String>,
+}
+
+/// Which registrations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistrationFilter {
+    /// With this outcome.
+    pub outcome: Option<OutcomeName>,
+    /// Of this profile.
+    pub profile: Option<String>,
+    /// That led to this client.
+    pub client_id: Option<String>,
+}
+
+/// The record of registrations.
+#[async_trait]
+pub trait Registrations: Send + Sync {
+    /// In one transaction, atomically against every other process: looks for the same client, reserves the use of the token,
+    /// counts the quotas, and writes the intent; or writes nothing. Everything is judged at `intent.at`. A token or an id that
+    /// cannot be (unknown; there already) is an error.
+    async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError>;
+    /// In one transaction: writes the outcome (and the client), settles the reserved use and the counts, exactly once.
+    ///
+    /// A known outcome is final: the same one again changes nothing (so a caller may repeat itself when it does not know whether
+    /// it was heard), another one is an error. Only `Unknown` can still become known, because knowledge only grows.
+    async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError>;
+    /// As [`Self::finish`], for an outcome that an operator found out: who did is written down with it.
+    async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// Turns every intent without an outcome that is at least `age` old into `Unknown` (a process died in between); returns
+    /// their names, the oldest first. Other processes may be at work: `age` must be longer than a registration can take.
+    async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
+    /// One registration.
+    async fn registration(&self, id: &RegistrationId) -> Result<Option<RegistrationRecord>, StoreError>;
+    /// The registrations that fit, newest first.
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page,
+    ) -> Result<Vec<RegistrationRecord>, StoreError>;
+}
+
+/// The reason of an outcome that [`Registrations::find_unfinished`] writes.
+pub const PROCESS_DIED: &str = "process_died";
+
+/// Why an outcome cannot be written: a mistake of the caller's.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(super) enum Finished {
+    #[error("was never begun")]
+    Never,
+    #[error("has another outcome already")]
+    Otherwise,
+}
+
+impl Finished {
+    pub(super) fn refuse(self, id: &RegistrationId) -> StoreError {
+        StoreError(format!("registration {} {self}", id.0).into())
+    }
+}

@@ -1,0 +1,189 @@
+//! Begins registrations, all of a group together: what the database knows about them is read, then each is judged in its turn,
+//! then what they came to is written. So a group costs few statements, however large it is.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{AnyConnection, Row as _};
+
+use super::quotas::{Counted, Counts};
+use super::rows::{Value, with_rows};
+use super::writer::Done;
+use super::{client_row, clients, tokens};
+use crate::clock::Timestamp;
+use crate::lifecycle::State;
+use crate::store::quota::Window;
+use crate::store::{
+    Beginning, Begun, ClientRecord, Intent, MetadataDigest, OutcomeName, RegistrantRecord, StoreError, TokenUse,
+};
+
+/// What each came to, in their order.
+pub(super) async fn begin(
+    connection: &mut AnyConnection,
+    beginnings: &[&Beginning],
+) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
+    let mut group = Group::read(connection, beginnings).await?;
+    let mut results = Vec::with_capacity(beginnings.len());
+    for beginning in beginnings {
+        results.push(group.judge(connection, beginning).await?.map(Done::Begun));
+    }
+    group.write(connection).await?;
+    Ok(results)
+}
+
+/// What is known about the registrations of a group, those judged before included, and what is to be written for them.
+struct Group {
+    clients: HashMap<MetadataDigest, ClientRecord>,
+    /// The newest intent without an outcome.
+    under_way: HashMap<MetadataDigest, Timestamp>,
+    counts: Counts,
+    intents: Vec<[Value; INTENT]>,
+}
+
+impl Group {
+    async fn read(connection: &mut AnyConnection, beginnings: &[&Beginning]) -> Result<Self, sqlx::Error> {
+        let digests: HashSet<_> = beginnings.iter().filter_map(|beginning| beginning.intent.digest).collect();
+        let clients = clients::by_digests(connection, &digests).await?;
+        let under_way = under_way(connection, &digests).await?;
+        let counts = Counts::read(connection, beginnings.iter().map(|beginning| counted(beginning))).await?;
+        Ok(Self { clients, under_way, counts, intents: Vec::new() })
+    }
+
+    async fn judge(
+        &mut self,
+        connection: &mut AnyConnection,
+        beginning: &Beginning,
+    ) -> Result<Result<Begun, StoreError>, sqlx::Error> {
+        let Beginning { intent, quotas, under_way } = beginning;
+        if let Some(reserved) = &intent.token {
+            match tokens::check(connection, reserved, intent.at).await? {
+                Ok(None) => {}
+                Ok(Some(unusable)) => return Ok(Ok(Begun::TokenUnusable(unusable))),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        if let Some(digest) = &intent.digest {
+            if let Some(known) = self.clients.get(digest) {
+                let known = Box::new(known.clone());
+                if matches!(known.lifecycle.state(), State::Pending | State::Active) {
+                    // The same client again: it spends a use of the token, and counts as no further client.
+                    self.admit(connection, intent, How::Repeated { client_id: &known.client_id }).await?;
+                }
+                return Ok(Ok(Begun::Known(known)));
+            }
+            if self.under_way.get(digest).is_some_and(|since| since.after(*under_way) > intent.at) {
+                return Ok(Ok(Begun::SameUnderWay));
+            }
+        }
+        let counted = counted(beginning);
+        if let Err(reached) = quotas.check(self.counts.used(counted), intent.at) {
+            return Ok(Ok(Begun::QuotaReached(reached)));
+        }
+        self.counts.count(counted);
+        if let Some(digest) = intent.digest {
+            let newest = self.under_way.entry(digest).or_insert(intent.at);
+            *newest = intent.at.max(*newest);
+        }
+        self.admit(connection, intent, How::Open(counted.windows)).await?;
+        Ok(Ok(Begun::Ready))
+    }
+
+    async fn admit(
+        &mut self,
+        connection: &mut AnyConnection,
+        intent: &Intent,
+        how: How<'_>,
+    ) -> Result<(), sqlx::Error> {
+        if let Some(reserved) = &intent.token {
+            tokens::reserve(connection, reserved).await?;
+        }
+        self.intents.push(row(intent, how)?);
+        Ok(())
+    }
+
+    async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        self.counts.write(connection).await?;
+        with_rows(connection, (INSERT, ""), self.intents).await.map(drop)
+    }
+}
+
+fn counted(Beginning { intent, quotas, .. }: &Beginning) -> Counted<'_> {
+    Counted { profile: &intent.profile, registrant: &intent.registrant.key, windows: quotas.windows(intent.at) }
+}
+
+async fn under_way(
+    connection: &mut AnyConnection,
+    digests: &HashSet<MetadataDigest>,
+) -> Result<HashMap<MetadataDigest, Timestamp>, sqlx::Error> {
+    // A subquery for each, because a join may be turned around: then everything that is under way is read.
+    let select = "SELECT v.column1, (SELECT max(r.at) FROM registrations r WHERE r.digest = v.column1 AND r.outcome IS NULL) \
+        FROM (VALUES";
+    let values = digests.iter().map(|digest| [digest.0.into()]).collect();
+    let mut newest = HashMap::new();
+    for row in with_rows(connection, (select, ") AS v"), values).await? {
+        if let (Some(digest), Some(at)) = (client_row::digest(&row, 0)?, row.try_get::<Option<i64>, _>(1)?) {
+            newest.insert(digest, Timestamp::from_unix_millis(at));
+        }
+    }
+    Ok(newest)
+}
+
+enum How<'a> {
+    Open((Option<Window>, Option<Window>)),
+    Repeated { client_id: &'a str },
+}
+
+/// How many columns an intent has.
+const INTENT: usize = 27;
+const INSERT: &str = "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, certificate_thumbprint, \
+    certificate_subject, token_label, statement_issuer, software_id, token, token_issuer, token_until, client_name, \
+    redirect_uris, scope_requested, scope_granted, scope_withheld, digest, period, period_start, total_period, \
+    total_period_start, outcome, client_id, finished_at) VALUES";
+
+/// The values of [`INSERT`].
+fn row(intent: &Intent, how: How<'_>) -> Result<[Value; INTENT], sqlx::Error> {
+    let redirect_uris =
+        serde_json::to_string(&intent.redirect_uris).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let (token, token_issuer, token_until) = match &intent.token {
+        None => (None, None, None),
+        Some(TokenUse::Issued(id)) => (Some(id.0.clone()), None, None),
+        Some(TokenUse::Once { issuer, id, until }) => {
+            (Some(id.clone()), Some(issuer.clone()), Some(until.unix_millis()))
+        }
+    };
+    let ((period, total), client_id) = match how {
+        How::Open(windows) => (windows, None),
+        How::Repeated { client_id } => ((None, None), Some(client_id.to_owned())),
+    };
+    let is_repeated = client_id.is_some();
+    let (length, start) = (|window: Window| window.length, |window: Window| window.start);
+    let RegistrantRecord { key, address, .. } = &intent.registrant;
+    Ok([
+        intent.id.0.clone().into(),
+        intent.at.unix_millis().into(),
+        intent.profile.clone().into(),
+        intent.policy_version.clone().into(),
+        key.clone().into(),
+        address.to_string().into(),
+        intent.registrant.certificate_thumbprint.clone().into(),
+        intent.registrant.certificate_subject.clone().into(),
+        intent.registrant.token_label.clone().into(),
+        intent.registrant.statement_issuer.clone().into(),
+        intent.registrant.software_id.clone().into(),
+        token.into(),
+        token_issuer.into(),
+        token_until.into(),
+        intent.client_name.clone().into(),
+        redirect_uris.into(),
+        intent.scope_requested.clone().into(),
+        intent.scope_granted.clone().into(),
+        intent.scope_withheld.clone().into(),
+        intent.digest.map(|digest| digest.0.to_vec()).into(),
+        period.map(length).into(),
+        period.map(start).into(),
+        total.map(length).into(),
+        total.map(start).into(),
+        is_repeated.then(|| OutcomeName::Repeated.as_str().to_owned()).into(),
+        client_id.into(),
+        is_repeated.then(|| intent.at.unix_millis()).into(),
+    ])
+}

@@ -1,0 +1,304 @@
+//! The record of clients: the statements.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+use subtle::ConstantTimeEq as _;
+
+use super::client_row::{RECORD, TABLES, record};
+use super::finish::Entering;
+use super::list::List;
+use super::rows::{Value, with_rows};
+use super::writer::{Applied, Done, Other};
+use super::{SqlStore, quotas};
+use crate::clock::Timestamp;
+use crate::lifecycle::{Lifecycle, State};
+use crate::store::client::due_at;
+use crate::store::{
+    ClientFilter, ClientRecord, Clients, IfKnown, MetadataDigest, Page, RegistrationId, StoreError, TokenHash, Turn,
+    TurnTaken,
+};
+
+/// How many uses are written as one change.
+const USES_AT_ONCE: usize = 256;
+
+#[async_trait]
+impl Clients for SqlStore {
+    async fn client(&self, client_id: &str) -> Result<Option<ClientRecord>, StoreError> {
+        let list = List::of(TABLES, RECORD).with("c.client_id", Some(client_id));
+        self.read(async |reader| list.one(reader).await?.as_ref().map(record).transpose()).await
+    }
+
+    async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError> {
+        self.read(async |reader| Ok(by_digests(reader, &HashSet::from([*digest])).await?.remove(digest))).await
+    }
+
+    async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError> {
+        let list = List::of(TABLES, RECORD).with("c.access_token", Some(hash.0));
+        let found = self.read(async |reader| list.one(reader).await?.as_ref().map(record).transpose()).await?;
+        Ok(found.filter(|client| client.access_token.is_some_and(|known| bool::from(known.0.ct_eq(&hash.0)))))
+    }
+
+    async fn clients(&self, filter: &ClientFilter, page: &Page) -> Result<Vec<ClientRecord>, StoreError> {
+        let list = List::of(TABLES, RECORD)
+            .with("c.state", filter.state.map(State::as_str))
+            .with("c.profile", filter.profile.as_deref())
+            .page(("c.created_at", "c.client_id"), page);
+        self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
+    }
+
+    async fn count_clients(&self) -> Result<Vec<(String, State, u64)>, StoreError> {
+        let query = sqlx::query("SELECT profile, state, COUNT(*) FROM clients GROUP BY profile, state ORDER BY 1, 2");
+        let count = |row: &AnyRow| {
+            let state: Result<State, String> = row.try_get::<&str, _>(1)?.parse();
+            let count = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+            Ok::<_, sqlx::Error>((row.try_get(0)?, state.map_err(|text| sqlx::Error::Decode(text.into()))?, count))
+        };
+        self.read(async |reader| query.fetch_all(reader).await?.iter().map(count).collect()).await
+    }
+
+    async fn take_turn(&self, client_id: &str, turn: &Turn, now: Timestamp) -> Result<TurnTaken, StoreError> {
+        let change = Other::TakeTurn { client_id: client_id.to_owned(), turn: turn.clone(), now };
+        match self.writer.write(change).await? {
+            Done::Turn(taken) => Ok(taken),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    async fn end_turn(&self, client: &ClientRecord, holder: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let change = Other::EndTurn { client: Box::new(client.clone()), holder: holder.to_owned(), now };
+        Ok(matches!(self.writer.write(change).await?, Done::Found(true)))
+    }
+
+    async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError> {
+        let change = Other::BreakOffTurn { client_id: client_id.to_owned(), holder: holder.to_owned(), now };
+        self.writer.write(change).await.map(drop)
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query(
+            "SELECT client_id FROM clients WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, client_id LIMIT $2",
+        );
+        let query = query.bind(now.unix_millis()).bind(i64::from(limit));
+        self.read(async |reader| query.fetch_all(reader).await?.iter().map(|row| row.try_get(0)).collect()).await
+    }
+
+    async fn note_uses(&self, uses: &[(String, Timestamp)]) -> Result<(), StoreError> {
+        // A part at a time: who registers is not to wait for all of them.
+        for part in uses.chunks(USES_AT_ONCE) {
+            self.writer.write(Other::NoteUses { uses: part.to_vec() }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The clients that others who ask for the same get, or are refused because of.
+pub(super) async fn by_digests(
+    connection: &mut AnyConnection,
+    digests: &HashSet<MetadataDigest>,
+) -> Result<HashMap<MetadataDigest, ClientRecord>, sqlx::Error> {
+    let values = digests.iter().map(|digest| [digest.0.into()]).collect();
+    // A subquery for each, because a join may be turned around: then all clients are read.
+    let select = "SELECT (SELECT c.client_id FROM clients c WHERE c.digest = v.column1 \
+        AND c.state IN ('pending', 'active', 'suspended', 'rejected')) FROM (VALUES";
+    let rows = with_rows(connection, (select, ") AS v"), values).await?;
+    let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Option<String>>, _>>()?;
+    let ids = ids.into_iter().flatten().map(|id| [id.into()]).collect();
+    let select = format!("SELECT {RECORD} FROM (VALUES");
+    let from =
+        ") AS v CROSS JOIN clients c JOIN registrations r ON r.id = c.registration WHERE c.client_id = v.column1";
+    let clients = with_rows(connection, (&select, from), ids).await?;
+    let clients = clients.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    Ok(clients.into_iter().filter_map(|client| Some((client.digest?, client))).collect())
+}
+
+/// Enters the clients that came of registrations. A server may answer with a client that is in the record already (RFC 7591
+/// §3.2.1 lets it): that one is brought up to date, unless it is to be left as it is; a suspended or rejected one stays what it is. Returns the
+/// registrations that no live client came of.
+pub(super) async fn enter<'a>(
+    connection: &mut AnyConnection,
+    entering: &[Entering<'a>],
+) -> Result<Vec<&'a RegistrationId>, sqlx::Error> {
+    let mut first = HashSet::new();
+    let is_first = |entering: &Entering<'a>| first.insert(entering.client.client_id.as_str());
+    let (new, mut again): (Vec<_>, Vec<_>) = entering.iter().copied().partition(is_first);
+    let rows = new.iter().map(|entering| entry(entering, &entering.client.lifecycle)).collect::<Result<_, _>>()?;
+    let entered = with_rows(connection, (ENTER, OR_LEAVE), rows).await?;
+    let entered = entered.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
+    let (entered, known): (Vec<_>, Vec<_>) =
+        new.into_iter().partition(|entering| entered.contains(&entering.client.client_id));
+    let not_live = entered.iter().filter(|entering| !entering.client.lifecycle.state().is_live());
+    let mut without = not_live.map(|entering| entering.registration).collect::<Vec<_>>();
+    again.splice(..0, known);
+    for entering in again {
+        let adds_a_live_one = match entering.client.if_known {
+            IfKnown::Update => bring_up_to_date(connection, &entering).await?.is_live(),
+            IfKnown::Leave => false,
+        };
+        if !adds_a_live_one {
+            without.push(entering.registration);
+        }
+    }
+    Ok(without)
+}
+
+/// Returns the state it is in now.
+async fn bring_up_to_date(connection: &mut AnyConnection, entering: &Entering<'_>) -> Result<State, sqlx::Error> {
+    let list = List::of(TABLES, RECORD).with("c.client_id", Some(entering.client.client_id.as_str()));
+    let known = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
+    let known = known.ok_or(sqlx::Error::RowNotFound)?;
+    let state = known.lifecycle.state();
+    if state.is_live() {
+        quotas::client_left(connection, &known.profile, &known.registrant.key).await?;
+    }
+    let lifecycle = match state {
+        State::Suspended | State::Rejected => &known.lifecycle,
+        State::Pending | State::Active | State::Expired | State::Deleted => &entering.client.lifecycle,
+    };
+    with_rows(connection, (ENTER, OR_BRING_UP_TO_DATE), vec![entry(entering, lifecycle)?]).await?;
+    Ok(lifecycle.state())
+}
+
+/// What enters; a digest that another client holds is left out: this one is not given out again.
+const ENTER: &str = "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, \
+    lifecycle, client_name, redirect_uris, scope_requested, scope_granted, scope_withheld, scope_approved, metadata, digest, \
+    access_token, server_access, unmanageable, confirmed_at, unsettled_since, settle_at, due_at) \
+    SELECT v.column1, r.id, r.profile, r.registrant, v.column2, v.column2, 1, v.column3, v.column4, r.client_name, \
+    r.redirect_uris, r.scope_requested, r.scope_granted, r.scope_withheld, '', v.column5, \
+    CASE WHEN EXISTS (SELECT 1 FROM clients o WHERE o.digest = r.digest AND o.client_id <> v.column1 \
+    AND o.state IN ('pending', 'active', 'suspended', 'rejected')) THEN NULL ELSE r.digest END, \
+    v.column6, v.column7, 0, v.column2, v.column9, v.column9, v.column10 FROM (VALUES";
+/// The condition also tells SQLite that `ON` does not belong to the join.
+const OR_LEAVE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
+    ON CONFLICT (client_id) DO NOTHING RETURNING client_id";
+const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
+    ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, profile = excluded.profile, \
+    registrant = excluded.registrant, updated_at = excluded.updated_at, version = clients.version + 1, \
+    state = excluded.state, lifecycle = excluded.lifecycle, client_name = excluded.client_name, \
+    redirect_uris = excluded.redirect_uris, scope_requested = excluded.scope_requested, \
+    scope_granted = excluded.scope_granted, scope_withheld = excluded.scope_withheld, \
+    scope_approved = excluded.scope_approved, metadata = excluded.metadata, \
+    digest = excluded.digest, access_token = excluded.access_token, server_access = excluded.server_access, \
+    unmanageable = 0, confirmed_at = excluded.confirmed_at, unsettled_since = excluded.unsettled_since, \
+    settle_at = excluded.settle_at, settle_attempts = 0, settle_error = NULL, members_behind = 0, due_at = excluded.due_at, \
+    approved = NULL, first_approval = NULL, asked = NULL";
+
+/// The values of [`ENTER`].
+fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle) -> Result<[Value; 10], sqlx::Error> {
+    let client = entering.client;
+    let unsettled = ClientRecord::unsettled_at_first(lifecycle, entering.now);
+    Ok([
+        client.client_id.clone().into(),
+        entering.now.unix_millis().into(),
+        lifecycle.state().as_str().into(),
+        json(lifecycle)?.into(),
+        json(&client.metadata)?.into(),
+        client.access_token.map(|hash| hash.0.to_vec()).into(),
+        client.server_access.as_ref().map(|sealed| sealed.0.clone()).into(),
+        entering.registration.0.clone().into(),
+        unsettled.as_ref().map(|unsettled| unsettled.since.unix_millis()).into(),
+        due_at(lifecycle, unsettled.as_ref()).map(Timestamp::unix_millis).into(),
+    ])
+}
+
+pub(super) async fn take_turn(connection: &mut AnyConnection, client_id: &str, turn: &Turn, now: Timestamp) -> Applied {
+    let query = sqlx::query("SELECT turn_until FROM clients WHERE client_id = $1").bind(client_id.to_owned());
+    let Some(row) = query.fetch_optional(&mut *connection).await? else {
+        return Ok(Ok(Done::Turn(TurnTaken::Unknown)));
+    };
+    let until = row.try_get::<Option<i64>, _>(0)?;
+    if until.is_some_and(|until| now.unix_millis() < until) {
+        return Ok(Ok(Done::Turn(TurnTaken::Busy)));
+    }
+    let query = sqlx::query("UPDATE clients SET turn_holder = $1, turn_until = $2 WHERE client_id = $3")
+        .bind(turn.holder.clone())
+        .bind(now.after(turn.lasts).unix_millis())
+        .bind(client_id.to_owned());
+    query.execute(&mut *connection).await?;
+    let row = List::of(TABLES, RECORD).with("c.client_id", Some(client_id)).one(connection).await?;
+    let Some(client) = row.as_ref().map(record).transpose()? else { return Ok(Ok(Done::Turn(TurnTaken::Unknown))) };
+    Ok(Ok(Done::Turn(TurnTaken::Taken { client: Box::new(client), interrupted: until.is_some() })))
+}
+
+pub(super) async fn end_turn(
+    connection: &mut AnyConnection,
+    client: &ClientRecord,
+    holder: &str,
+    now: Timestamp,
+) -> Applied {
+    let list = List::of(TABLES, RECORD)
+        .with("c.client_id", Some(client.client_id.as_str()))
+        .with("c.turn_holder", Some(holder));
+    let before = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
+    let Some(before) = before else { return Ok(Ok(Done::Found(false))) };
+    let is_changed = !before.reads_like(client);
+    let unsettled = client.unsettled.as_ref();
+    let updated_at = if is_changed { now } else { before.updated_at };
+    let query = sqlx::query(
+        "UPDATE clients SET updated_at = $1, version = version + $18, state = $2, lifecycle = $3, client_name = $4, \
+         redirect_uris = $5, scope_requested = $6, scope_granted = $7, scope_withheld = $8, scope_approved = $9, \
+         metadata = $10, digest = $11, access_token = $12, server_access = $13, unmanageable = $14, confirmed_at = $15, \
+         unsettled_since = $19, settle_at = $20, settle_attempts = $21, settle_error = $22, members_behind = $23, due_at = $24, \
+         approved = $25, first_approval = $26, asked = $27, \
+         turn_holder = NULL, turn_until = NULL WHERE client_id = $16 AND turn_holder = $17",
+    )
+    .bind(updated_at.unix_millis())
+    .bind(client.lifecycle.state().as_str())
+    .bind(json(&client.lifecycle)?)
+    .bind(client.client_name.clone())
+    .bind(json(&client.redirect_uris)?)
+    .bind(client.scope_requested.clone())
+    .bind(client.scope_granted.clone())
+    .bind(client.scope_withheld.clone())
+    .bind(client.scope_approved.clone())
+    .bind(json(&client.metadata)?)
+    .bind(client.digest.map(|digest| digest.0.to_vec()))
+    .bind(client.access_token.map(|hash| hash.0.to_vec()))
+    .bind(client.server_access.as_ref().map(|sealed| sealed.0.clone()))
+    .bind(i64::from(client.unmanageable))
+    .bind(client.confirmed_at.unix_millis())
+    .bind(client.client_id.clone())
+    .bind(holder.to_owned())
+    .bind(i64::from(is_changed))
+    .bind(unsettled.map(|unsettled| unsettled.since.unix_millis()))
+    .bind(unsettled.map(|unsettled| unsettled.next_at.unix_millis()))
+    .bind(unsettled.map_or(0, |unsettled| i64::from(unsettled.attempts)))
+    .bind(unsettled.and_then(|unsettled| unsettled.last_error.clone()))
+    .bind(i64::from(client.members_behind))
+    .bind(client.due_at().map(Timestamp::unix_millis))
+    .bind(client.approved.as_ref().map(json).transpose()?)
+    .bind(client.first_approval.as_ref().map(json).transpose()?)
+    .bind(client.asked.as_ref().map(json).transpose()?);
+    query.execute(&mut *connection).await?;
+    if before.lifecycle.state().is_live() && !client.lifecycle.state().is_live() {
+        quotas::client_left(connection, &before.profile, &before.registrant.key).await?;
+    }
+    Ok(Ok(Done::Found(true)))
+}
+
+/// The holder stays in the row: the next one sees that this turn did not end.
+pub(super) async fn break_off_turn(
+    connection: &mut AnyConnection,
+    client_id: &str,
+    holder: &str,
+    now: Timestamp,
+) -> Applied {
+    let query = sqlx::query("UPDATE clients SET turn_until = $1 WHERE client_id = $2 AND turn_holder = $3")
+        .bind(now.unix_millis())
+        .bind(client_id.to_owned())
+        .bind(holder.to_owned());
+    query.execute(connection).await?;
+    Ok(Ok(Done::Written))
+}
+
+/// Whoever had a turn is gone: the next one need not wait until its time is over.
+pub(super) async fn break_off_all_turns(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE clients SET turn_until = $1 WHERE turn_until > $1").bind(now.unix_millis());
+    query.execute(connection).await.map(drop)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}

@@ -1,0 +1,217 @@
+//! Opens the database: who may read an SQLite file, how each database treats a connection, which version its tables have.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::Migrator;
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
+
+use super::in_time;
+use crate::store::StoreError;
+use crate::store::settings::{StoreSettings, StoreUrl};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a write waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long anything waits for a connection; then the store counts as failed.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// What was acknowledged survives a power failure, too.
+const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/// Pages come together in the log (32 MiB) and in memory before they are written to their place; nothing temporary goes to disk.
+const SQLITE_WRITES: &str = "PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
+const SQLITE_READS: &str = "PRAGMA query_only = ON;";
+/// A transaction that nobody ends (the network is gone, the process hangs) lets the others go on after a while.
+const POSTGRES: &str = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '5s';";
+
+/// Every statement that writes is made for nested loops over indexes. What PostgreSQL knows about young tables tells it to read them from
+/// end to end, and it keeps that plan while they grow; and to plan a statement of many rows anew costs more than to run it.
+const POSTGRES_WRITES: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
+    SET plan_cache_mode = force_generic_plan;";
+
+/// Which database it is: all that differs is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// Begins a transaction before which every other one of a writer is over: nothing that is read in it changes before its end.
+    pub(super) const fn begin(self) -> &'static str {
+        match self {
+            // The lock is taken before anything is read, against other processes too.
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            // Whatever the database's default is: a snapshot from before the turn would count what others have changed since.
+            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        }
+    }
+
+    /// What `begin` leaves to do: writers of all replicas take turns. One lock, so there is no deadlock, and what is counted is exact.
+    pub(super) async fn take_turn(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => Ok(()),
+            // The number is ours alone: "dcrg" in ASCII.
+            Self::Postgres => connection.execute("SELECT pg_advisory_xact_lock(1684239975)").await.map(drop),
+        }
+    }
+
+    /// Tables may be large, and another replica may be at it: a migration takes its time.
+    const fn before_migrating(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;")
+            }
+        }
+    }
+
+    const fn migrations(self) -> &'static Migrator {
+        match self {
+            Self::Sqlite => &SQLITE_MIGRATIONS,
+            Self::Postgres => &POSTGRES_MIGRATIONS,
+        }
+    }
+
+    /// How it treats this connection.
+    async fn prepare(self, connection: &mut AnyConnection, purpose: Purpose) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => {
+                // First: to turn a file into one with a write-ahead log may have to wait for somebody.
+                let wait = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+                connection.execute(AssertSqlSafe(wait)).await?;
+                connection.execute(SQLITE).await?;
+                connection.execute(if purpose == Purpose::Reading { SQLITE_READS } else { SQLITE_WRITES }).await?;
+            }
+            Self::Postgres => {
+                connection.execute(POSTGRES).await?;
+                if purpose == Purpose::Writing {
+                    connection.execute(POSTGRES_WRITES).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Writing,
+    Reading,
+}
+
+/// Where the database is.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) database: Database,
+    /// The SQLite file, by its name and by what it was when it was opened.
+    file: Option<(PathBuf, FileId)>,
+    options: AnyConnectOptions,
+}
+
+impl Place {
+    /// SQLite goes on writing to a file that was taken away or replaced: what it then calls written, no later process finds.
+    pub(super) fn is_where_it_was(&self) -> Result<(), sqlx::Error> {
+        let Some((path, opened)) = &self.file else { return Ok(()) };
+        if file_id(path)? == *opened {
+            return Ok(());
+        }
+        Err(sqlx::Error::Io(std::io::Error::other("the database is another file than the one that was opened")))
+    }
+
+    /// A connection to write with.
+    pub(super) async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        self.database.prepare(&mut connection, Purpose::Writing).await?;
+        Ok(connection)
+    }
+}
+
+pub(super) struct Opened {
+    pub(super) place: Place,
+    pub(super) readers: AnyPool,
+    pub(super) writing: AnyConnection,
+}
+
+pub(super) async fn open(settings: &StoreSettings) -> Result<Opened, StoreError> {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(sqlx::any::install_default_drivers);
+    let (database, url, file) = match &settings.url {
+        StoreUrl::Sqlite(path) => {
+            make_private_file(path).map_err(|error| StoreError(format!("{}: {error}", path.display()).into()))?;
+            let path = std::path::absolute(path).map_err(|error| StoreError(error.into()))?;
+            // For the escapes: a directory above may be named as it likes.
+            let escaped = url::Url::from_file_path(&path);
+            let escaped = escaped.map_err(|()| StoreError(format!("{}: no absolute path", path.display()).into()))?;
+            let id = file_id(&path).map_err(|error| StoreError(error.into()))?;
+            (Database::Sqlite, format!("sqlite://{}", escaped.path()), Some((path, id)))
+        }
+        StoreUrl::Postgres(url) => {
+            let url = url.with_password(settings.password_file.as_deref()).map_err(|text| StoreError(text.into()))?;
+            (Database::Postgres, url.expose().to_owned(), None)
+        }
+    };
+    let place = Place { database, file, options: url.parse()? };
+    let mut writing = in_time(place.connect()).await?;
+    migrate(database, &mut writing).await?;
+    let readers = readers(&place).await?;
+    Ok(Opened { place, readers, writing })
+}
+
+async fn readers(place: &Place) -> Result<AnyPool, sqlx::Error> {
+    let database = place.database;
+    let options = AnyPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
+        move |connection, _| Box::pin(async move { database.prepare(connection, Purpose::Reading).await }),
+    );
+    let options = match database {
+        // Connections of a file do not go stale: no tests before use, no recycling.
+        Database::Sqlite => options.idle_timeout(None).max_lifetime(None).test_before_acquire(false),
+        // The pool itself would wait without end for a sign of life of a connection that somebody gave back.
+        Database::Postgres => options
+            .test_before_acquire(true)
+            .after_release(|connection, _| Box::pin(async move { in_time(connection.ping()).await.map(|()| true) })),
+    };
+    options.connect_with(place.options.clone()).await
+}
+
+/// In one transaction, so that of two processes that start on an empty database the second waits and finds it done.
+async fn migrate(database: Database, writing: &mut AnyConnection) -> Result<(), StoreError> {
+    let mut transaction = writing.begin_with(database.begin()).await?;
+    if let Some(statement) = database.before_migrating() {
+        transaction.execute(statement).await?;
+    }
+    database.take_turn(&mut transaction).await?;
+    // `run` itself takes what cannot be sent between threads; this is all that it does.
+    let migrated = database.migrations().run_direct(None, &mut *transaction, false).await;
+    migrated.map_err(|error| StoreError(error.into()))?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// What a file is, whatever its name: device and inode.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> std::io::Result<FileId> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// SQLite gives its companion files (`-wal`, `-shm`) the mode of the file. A file that is there is left as it is, and not
+/// opened even: closing a descriptor of it would drop the locks of other handles in this process.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

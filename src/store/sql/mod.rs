@@ -1,0 +1,171 @@
+//! The store in a database: SQLite in one file (WAL mode, shared safely by several processes) or PostgreSQL (several replicas),
+//! with one set of statements for both. One connection writes, a few read. Every answer that says something was written is
+//! given after the commit is on disk.
+
+mod audit;
+mod begin;
+mod client_row;
+mod clients;
+mod connect;
+mod findings;
+mod finish;
+mod list;
+mod presence;
+mod quotas;
+mod registrations;
+mod rows;
+mod tokens;
+mod uses;
+mod writer;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::error::ErrorKind;
+use sqlx::{AnyConnection, AnyPool};
+
+use self::presence::Presence;
+use self::writer::{Done, Other, Writer};
+use super::settings::{StoreSettings, StoreUrl};
+use super::{RegistrationId, Store, StoreError, WriterId};
+use crate::clock::Timestamp;
+
+/// Nothing is waited for longer, also when the network swallows everything; above the deadlines that the database itself keeps.
+const DEADLINE: Duration = Duration::from_secs(7);
+
+/// A store in a database. Several handles may be open on one at the same time, in one process or in several.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    readers: AnyPool,
+    writer: Writer,
+    health: Health,
+    /// None: the database does not tell whether a process is gone.
+    presence: Option<Arc<Presence>>,
+    /// Names the chain of the audit log that this process writes.
+    chain: Arc<Mutex<Option<WriterId>>>,
+}
+
+impl SqlStore {
+    /// Opens the database and brings its tables up to date; makes an SQLite file (mode 0600, in a directory of mode 0700) when it is not there.
+    /// To be called in the runtime that will serve: the writer is one of its tasks.
+    pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let connect::Opened { place, readers, writing } = connect::open(settings).await?;
+        let health = Health::default();
+        let writer =
+            Writer::start(writer::Group { place, connection: Some(writing), health: health.clone(), chain: None });
+        let presence = match &settings.url {
+            StoreUrl::Sqlite(path) => Some(Arc::new(Presence::at(path))),
+            // A connection that is lost says nothing about the process that had it.
+            StoreUrl::Postgres(_) => None,
+        };
+        Ok(Self { readers, writer, health, presence, chain: Arc::default() })
+    }
+
+    /// What `query` finds, with a connection of a reader's.
+    async fn read<T>(
+        &self,
+        query: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let mut reader = self.readers.acquire().await?;
+        let found = in_time(query(&mut reader)).await;
+        if matches!(found, Err(sqlx::Error::PoolTimedOut)) {
+            // The answer may come yet: nobody else is to take it for theirs, or to wait for it.
+            drop(reader.detach());
+        }
+        Ok(found?)
+    }
+
+    /// Closes the connections, after what is being written.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        // Whoever closes it twice is told that it is closed.
+        let _ = self.writer.write(Other::Close).await;
+        if let Some(presence) = &self.presence {
+            presence.leave();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    /// Reads; and writes too when the last write failed (a full disk can still be read).
+    async fn ping(&self) -> Result<(), StoreError> {
+        let probe = sqlx::query("SELECT count FROM write_probe WHERE id = 1");
+        self.read(async |reader| probe.fetch_one(reader).await).await?;
+        if self.health.last_write_failed() {
+            self.writer.write(Other::Probe).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
+        let Some(presence) = &self.presence else { return Ok(Vec::new()) };
+        let failed = |error: std::io::Error| StoreError(format!("the lock beside the database: {error}").into());
+        let entering = presence.enter().map_err(failed)?;
+        let done = match entering.is_alone {
+            true => self.writer.write(Other::SettleTheDead { now }).await?,
+            false => Done::Unfinished(Vec::new()),
+        };
+        entering.stay().await.map_err(failed)?;
+        match done {
+            Done::Unfinished(found) => Ok(found),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Other::Tidy { now }).await.map(drop)
+    }
+}
+
+/// Whether writing works, as far as the last write tells.
+#[derive(Debug, Clone, Default)]
+struct Health {
+    last_write_failed: Arc<AtomicBool>,
+}
+
+impl Health {
+    fn last_write_failed(&self) -> bool {
+        self.last_write_failed.load(Ordering::Relaxed)
+    }
+
+    /// Passes the result of a write through. A constraint that refused a row is no sign of bad health.
+    fn note<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        let failed = match &result {
+            Ok(_) => false,
+            Err(error) => !is_refusal(error),
+        };
+        self.last_write_failed.store(failed, Ordering::Relaxed);
+        result
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(DEADLINE, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Whether it is about the values of one change and not about the store: a constraint refused a row, PostgreSQL takes no such
+/// text (an octet of zero), a row cannot be read.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else {
+        return matches!(error, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. });
+    };
+    // SQLSTATE class 22 is "data exception"; SQLite's own codes are shorter.
+    let is_data_exception = error.code().is_some_and(|code| code.len() == 5 && code.starts_with("22"));
+    is_data_exception
+        || matches!(
+            error.kind(),
+            ErrorKind::UniqueViolation
+                | ErrorKind::ForeignKeyViolation
+                | ErrorKind::NotNullViolation
+                | ErrorKind::CheckViolation
+        )
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.into())
+    }
+}

@@ -1,0 +1,78 @@
+//! The use of clients: the statements.
+
+use async_trait::async_trait;
+use sqlx::{AnyConnection, Row as _};
+
+use super::SqlStore;
+use super::client_row::{RECORD, TABLES, record};
+use super::rows::{query, with_rows};
+use super::writer::{Applied, Done, Other};
+use crate::clock::Timestamp;
+use crate::store::{ClientRecord, StoreError, Unused, Uses, Watch};
+
+#[async_trait]
+impl Uses for SqlStore {
+    async fn watch_uses(&self, now: Timestamp) -> Result<Watch, StoreError> {
+        if let Some(watch) = self.watch().await? {
+            return Ok(watch);
+        }
+        self.writer.write(Other::WatchUses { from: Some(now) }).await?;
+        self.watch().await?.ok_or_else(|| StoreError("uses are not watched although they are to be".into()))
+    }
+
+    async fn stop_watching_uses(&self) -> Result<(), StoreError> {
+        match self.watch().await? {
+            Some(_) => self.writer.write(Other::WatchUses { from: None }).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
+        let text = format!(
+            "SELECT {RECORD} FROM {TABLES} WHERE c.profile = $1 AND c.state = 'active' AND c.last_used_at IS NULL \
+             AND c.created_at >= $2 AND c.created_at <= $3 AND NOT EXISTS (SELECT 1 FROM registrations o \
+             WHERE o.client_id = c.client_id AND o.at > $3) ORDER BY c.created_at, c.client_id LIMIT $4"
+        );
+        let Unused { profile, since, until, limit } = unused;
+        let values =
+            [profile.as_str().into(), since.unix_millis().into(), until.unix_millis().into(), i64::from(*limit).into()];
+        let select = query(text, values);
+        self.read(async |reader| select.fetch_all(reader).await?.iter().map(record).collect()).await
+    }
+}
+
+impl SqlStore {
+    async fn watch(&self) -> Result<Option<Watch>, StoreError> {
+        let select = sqlx::query("SELECT since, last_use FROM use_watch WHERE id = 1");
+        self.read(async |reader| {
+            let Some(row) = select.fetch_optional(reader).await? else { return Ok(None) };
+            let last_use = row.try_get::<Option<i64>, _>(1)?.map(Timestamp::from_unix_millis);
+            Ok(Some(Watch { since: Timestamp::from_unix_millis(row.try_get(0)?), last_use }))
+        })
+        .await
+    }
+}
+
+/// The latest moment stays, whichever of several replicas writes last.
+pub(super) async fn note_uses(connection: &mut AnyConnection, uses: &[(String, Timestamp)]) -> Applied {
+    let rows = uses.iter().map(|(client_id, at)| [client_id.as_str().into(), at.unix_millis().into()]).collect();
+    let update = "UPDATE clients SET last_used_at = v.column2 FROM (VALUES";
+    let tail = ") v WHERE client_id = v.column1 AND (last_used_at IS NULL OR last_used_at < v.column2)";
+    with_rows::<2>(connection, (update, tail), rows).await?;
+    if let Some(latest) = uses.iter().map(|(_, at)| at.unix_millis()).max() {
+        let update = "UPDATE use_watch SET last_use = $1 WHERE id = 1 AND (last_use IS NULL OR last_use < $1)";
+        sqlx::query(update).bind(latest).execute(connection).await?;
+    }
+    Ok(Ok(Done::Written))
+}
+
+/// Of several replicas the first one's moment stays.
+pub(super) async fn watch_uses(connection: &mut AnyConnection, from: Option<Timestamp>) -> Applied {
+    let change = match from {
+        Some(now) => sqlx::query("INSERT INTO use_watch (id, since) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
+            .bind(now.unix_millis()),
+        None => sqlx::query("DELETE FROM use_watch WHERE id = 1"),
+    };
+    change.execute(connection).await?;
+    Ok(Ok(Done::Written))
+}

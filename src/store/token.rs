@@ -1,0 +1,96 @@
+//! Initial access tokens as a store keeps them: what was issued, and which use a registration reserves.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::page::Page;
+use crate::clock::Timestamp;
+
+/// SHA-256 of a token's text: all that is kept of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// Names a token in lists, logs and the record; says nothing about its text. 16 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenId(pub String);
+
+/// An initial access token as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IssuedToken {
+    /// Its name.
+    pub id: TokenId,
+    /// The profile it was made for.
+    pub profile: String,
+    /// What an operator called it.
+    pub label: Option<String>,
+    /// It is good only together with the client certificate of this thumbprint (SHA-256, hexadecimal).
+    pub certificate_thumbprint: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From this moment on it is refused.
+    pub expires_at: Timestamp,
+    /// How many registrations it is good for.
+    pub max_uses: u32,
+    /// How many are spent or reserved.
+    pub used: u32,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Why a token that exists cannot be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUnusable {
+    /// Past its expiry.
+    Expired,
+    /// Every use is spent or reserved.
+    Spent,
+    /// Revoked by an operator.
+    Revoked,
+}
+
+impl IssuedToken {
+    /// Whether the token may be used at `now`.
+    pub fn check(&self, now: Timestamp) -> Result<(), TokenUnusable> {
+        if self.revoked_at.is_some() {
+            Err(TokenUnusable::Revoked)
+        } else if now >= self.expires_at {
+            Err(TokenUnusable::Expired)
+        } else if self.used >= self.max_uses {
+            Err(TokenUnusable::Spent)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The use of a token that a registration reserves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenUse {
+    /// One of the uses of a token that the gateway issued.
+    Issued(TokenId),
+    /// The only use of a token that somebody else issued (a JWT by its `jti`).
+    Once {
+        /// Who issued it.
+        issuer: String,
+        /// What the issuer calls it.
+        id: String,
+        /// When it ends: from then on nobody needs to remember that it was used.
+        until: Timestamp,
+    },
+}
+
+/// Initial access tokens.
+#[async_trait]
+pub trait InitialAccessTokens: Send + Sync {
+    /// Keeps a new token.
+    async fn create(&self, token: IssuedToken, hash: TokenHash) -> Result<(), StoreError>;
+    /// The token with this hash, whatever its state. Implementations look up by the hash and compare the whole of it in constant time.
+    async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError>;
+    /// The tokens, newest first.
+    async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError>;
+    /// Revokes; false when no such token exists. Revoking twice keeps the first moment.
+    async fn revoke(&self, id: &TokenId, now: Timestamp) -> Result<bool, StoreError>;
+}

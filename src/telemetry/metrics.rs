@@ -1,0 +1,337 @@
+//! The gateway's numbers. Labels come from closed lists only (profiles, reasons, routes, statuses, configured files), never from a request's text.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
+
+use super::exporter::Drops;
+
+/// Bounds of the duration histograms, in seconds (semantic conventions: `http.server.request.duration`).
+const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// What stands for a profile where none was chosen.
+const NO_PROFILE: &str = "-";
+
+static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+static SILENT: OnceLock<Metrics> = OnceLock::new();
+
+/// The instruments. Before [`super::init`] they count nothing.
+pub fn metrics() -> &'static Metrics {
+    INSTALLED.get().unwrap_or_else(|| {
+        SILENT.get_or_init(|| Metrics::new(opentelemetry::metrics::noop::NoopMeterProvider::new().meter("dcr-gateway")))
+    })
+}
+
+/// Makes `metrics` the ones of this process; false when there are some already.
+pub(super) fn install(metrics: Metrics) -> bool {
+    INSTALLED.set(metrics).is_ok()
+}
+
+/// All instruments.
+pub struct Metrics {
+    meter: Meter,
+    registrations: Counter<u64>,
+    registration_duration: Histogram<f64>,
+    management: Counter<u64>,
+    server_duration: Histogram<f64>,
+    client_duration: Histogram<f64>,
+    throttled: Counter<u64>,
+    reloads: Counter<u64>,
+    discovery_mismatch: Counter<u64>,
+    store_errors: Counter<u64>,
+    findings: Counter<u64>,
+    observations_dropped: Counter<u64>,
+}
+
+/// What a registration is counted by. All three come from closed lists.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistrationLabels<'a> {
+    /// The name of the profile that applied.
+    pub profile: Option<&'a str>,
+    /// `admit` or `refuse`.
+    pub decision: &'static str,
+    /// The stable name of the reason.
+    pub reason: &'static str,
+}
+
+/// What a request to a client's management endpoint is counted by. All three come from closed lists.
+#[derive(Debug, Clone, Copy)]
+pub struct ManagementLabels<'a> {
+    /// The name of the client's profile, once its token was found to be good.
+    pub profile: Option<&'a str>,
+    /// `read`, `update`, `delete` or `other`.
+    pub operation: &'static str,
+    /// The stable name of the reason; `done` where it was done.
+    pub reason: &'static str,
+}
+
+/// Connections of all listeners since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ConnectionCounts {
+    /// Accepted.
+    pub accepted: u64,
+    /// Open now.
+    pub open: u64,
+    /// Handshakes that took too long.
+    pub handshakes_timed_out: u64,
+    /// Handshakes in which the client's certificate was missing or refused.
+    pub handshakes_certificate_refused: u64,
+    /// Handshakes that failed otherwise.
+    pub handshakes_failed: u64,
+}
+
+/// A file with certificates or revocation lists, and how long it is still good.
+#[derive(Debug, Clone)]
+pub struct FileExpiry {
+    /// The file, as configured.
+    pub file: String,
+    /// What it holds, out of a closed list.
+    pub kind: &'static str,
+    /// Seconds until the first thing in it ends; below zero after that.
+    pub seconds_left: i64,
+}
+
+/// How many clients of one profile are in one state of their life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCount {
+    /// The profile.
+    pub profile: String,
+    /// The state, out of a closed list.
+    pub lifecycle: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// How the throttle is doing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ThrottleCounts {
+    /// 1 while attempts are counted where the configuration says, 0 while they cannot be.
+    pub reachable: u64,
+    /// Attempts that could not be counted there.
+    pub uncounted: u64,
+    /// Sources forgotten for want of room while they still owed time.
+    pub forgotten: u64,
+}
+
+impl Metrics {
+    pub(super) fn new(meter: Meter) -> Self {
+        let duration = |name: &'static str, what: &'static str| {
+            let histogram = meter.f64_histogram(name).with_unit("s").with_description(what);
+            histogram.with_boundaries(DURATION_BOUNDS.to_vec()).build()
+        };
+        let counter = |name: &'static str, unit: &'static str, what: &'static str| {
+            meter.u64_counter(name).with_unit(unit).with_description(what).build()
+        };
+        Self {
+            registrations: counter(
+                "dcr.registrations",
+                "{registration}",
+                "Requests to register, by what became of them",
+            ),
+            registration_duration: duration(
+                "dcr.registration.duration",
+                "From the head of a registration to its answer",
+            ),
+            management: counter(
+                "dcr.management",
+                "{request}",
+                "Requests to read, change or delete a registered client, by what became of them",
+            ),
+            server_duration: duration("http.server.request.duration", "Duration of HTTP server requests"),
+            client_duration: duration("http.client.request.duration", "Duration of HTTP client requests"),
+            throttled: counter("dcr.throttled", "{request}", "Requests answered 429, by the limit that was hit"),
+            reloads: counter("dcr.config.reloads", "{reload}", "Reloads of the configuration, by result"),
+            discovery_mismatch: counter(
+                "dcr.discovery.mismatch",
+                "{document}",
+                "Discovery documents that name another registration endpoint than the configured one",
+            ),
+            store_errors: counter("dcr.store.errors", "{error}", "Calls of the store that failed, by operation"),
+            findings: counter("dcr.findings", "{finding}", "What detectors of anomalies found"),
+            observations_dropped: counter(
+                "dcr.observations.dropped",
+                "{observation}",
+                "What detectors were not told because they were behind",
+            ),
+            meter,
+        }
+    }
+
+    /// One registration was answered.
+    pub fn registration(&self, labels: RegistrationLabels<'_>, took: Duration) {
+        let profile = KeyValue::new("profile", labels.profile.unwrap_or(NO_PROFILE).to_owned());
+        let decision = KeyValue::new("decision", labels.decision);
+        self.registration_duration.record(took.as_secs_f64(), &[profile.clone(), decision.clone()]);
+        self.registrations.add(1, &[profile, decision, KeyValue::new("reason", labels.reason)]);
+    }
+
+    /// A client was read, changed or deleted, or was not.
+    pub fn managed(&self, labels: ManagementLabels<'_>) {
+        let profile = KeyValue::new("profile", labels.profile.unwrap_or(NO_PROFILE).to_owned());
+        let operation = KeyValue::new("operation", labels.operation);
+        self.management.add(1, &[profile, operation, KeyValue::new("reason", labels.reason)]);
+    }
+
+    /// A limit was hit; `policy` is its name in `RateLimit-Policy`.
+    pub fn throttled(&self, policy: &str) {
+        self.throttled.add(1, &[KeyValue::new("policy", policy.to_owned())]);
+    }
+
+    /// The configuration was read again.
+    pub fn reloaded(&self, result: ReloadResult) {
+        self.reloads.add(1, &[KeyValue::new("result", result.as_str())]);
+    }
+
+    /// A discovery document names another registration endpoint than the configured one.
+    pub fn discovery_mismatch(&self) {
+        self.discovery_mismatch.add(1, &[]);
+    }
+
+    /// A call of the store failed.
+    pub fn store_failed(&self, operation: &'static str) {
+        self.store_errors.add(1, &[KeyValue::new("operation", operation)]);
+    }
+
+    /// A detector has found something.
+    pub fn found(&self, detector: &'static str) {
+        self.findings.add(1, &[KeyValue::new("detector", detector)]);
+    }
+
+    /// The detectors were not told of something: they were behind.
+    pub fn observation_dropped(&self) {
+        self.observations_dropped.add(1, &[]);
+    }
+
+    /// An HTTP request was answered, or given up.
+    pub(super) fn server_request(&self, labels: &[KeyValue], took: Duration) {
+        self.server_duration.record(took.as_secs_f64(), labels);
+    }
+
+    /// A call to the authorization server ended.
+    pub(super) fn client_request(&self, labels: &[KeyValue], took: Duration) {
+        self.client_duration.record(took.as_secs_f64(), labels);
+    }
+
+    /// From now on `read` is asked for the numbers of connections whenever metrics are collected. Call it once, after [`super::init`].
+    pub fn observe_connections(&self, read: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
+        let read = Arc::new(read);
+        let accepted = read.clone();
+        self.meter
+            .u64_observable_counter("dcr.connections.accepted")
+            .with_unit("{connection}")
+            .with_description("Connections accepted")
+            .with_callback(move |observer| observer.observe(accepted().accepted, &[]))
+            .build();
+        let open = read.clone();
+        self.meter
+            .i64_observable_up_down_counter("dcr.connections")
+            .with_unit("{connection}")
+            .with_description("Connections open now")
+            .with_callback(move |observer| observer.observe(i64::try_from(open().open).unwrap_or(i64::MAX), &[]))
+            .build();
+        self.meter
+            .u64_observable_counter("dcr.tls.handshake_failures")
+            .with_unit("{handshake}")
+            .with_description("TLS handshakes that failed, by cause")
+            .with_callback(move |observer| {
+                let counts = read();
+                observer.observe(counts.handshakes_timed_out, &[KeyValue::new("cause", "timeout")]);
+                observer
+                    .observe(counts.handshakes_certificate_refused, &[KeyValue::new("cause", "client_certificate")]);
+                observer.observe(counts.handshakes_failed, &[KeyValue::new("cause", "protocol")]);
+            })
+            .build();
+    }
+
+    /// From now on `read` is asked how long the files of TLS are still good. Call it once, after [`super::init`].
+    pub fn observe_expiry(&self, read: impl Fn() -> Vec<FileExpiry> + Send + Sync + 'static) {
+        self.meter
+            .i64_observable_gauge("dcr.certificate.expiry")
+            .with_unit("s")
+            .with_description("Time until the first certificate or revocation list in a file ends")
+            .with_callback(move |observer| {
+                for expiry in read() {
+                    let labels = [KeyValue::new("file", expiry.file), KeyValue::new("kind", expiry.kind)];
+                    observer.observe(expiry.seconds_left, &labels);
+                }
+            })
+            .build();
+    }
+
+    /// From now on `read` is asked how many clients there are. Call it once, after [`super::init`].
+    pub fn observe_clients(&self, read: impl Fn() -> Arc<Vec<ClientCount>> + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_gauge("dcr.clients")
+            .with_unit("{client}")
+            .with_description("Clients in the record, by profile and state of their life")
+            .with_callback(move |observer| {
+                for clients in read().iter() {
+                    let profile = KeyValue::new("profile", clients.profile.clone());
+                    observer.observe(clients.count, &[profile, KeyValue::new("lifecycle", clients.lifecycle)]);
+                }
+            })
+            .build();
+    }
+
+    /// From now on `read` is asked how the throttle is doing whenever metrics are collected. Call it once, after [`super::init`].
+    pub fn observe_throttle(&self, read: impl Fn() -> ThrottleCounts + Send + Sync + 'static) {
+        let read = Arc::new(read);
+        let reachable = read.clone();
+        self.meter
+            .u64_observable_gauge("dcr.throttle.reachable")
+            .with_description("1 while attempts are counted where the configuration says, 0 while they cannot be")
+            .with_callback(move |observer| observer.observe(reachable().reachable, &[]))
+            .build();
+        let uncounted = read.clone();
+        self.meter
+            .u64_observable_counter("dcr.throttle.uncounted")
+            .with_unit("{attempt}")
+            .with_description("Attempts that Redis could not count: throttle.when_unavailable said what became of them")
+            .with_callback(move |observer| observer.observe(uncounted().uncounted, &[]))
+            .build();
+        self.meter
+            .u64_observable_counter("dcr.throttle.forgotten")
+            .with_unit("{source}")
+            .with_description("Sources forgotten for want of room while they still owed time")
+            .with_callback(move |observer| observer.observe(read().forgotten, &[]))
+            .build();
+    }
+
+    /// The exporters' losses.
+    pub(super) fn observe_drops(&self, drops: &Drops) {
+        let spans = drops.spans.clone();
+        self.meter
+            .u64_observable_counter("dcr.telemetry.dropped_spans")
+            .with_unit("{span}")
+            .with_description("Spans that did not reach the collector: the queue was full, or the export failed")
+            .with_callback(move |observer| observer.observe(spans.get(), &[]))
+            .build();
+        let logs = drops.logs.clone();
+        self.meter
+            .u64_observable_counter("dcr.telemetry.dropped_logs")
+            .with_unit("{record}")
+            .with_description("Log records that did not reach the collector because the export failed")
+            .with_callback(move |observer| observer.observe(logs.get(), &[]))
+            .build();
+    }
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// The new configuration is in force.
+    Applied,
+    /// It had problems, the old one stays.
+    Refused,
+}
+
+impl ReloadResult {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Puts telemetry together at the start, and takes it down in bounded time at the end.
+
+use std::time::Duration;
+
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use prometheus::Encoder as _;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
+
+use super::exporter::{BoundedQueue, Count, Counted, Drops};
+use super::logging;
+use super::metrics::{self, Metrics};
+use super::sampler::RegistrationsAlways;
+use super::settings::TelemetrySettings;
+
+/// How long one export may take.
+const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
+/// How often metrics are sent.
+const METRICS_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the end may take in all.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Why telemetry could not be set up. Never because the collector is down.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `log.level` cannot be read.
+    #[error("telemetry.log.level: {0}")]
+    Level(#[from] tracing_subscriber::filter::ParseError),
+    /// `otlp` is no usable address.
+    #[error("telemetry.otlp: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The Prometheus registry.
+    #[error("metrics: {0}")]
+    Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
+    /// This process has a subscriber already.
+    #[error("telemetry was set up already in this process")]
+    Twice,
+}
+
+/// What has to be taken down at the end.
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    logs: Option<SdkLoggerProvider>,
+    meters: SdkMeterProvider,
+    exposition: Exposition,
+}
+
+/// The metrics as Prometheus reads them. The default has none, and after [`Telemetry::shutdown`] there are none any more.
+#[derive(Debug, Clone, Default)]
+pub struct Exposition(prometheus::Registry);
+
+impl Exposition {
+    /// `Content-Type` of [`Exposition::text`].
+    pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+    /// All metrics as they are now, in Prometheus' text format.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        prometheus::TextEncoder::new().encode(&self.0.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// Sets up logging, spans and metrics for this process. Must be called within a Tokio runtime; connects to nothing yet.
+pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
+    let resource = resource(settings);
+    let drops = Drops::default();
+    let mut layers: Vec<BoxedLayer> = vec![logging::lines(&settings.log, logging::levels(&settings.log)?)];
+
+    let registry = prometheus::Registry::new();
+    let pull = opentelemetry_prometheus::exporter().with_registry(registry.clone());
+    // There is one scope and one service: Prometheus knows both already.
+    let pull = pull.without_target_info().scope_info_enabled(false);
+    let mut meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(pull.build()?);
+    let mut traces = None;
+    let mut logs = None;
+    if let Some(otlp) = &settings.otlp {
+        let exporter =
+            MetricExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
+        let exporter = Counted::new(exporter, "metrics", Count::default());
+        meters = meters.with_reader(PeriodicReader::builder(exporter).with_interval(METRICS_INTERVAL).build());
+
+        let exporter =
+            SpanExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource.clone())
+            .with_sampler(RegistrationsAlways::new(settings.sample_forwarded))
+            .with_span_processor(BoundedQueue::new(exporter, drops.spans.clone()))
+            .build();
+        layers.push(span_layer(&provider));
+        traces = Some(provider);
+
+        let exporter = LogExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
+        let exporter = Counted::new(exporter, "logs", drops.logs.clone());
+        let provider = SdkLoggerProvider::builder()
+            .with_resource(resource)
+            .with_log_processor(BatchLogProcessor::builder(exporter).build())
+            .build();
+        let levels = logging::exported_levels(&settings.log)?;
+        layers.push(Box::new(OpenTelemetryTracingBridge::new(&provider).with_filter(levels)));
+        logs = Some(provider);
+    }
+    let meters = meters.build();
+    let instruments = Metrics::new(meters.meter("dcr-gateway"));
+    instruments.observe_drops(&drops);
+    // `try_init` also takes in what libraries log through `log`, as Pingora does.
+    tracing_subscriber::registry().with(layers).try_init().map_err(|_| TelemetryError::Twice)?;
+    if !metrics::install(instruments) {
+        return Err(TelemetryError::Twice);
+    }
+    Ok(Telemetry { traces, logs, meters, exposition: Exposition(registry) })
+}
+
+/// Spans for the collector. What costs time on every request and tells nothing is off: source locations, thread names, idle times.
+fn span_layer(provider: &SdkTracerProvider) -> BoxedLayer {
+    let layer = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("dcr-gateway"))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_tracked_inactivity(false);
+    Box::new(layer.with_filter(filter_fn(logging::is_our_span)))
+}
+
+fn resource(settings: &TelemetrySettings) -> Resource {
+    Resource::builder()
+        .with_service_name(settings.service_name.clone())
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+impl Telemetry {
+    /// The metrics as Prometheus reads them.
+    pub fn exposition(&self) -> Exposition {
+        self.exposition.clone()
+    }
+
+    /// Sends what is left, for five seconds at most, whatever the collector does. Ends the metrics: nobody may be asking for them any more.
+    pub async fn shutdown(self) {
+        let Self { traces, logs, meters, .. } = self;
+        // A thread of its own, not of the runtime: a runtime would wait for it at its end.
+        let (done, is_done) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = traces.map(|provider| provider.shutdown_with_timeout(SHUTDOWN_DEADLINE));
+            let _ = logs.map(|provider| provider.shutdown_with_timeout(SHUTDOWN_DEADLINE));
+            let _ = meters.shutdown_with_timeout(SHUTDOWN_DEADLINE);
+            let _ = done.send(());
+        });
+        let _ = tokio::time::timeout(SHUTDOWN_DEADLINE, is_done).await;
+    }
+}

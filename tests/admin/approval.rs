@@ -1,0 +1,217 @@
+//! Approvals before a server that cannot disable clients: the demo's, which rotates its tokens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up};
+
+const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, refunds] }";
+
+async fn world(rules: &str) -> World {
+    World::with_rules(&demo_section(demo_server().await), "{ socket: admin.sock }", &format!("{rules}, {SCOPES}")).await
+}
+
+fn confidential(scope: &str) -> Value {
+    json!({ "redirect_uris": ["https://app.example.com/callback"], "scope": scope })
+}
+
+fn public(scope: &str) -> Value {
+    json!({
+        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
+    })
+}
+
+fn path(client: &Value, rest: &str) -> String {
+    format!("/v1/clients/{}{rest}", client["client_id"].as_str().unwrap())
+}
+
+async fn post(world: &World, client: &Value, (rest, body): (&str, Value)) -> (u16, Value) {
+    let request = world.request("POST", &path(client, rest)).header("if-match", "*").json(&body);
+    let answer = world.send(request).await;
+    (answer.status, answer.body)
+}
+
+/// What the server has registered for it.
+async fn scope_at_the_server(world: &World, client: &Value) -> Value {
+    let (status, members) = world.manage_itself("GET", client, None).await;
+    assert_eq!(status, 200, "{members}");
+    members["scope"].clone()
+}
+
+#[tokio::test]
+async fn a_pending_client_works_with_its_initial_scopes_and_gets_what_is_approved() {
+    let world = world("approval: required, pending_for: 3d").await;
+    let (status, client) = world.register_as(&confidential("openid profile orders refunds admin")).await;
+    assert_eq!((status, &client["scope"]), (201, &json!("openid")), "{client}");
+    let listed = world.ask("GET", "/v1/clients?state=pending").await.body;
+    let pending = &listed["clients"][0];
+    assert_eq!((&pending["scopes"]["withheld"], pending["clients"].as_str()), (&json!("profile orders refunds"), None));
+    assert!(pending["pending_until"].is_string());
+
+    let other = json!({ "scopes": "openid admin" });
+    assert_eq!(post(&world, &client, ("/approve", other)).await.0, 409);
+    assert_eq!(post(&world, &client, ("/approve", json!({ "scopes": "\"" }))).await.0, 400);
+    assert_eq!(post(&world, &client, ("/elevate", json!({}))).await.0, 409, "it is pending");
+    let wish = json!({ "scopes": "orders", "comment": "known to us" });
+    let (status, approved) = post(&world, &client, ("/approve", wish)).await;
+    assert_eq!((status, &approved["state"]), (200, &json!("active")), "{approved}");
+    assert_eq!(approved["scopes"]["granted"], "openid orders");
+    assert_eq!(approved["scopes"]["withheld"], "profile refunds");
+    assert_eq!((&approved["approved"]["comment"], approved.get("unsettled")), (&json!("known to us"), None));
+    assert_eq!(scope_at_the_server(&world, &client).await, "openid orders");
+    assert_eq!(post(&world, &client, ("/approve", json!({}))).await.0, 409, "once");
+    assert_eq!(post(&world, &client, ("/reject", json!({}))).await.0, 409, "it was approved");
+}
+
+#[tokio::test]
+async fn what_was_approved_stays_through_a_change_and_more_needs_somebody() {
+    let world = world("approval: required").await;
+    let client = world.register_as(&confidential("openid orders")).await.1;
+    post(&world, &client, ("/approve", json!({}))).await;
+    let change = |scope: &str| {
+        let mut members = confidential(scope);
+        members["client_id"] = client["client_id"].clone();
+        members
+    };
+    let (status, changed) = world.manage_itself("PUT", &client, Some(&change("openid orders refunds"))).await;
+    assert_eq!((status, &changed["scope"]), (200, &json!("openid orders")), "{changed}");
+    let seen = world.ask("GET", &path(&client, "")).await.body;
+    assert_eq!(seen["scopes"]["withheld"], "refunds");
+    let (status, elevated) = post(&world, &client, ("/elevate", json!({}))).await;
+    assert_eq!((status, &elevated["scopes"]["granted"]), (200, &json!("openid orders refunds")), "{elevated}");
+    assert_eq!(scope_at_the_server(&world, &client).await, "openid orders refunds");
+    assert_eq!(post(&world, &client, ("/elevate", json!({ "scopes": "admin" }))).await.0, 409);
+    assert_eq!(post(&world, &client, ("/elevate", json!({}))).await.0, 409, "nothing is withheld");
+    // Less is always to be had.
+    let (_, changed) = world.manage_itself("PUT", &client, Some(&change("openid"))).await;
+    assert_eq!(changed["scope"], "openid");
+}
+
+#[tokio::test]
+async fn a_rejected_client_is_removed_and_its_request_refused() {
+    let world = world("approval: required").await;
+    let (_, shared) = world.register_as(&public("openid orders")).await;
+    let (status, rejected) = post(&world, &shared, ("/reject", json!({ "comment": "never heard of" }))).await;
+    assert_eq!((status, &rejected["state"]), (200, &json!("rejected")), "{rejected}");
+    assert_eq!(rejected.get("unsettled"), None, "removed at the server");
+    let (status, refused) = world.register_as(&public("openid orders")).await;
+    assert_eq!((status, &refused["error"]), (403, &json!("access_denied")));
+    assert_eq!(post(&world, &shared, ("/approve", json!({}))).await.0, 409);
+    assert_eq!(world.register_as(&public("openid")).await.0, 201, "another request");
+}
+
+#[tokio::test]
+async fn an_expired_client_is_removed_and_may_register_afresh() {
+    let world = world("approval: required, pending_for: 1ms").await;
+    let (_, first) = world.register_as(&public("openid orders")).await;
+    let id = first["client_id"].as_str().unwrap();
+    world.until(id, |client| client["state"] == "expired" && client.get("unsettled").is_none()).await;
+    let recorded = world.ask("GET", "/v1/audit").await.body.to_string();
+    assert!(recorded.contains("client_expired") && recorded.contains("not_approved"), "{recorded}");
+    let (status, second) = world.register_as(&public("openid orders")).await;
+    assert_eq!(status, 201, "{second}");
+    assert_ne!(second["client_id"], first["client_id"]);
+}
+
+#[tokio::test]
+async fn of_two_approvers_at_once_one_wins_and_the_other_is_told() {
+    let world = world("approval: required").await;
+    let client = world.register_as(&confidential("openid orders refunds")).await.1;
+    let tag = world.ask("GET", &path(&client, "")).await.etag.unwrap();
+    let approve = |scopes: &str| {
+        let request = world.request("POST", &path(&client, "/approve")).header("if-match", tag.clone());
+        world.send(request.json(&json!({ "scopes": scopes })))
+    };
+    let (one, other) = tokio::join!(approve("orders"), approve("refunds"));
+    let (won, told) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!((won.status, told.status), (200, 412), "{} {}", won.body, told.body);
+    let seen = world.ask("GET", &path(&client, "")).await.body;
+    assert_eq!(seen["scopes"]["granted"], won.body["scopes"]["granted"]);
+}
+
+#[tokio::test]
+async fn four_eyes_are_two_people() {
+    let digest = |token: &str| {
+        use sha2::Digest as _;
+        sha2::Sha256::digest(token).iter().map(|octet| format!("{octet:02x}")).collect::<String>()
+    };
+    let admin = format!(
+        "{{ socket: admin.sock, listen: 127.0.0.1:0, tokens: [{{ name: bob, role: approver, sha256: \"{}\" }}] }}",
+        digest("bobs")
+    );
+    let rules = format!("approval: required, four_eyes: true, {SCOPES}");
+    let world = World::with_rules(&demo_section(demo_server().await), &admin, &rules).await;
+    let client = world.register_as(&confidential("openid profile orders refunds")).await.1;
+    let (status, first) = post(&world, &client, ("/approve", json!({ "scopes": "orders refunds" }))).await;
+    assert_eq!((status, &first["state"]), (200, &json!("pending")), "{first}");
+    assert_eq!(first["first_approval"]["scopes"], "orders refunds");
+    let (status, again) = post(&world, &client, ("/approve", json!({}))).await;
+    assert_eq!(status, 409, "{again}");
+    let uri = format!("http://{}{}", world.admin.unwrap(), path(&client, "/approve"));
+    let second = reqwest::Client::new().post(uri).bearer_auth("bobs").header("if-match", "*");
+    let second = world.send(second.json(&json!({ "scopes": "profile refunds" }))).await;
+    assert_eq!((second.status, &second.body["state"]), (200, &json!("active")), "{}", second.body);
+    assert_eq!(second.body["scopes"]["granted"], "openid refunds", "what both of them named");
+    assert_eq!((&second.body["approved"]["actor"], second.body.get("first_approval")), (&json!("bob"), None));
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_gets_what_was_decided_when_it_is_back() {
+    let up = Arc::new(AtomicBool::new(true));
+    let section = demo_section(demo_server_that_is_up(up.clone()).await);
+    let rules = format!("approval: required, {SCOPES}");
+    let world = World::with_rules(&section, "{ socket: admin.sock }", &rules).await;
+    let (kept, removed) =
+        (world.register_as(&confidential("orders")).await.1, world.register_as(&public("orders")).await.1);
+    up.store(false, Ordering::SeqCst);
+    for (client, rest, state) in [(&kept, "/approve", "active"), (&removed, "/reject", "rejected")] {
+        let (status, decided) = post(&world, client, (rest, json!({}))).await;
+        assert_eq!((status, &decided["state"]), (200, &json!(state)), "{decided}");
+        assert_eq!(decided["unsettled"]["attempts"], 1, "{decided}");
+        assert!(decided["unsettled"]["last_error"].is_string(), "{decided}");
+    }
+    assert_eq!(world.register_as(&public("orders")).await.0, 403, "heeded here from the first moment");
+    up.store(true, Ordering::SeqCst);
+    for client in [&kept, &removed] {
+        let id = client["client_id"].as_str().unwrap();
+        world.until(id, |client| client.get("unsettled").is_none()).await;
+    }
+    assert_eq!(scope_at_the_server(&world, &kept).await, "openid orders");
+}
+
+#[tokio::test]
+async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_until_then() {
+    let server = demo_section(demo_server().await);
+    let text = configuration(&server, "{ socket: admin.sock }")
+        .replace("name: partners,", &format!("name: partners, {SCOPES},"))
+        .replace("profiles:", "management: { growth: approval }\nprofiles:");
+    let world = World::configured(TempDir::new().unwrap(), &text).await;
+    let client = world.register_as(&confidential("openid")).await.1;
+    let change = |paths: &[&str], scope: &str| {
+        let uris: Vec<String> = paths.iter().map(|path| format!("https://app.example.com{path}")).collect();
+        json!({ "client_id": client["client_id"], "redirect_uris": uris, "scope": scope })
+    };
+    let wish = change(&["/callback", "/other"], "openid profile orders");
+    for (decision, uris, scope) in [
+        ("/reject", json!(["https://app.example.com/callback"]), "openid"),
+        ("/approve", wish["redirect_uris"].clone(), "openid profile orders"),
+    ] {
+        let (status, in_force) = world.manage_itself("PUT", &client, Some(&wish)).await;
+        assert_eq!((status, &in_force["scope"]), (200, &json!("openid")), "{in_force}");
+        assert_eq!(in_force["redirect_uris"], json!(["https://app.example.com/callback"]));
+        let seen = world.ask("GET", &path(&client, "")).await.body;
+        assert_eq!(seen["asked"]["redirect_uris"], wish["redirect_uris"], "{seen}");
+        let (status, decided) = post(&world, &client, (decision, json!({}))).await;
+        assert_eq!((status, &decided["state"]), (200, &json!("active")), "{decided}");
+        assert_eq!((decided.get("asked"), decided.get("unsettled")), (None, None), "{decided}");
+        let (_, read) = world.manage_itself("GET", &client, None).await;
+        assert_eq!((&read["redirect_uris"], &read["scope"]), (&uris, &json!(scope)), "{decision}");
+        assert_eq!(post(&world, &client, (decision, json!({}))).await.0, 409, "once");
+    }
+    // Less needs nobody.
+    let (_, less) = world.manage_itself("PUT", &client, Some(&change(&["/other"], "openid"))).await;
+    assert_eq!(less["redirect_uris"], json!(["https://app.example.com/other"]));
+}

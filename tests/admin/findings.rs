@@ -1,0 +1,65 @@
+//! What detectors found in real requests, asked for by an operator.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::world::World;
+
+/// Longer than the detectors can take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn guess_tokens(world: &World, many: u32) {
+    let client = reqwest::Client::new();
+    for guess in 0..many {
+        let request = client.post(format!("http://{}/register", world.address)).bearer_auth(format!("guess-{guess}"));
+        let status = request.json(&serde_json::json!({})).send().await.unwrap().status();
+        assert_eq!(status, 401, "{guess}");
+    }
+}
+
+/// The detectors look beside the requests: asked until there is something.
+async fn findings(world: &World, query: &str) -> Vec<Value> {
+    let began = Instant::now();
+    loop {
+        let answer = world.ask("GET", &format!("/v1/findings{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let found = answer.body["findings"].as_array().unwrap();
+        if !found.is_empty() {
+            return found.clone();
+        }
+        assert!(began.elapsed() < PATIENCE, "nothing was found");
+    }
+}
+
+#[tokio::test]
+async fn guessed_tokens_are_found_and_told_once() {
+    let world = World::start().await;
+    guess_tokens(&world, 30).await;
+    let found = findings(&world, "?detector=token_guessing").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    let finding = &found[0];
+    assert_eq!(finding["subject"], serde_json::json!({ "kind": "network", "name": "127.0.0.0/24" }));
+    assert!(finding["score"].as_f64().unwrap() >= 0.5 && finding["evidence"][0]["value"].as_f64().unwrap() >= 10.0);
+    assert!(finding["request_id"].is_string(), "{finding}");
+    let none = world.ask("GET", "/v1/findings?detector=probing").await;
+    assert_eq!(none.body["findings"], serde_json::json!([]));
+    assert_eq!(world.ask("GET", "/v1/findings?detector=nobody").await.status, 400);
+    // The shape is the documented one.
+    let document = world.ask("GET", "/v1/openapi.json").await.body;
+    let described = document["components"]["schemas"]["Finding"]["properties"].as_object().unwrap();
+    let members: Vec<_> = finding.as_object().unwrap().keys().collect();
+    assert!(members.iter().all(|member| described.contains_key(*member)), "{members:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_what_it_may_is_no_finding() {
+    let world = World::start().await;
+    for name in ["Orders", "Invoices", "Deliveries"] {
+        world.register(name).await;
+    }
+    // Behind the registrations: once this is found, they were looked at.
+    guess_tokens(&world, 30).await;
+    let found = findings(&world, "").await;
+    assert!(found.iter().all(|finding| finding["detector"] == "token_guessing"), "{found:?}");
+}

@@ -1,0 +1,17 @@
+//! The admin API over real sockets, and the command line before a running gateway.
+
+mod api;
+mod approval;
+mod clients;
+mod command_line;
+mod console;
+mod document;
+mod findings;
+mod keycloak;
+mod network;
+mod out_of_use;
+#[path = "../gateway/process.rs"]
+#[allow(dead_code, reason = "the black-box tests use all of it")]
+mod process;
+mod records;
+mod world;

@@ -1,0 +1,105 @@
+//! The configuration: what is good loads, and each file of the museum is refused with the sentences beside it.
+
+use std::path::{Path, PathBuf};
+
+use dcr_gateway::config::{self, Config, Problems};
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
+}
+
+fn files(name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory(name)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    files.sort();
+    files
+}
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "SECRET" => Some("hunter\"2".to_owned()),
+        "CONNECTIONS" => Some("16".to_owned()),
+        "HOST" => Some("127.0.0.1".to_owned()),
+        _ => None,
+    }
+}
+
+fn load(file: &Path) -> Result<Config, Problems> {
+    config::from_text(&std::fs::read_to_string(file).unwrap(), file, &environment)
+}
+
+/// The sentences, with the file's name alone: the machine's paths differ, and so does who may read a file that was checked out.
+fn told(problems: &Problems) -> String {
+    let mut problems = problems.clone();
+    problems.problems.retain(|problem| !problem.reason.starts_with("everybody on this machine"));
+    let directory = format!("{}/", directory("bad").display());
+    problems.to_string().replace(&directory, "")
+}
+
+#[test]
+fn each_mistake_of_the_museum_is_told() {
+    let museum = files("bad");
+    assert!(museum.len() >= 30, "{} exhibits", museum.len());
+    insta::with_settings!({ snapshot_path => directory("snapshots"), prepend_module_to_snapshot => false, omit_expression => true }, {
+        for file in museum {
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            let problems = load(&file).err().unwrap_or_else(|| panic!("{name} is accepted"));
+            insta::assert_snapshot!(name, told(&problems));
+        }
+    });
+}
+
+#[test]
+fn the_configurations_in_the_document_about_cognito_load() {
+    let document = std::fs::read_to_string(directory("../../docs/cognito.md")).unwrap();
+    let written: Vec<&str> =
+        document.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(written.len(), 2, "one for each way");
+    for text in written {
+        // The files that an operator has.
+        let text = text.replace("secrets/cognito", "../public").replace("certs/server.pem", "../public");
+        let loaded = config::from_text(&text, &directory("good").join("cognito.yaml"), &environment);
+        assert!(loaded.is_ok(), "{}\n{text}", loaded.err().unwrap());
+    }
+}
+
+#[test]
+fn no_message_shows_a_password_or_what_a_variable_holds() {
+    for file in files("bad") {
+        if let Err(problems) = load(&file) {
+            let told = format!("{problems}{}", serde_json::to_string(&problems).unwrap());
+            assert!(!told.contains("hunter"), "{}: {told}", file.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_good_loads_without_a_warning() {
+    for file in files("good") {
+        let config = load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.warnings, [], "{}", file.display());
+    }
+}
+
+#[test]
+fn the_example_runs_as_it_is() {
+    let config = config::load(&directory("../../config.yaml")).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.warnings, []);
+    let names: Vec<&str> = config.profiles.iter().map(|profile| profile.name()).collect();
+    assert_eq!(names, ["partners", "mcp"]);
+}
+
+#[test]
+fn a_number_may_come_from_a_variable() {
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let text = text.replace("\"127.0.0.1:8080\" }", "\"${HOST}:8080\", max_connections: \"${CONNECTIONS}\" }");
+    let config = config::from_text(&text, Path::new("/etc/dcr-gateway/config.yaml"), &environment).unwrap();
+    assert_eq!(config.settings.listeners[0].max_connections, 16);
+}
+
+#[test]
+fn relative_paths_are_below_the_directory_of_the_file() {
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let config = config::from_text(&text, Path::new("/etc/dcr-gateway/config.yaml"), &environment).unwrap();
+    assert_eq!(config.settings.store.url.to_string(), "sqlite:///etc/dcr-gateway/data/gateway.db");
+}

@@ -1,0 +1,199 @@
+//! When something fails: the authorization server, the store, the configuration, the gateway's own time.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::client::{Post, exchange, get, register};
+use crate::flow::CONFIGURATION;
+use crate::judged;
+use crate::process::Gateway;
+use crate::upstream::{INSIDE, Mood, SECRET, Upstream, http};
+
+async fn start() -> (Gateway, Upstream) {
+    let upstream = Upstream::start().await;
+    (Gateway::start(&without_limits(), upstream.address), upstream)
+}
+
+fn without_limits() -> String {
+    CONFIGURATION.replace("    limits: { rate: 1/h, burst: 3 }\n", "")
+}
+
+fn orders() -> Value {
+    json!({"client_name": "Orders", "redirect_uris": ["https://app.example.com/callback"]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 1000);
+    let inside = format!("http://{INSIDE}:9000/");
+    let large = json!({"client_id": "a", "x": "x".repeat(10 * 1024 * 1024)}).to_string();
+    let trace = format!("java.lang.NullPointerException at org.example.Inside(Inside.java:7) {SECRET} {inside}");
+    let refusal = json!({"error": "invalid_redirect_uri", "error_description": "this host is not ours"}).to_string();
+    let loud = json!({"error": "invalid_client_metadata", "error_description": trace}).to_string();
+    let json = "application/json";
+    let answers: Vec<(&str, Vec<u8>, u16)> = vec![
+        ("a page", http("200 OK", "text/html", format!("<html>{inside}</html>")), 502),
+        ("a page with 201", http("201 Created", "text/html", "<html></html>"), 502),
+        ("no client_id", http("201 Created", json, "{}"), 502),
+        ("an empty client_id", http("201 Created", json, r#"{"client_id":""}"#), 502),
+        ("a client_id that is a number", http("201 Created", json, r#"{"client_id":7}"#), 502),
+        ("an array", http("201 Created", json, "[]"), 502),
+        ("nothing", http("201 Created", json, ""), 502),
+        ("half an object", http("201 Created", json, r#"{"client_id":"a""#), 502),
+        ("a member twice", http("201 Created", json, r#"{"client_id":"a","client_id":"b"}"#), 502),
+        ("ten megabytes", http("201 Created", json, large), 502),
+        ("no content", b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), 502),
+        ("a redirect", format!("HTTP/1.1 302 Found\r\nLocation: {inside}\r\nContent-Length: 0\r\n\r\n").into(), 502),
+        (
+            "a redirect that keeps the method",
+            format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {inside}\r\nContent-Length: 0\r\n\r\n").into(),
+            502,
+        ),
+        ("garbage", b"\x00\x01\x02garbage\r\n\r\n".to_vec(), 502),
+        ("another protocol", b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), 502),
+        ("nothing at all", Vec::new(), 502),
+        ("half a head", b"HTTP/1.1 201 Crea".to_vec(), 502),
+        (
+            "half a body",
+            b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{".to_vec(),
+            502,
+        ),
+        ("its refusal", http("400 Bad Request", json, refusal), 400),
+        ("its refusal with all its inside", http("400 Bad Request", json, loud), 400),
+        ("a refusal as text", http("400 Bad Request", "text/plain", &trace), 400),
+        (
+            "its policy",
+            http("403 Forbidden", json, format!(r#"{{"error":"insufficient_scope","error_description":"{inside}"}}"#)),
+            403,
+        ),
+        ("that it does not know us", http("401 Unauthorized", json, "{}"), 502),
+        ("that nothing is there", http("404 Not Found", "text/html", &trace), 502),
+        ("that the method is wrong", http("405 Method Not Allowed", "text/plain", ""), 502),
+        ("that it is too much", http("429 Too Many Requests", json, "{}"), 503),
+        ("an error", http("500 Internal Server Error", "text/html", &trace), 502),
+        ("that it is down", http("503 Service Unavailable", "text/html", &trace), 502),
+    ];
+    for (name, bytes, status) in answers {
+        upstream.set(Mood::Bytes(bytes));
+        let answer = register(gateway.address, Some(&token), &orders()).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
+        assert_eq!(judged::problem_of_refusal(&answer), None, "{name}");
+        assert!(!answer.body.contains("Exception") && !answer.body.contains("<html"), "{name}: {}", answer.body);
+    }
+    upstream.set(Mood::Well);
+    assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201, "it recovers by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_nothing_is_given_up_in_time() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 1);
+    upstream.set(Mood::Silent);
+    let answer = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!(answer.status, 504, "{answer:?}");
+    assert!(answer.header("retry-after").is_some());
+    upstream.set(Mood::Well);
+    let again = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!(again.status, 401, "whether a client was registered is not known, so the use stays spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_costs_no_use() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gateway = Gateway::start(&without_limits(), nobody);
+    let token = gateway.token("partners", 1);
+    for _ in 0..3 {
+        let answer = register(gateway.address, Some(&token), &orders()).await;
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("temporarily_unavailable")));
+        assert!(answer.header("retry-after").is_some());
+        assert!(!answer.body.contains(&nobody.to_string()), "{}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_store_nothing_is_registered_and_the_rest_goes_on() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 2);
+    assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201);
+    for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
+        let _ = fs::write(gateway.file(file), vec![0xA5; 64 * 1024]);
+    }
+    upstream.take();
+    let answer = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!((answer.status, answer.json()["error"].as_str()), (503, Some("temporarily_unavailable")), "{answer:?}");
+    assert_eq!(judged::problem_of_refusal(&answer), None);
+    assert!(upstream.take().is_empty(), "nothing that could not be recorded was registered");
+    assert_eq!(get(gateway.address, "/authorize").await.body, "forwarded");
+    assert_eq!(get(gateway.admin, "/readyz").await.status, 503);
+    assert_eq!(get(gateway.admin, "/livez").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_takes_what_is_whole_and_leaves_what_is_broken() {
+    let (gateway, _upstream) = start().await;
+    let token = gateway.token("partners", 10);
+    let written = fs::read_to_string(gateway.file("gateway.yaml")).unwrap();
+    let elsewhere = json!({"redirect_uris": ["https://new.example.com/callback"]});
+    assert_eq!(register(gateway.address, Some(&token), &elsewhere).await.status, 400);
+
+    for broken in [
+        "profiles: [",
+        "",
+        &written.replace("app.example.com", "*.example.com"),
+        &written.replace("profiles:", "profile:"),
+    ] {
+        fs::write(gateway.file("gateway.yaml"), broken).unwrap();
+        gateway.signal("HUP");
+        let said = gateway.told(|said| said["level"] == "ERROR");
+        assert!(said["message"].as_str().is_some_and(|message| message.contains("NOT reloaded")), "{said}");
+        assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201, "the old one stays in force");
+    }
+
+    fs::write(gateway.file("gateway.yaml"), written.replace("app.example.com", "new.example.com")).unwrap();
+    gateway.signal("HUP");
+    gateway.told(|said| said["message"] == "configuration reloaded");
+    assert_eq!(register(gateway.address, Some(&token), &elsewhere).await.status, 201);
+    assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_flight_is_finished_before_the_end() {
+    let (mut gateway, upstream) = start().await;
+    let token = gateway.token("partners", 1);
+    let (let_go, held) = watch::channel(false);
+    upstream.set(Mood::Held(held));
+    let body = orders().to_string();
+    let request = Post { token: Some(&token), body: body.as_bytes(), ..Post::default() }.bytes();
+    let address = gateway.address;
+    let in_flight = tokio::spawn(async move { exchange(address, &request).await });
+    upstream.until_a_registration().await;
+    gateway.signal("TERM");
+    gateway.told(|said| said["message"].as_str().is_some_and(|message| message.starts_with("stopping")));
+    let_go.send(true).unwrap();
+    let answer = in_flight.await.unwrap().expect("an answer");
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(gateway.ended(), Some(0));
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_stops_nothing() {
+    let (mut gateway, upstream) = start().await;
+    let token = gateway.token("partners", 1);
+    let (let_go, held) = watch::channel(false);
+    upstream.set(Mood::Held(held));
+    let body = orders().to_string();
+    let request = Post { token: Some(&token), body: body.as_bytes(), ..Post::default() }.bytes();
+    let address = gateway.address;
+    let gone = tokio::spawn(async move { exchange(address, &request).await });
+    upstream.until_a_registration().await;
+    gone.abort();
+    let_go.send(true).unwrap();
+    gateway.told(|said| said["dcr.client.id"] == "client-1" || said.to_string().contains("client-1"));
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), Some(0));
+    assert!(!gateway.log().contains(&token) && !gateway.log().contains(SECRET), "the log holds no secret");
+}

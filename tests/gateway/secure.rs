@@ -1,0 +1,160 @@
+//! Over TLS: HTTP/2, and client certificates that decide the profile.
+
+use std::net::SocketAddr;
+
+use reqwest::{Certificate, Client, Identity};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::process::Gateway;
+use crate::upstream::Upstream;
+
+const CONFIGURATION: &str = r#"
+public_url: https://sso.example.com
+listeners:
+  - address: 127.0.0.1:0
+    tls:
+      certificate: server.pem
+      private_key: server.key
+      client_certificates: { request: optional, trust: [ca.pem, other/ca.pem], issuers_without_list: accept }
+authorization_server:
+  kind: rfc7591
+  issuer: https://sso.example.com
+  url: http://{upstream}
+  registration_path: /register
+  credential: none
+store: { url: "sqlite://gateway.db" }
+admin: { listen: 127.0.0.1:0 }
+telemetry: { log: { format: json, level: info } }
+profiles:
+  - name: partners
+    match: { client_certificate: { san_dns: "*.partner.example" } }
+    initial_access_token: off
+    redirect_uris: { https: [{ host: app.example.com }] }
+"#;
+
+/// One more profile, for holders of tokens.
+const HOLDERS: &str = r#"
+  - name: holders
+    match: { initial_access_token: true }
+    redirect_uris: { https: [{ host: app.example.com }] }
+"#;
+
+/// A gateway, a client with a certificate, one with another certificate, and one without.
+struct Setting {
+    gateway: Gateway,
+    upstream: Upstream,
+    known: Client,
+    other: Client,
+    unknown: Client,
+}
+
+impl Setting {
+    async fn start() -> Self {
+        Self::with(CONFIGURATION).await
+    }
+
+    async fn with(configuration: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir(directory.path().join("other")).unwrap();
+        for directory in [directory.path().to_owned(), directory.path().join("other")] {
+            dcr_gateway::demo::certificates::write(&directory).unwrap();
+        }
+        let read = |name: &str| std::fs::read(directory.path().join(name)).unwrap();
+        let authority = Certificate::from_pem(&read("ca.pem")).unwrap();
+        let identity = |certificate, key| Identity::from_pem(&[read(certificate), read(key)].concat()).unwrap();
+        let (identity, other) =
+            (identity("client.pem", "client.key"), identity("other/client.pem", "other/client.key"));
+        let upstream = Upstream::start().await;
+        let gateway = Gateway::start_in(directory, configuration, upstream.address);
+        let builder = || Client::builder().tls_certs_only([authority.clone()]).no_proxy();
+        let known = builder().identity(identity).build().unwrap();
+        let other = builder().identity(other).build().unwrap();
+        Self { gateway, upstream, known, other, unknown: builder().http1_only().build().unwrap() }
+    }
+
+    /// A token for two registrations, good only together with the client's certificate.
+    fn bound_token(&self) -> String {
+        let pem = std::fs::read(self.gateway.file("client.pem")).unwrap();
+        let certificate = x509_parser::pem::parse_x509_pem(&pem).unwrap().1.contents;
+        let thumbprint: String = Sha256::digest(certificate).iter().map(|octet| format!("{octet:02x}")).collect();
+        let arguments = ["--json", "tokens", "create", "--profile", "holders", "--ttl", "1h", "--uses", "2"];
+        let made = self.gateway.run(&[&arguments[..], &["--certificate-thumbprint", &thumbprint]].concat());
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let told: Value = serde_json::from_slice(&made.stdout).unwrap();
+        told["token"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn post(client: &Client, address: SocketAddr, body: &Value) -> reqwest::Response {
+    let url = format!("https://localhost:{}/register", address.port());
+    client
+        .post(url)
+        .header("client-cert", ":Zm9yZ2Vk:")
+        .header("x-ssl-client-verify", "SUCCESS")
+        .json(body)
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_decides_the_profile_and_a_header_does_not() {
+    let setting = Setting::start().await;
+    let body = json!({"client_name": "Orders", "redirect_uris": ["https://app.example.com/callback"]});
+    let answer = post(&setting.known, setting.gateway.address, &body).await;
+    assert_eq!((answer.status().as_u16(), answer.version()), (201, http::Version::HTTP_2));
+    let [received] = setting.upstream.take().try_into().expect("one request");
+    assert!(
+        !received.text().contains("Zm9yZ2Vk") && !received.text().to_lowercase().contains("x-ssl"),
+        "{}",
+        received.text()
+    );
+
+    let answer = post(&setting.unknown, setting.gateway.address, &body).await;
+    assert_eq!(answer.status().as_u16(), 403);
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"], "access_denied");
+    assert!(setting.upstream.take().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_bound_to_a_certificate_registers_only_over_a_connection_that_proves_it() {
+    let setting = Setting::with(&format!("{CONFIGURATION}{HOLDERS}")).await;
+    let token = setting.bound_token();
+    let body = json!({"client_name": "Orders", "redirect_uris": ["https://app.example.com/callback"]});
+    let present = async |client: &Client| {
+        let url = format!("https://localhost:{}/register", setting.gateway.address.port());
+        client.post(url).bearer_auth(&token).json(&body).send().await.unwrap()
+    };
+    for stranger in [&setting.unknown, &setting.other] {
+        let answer = present(stranger).await;
+        assert_eq!(answer.status().as_u16(), 401);
+        let challenge = answer.headers()["www-authenticate"].to_str().unwrap();
+        assert!(challenge.contains(r#"error="invalid_token""#), "{challenge}");
+    }
+    assert!(setting.upstream.take().is_empty(), "nothing reached the server");
+    for _ in 0..2 {
+        assert_eq!(present(&setting.known).await.status().as_u16(), 201, "no use was spent by the strangers");
+    }
+    assert_eq!(present(&setting.known).await.status().as_u16(), 401, "both uses are spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_on_one_connection_are_judged_one_by_one() {
+    let setting = Setting::start().await;
+    let mut sent = tokio::task::JoinSet::new();
+    for number in 0..40_u16 {
+        let host = if number.is_multiple_of(2) { "app.example.com" } else { "evil.example" };
+        let body = json!({"redirect_uris": [format!("https://{host}/{number}")]});
+        let (client, address) = (setting.known.clone(), setting.gateway.address);
+        sent.spawn(async move { (number, post(&client, address, &body).await.status().as_u16()) });
+    }
+    for (number, status) in sent.join_all().await {
+        assert_eq!(status, if number.is_multiple_of(2) { 201 } else { 400 }, "{number}");
+    }
+    let received = setting.upstream.take();
+    assert_eq!(received.len(), 20);
+    assert!(received.iter().all(|request| !request.text().contains("evil")));
+}

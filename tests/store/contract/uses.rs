@@ -1,0 +1,69 @@
+//! Clients that nobody used, and since when that can be known.
+
+use dcr_gateway::store::{Store, Unused, Watch};
+
+use super::Handles;
+use super::turns::turn;
+use crate::samples::{at, by, client, digest, enter_as, id, intent, unlimited};
+use dcr_gateway::store::Intent;
+
+pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
+    uses_are_watched_from_the_first_moment_until_they_are_not(&empty().await).await;
+    only_a_client_that_nobody_used_is_unused(&empty().await).await;
+    a_client_that_was_handed_out_again_is_not_old(&*empty().await.one).await;
+}
+
+async fn uses_are_watched_from_the_first_moment_until_they_are_not(Handles { one, other }: &Handles) {
+    assert_eq!(one.watch_uses(at(1_000)).await.unwrap(), Watch { since: at(1_000), last_use: None });
+    other.note_uses(&[("nobody's".to_owned(), at(5_000))]).await.unwrap();
+    one.note_uses(&[("nobody's".to_owned(), at(4_000))]).await.unwrap();
+    let watch = Watch { since: at(1_000), last_use: Some(at(5_000)) };
+    assert_eq!(other.watch_uses(at(9_000)).await.unwrap(), watch);
+    other.stop_watching_uses().await.unwrap();
+    one.stop_watching_uses().await.unwrap();
+    one.note_uses(&[("nobody's".to_owned(), at(9_000))]).await.unwrap();
+    assert_eq!(one.watch_uses(at(9_500)).await.unwrap(), Watch { since: at(9_500), last_use: None });
+}
+
+async fn entered(store: &dyn Store, client_id: &str, (profile, registered): (&str, i64)) {
+    let intent = Intent { at: at(registered), profile: profile.to_owned(), ..intent(&format!("r-{client_id}")) };
+    enter_as(store, intent, client(client_id)).await;
+}
+
+async fn unused(store: &dyn Store, limit: u32) -> Vec<String> {
+    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), limit };
+    store.unused(&unused).await.unwrap().into_iter().map(|client| client.client_id).collect()
+}
+
+async fn only_a_client_that_nobody_used_is_unused(Handles { one, other }: &Handles) {
+    let partners = |registered| ("partners", registered);
+    for (name, of) in [
+        ("before", partners(1_999)),
+        ("second", partners(4_000)),
+        ("first", partners(2_000)),
+        ("after", partners(4_001)),
+        ("others", ("others", 3_000)),
+        ("used", partners(3_000)),
+        ("suspended", partners(3_000)),
+    ] {
+        entered(&**one, name, of).await;
+    }
+    other.note_uses(&[("used".to_owned(), at(3_500))]).await.unwrap();
+    let mut suspended = turn(&**one, "suspended", "a").await;
+    suspended.lifecycle = suspended.lifecycle.suspend(by("ada")).unwrap();
+    assert!(one.end_turn(&suspended, "a", at(5_000)).await.unwrap());
+    assert_eq!(unused(&**other, 10).await, ["first", "second"]);
+    assert_eq!(unused(&**other, 1).await, ["first"]);
+}
+
+async fn a_client_that_was_handed_out_again_is_not_old(store: &dyn Store) {
+    let shared = |name: &str, registered| {
+        let digest = Some(digest("d"));
+        Intent { at: at(registered), digest, ..intent(name) }
+    };
+    enter_as(store, shared("r1", 3_000), client("c1")).await;
+    assert_eq!(unused(store, 10).await, ["c1"]);
+    store.begin(unlimited(shared("r2", 4_001))).await.unwrap();
+    assert_eq!(store.registration(&id("r2")).await.unwrap().unwrap().client_id.as_deref(), Some("c1"));
+    assert_eq!(unused(store, 10).await, [""; 0]);
+}

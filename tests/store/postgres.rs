@@ -1,0 +1,125 @@
+//! What only PostgreSQL can do: several replicas start at once, the network fails, the database has habits of its own.
+
+use std::sync::Arc;
+
+use dcr_gateway::store::settings::StoreUrl;
+use dcr_gateway::store::sql::SqlStore;
+use dcr_gateway::store::{Beginning, Begun, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError};
+use sqlx::{AssertSqlSafe, Executor as _};
+
+use crate::contract::{Handles, begin_at_once, ready};
+use crate::open;
+use crate::postgres_server::{PostgresServer, database};
+use crate::proxy::{Network, Proxy};
+use crate::samples::{UNDER_WAY, create, found, hash, id, intent, unlimited, with_token};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_may_start_on_an_empty_database_at_once() {
+    let Some(server) = PostgresServer::started() else { return };
+    let url = server.new_database().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let url = url.clone();
+        tasks.spawn(async move { open(url).await.unwrap().ping().await.unwrap() });
+    }
+    tasks.join_all().await;
+}
+
+/// A store behind a network that can fail.
+async fn behind(server: &PostgresServer) -> (Proxy, SqlStore) {
+    let database = database(&server.new_database().await);
+    let proxy = Proxy::to(server.socket()).await;
+    let url: StoreUrl = format!("postgres://postgres@127.0.0.1:{}/{database}", proxy.port).parse().unwrap();
+    let store = open(url).await.unwrap();
+    (proxy, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_is_an_error_and_the_next_one_works() {
+    let Some(server) = PostgresServer::started() else { return };
+    let (proxy, store) = behind(&server).await;
+    let t1 = create(&store, "t1", 5).await;
+    store.begin(with_token("r1", &t1)).await.unwrap();
+    proxy.set(Network::Breaks);
+    assert!(store.begin(with_token("r2", &t1)).await.is_err());
+    assert!(store.find(hash("t1")).await.is_err());
+    assert!(store.ping().await.is_err());
+    proxy.set(Network::Works);
+    store.ping().await.unwrap();
+    assert_eq!(found(&store, &t1).await.used, 1);
+    assert_eq!(store.begin(with_token("r2", &t1)).await.unwrap(), Begun::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_connection_interrupts_is_written_wholly_or_not_at_all() {
+    let Some(server) = PostgresServer::started() else { return };
+    let (proxy, store) = behind(&server).await;
+    let store = Arc::new(store);
+    let t1 = create(&*store, "t1", 100_000).await;
+    let mut answers: Vec<Result<Begun, StoreError>> = Vec::new();
+    // Until it broke in the middle of something.
+    while answers.iter().all(Result::is_ok) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in answers.len()..answers.len() + 64 {
+            let (store, beginning) = (store.clone(), with_token(&format!("r{number}"), &t1));
+            tasks.spawn(async move { store.begin(beginning).await });
+        }
+        answers.push(tasks.join_next().await.unwrap().unwrap());
+        proxy.set(Network::Breaks);
+        answers.extend(tasks.join_all().await);
+        proxy.set(Network::Works);
+    }
+    let acknowledged = answers.iter().filter(|answer| matches!(answer, Ok(Begun::Ready))).count();
+    let written = usize::try_from(found(&*store, &t1).await.used).unwrap();
+    assert!(written >= acknowledged, "{acknowledged} were acknowledged, {written} are there");
+    let mut intents = 0;
+    for number in 0..answers.len() {
+        intents += usize::from(store.registration(&id(&format!("r{number}"))).await.unwrap().is_some());
+    }
+    assert_eq!(intents, written, "each intent with its use");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_swallows_everything_holds_nobody_up_for_long() {
+    let Some(server) = PostgresServer::started() else { return };
+    let (proxy, store) = behind(&server).await;
+    store.begin(unlimited(intent("r1"))).await.unwrap();
+    proxy.set(Network::Swallows);
+    let (write, read) = tokio::join!(store.begin(unlimited(intent("r2"))), store.find(hash("t1")));
+    assert!(write.is_err() && read.is_err());
+    proxy.set(Network::Works);
+    assert_eq!(store.begin(unlimited(intent("r3"))).await.unwrap(), Begun::Ready);
+    assert_eq!(store.find(hash("t1")).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_are_exact_whatever_isolation_the_database_prefers() {
+    let Some(server) = PostgresServer::started() else { return };
+    let url = server.new_database().await;
+    let prefer = format!("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'", database(&url));
+    server.connect("postgres").await.execute(AssertSqlSafe(prefer)).await.unwrap();
+    let handles = Handles {
+        one: Arc::new(open(url.clone()).await.unwrap()) as Arc<dyn Store>,
+        other: Arc::new(open(url).await.unwrap()),
+    };
+    let quotas = Quotas { live_clients: Some(40), ..Quotas::default() };
+    let many = (0..64).map(|number| Beginning { intent: intent(&format!("r{number}")), quotas, under_way: UNDER_WAY });
+    assert_eq!(ready(&begin_at_once(&handles, many).await), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_postgresql_does_not_take_spoils_nobody_elses() {
+    let Some(server) = PostgresServer::started() else { return };
+    let store = Arc::new(open(server.new_database().await).await.unwrap());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..32 {
+        let (store, mut beginning) = (store.clone(), unlimited(intent(&format!("r{number}"))));
+        if number == 7 {
+            beginning.intent.client_name = Some("\0".to_owned());
+        }
+        tasks.spawn(async move { store.begin(beginning).await.is_ok() });
+    }
+    let begun = tasks.join_all().await.into_iter().filter(|begun| *begun).count();
+    assert_eq!(begun, 31);
+    store.ping().await.unwrap();
+}

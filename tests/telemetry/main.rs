@@ -1,0 +1,311 @@
+//! Telemetry as a collector, Prometheus and an operator's terminal see it.
+
+mod documents;
+mod outage;
+mod sink;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use dcr_gateway::policy::CertificateIdentity;
+use dcr_gateway::telemetry::metrics::{ClientCount, ConnectionCounts, FileExpiry, ReloadResult, ThrottleCounts};
+use dcr_gateway::telemetry::request::UpstreamCall;
+use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
+use dcr_gateway::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
+use dcr_gateway::telemetry::{
+    self, Decision, Exposition, ManagementEvent, RegistrationEvent, ServerRequest, TelemetrySettings, metrics,
+    propagation, span,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use sink::{Sink, attribute, listed};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+const ROUTE: &str = "/realms/acme/clients-registrations/openid-connect";
+
+/// Telemetry is one per process: all tests of this file share it and find their own by trace id.
+struct Running {
+    sink: Sink,
+    exposition: Exposition,
+    _runtime: tokio::runtime::Runtime,
+}
+
+static RUNNING: LazyLock<Running> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (sink, exposition) = runtime.block_on(async {
+        let sink = Sink::start().await;
+        let settings = TelemetrySettings {
+            otlp: Some(format!("http://{}", sink.address)),
+            sample_forwarded: 0.0,
+            log: LogSettings { format: LogFormat::Json, level: "info".to_owned() },
+            ..TelemetrySettings::default()
+        };
+        let telemetry = telemetry::init(&settings).unwrap();
+        metrics().observe_connections(|| ConnectionCounts {
+            accepted: 3,
+            open: 1,
+            handshakes_failed: 2,
+            ..Default::default()
+        });
+        metrics().observe_expiry(|| {
+            vec![FileExpiry { file: "server.pem".to_owned(), kind: "server_certificate", seconds_left: -5 }]
+        });
+        let clients = Arc::new(vec![ClientCount { profile: "mcp".to_owned(), lifecycle: "active", count: 7 }]);
+        metrics().observe_clients(move || clients.clone());
+        metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
+        let exposition = telemetry.exposition();
+        // Lives as long as the process.
+        std::mem::forget(telemetry);
+        (sink, exposition)
+    });
+    Running { sink, exposition, _runtime: runtime }
+});
+
+/// A `traceparent` of a trace of its own, and the trace's identifier.
+fn caller(number: u8, flags: &str) -> (HeaderMap, String) {
+    let trace_id = format!("0af7651916cd43dd8448eb211c8031{number:02x}");
+    let parent = format!("00-{trace_id}-b7ad6b7169203331-{flags}");
+    let mut headers = HeaderMap::new();
+    headers.insert("traceparent", HeaderValue::try_from(parent).unwrap());
+    headers.insert("tracestate", HeaderValue::from_static("vendor=1"));
+    headers.insert("host", HeaderValue::from_static("sso.example.com:8443"));
+    headers.insert("user-agent", HeaderValue::from_static("node"));
+    (headers, trace_id)
+}
+
+fn facts<'a>(operation: Operation, headers: &'a HeaderMap) -> RequestFacts<'a> {
+    RequestFacts {
+        operation,
+        route: Some(ROUTE),
+        method: &http::Method::POST,
+        path: ROUTE,
+        scheme: Scheme::Https,
+        version: http::Version::HTTP_2,
+        headers,
+        peer: PEER,
+        client_address: CLIENT,
+        request_id: "01",
+        tls: Some(("1.3", "TLS13_AES_256_GCM_SHA384")),
+        certificate: None,
+    }
+}
+
+fn call() -> UpstreamCall {
+    UpstreamCall::begin(&CallFacts {
+        method: &http::Method::POST,
+        purpose: "registration",
+        scheme: Scheme::Http,
+        host: "keycloak",
+        port: 8080,
+        path: Some(ROUTE),
+    })
+}
+
+fn admitted() -> RegistrationEvent {
+    RegistrationEvent {
+        decision: Decision::Admit,
+        reason: "admitted",
+        status: StatusCode::CREATED,
+        registration_id: Some("4bf92f3577b34da6".to_owned()),
+        profile: Some("mcp".to_owned()),
+        policy_version: Some("7".to_owned()),
+        client_id: Some("c1".to_owned()),
+        client_name: Some("Claude \u{1b}[31m".to_owned()),
+        redirect_uri_hosts: vec!["claude.ai".to_owned(), "localhost".to_owned()],
+        scope_requested: Some("openid admin".to_owned()),
+        scope_granted: Some("openid".to_owned()),
+        scope_withheld: Some("admin".to_owned()),
+        client_address: Some(CLIENT),
+        token_id: Some("aa11".to_owned()),
+        ..RegistrationEvent::new("01")
+    }
+}
+
+#[test]
+fn a_registration_is_one_trace_below_the_callers_span() {
+    let running = &*RUNNING;
+    let (headers, trace_id) = caller(1, "01");
+    let certificate = CertificateIdentity {
+        subject: "CN=app".to_owned(),
+        issuer: "CN=Partner CA".to_owned(),
+        serial: "01".to_owned(),
+        san_dns: Vec::new(),
+        san_uri: Vec::new(),
+        san_email: Vec::new(),
+        san_ip: Vec::new(),
+        thumbprint: "ab".repeat(32),
+        not_after: 1_700_000_000,
+    };
+    let facts = RequestFacts { certificate: Some(&certificate), ..facts(Operation::Register, &headers) };
+    let request = ServerRequest::begin(&facts);
+    let mut outgoing = headers.clone();
+    outgoing.insert("baggage", HeaderValue::from_static("secret=1"));
+    request.span().in_scope(|| {
+        span::admit_span().in_scope(|| {
+            span::policy_span().in_scope(|| {});
+            span::store_span("begin").in_scope(|| {});
+            let call = call();
+            propagation::inject(call.span(), &mut outgoing);
+            call.finish(Ok(StatusCode::CREATED));
+        });
+    });
+    admitted().finish(request.span(), Duration::from_millis(12));
+    request.finish(Some(StatusCode::CREATED), None);
+
+    let name = format!("POST {ROUTE}");
+    let spans = running.sink.trace(&trace_id, &name);
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name}"));
+    let server = named(&name);
+    assert_eq!(server.parent_span_id, [0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]);
+    assert_eq!((server.kind, server.trace_state.as_str()), (2, "vendor=1"));
+    insta::assert_snapshot!("server_span", listed(&server.attributes));
+    let admit = named("dcr.admit");
+    assert_eq!(admit.parent_span_id, server.span_id);
+    assert_eq!(named("dcr.policy").parent_span_id, admit.span_id);
+    assert_eq!(attribute(&named("dcr.store").attributes, "dcr.store.operation").as_deref(), Some("begin"));
+    let client = named("POST registration");
+    assert_eq!((client.kind, &client.parent_span_id), (3, &admit.span_id));
+    insta::assert_snapshot!("client_span", listed(&client.attributes));
+
+    let span_id: String = client.span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(outgoing["traceparent"], format!("00-{trace_id}-{span_id}-01"));
+    assert_eq!(outgoing["tracestate"], "vendor=1");
+    assert!(!outgoing.contains_key("baggage"));
+}
+
+#[test]
+fn a_registration_is_recorded_though_the_caller_does_not_trace() {
+    let running = &*RUNNING;
+    let (headers, trace_id) = caller(2, "00");
+    ServerRequest::begin(&facts(Operation::Register, &headers)).finish(Some(StatusCode::CREATED), None);
+    running.sink.trace(&trace_id, &format!("POST {ROUTE}"));
+}
+
+#[test]
+fn a_forwarded_request_follows_its_caller() {
+    let running = &*RUNNING;
+    let (untraced, untraced_id) = caller(3, "00");
+    let (traced, traced_id) = caller(4, "01");
+    let request = ServerRequest::begin(&RequestFacts { route: None, ..facts(Operation::Forward, &untraced) });
+    let mut outgoing = untraced.clone();
+    propagation::inject(request.span(), &mut outgoing);
+    let outgoing = outgoing["traceparent"].to_str().unwrap();
+    assert!(outgoing.starts_with(&format!("00-{untraced_id}-")) && outgoing.ends_with("-00"), "{outgoing}");
+    request.finish(Some(StatusCode::OK), None);
+    ServerRequest::begin(&RequestFacts { route: None, ..facts(Operation::Forward, &traced) })
+        .finish(Some(StatusCode::OK), None);
+    running.sink.trace(&traced_id, "POST");
+    // The queue is in order: had the first been recorded, it would be there.
+    let untraced = running.sink.wait("anything", |received| {
+        let of_it = |span: &&opentelemetry_proto::tonic::trace::v1::Span| {
+            span.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == untraced_id
+        };
+        Some(received.spans.iter().filter(of_it).count())
+    });
+    assert_eq!(untraced, 0);
+}
+
+#[test]
+fn a_failure_of_ours_is_an_error_and_a_refusal_is_not() {
+    let running = &*RUNNING;
+    let (refused, refused_id) = caller(5, "01");
+    let (failed, failed_id) = caller(6, "01");
+    let (gone, gone_id) = caller(7, "01");
+    ServerRequest::begin(&facts(Operation::Register, &refused)).finish(Some(StatusCode::BAD_REQUEST), None);
+    ServerRequest::begin(&facts(Operation::Register, &failed)).finish(Some(StatusCode::BAD_GATEWAY), None);
+    drop(ServerRequest::begin(&facts(Operation::Register, &gone)));
+    let name = format!("POST {ROUTE}");
+    let end = |trace_id: &str| {
+        let span = running.sink.trace(trace_id, &name).remove(0);
+        (span.status.unwrap_or_default().code, attribute(&span.attributes, "error.type"))
+    };
+    assert_eq!(end(&refused_id), (0, None));
+    assert_eq!(end(&failed_id), (2, Some("502".to_owned())));
+    assert_eq!(end(&gone_id), (2, Some("client_gone".to_owned())));
+}
+
+#[test]
+fn what_a_caller_makes_up_becomes_neither_a_name_nor_a_path_with_a_client_in_it() {
+    let running = &*RUNNING;
+    let (headers, trace_id) = caller(8, "01");
+    let method = http::Method::from_bytes(b"BREW").unwrap();
+    let route = format!("{ROUTE}/{{client_id}}");
+    let path = format!("{ROUTE}/somebody");
+    ServerRequest::begin(&RequestFacts {
+        method: &method,
+        path: &path,
+        route: Some(&route),
+        ..facts(Operation::Manage, &headers)
+    })
+    .finish(Some(StatusCode::FORBIDDEN), None);
+    let span = running.sink.trace(&trace_id, &format!("HTTP {route}")).remove(0);
+    let attributes = listed(&span.attributes);
+    assert!(attributes.contains("http.request.method = _OTHER\nhttp.request.method_original = BREW"), "{attributes}");
+    assert!(!attributes.contains("somebody"), "{attributes}");
+}
+
+#[test]
+fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() {
+    let running = &*RUNNING;
+    let (headers, trace_id) = caller(9, "01");
+    let request = ServerRequest::begin(&facts(Operation::Register, &headers));
+    request.span().in_scope(|| admitted().finish(request.span(), Duration::from_millis(12)));
+    request.finish(Some(StatusCode::CREATED), None);
+    let record = running.sink.wait("the log record", |received| {
+        let of_it = |record: &&opentelemetry_proto::tonic::logs::v1::LogRecord| {
+            attribute(&record.attributes, "trace_id").as_deref() == Some(trace_id.as_str())
+        };
+        received.logs.iter().find(of_it).cloned()
+    });
+    assert_eq!(attribute(&record.attributes, "reason").as_deref(), Some("admitted"));
+    assert_eq!(attribute(&record.attributes, "client_name").as_deref(), Some("\"Claude \\u{1b}[31m\""));
+    let id: String = record.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(id, trace_id);
+    running.sink.wait("anything", |received| {
+        let strange = received
+            .logs
+            .iter()
+            .find(|record| !record.severity_text.is_empty() && attribute(&record.attributes, "reason").is_none());
+        assert!(strange.is_none(), "{strange:?}");
+        Some(())
+    });
+}
+
+#[test]
+fn prometheus_finds_every_metric() {
+    let running = &*RUNNING;
+    let (headers, _) = caller(10, "01");
+    let request = ServerRequest::begin(&facts(Operation::Register, &headers));
+    request.span().in_scope(|| call().finish(Err("timeout")));
+    admitted().finish(request.span(), Duration::from_millis(12));
+    ManagementEvent::new(&http::Method::PUT, "02", CLIENT).finish(request.span(), Duration::from_millis(3));
+    request.finish(Some(StatusCode::CREATED), None);
+    metrics().throttled("address");
+    metrics().reloaded(ReloadResult::Refused);
+    metrics().discovery_mismatch();
+    metrics().store_failed("begin");
+    metrics().found("registration_bursts");
+    metrics().observation_dropped();
+    let text = running.exposition.text().unwrap();
+    for name in telemetry::names::METRICS {
+        assert!(text.contains(&format!("# TYPE {}", name.replace('.', "_"))), "{name} is missing:\n{text}");
+    }
+    let ended = r#"dcr_certificate_expiry_seconds{file="server.pem",kind="server_certificate"} -5"#;
+    assert!(text.contains(ended), "{text}");
+    assert!(text.contains(r#"dcr_clients{lifecycle="active",profile="mcp""#), "{text}");
+    let managed = r#"dcr_management_total{operation="update",profile="-",reason="done""#;
+    assert!(text.contains(managed), "{text}");
+    let counted = r#"decision="admit",profile="mcp",reason="admitted""#;
+    assert!(text.contains(&format!("dcr_registrations_total{{{counted}")), "{text}");
+    for line in [
+        "dcr_connections 1",
+        "dcr_throttle_reachable 1",
+        "dcr_throttle_uncounted_total 2",
+        "dcr_throttle_forgotten_total 3",
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line} is missing:\n{text}");
+    }
+    assert!(!text.contains("claude.ai") && !text.contains("203.0.113.9"), "{text}");
+}
