@@ -77,6 +77,8 @@ impl PostgresServer {
         let mut server = command("postgres");
         server.arg("-k").arg(directory.path()).args(["-c", "listen_addresses="]);
         server.args(["-c", "max_connections=300", "-c", "log_min_messages=log"]);
+        // A gigabyte of log beside the databases is more than a small disk has to spare.
+        server.args(["-c", "min_wal_size=32MB", "-c", "max_wal_size=64MB"]);
         if disk == Disk::NotFlushed {
             server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
