@@ -53,6 +53,18 @@ async fn guessed_tokens_are_found_and_told_once() {
 }
 
 #[tokio::test]
+async fn whoever_reviews_a_client_sees_what_was_found_about_its_registrant() {
+    let world = World::start().await;
+    let client = world.register("Orders").await;
+    let review = format!("/v1/clients/{}/review", client["client_id"].as_str().unwrap());
+    assert_eq!(world.ask("GET", &review).await.body["findings"], serde_json::json!([]));
+    guess_tokens(&world, 30).await;
+    let found = findings(&world, "?detector=token_guessing").await;
+    let reviewed = world.ask("GET", &review).await.body;
+    assert_eq!(reviewed["findings"], serde_json::json!(found), "both are from 127.0.0.0/24: {reviewed}");
+}
+
+#[tokio::test]
 async fn a_client_that_does_what_it_may_is_no_finding() {
     let world = World::start().await;
     for name in ["Orders", "Invoices", "Deliveries"] {

@@ -1,28 +1,33 @@
 //! `/v1/clients/{client_id}/review`: what the record cannot say for itself and whoever decides should know: how the client's name
-//! appears, and which other clients are like it.
+//! appears, which other clients are like it, and what detectors found about it, its registrant and its redirect hosts.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::routing::on;
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Api;
 use super::clients::unknown;
+use super::findings::Finding;
 use super::operation::{Operation, Success, shape};
 use crate::admin::problem::Problem;
 use crate::lifecycle::State as LifecycleState;
 use crate::policy::appearance::{Appearance, appearances, read_alike};
-use crate::store::{ClientFilter, ClientRecord, Cursor, Page};
+use crate::store::{ClientFilter, ClientRecord, Cursor, FindingFilter, FindingRecord, Page};
 
 /// How many of the newest clients are compared: a review is looked at often, and the record may be large.
 const COMPARED: usize = 2_000;
 const PAGE: u32 = 500;
 /// How many similar clients are shown.
 const MOST_SIMILAR: usize = 20;
+/// How many of the newest findings are looked through, and how many are shown.
+const FINDINGS_LOOKED_THROUGH: u32 = 500;
+const MOST_FINDINGS: usize = 10;
 
 /// What a client looks like.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +40,8 @@ pub struct Review {
     pub compared: usize,
     /// These were all.
     pub compared_with_all: bool,
+    /// What detectors found lately about it, whoever registered it, and where it redirects to; newest first, at most 10.
+    pub findings: Vec<Finding>,
 }
 
 /// Characters in a row.
@@ -96,7 +103,7 @@ impl From<Appearance> for NameAppearance {
 pub(super) fn operations() -> Vec<Operation> {
     vec![Operation::reading(
         ("reviewClient", "/v1/clients/{client_id}/review"),
-        "How a client's name appears, and which other clients are like it",
+        "How a client's name appears, which other clients are like it, and what was found about it",
         Success::Shown(shape::<Review>()),
         |verb| on(verb, review),
     )]
@@ -124,7 +131,29 @@ async fn review(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> R
     let name = client.client_name.as_deref().unwrap_or_default();
     let runs = appearances(name).into_iter();
     let client_name = runs.map(|run| NameRun { text: run.text, appearance: run.appearance.into() }).collect();
-    Ok(Json(Review { client_name, similar, compared, compared_with_all }))
+    let newest = Page { after: None, limit: FINDINGS_LOOKED_THROUGH };
+    let findings = store.findings(&FindingFilter::default(), &newest).await?.into_iter();
+    let findings = findings.filter(|finding| concerns(finding, &client, &hosts)).take(MOST_FINDINGS);
+    Ok(Json(Review { client_name, similar, compared, compared_with_all, findings: findings.map(Finding::from).collect() }))
+}
+
+/// The finding is about this client, its registrant, or a host that it redirects to.
+fn concerns(finding: &FindingRecord, client: &ClientRecord, hosts: &[String]) -> bool {
+    let (registrant, subject) = (&client.registrant, finding.subject.as_str());
+    match finding.subject_kind.as_str() {
+        "client" => client.client_id == subject,
+        "certificate" => registrant.certificate_thumbprint.as_deref() == Some(subject),
+        "registrant" => registrant.key == subject,
+        "statement_issuer" => registrant.statement_issuer.as_deref() == Some(subject),
+        "network" => subject.parse::<IpNet>().is_ok_and(|network| network.contains(&registrant.address)),
+        "redirect_host" => hosts.iter().any(|host| is_in(host, subject)),
+        _ => false,
+    }
+}
+
+/// The host is the domain, or in it.
+fn is_in(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 /// What two clients have in common; none where that is nothing.

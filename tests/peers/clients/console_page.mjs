@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const { url, tokens, client, pictures, account } = JSON.parse(process.argv[2]);
+const { url, tokens, client, approve, reject, pictures, account } = JSON.parse(process.argv[2]);
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const options = process.getuid() === 0 ? ["--no-sandbox"] : [];
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: options });
@@ -49,6 +49,7 @@ const places = [
   ["clients", "clients", (page) => page.getByRole("table")],
   ["client", `clients/${client}`, card],
   ["registrations", "registrations", (page) => page.getByRole("img")],
+  ["findings", "findings", (page) => page.getByRole("heading", { name: "Findings" })],
   ["tokens", "tokens", (page) => page.getByRole("heading", { name: "Initial access tokens" })],
 ];
 
@@ -95,6 +96,22 @@ await look(root, "overtaken");
 await root.getByRole("button", { name: /^Resume/ }).waitFor();
 // The browser's own word on a 412 is no error of the page's.
 seen.errors = seen.errors.filter((text) => !text.includes("412"));
+
+// What waits for somebody is approved with fewer scopes than were asked for, and rejected.
+async function decide(id, button, comment, untick) {
+  await open(ada, `clients/${id}`, card);
+  await card(ada).getByRole("button", { name: button }).click();
+  const question = ada.getByRole("dialog");
+  await question.waitFor();
+  if (untick) await question.getByRole("checkbox", { name: untick }).uncheck();
+  await question.getByLabel("Comment").fill(comment);
+  await look(ada, `question-${button.toLowerCase()}`);
+  await question.getByRole("button", { name: button }).click();
+  await question.waitFor({ state: "detached" });
+  return card(ada).locator(".badge").first().textContent();
+}
+seen.approved = await decide(approve, "Approve", "as agreed on the phone", "email");
+seen.rejected = await decide(reject, "Reject", "nobody knows them");
 
 // What the page has and may.
 seen.kept = await ada.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);

@@ -59,6 +59,7 @@ export const clients = (members) => ask("GET", `/v1/clients${query(members)}`);
 export const client = (id) => ask("GET", `/v1/clients/${segment(id)}`);
 export const review = (id) => ask("GET", `/v1/clients/${segment(id)}/review`);
 export const registrations = (members) => ask("GET", `/v1/registrations${query(members)}`);
+export const findings = (members) => ask("GET", `/v1/findings${query(members)}`);
 export const tokens = (members) => ask("GET", `/v1/tokens${query(members)}`);
 export const createToken = (body) => ask("POST", "/v1/tokens", { body });
 export const revokeToken = (id) => ask("POST", `/v1/tokens/${segment(id)}/revoke`);

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { buttons } from "./decide.js";
+import { told } from "./findings.js";
 import { badge, element, foreign, heading, markedName, markedNote, moment, table, terms } from "./elements.js";
 
 export const linkTo = (id, ...children) => element("a", { href: `#/clients/${encodeURIComponent(id)}` }, ...children);
@@ -48,7 +49,8 @@ function redirects(uris) {
 }
 
 function similar({ similar, compared, compared_with_all: isAll }) {
-  const compares = isAll ? `compared with ${compared} others` : `compared with the newest ${compared}`;
+  const others = compared === 1 ? "one other" : `${compared} others`;
+  const compares = isAll ? `compared with ${others}` : `compared with the newest ${compared}`;
   if (similar.length === 0) return element("p", { class: "note" }, `None; ${compares}.`);
   const why = (other) =>
     [other.reads_alike && "name reads alike", other.shared_hosts.length > 0 && `redirects to ${other.shared_hosts.join(", ")}, too`].filter(Boolean).join("; ");
@@ -95,6 +97,7 @@ export async function card(client, operator, then) {
       part("Redirects to", redirects(client.redirect_uris)),
       part("Scopes", scopes(client.scopes)),
       client.asked && part("Asks to change", element("pre", { tabindex: "0", "aria-label": "The change it asks for" }, lines(JSON.stringify(client.asked, null, 2)))),
+      part("Findings", review ? told(review.findings) : element("p", { class: "note" }, "This could not be found out.")),
       part("Similar clients", review ? similar(review) : element("p", { class: "note" }, "This could not be found out.")),
     ),
     await buttons(client, operator, then),

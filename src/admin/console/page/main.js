@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { clientPlace } from "./client.js";
 import { clientsPlace, pendingPlace } from "./clients.js";
 import { element, field, heading, tell } from "./elements.js";
+import { findingsPlace } from "./findings.js";
 import { registrationsPlace } from "./registrations.js";
 import { tokensPlace } from "./tokens.js";
 
@@ -11,6 +12,7 @@ const PLACES = [
   ["pending", "Pending"],
   ["clients", "Clients"],
   ["registrations", "Registrations"],
+  ["findings", "Findings"],
   ["tokens", "Tokens"],
 ];
 
@@ -32,6 +34,7 @@ async function content({ place, id, asked }, signal) {
   if (place === "clients" && id) return clientPlace(id, operator);
   if (place === "clients") return clientsPlace(asked);
   if (place === "registrations") return registrationsPlace(operator, signal);
+  if (place === "findings") return findingsPlace(asked);
   if (place === "tokens") return tokensPlace(operator);
   return pendingPlace(operator);
 }

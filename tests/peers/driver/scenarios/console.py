@@ -11,6 +11,15 @@ from ..scenario import equal, expect, scenario
 NAME = "\u041erders dashboard"
 
 
+def ask_for_more(gateway, name):
+    """A client that waits for somebody: it asked for more than it gets at once."""
+    printed = json.loads(gateway.command("tokens", "create", "--profile", "reviewed", "--ttl", "1h", "--json"))
+    asked = {**CONFIDENTIAL, "client_name": name, "redirect_uris": ["https://reports.example.com/callback"], "scope": "openid profile email"}
+    client = check_answer(register(gateway, asked, headers={"authorization": f"Bearer {printed['token']}"}), asked)
+    equal(client["scope"], "openid", "scope before somebody decided")
+    return client
+
+
 def account_client(world):
     """The console's client at Keycloak: the standard flow, and realm roles in the ID token."""
     gateway = world.console_gateway
@@ -41,10 +50,13 @@ def _(world):
         asked = {**CONFIDENTIAL, "client_name": name, "redirect_uris": ["https://orders.example.com/callback"], "scope": "openid profile"}
         registered.append(check_answer(register(gateway, asked), asked))
     account_client(world)
+    wanted, unwanted = ask_for_more(gateway, "Quarterly reports"), ask_for_more(gateway, "Unheard-of reports")
     order = {
         "url": gateway.console,
         "tokens": gateway.operators,
         "client": registered[1]["client_id"],
+        "approve": wanted["client_id"],
+        "reject": unwanted["client_id"],
         "pictures": str(world.run),
         "account": {"name": "demo", "password": world.secrets["demo user"]},
     }
@@ -66,6 +78,14 @@ def _(world):
     equal(seen["provider"], [world.keycloak_gateway.url], "whom signing in with an account asks")
     kept = json.loads(gateway.command("clients", "show", order["client"], "--json"))
     equal((kept["state"], kept["changed_by"], kept["comment"]), ("suspended", "ada", "seen by the fraud team"), "the record")
+    approved = json.loads(gateway.command("clients", "show", order["approve"], "--json"))
+    equal((approved["state"], approved["approved"]["actor"], approved["approved"]["comment"]), ("active", "ada", "as agreed on the phone"), "the approved one in the record")
+    equal(approved.get("unsettled"), None, "what the server does not have yet")
+    now = web.get(wanted["registration_client_uri"], headers={"authorization": f"Bearer {wanted['registration_access_token']}"})
+    equal(sorted(now.json()["scope"].split()), ["openid", "profile"], "the scopes it has; one was not ticked")
+    rejected = json.loads(gateway.command("clients", "show", order["reject"], "--json"))
+    equal((rejected["state"], rejected["changed_by"], rejected["comment"]), ("rejected", "ada", "nobody knows them"), "the rejected one in the record")
+    equal((seen["approved"], seen["rejected"]), ("active", "rejected"), "the states the page shows afterwards")
 
 
 @scenario("console: the provider's answer counts in the browser that began alone")
