@@ -54,7 +54,8 @@ pub struct HandedOut {
     pub repeated: bool,
 }
 
-/// The intent durable before the request leaves, the outcome durable before the client hears of it, in its own terms.
+/// The intent durable before the request leaves, the outcome durable before the client hears of it, in its own terms. What is seldom done is
+/// boxed: its future would be moved about with every registration's.
 pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Result<HandedOut, Refusal> {
     let Order { beginning, clearance, own_authorization, approvals, origin } = order;
     let intent = beginning.intent.clone();
@@ -113,7 +114,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     // The server has the client, our record does not say so: found as `unknown` when the store is back, never acknowledged.
     finished.map_err(unavailable)?;
     if approvals.needed == ApprovalNeeded::BeforeUse {
-        settle::before_use(rulebook, tools, &registered.client_id).await?;
+        Box::pin(settle::before_use(rulebook, tools, &registered.client_id)).await?;
     }
     let mut metadata = rulebook.registrar.in_client_terms(&Asked::from(&clearance), registered.metadata);
     if let Some(access) = &access {
@@ -158,7 +159,7 @@ async fn confirm(rulebook: &Rulebook, tools: &Tools, digest: &MetadataDigest) ->
     let known = tools.store.client_by_digest(digest).instrument(span::store_span("client_by_digest")).await;
     let Some(known) = known.map_err(unavailable)? else { return Ok(None) };
     if is_stale(&known, tools.clock.now()) {
-        look_at_the_server(rulebook, tools, &known.client_id).await?;
+        Box::pin(look_at_the_server(rulebook, tools, &known.client_id)).await?;
     }
     Ok(Some(known.client_id))
 }

@@ -82,7 +82,8 @@ impl Upstream {
     /// A new connection.
     async fn connect(&self, address: SocketAddr) -> Result<Connected, Failure> {
         let peer = self.peer(address);
-        let connected = self.connector.new_stream(&peer).await;
+        // Apart: Pingora's future for a handshake is ten times the rest of a call, and most calls have a connection.
+        let connected = Box::pin(self.connector.new_stream(&peer)).await;
         connected.map(Outgoing::over).map_err(|error| {
             let error = match error.etype() {
                 ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => TransportError::ConnectTimedOut,

@@ -134,7 +134,13 @@ async fn review(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> R
     let newest = Page { after: None, limit: FINDINGS_LOOKED_THROUGH };
     let findings = store.findings(&FindingFilter::default(), &newest).await?.into_iter();
     let findings = findings.filter(|finding| concerns(finding, &client, &hosts)).take(MOST_FINDINGS);
-    Ok(Json(Review { client_name, similar, compared, compared_with_all, findings: findings.map(Finding::from).collect() }))
+    Ok(Json(Review {
+        client_name,
+        similar,
+        compared,
+        compared_with_all,
+        findings: findings.map(Finding::from).collect(),
+    }))
 }
 
 /// The finding is about this client, its registrant, or a host that it redirects to.
