@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::standing::InUse;
 use super::Intake;
+use super::standing::InUse;
 use crate::clock::Timestamp;
 
 /// How often what is due is written.

@@ -238,7 +238,8 @@ async fn what_each_detector_looks_at_is_told_and_what_it_finds_is_seen_everywher
 
     let metrics = get(world.gateway.admin, "/metrics").await.body;
     for name in expected {
-        let counted = metrics.lines().filter(|line| line.starts_with(&format!("dcr_findings_total{{detector=\"{name}\"")));
+        let counted =
+            metrics.lines().filter(|line| line.starts_with(&format!("dcr_findings_total{{detector=\"{name}\"")));
         let counted: u64 = counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
         assert!(counted >= 1, "{name}: {metrics}");
         assert!(found[name].is_some(), "{name}: no request was the last straw");
