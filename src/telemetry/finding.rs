@@ -52,15 +52,19 @@ impl FindingEvent<'_> {
             let _ = span.set_parent(origin.0.clone());
             span.context().span().set_attributes(self.attributes());
         }
-        tracing::warn!(
-            detector = self.detector,
-            subject = self.subject,
-            score = self.score,
-            request_id = self.request_id,
-            trace_id = super::propagation::trace_id(&span),
-            finding = self.sentence,
-            "finding"
-        );
+        let trace_id = super::propagation::trace_id(&span);
+        let tell = || {
+            tracing::warn!(
+                detector = self.detector,
+                subject = self.subject,
+                score = self.score,
+                request_id = self.request_id,
+                trace_id,
+                finding = self.sentence,
+                "finding"
+            );
+        };
+        span.in_scope(tell);
     }
 
     fn attributes(&self) -> Vec<KeyValue> {

@@ -270,6 +270,13 @@ fn a_finding_is_recorded_below_its_request_though_that_one_is_not() {
         "dcr.anomaly.score = 0.75\ndcr.finding.sentence = 30 of 30 token requests failed\n\
          dcr.finding.subject = the token endpoint\ndcr.findings = token_errors\ndcr.request.id = 01"
     );
+    let record = running.sink.wait("the log record", |received| {
+        let is_it = |record: &&opentelemetry_proto::tonic::logs::v1::LogRecord| {
+            attribute(&record.attributes, "detector").as_deref() == Some("token_errors")
+        };
+        received.logs.iter().find(is_it).cloned()
+    });
+    assert_eq!((&record.trace_id, &record.span_id), (&found.trace_id, &found.span_id));
 }
 
 #[test]
@@ -293,6 +300,7 @@ fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() 
         let strange = received
             .logs
             .iter()
+            .filter(|record| attribute(&record.attributes, "detector").is_none())
             .find(|record| !record.severity_text.is_empty() && attribute(&record.attributes, "reason").is_none());
         assert!(strange.is_none(), "{strange:?}");
         Some(())
