@@ -26,9 +26,9 @@ use crate::config::{self, Config};
 use crate::fetch::FetchClient;
 use crate::intake::{Intake, Tools};
 use crate::proxy::{ConnectionCounters, FileEnd, Proxy};
-use crate::store::Store;
 use crate::store::sql::SqlStore;
-use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, ReloadResult, ThrottleCounts};
+use crate::store::{Failures, Store};
+use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts};
 use crate::telemetry::{self, Exposition};
 use crate::throttle::{Standing, Throttle};
 
@@ -174,6 +174,8 @@ impl Gateway {
         telemetry::metrics().observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
         let intake = self.intake.clone();
         telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));
+        let store = self.store.clone();
+        telemetry::metrics().observe_store(move || store_failures(store.failures()));
         let (all_done, is_all_done) = watch::channel(false);
         let keeping = self.keeper.take().map(|keeper| tokio::spawn(keeper.keep(self.clock.clone(), is_all_done)));
         upkeep::tell_at_start(&*self.store, &*self.clock, &self.intake).await;
@@ -309,6 +311,11 @@ fn file_expiry(proxy: Arc<Proxy>, clock: Arc<dyn Clock>) -> impl Fn() -> Vec<Fil
 fn throttle_counts(standing: Standing) -> ThrottleCounts {
     let Standing { is_reachable, uncounted, forgotten } = standing;
     ThrottleCounts { reachable: u64::from(is_reachable), uncounted, forgotten }
+}
+
+fn store_failures(failures: Failures) -> StoreFailures {
+    let Failures { reads, writes } = failures;
+    StoreFailures { reads, writes }
 }
 
 /// Asks for the server's metadata once, so that another registration endpoint is found before somebody uses it.

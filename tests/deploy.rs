@@ -295,3 +295,126 @@ fn nothing_but_the_gateway_reaches_keycloak() {
     assert_eq!(host["value"], "127.0.0.1");
     assert!(keycloak["ports"].is_null());
 }
+
+/// Runs `promtool`; nothing where it is not installed, unless `DCR_TEST_PROMTOOL=required`.
+fn promtool(arguments: &[&str], directory: &Path) -> Option<()> {
+    let output = std::process::Command::new("promtool").args(arguments).current_dir(directory).output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            let is_required = std::env::var_os("DCR_TEST_PROMTOOL").is_some_and(|value| value == "required");
+            assert!(!is_required, "promtool (Debian: prometheus): {error}");
+            eprintln!("skipped: promtool is not installed (Debian: prometheus)");
+            return None;
+        }
+    };
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "promtool {arguments:?}:\n{said}");
+    Some(())
+}
+
+#[test]
+fn prometheus_takes_the_rules_and_they_are_raised_when_they_should_be() {
+    let directory = deploy("prometheus");
+    let Some(()) = promtool(&["check", "rules", "rules.yaml"], &directory) else { return };
+    promtool(&["test", "rules", "rules_test.yaml"], &directory);
+}
+
+#[test]
+fn every_alert_is_tried_and_says_what_to_do() {
+    let rules: Value = serde_yaml::from_str(&read("prometheus/rules.yaml")).unwrap();
+    let tried = read("prometheus/rules_test.yaml");
+    let alerts = list(&rules["groups"]).iter().flat_map(|group| list(&group["rules"]));
+    let alerts: Vec<&Value> = alerts.filter(|rule| !rule["alert"].is_null()).collect();
+    assert!(alerts.len() > 15, "{}", alerts.len());
+    for alert in alerts {
+        let name = text(&alert["alert"]);
+        assert!(tried.contains(name), "{name} is in no test");
+        assert!(["page", "ticket"].contains(&text(&alert["labels"]["severity"])), "{name}");
+        let annotations = ["summary", "description"].map(|annotation| text(&alert["annotations"][annotation]));
+        assert!(annotations.iter().all(|annotation| annotation.len() > 20), "{name}");
+    }
+}
+
+#[test]
+fn prometheus_of_docker_compose_takes_its_configuration_with_the_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let compose: Value = serde_yaml::from_str(&read("../docker-compose.yml")).unwrap();
+    for volume in list(&compose["services"]["prometheus"]["volumes"]) {
+        let (from, to) = text(volume).strip_suffix(":ro").unwrap().split_once(':').unwrap();
+        let name = Path::new(to).strip_prefix("/etc/prometheus").unwrap();
+        fs::copy(deploy("..").join(from), directory.path().join(name)).unwrap();
+    }
+    promtool(&["check", "config", "prometheus.yml"], directory.path());
+    let job: Value = serde_yaml::from_str(&read("compose/prometheus.yaml")).unwrap();
+    assert_eq!(job["scrape_configs"][0]["job_name"], "dcr-gateway", "the rules ask for this job");
+    let target = text(&job["scrape_configs"][0]["static_configs"][0]["targets"][0]);
+    assert!(!compose["services"][target.split(':').next().unwrap()].is_null(), "there is no service at {target}");
+}
+
+/// The panels of the dashboard.
+fn panels() -> (serde_json::Value, Vec<serde_json::Value>) {
+    let dashboard: serde_json::Value = serde_json::from_str(&read("grafana/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().clone();
+    (dashboard, panels)
+}
+
+#[test]
+fn every_panel_says_what_it_shows_and_asks_the_chosen_prometheus() {
+    let (dashboard, panels) = panels();
+    let variables: Vec<&str> =
+        dashboard["templating"]["list"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(variables, ["datasource", "job", "profile"]);
+    let mut places = std::collections::BTreeSet::new();
+    for panel in &panels {
+        let title = panel["title"].as_str().unwrap();
+        assert!(places.insert(panel["id"].as_u64().unwrap()), "{title}: its id stands twice");
+        let place = &panel["gridPos"];
+        assert!(place["x"].as_u64().unwrap() + place["w"].as_u64().unwrap() <= 24, "{title}: {place}");
+        if panel["type"] == "row" {
+            continue;
+        }
+        assert!(panel["description"].as_str().is_some_and(|text| text.ends_with('.')), "{title}");
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "{title}");
+        for asked in targets.iter().chain([panel]) {
+            assert_eq!(asked["datasource"]["uid"], "${datasource}", "{title}");
+        }
+        // Grafana knows how far apart the samples are; a window of ours might hold one, and a rate of one is nothing.
+        let is_rate = |expression: &str| expression.contains("rate(") && !expression.contains("[$__rate_interval]");
+        assert!(!targets.iter().any(|target| target["expr"].as_str().is_some_and(is_rate)), "{title}");
+    }
+}
+
+#[test]
+fn prometheus_can_read_every_expression_of_the_dashboard() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, panels) = panels();
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let rules: Vec<serde_json::Value> = targets
+        .enumerate()
+        .map(|(number, target)| {
+            let expression =
+                target["expr"].as_str().unwrap().replace("$__rate_interval", "1m").replace("$__range", "1h");
+            serde_json::json!({ "record": format!("panel:{number}"), "expr": expression })
+        })
+        .collect();
+    let file = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    fs::write(directory.path().join("dashboard.yaml"), file.to_string()).unwrap();
+    promtool(&["check", "rules", "dashboard.yaml"], directory.path());
+}
+
+#[test]
+fn grafana_of_docker_compose_finds_what_it_is_provisioned_with() {
+    let compose: Value = serde_yaml::from_str(&read("../docker-compose.yml")).unwrap();
+    let volumes: Vec<&str> = list(&compose["services"]["grafana"]["volumes"]).iter().map(text).collect();
+    let provider: Value = serde_yaml::from_str(&read("grafana/provisioning/dashboards/dcr-gateway.yaml")).unwrap();
+    let path = text(&provider["providers"][0]["options"]["path"]);
+    let dashboard = volumes.iter().find(|volume| volume.starts_with("./deploy/grafana/dashboard.json:")).unwrap();
+    assert!(dashboard.contains(&format!(":{path}/")), "{dashboard}");
+    let sources: Value = serde_yaml::from_str(&read("grafana/provisioning/datasources/prometheus.yaml")).unwrap();
+    for source in list(&sources["datasources"]) {
+        let host = url::Url::parse(text(&source["url"])).unwrap().host_str().unwrap().to_owned();
+        assert!(!compose["services"][host.as_str()].is_null(), "there is no service {host}");
+    }
+}

@@ -82,6 +82,11 @@ impl Detectors {
         Self { armed: armed.collect(), known_networks: settings.known_networks.clone(), suppressed: 0 }
     }
 
+    /// Which ones they are.
+    pub fn names(&self) -> impl Iterator<Item = DetectorName> {
+        self.armed.iter().map(|armed| armed.name)
+    }
+
     /// Looks at what happened. Observations come about in the order of their time.
     pub fn observe(&mut self, observed: &Observation) -> Vec<Finding> {
         let mut findings = Vec::new();

@@ -31,7 +31,9 @@ struct Told {
 /// Both ends.
 pub fn open(settings: &AnomalySettings) -> (Watch, Watcher) {
     let (tell, told) = mpsc::channel(QUEUE);
-    (Watch(Some(tell)), Watcher { told, detectors: Detectors::new(settings) })
+    let detectors = Detectors::new(settings);
+    detectors.names().for_each(|name| metrics().looks(name.as_str()));
+    (Watch(Some(tell)), Watcher { told, detectors })
 }
 
 impl Watch {

@@ -80,11 +80,13 @@ impl Intake {
 
 async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError> {
     if !rulebook.sees_uses {
+        tools.uses.watched(None);
         tools.store.stop_watching_uses().await?;
         return Ok(Report { watched_since: None, no_use_was_seen: true, due: Vec::new() });
     }
     let now = tools.clock.now();
     let Watch { since, last_use } = tools.store.watch_uses(now).await?;
+    tools.uses.watched(Some(since));
     let mut due = Vec::new();
     for profile in &rulebook.profiles {
         let Some(after) = profile.expire_unused_after() else { continue };

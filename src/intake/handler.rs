@@ -28,7 +28,8 @@ pub trait Handler: Send + Sync {
     async fn judge_clients(&self, head: &Head, clients: &UnverifiedClients, endpoint: ClientEndpoint)
     -> Option<Answer>;
 
-    /// The server has answered a request to its token endpoint that names these clients, which were judged before. Returns at once.
+    /// A request to the server's token endpoint was answered, by the server or, where it could not, for it. It names these clients,
+    /// which were judged before, be it none. Returns at once.
     fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: http::StatusCode);
 
     /// What the proxy refuses by itself. `request.headers` is empty when the head could not be read.
@@ -208,6 +209,11 @@ pub enum ProtocolRefusal {
 }
 
 impl ProtocolRefusal {
+    /// Whether it is the authorization server that failed.
+    pub const fn is_the_servers(self) -> bool {
+        matches!(self, Self::UpstreamUnreachable | Self::UpstreamTimedOut | Self::UpstreamBroken)
+    }
+
     /// The status of the answer.
     pub const fn status(self) -> http::StatusCode {
         use http::StatusCode;

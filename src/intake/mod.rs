@@ -25,6 +25,7 @@ mod token;
 mod turn;
 mod uses;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +136,11 @@ impl Intake {
         &self.tools
     }
 
+    /// The names of the profiles in force.
+    pub fn profiles(&self) -> BTreeSet<String> {
+        self.rulebook.load().profiles.iter().map(|profile| profile.name().to_owned()).collect()
+    }
+
     /// What the key is called that the server's tokens are encrypted with.
     pub fn current_key(&self) -> String {
         self.rulebook.load().keys.current_name()
@@ -214,10 +220,11 @@ impl Handler for Intake {
     }
 
     fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: StatusCode) {
-        if status.is_success() {
-            uses::note(&self.tools, clients);
+        let seen = sighting::token_request(&self.tools, clients, status);
+        if let Some(client) = standing::in_use(&self.tools, clients).filter(|_| status.is_success()) {
+            self.tools.uses.note(&client.client_id, self.tools.clock.now());
         }
-        sighting::tell(&self.tools, head, Seen::TokenRequest(sighting::token_request(clients, status)));
+        sighting::tell(&self.tools, head, Seen::TokenRequest(seen));
     }
 
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {

@@ -3,9 +3,9 @@
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 
-use super::Tools;
 use super::handler::{Head, UnverifiedClients};
 use super::reason::Reason;
+use super::{Tools, standing};
 use crate::anomaly::observation::{RegistrationSeen, TokenRequestSeen};
 use crate::anomaly::{Observation, Seen, hash_of};
 use crate::registrant::Registrant;
@@ -73,17 +73,97 @@ pub(super) fn tell_refused(tools: &Tools, head: &Head, reason: Reason) {
     }
 }
 
-/// A request to the token endpoint. The client is known when the server has given it something: until then it is a name that anybody
-/// can write.
-pub(super) fn token_request(clients: &UnverifiedClients, status: StatusCode) -> TokenRequestSeen {
-    let named = clients.ids.first().filter(|first| clients.ids.iter().all(|id| id == *first));
-    let client = named.filter(|_| status.is_success()).cloned();
-    TokenRequestSeen { client, status: status.as_u16(), idle_since: None }
+/// A request to the token endpoint, before its use is noted. The client is known when the server has given it something: until then it
+/// is a name that anybody can write.
+pub(super) fn token_request(tools: &Tools, clients: &UnverifiedClients, status: StatusCode) -> TokenRequestSeen {
+    let mut seen = TokenRequestSeen { client: None, status: status.as_u16(), idle_since: None };
+    if status.is_success() {
+        let known = standing::in_use(tools, clients);
+        seen.idle_since = known.as_ref().and_then(|client| tools.uses.idle_since(client));
+        seen.client = known.map(|client| client.client_id).or_else(|| standing::only_name(clients));
+    }
+    seen
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use super::*;
+    use crate::anomaly::{AnomalySettings, DetectorName, Watcher, watch};
+    use crate::clock::{Clock, SystemClock, Timestamp};
+    use crate::intake::handler::PresentedCertificate;
+    use crate::store::memory::MemoryStore;
+
+    #[derive(Default)]
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    /// A token endpoint that is watched, at a time of its own.
+    struct World {
+        tools: Tools,
+        clock: Arc<Hand>,
+        watcher: Watcher,
+    }
+
+    fn world() -> World {
+        let settings: AnomalySettings = serde_yaml::from_str("learning: 0ms").unwrap();
+        let ((watch, watcher), clock) = (watch::open(&settings), Arc::new(Hand::default()));
+        let tools = Tools::new(Arc::new(MemoryStore::default()), clock.clone(), |octets| octets.fill(7));
+        World { tools: tools.watched_by(watch), clock, watcher }
+    }
+
+    impl World {
+        fn answered(&self, status: StatusCode, times: usize) {
+            let head = Head {
+                method: http::Method::POST,
+                path: "/token".to_owned(),
+                query: None,
+                headers: http::HeaderMap::new(),
+                peer: [203, 0, 113, 9].into(),
+                client_address: [203, 0, 113, 9].into(),
+                certificate: PresentedCertificate::None,
+                request_id: "r".to_owned(),
+                secure: true,
+                version: http::Version::HTTP_11,
+                tls: None,
+            };
+            let clients = UnverifiedClients { ids: vec!["c".to_owned()], ..UnverifiedClients::default() };
+            for _ in 0..times {
+                tell(&self.tools, &head, Seen::TokenRequest(token_request(&self.tools, &clients, status)));
+            }
+        }
+
+        /// From now on it is another quarter of an hour.
+        fn quarter_passes(&self) {
+            self.clock.0.fetch_add(15 * 60 * 1000, Ordering::Relaxed);
+        }
+
+        async fn found(&mut self) -> DetectorName {
+            self.watcher.next().await.expect("a finding")[0].detector
+        }
+    }
+
+    #[tokio::test]
+    async fn the_answers_of_hours_are_told_to_those_who_compare_with_them() {
+        let mut world = world();
+        for _ in 0..40 {
+            world.quarter_passes();
+            world.answered(StatusCode::OK, 5);
+        }
+        world.quarter_passes();
+        world.answered(StatusCode::BAD_REQUEST, 60);
+        assert_eq!(world.found().await, DetectorName::TokenErrors);
+        world.quarter_passes();
+        world.answered(StatusCode::OK, 200);
+        assert_eq!(world.found().await, DetectorName::TokenRequestRates);
+    }
 
     #[test]
     fn only_a_client_that_was_given_something_is_known() {
@@ -91,7 +171,8 @@ mod tests {
             ids: ids.iter().map(|id| (*id).to_owned()).collect(),
             ..UnverifiedClients::default()
         };
-        let client = |ids: &[&str], status| token_request(&clients(ids), status).client;
+        let tools = Tools::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock), |octets| octets.fill(7));
+        let client = |ids: &[&str], status| token_request(&tools, &clients(ids), status).client;
         assert_eq!(client(&["a", "a"], StatusCode::OK).as_deref(), Some("a"));
         assert_eq!(client(&["a"], StatusCode::UNAUTHORIZED), None);
         assert_eq!(client(&["a", "b"], StatusCode::OK), None);

@@ -1,6 +1,7 @@
 //! What the record says of clients that use the server: those that were taken out of use are refused at its endpoints, whatever the
 //! server itself may do about them. Asked on every request there, so what was heard is kept for a moment, in bounded memory.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,17 +39,24 @@ enum Standing {
     /// It did not come through the gateway: the server's business.
     Unknown,
     /// It may be used.
-    InUse,
+    InUse {
+        /// When it was registered.
+        created_at: Timestamp,
+        /// When it was used last, by the record; none: never.
+        last_used_at: Option<Timestamp>,
+    },
     /// It was suspended, rejected or removed, or waits for an approval before it may be used.
     OutOfUse(State),
 }
 
 impl Standing {
     fn of(client: Option<&ClientRecord>) -> Self {
-        match client.map(|client| &client.lifecycle) {
+        match client {
             None => Self::Unknown,
-            Some(lifecycle) if lifecycle.at_the_server() == AtTheServer::Enabled => Self::InUse,
-            Some(lifecycle) => Self::OutOfUse(lifecycle.state()),
+            Some(client) if client.lifecycle.at_the_server() == AtTheServer::Enabled => {
+                Self::InUse { created_at: client.created_at, last_used_at: client.last_used_at }
+            }
+            Some(client) => Self::OutOfUse(client.lifecycle.state()),
         }
     }
 }
@@ -123,7 +131,7 @@ pub(super) async fn judge(
     }
     for name in &names(clients)? {
         match tools.standings.of(tools, name).await {
-            Ok(Standing::Unknown | Standing::InUse) => {}
+            Ok(Standing::Unknown | Standing::InUse { .. }) => {}
             Ok(Standing::OutOfUse(state)) => {
                 tracing::info!(client_id = name, %state, "a client that is out of use was refused");
                 return Err(out_of_use(clients, endpoint));
@@ -139,15 +147,38 @@ pub(super) async fn judge(
     Ok(())
 }
 
-/// Those of the clients that the record has and that may be used, as far as that was heard when they were judged.
-pub(super) fn in_use(tools: &Tools, clients: &UnverifiedClients) -> Vec<String> {
+/// A client that the record has and that may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InUse {
+    /// Its id.
+    pub(super) client_id: String,
+    /// When it was registered.
+    pub(super) created_at: Timestamp,
+    /// When it was used last, by the record; none: never.
+    pub(super) last_used_at: Option<Timestamp>,
+}
+
+/// The client that a request names and that the record has, as far as that was heard when it was judged. Where there are several,
+/// nobody can say which one it was.
+pub(super) fn in_use(tools: &Tools, clients: &UnverifiedClients) -> Option<InUse> {
     let heard = tools.standings.heard();
-    let is_in_use = |name: &String| heard.clients.peek(name).is_some_and(|(standing, _)| *standing == Standing::InUse);
-    let mut names = names(clients).unwrap_or_default();
-    names.retain(is_in_use);
-    names.sort();
-    names.dedup();
-    names
+    let mut known = distinct_names(clients).into_iter().filter_map(|client_id| match heard.clients.peek(&client_id) {
+        Some((Standing::InUse { created_at, last_used_at }, _)) => {
+            Some(InUse { client_id, created_at: *created_at, last_used_at: *last_used_at })
+        }
+        _ => None,
+    });
+    known.next().filter(|_| known.next().is_none())
+}
+
+/// The only name that a request gives its client.
+pub(super) fn only_name(clients: &UnverifiedClients) -> Option<String> {
+    let mut names = distinct_names(clients).into_iter();
+    names.next().filter(|_| names.next().is_none())
+}
+
+fn distinct_names(clients: &UnverifiedClients) -> BTreeSet<String> {
+    names(clients).unwrap_or_default().into_iter().collect()
 }
 
 fn names(clients: &UnverifiedClients) -> Result<Vec<String>, Refusal> {

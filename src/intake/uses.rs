@@ -8,9 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use super::handler::UnverifiedClients;
-use super::standing;
-use super::{Intake, Tools};
+use super::Intake;
+use super::standing::InUse;
 use crate::clock::Timestamp;
 
 /// How often what is due is written.
@@ -33,7 +32,14 @@ pub(super) enum Which {
 
 /// What was gathered.
 #[derive(Debug, Default)]
-pub(super) struct Uses(Mutex<HashMap<String, Use>>);
+pub(super) struct Uses(Mutex<Gathered>);
+
+#[derive(Debug, Default)]
+struct Gathered {
+    clients: HashMap<String, Use>,
+    /// Since when uses are watched, as far as that was heard.
+    watched_since: Option<Timestamp>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Use {
@@ -44,8 +50,9 @@ struct Use {
 }
 
 impl Uses {
-    fn note(&self, client_id: &str, now: Timestamp) {
-        let mut uses = self.uses();
+    /// The server gave tokens to a client.
+    pub(super) fn note(&self, client_id: &str, now: Timestamp) {
+        let uses = &mut self.gathered().clients;
         if let Some(known) = uses.get_mut(client_id) {
             *known = Use { at: now, is_written: false, ..*known };
         } else if uses.len() < MOST {
@@ -53,11 +60,25 @@ impl Uses {
         }
     }
 
+    /// Since when uses are watched; none: they are not.
+    pub(super) fn watched(&self, since: Option<Timestamp>) {
+        self.gathered().watched_since = since;
+    }
+
+    /// Since when the client was not used before this moment: its last use, here or by the record. One that was never seen to be used
+    /// was idle since it was registered, or since that is watched; nothing where that is not known.
+    pub(super) fn idle_since(&self, client: &InUse) -> Option<Timestamp> {
+        let gathered = self.gathered();
+        let here = gathered.clients.get(&client.client_id).map(|known| known.at);
+        let never = || gathered.watched_since.map(|since| since.max(client.created_at));
+        here.max(client.last_used_at).or_else(never)
+    }
+
     /// What is to be written now; what was written longer ago than it matters is forgotten.
     fn due(&self, now: Timestamp, which: Which) -> Vec<(String, Timestamp)> {
         let is_recent = |at: Timestamp| now.since(at) < WRITTEN_EVERY;
         let mut due = Vec::new();
-        self.uses().retain(|client_id, known| {
+        self.gathered().clients.retain(|client_id, known| {
             if known.is_written {
                 return known.written_at.is_some_and(is_recent);
             }
@@ -72,7 +93,7 @@ impl Uses {
 
     /// It was not written after all.
     fn put_back(&self, uses: Vec<(String, Timestamp)>) {
-        let mut known = self.uses();
+        let known = &mut self.gathered().clients;
         for (client_id, at) in uses {
             let again = Use { at, is_written: false, written_at: None };
             let kept = known.entry(client_id).or_insert(again);
@@ -80,16 +101,8 @@ impl Uses {
         }
     }
 
-    fn uses(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The server gave tokens to a client. Where a request names several that the record knows, nobody can say which one it was.
-pub(super) fn note(tools: &Tools, clients: &UnverifiedClients) {
-    let mut known = standing::in_use(tools, clients);
-    if let (Some(client_id), None) = (known.pop(), known.pop()) {
-        tools.uses.note(&client_id, tools.clock.now());
     }
 }
 
@@ -171,6 +184,29 @@ mod tests {
         (0..MOST + 5).for_each(|n| uses.note(&n.to_string(), at(1)));
         assert_eq!(due(&uses, 2).len(), MOST);
         due(&uses, 100);
-        assert!(uses.uses().is_empty());
+        assert!(uses.gathered().clients.is_empty());
+    }
+
+    #[test]
+    fn a_client_is_idle_since_its_last_use_wherever_that_was_seen() {
+        let uses = Uses::default();
+        let client = |last_used_at| InUse { client_id: "c".to_owned(), created_at: at(10), last_used_at };
+        assert_eq!(uses.idle_since(&client(Some(at(20)))), Some(at(20)));
+        uses.note("c", at(30));
+        assert_eq!(uses.idle_since(&client(Some(at(20)))), Some(at(30)));
+        assert_eq!(uses.idle_since(&client(Some(at(40)))), Some(at(40)), "another replica saw it later");
+    }
+
+    #[test]
+    fn one_that_was_never_used_is_idle_since_somebody_would_have_seen_it() {
+        let uses = Uses::default();
+        let client = InUse { client_id: "c".to_owned(), created_at: at(10), last_used_at: None };
+        assert_eq!(uses.idle_since(&client), None, "it may have been used every day");
+        uses.watched(Some(at(5)));
+        assert_eq!(uses.idle_since(&client), Some(at(10)));
+        uses.watched(Some(at(50)));
+        assert_eq!(uses.idle_since(&client), Some(at(50)));
+        uses.watched(None);
+        assert_eq!(uses.idle_since(&client), None);
     }
 }

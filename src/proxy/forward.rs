@@ -180,6 +180,12 @@ impl Passage {
         (!found.is_empty()).then_some((found, clients.endpoint))
     }
 
+    /// The clients that a request to the token endpoint names, be it none; nothing where the request is another.
+    pub(super) fn token_request(&self) -> Option<&UnverifiedClients> {
+        let clients = self.clients.as_ref().filter(|clients| clients.endpoint == ClientEndpoint::Token)?;
+        Some(clients.names.found())
+    }
+
     /// Looks at a piece of the body before it goes on; true when it ended the name of another client, which is to be judged first.
     pub(super) fn inspect(&mut self, piece: &[u8], is_last: bool) -> Result<bool, ProtocolRefusal> {
         self.received = self.received.saturating_add(piece.len() as u64);

@@ -21,7 +21,6 @@ use super::headers::is_websocket_upgrade;
 use super::http1::WRITE_DEADLINE;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, identity, observed, routing};
-use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::Route;
 use crate::clock::{Clock as _, SystemClock};
 use crate::intake::handler::{Answer, Handler, Head, ProtocolRefusal, Request};
@@ -93,6 +92,19 @@ impl Gateway {
     async fn verdict(&self, head: &Head, passage: &Passage) -> Option<Answer> {
         let (clients, endpoint) = passage.clients()?;
         self.handler.judge_clients(head, clients, endpoint).await
+    }
+}
+
+impl Gateway {
+    /// Tells the handler how a token request was answered, in the request's span.
+    fn token_answered(&self, exchange: &Exchange, status: http::StatusCode) {
+        let (Some(head), Some(passage)) = (&exchange.head, &exchange.passage) else { return };
+        let Some(clients) = passage.token_request() else { return };
+        let tell = || self.handler.token_answered(head, clients, status);
+        match &exchange.observed {
+            Some(observed) => observed.span().in_scope(tell),
+            None => tell(),
+        }
     }
 }
 
@@ -226,10 +238,7 @@ impl ProxyHttp for Gateway {
         if let Some(call) = exchange.call.take() {
             call.finish(Ok(response.status));
         }
-        let clients = exchange.passage.as_ref().and_then(forward::Passage::clients);
-        if let (Some(head), Some((clients, ClientEndpoint::Token))) = (&exchange.head, clients) {
-            self.handler.token_answered(head, clients, response.status);
-        }
+        self.token_answered(exchange, response.status);
         exchange.close_when_draining(session);
         Ok(())
     }
@@ -242,6 +251,9 @@ impl ProxyHttp for Gateway {
         let mut error_code = 0;
         let is_answered = session.response_written().is_some_and(|response| !response.status.is_informational());
         if let (Some(refusal), false) = (refusal, is_answered) {
+            if refusal.is_the_servers() && exchange.verdict.is_none() {
+                self.token_answered(exchange, refusal.status());
+            }
             let head = exchange.head.take().or_else(|| exchange.connection.as_deref().map(identity::unread_head));
             if let Some(head) = head {
                 let verdict = exchange.verdict.take();

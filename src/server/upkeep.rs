@@ -2,6 +2,7 @@
 //! when the outcome was known) become `unknown` once it is certain that nobody will finish them, and are told of. Clients are
 //! counted for the metrics, what was decided about them is brought to the server, and what no longer matters is forgotten.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
                 let now = clock.now();
                 tell(store.find_unfinished(intake.longest_turn(), now).await, intake, now).await;
                 match store.count_clients().await {
-                    Ok(counts) => counted.store(Arc::new(counts.into_iter().map(client_count).collect())),
+                    Ok(counts) => counted.store(Arc::new(client_counts(intake.profiles(), counts))),
                     Err(error) => tracing::warn!(%error, "clients cannot be counted"),
                 }
             }
@@ -131,8 +132,20 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-fn client_count((profile, state, count): (String, State, u64)) -> ClientCount {
-    ClientCount { profile, lifecycle: state.as_str(), count }
+/// Every profile in force, and every one that clients are left of, with all states: a number that goes away is not a zero.
+fn client_counts(mut profiles: BTreeSet<String>, counts: Vec<(String, State, u64)>) -> Vec<ClientCount> {
+    profiles.extend(counts.iter().map(|(profile, ..)| profile.clone()));
+    let of = |profile: &str, state| {
+        let counted = counts.iter().find(|(known, at, _)| known == profile && *at == state);
+        counted.map_or(0, |(.., count)| *count)
+    };
+    let all = profiles.iter().flat_map(|profile| State::ALL.map(|state| (profile, state)));
+    let count = |(profile, state): (&String, State)| ClientCount {
+        profile: profile.clone(),
+        lifecycle: state.as_str(),
+        count: of(profile, state),
+    };
+    all.map(count).collect()
 }
 
 async fn tell(found: Result<Vec<RegistrationId>, StoreError>, intake: &Intake, now: Timestamp) {
@@ -146,5 +159,20 @@ async fn tell(found: Result<Vec<RegistrationId>, StoreError>, intake: &Intake, n
             }
         }
         Err(error) => tracing::error!(%error, "cannot look for unfinished registrations"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_is_counted_in_every_state() {
+        let counts = client_counts(["mcp".to_owned()].into(), vec![("gone".to_owned(), State::Active, 7)]);
+        assert_eq!(counts.len(), 2 * State::ALL.len());
+        let count = |profile: &str, lifecycle: &'static str, count| {
+            counts.contains(&ClientCount { profile: profile.to_owned(), lifecycle, count })
+        };
+        assert!(count("gone", "active", 7) && count("gone", "pending", 0) && count("mcp", "active", 0), "{counts:?}");
     }
 }

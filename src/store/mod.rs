@@ -39,8 +39,21 @@ pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog
     /// dead one left behind is settled at once: its intents become `Unknown`, and are returned, the oldest first; its turns at
     /// clients are broken off. Where it does not know, nothing is: age tells ([`Registrations::find_unfinished`]).
     async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
+    /// How often it failed since it was opened. What was refused for its own values is no failure of the store.
+    fn failures(&self) -> Failures {
+        Failures::default()
+    }
     /// Forgets what can no longer matter: the uses of tokens that have ended, the counts of periods long over, old findings.
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;
+}
+
+/// How often a store failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// Calls that only read.
+    pub reads: u64,
+    /// Transactions that were to write, several changes in one perhaps.
+    pub writes: u64,
 }
 
 /// The store did not do what it was asked. The cause is for the log, never for a client.

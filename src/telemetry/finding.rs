@@ -1,4 +1,5 @@
 //! What a detector found, told once: a span of its own below the request that was the last straw, a metric, one log line.
+//! An attribute of a span is what a store of traces finds it by; an event on another span would not be, everywhere.
 
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, KeyValue};
@@ -42,27 +43,32 @@ pub struct FindingEvent<'f> {
 impl FindingEvent<'_> {
     /// Tells it.
     pub fn tell(&self, origin: &Origin) {
-        metrics().found(self.detector);
-        let span = tracing::info_span!(target: span::TARGET, parent: None, "dcr.finding");
+        metrics().found(self.detector, self.score);
+        // Said at the beginning: the sampler takes it for what is always recorded, whatever became of the request.
+        let span =
+            tracing::info_span!(target: span::TARGET, parent: None, "dcr.finding", "dcr.findings" = self.detector);
         if !span.is_disabled() {
             // It does not fail while the layer is there: the span was not entered yet.
             let _ = span.set_parent(origin.0.clone());
             span.context().span().set_attributes(self.attributes());
         }
-        tracing::warn!(
-            detector = self.detector,
-            subject = self.subject,
-            score = self.score,
-            request_id = self.request_id,
-            trace_id = super::propagation::trace_id(&span),
-            finding = self.sentence,
-            "finding"
-        );
+        let trace_id = super::propagation::trace_id(&span);
+        let tell = || {
+            tracing::warn!(
+                detector = self.detector,
+                subject = self.subject,
+                score = self.score,
+                request_id = self.request_id,
+                trace_id,
+                finding = self.sentence,
+                "finding"
+            );
+        };
+        span.in_scope(tell);
     }
 
     fn attributes(&self) -> Vec<KeyValue> {
         let mut attributes = vec![
-            KeyValue::new(names::FINDINGS, span::list(&[self.detector])),
             KeyValue::new(names::ANOMALY_SCORE, self.score),
             KeyValue::new(names::FINDING_SUBJECT, span::shortened(self.subject)),
             KeyValue::new(names::FINDING_SENTENCE, span::shortened(self.sentence)),

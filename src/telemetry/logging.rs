@@ -20,7 +20,8 @@ pub(super) fn levels(settings: &LogSettings) -> Result<Targets, tracing_subscrib
 /// What goes to the collector as log records: the same levels, and never what sending itself logs.
 pub(super) fn exported_levels(settings: &LogSettings) -> Result<Targets, tracing_subscriber::filter::ParseError> {
     let never = "dcr_gateway::telemetry=off,h2=off,hyper=off,hyper_util=off,tonic=off,tower=off";
-    let event = "dcr_gateway::telemetry::event=info,dcr_gateway::audit_record=info";
+    let event = "dcr_gateway::telemetry::event=info,dcr_gateway::telemetry::management=info,\
+                 dcr_gateway::telemetry::finding=info,dcr_gateway::audit_record=info";
     format!("{QUIET},{},{never},{event}", settings.level).parse()
 }
 

@@ -11,6 +11,9 @@ use super::exporter::Drops;
 /// Bounds of the duration histograms, in seconds (semantic conventions: `http.server.request.duration`).
 const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
+/// From here on a finding's score is high: twice the detector's threshold.
+const HIGH_SCORE: f64 = 0.75;
+
 /// What stands for a profile where none was chosen.
 const NO_PROFILE: &str = "-";
 
@@ -40,7 +43,6 @@ pub struct Metrics {
     throttled: Counter<u64>,
     reloads: Counter<u64>,
     discovery_mismatch: Counter<u64>,
-    store_errors: Counter<u64>,
     findings: Counter<u64>,
     observations_dropped: Counter<u64>,
 }
@@ -115,6 +117,15 @@ pub struct ThrottleCounts {
     pub forgotten: u64,
 }
 
+/// Calls of the store that failed since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreFailures {
+    /// That only read.
+    pub reads: u64,
+    /// That were to write.
+    pub writes: u64,
+}
+
 impl Metrics {
     pub(super) fn new(meter: Meter) -> Self {
         let duration = |name: &'static str, what: &'static str| {
@@ -148,7 +159,6 @@ impl Metrics {
                 "{document}",
                 "Discovery documents that name another registration endpoint than the configured one",
             ),
-            store_errors: counter("dcr.store.errors", "{error}", "Calls of the store that failed, by operation"),
             findings: counter("dcr.findings", "{finding}", "What detectors of anomalies found"),
             observations_dropped: counter(
                 "dcr.observations.dropped",
@@ -189,14 +199,26 @@ impl Metrics {
         self.discovery_mismatch.add(1, &[]);
     }
 
-    /// A call of the store failed.
-    pub fn store_failed(&self, operation: &'static str) {
-        self.store_errors.add(1, &[KeyValue::new("operation", operation)]);
+    /// What may happen and has not is 0: Prometheus takes a number that appears for one that has not grown, and no alert would be raised.
+    pub(super) fn begin_at_zero(&self) {
+        self.discovery_mismatch.add(0, &[]);
+        self.observations_dropped.add(0, &[]);
+        for result in [ReloadResult::Applied, ReloadResult::Refused] {
+            self.reloads.add(0, &[KeyValue::new("result", result.as_str())]);
+        }
     }
 
-    /// A detector has found something.
-    pub fn found(&self, detector: &'static str) {
-        self.findings.add(1, &[KeyValue::new("detector", detector)]);
+    /// A detector looks, and has found nothing yet.
+    pub fn looks(&self, detector: &'static str) {
+        for score in ["high", "low"] {
+            self.findings.add(0, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
+        }
+    }
+
+    /// A detector has found something; `score` is between 0 and 1.
+    pub fn found(&self, detector: &'static str, score: f64) {
+        let score = if score >= HIGH_SCORE { "high" } else { "low" };
+        self.findings.add(1, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
     }
 
     /// The detectors were not told of something: they were behind.
@@ -271,6 +293,20 @@ impl Metrics {
                     let profile = KeyValue::new("profile", clients.profile.clone());
                     observer.observe(clients.count, &[profile, KeyValue::new("lifecycle", clients.lifecycle)]);
                 }
+            })
+            .build();
+    }
+
+    /// From now on `read` is asked how often the store failed. Call it once, after [`super::init`].
+    pub fn observe_store(&self, read: impl Fn() -> StoreFailures + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_counter("dcr.store.errors")
+            .with_unit("{error}")
+            .with_description("Calls of the store that failed, by operation")
+            .with_callback(move |observer| {
+                let failures = read();
+                observer.observe(failures.reads, &[KeyValue::new("operation", "read")]);
+                observer.observe(failures.writes, &[KeyValue::new("operation", "write")]);
             })
             .build();
     }

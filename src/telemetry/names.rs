@@ -46,7 +46,7 @@ pub const SOFTWARE_ID: &str = "dcr.software.id";
 pub const REGISTRATION_ID: &str = "dcr.registration.id";
 /// Names the request in logs and in `X-Request-Id`.
 pub const REQUEST_ID: &str = "dcr.request.id";
-/// The detector that found something.
+/// The detector that found something: one, so that its name alone is the value that is looked for.
 pub const FINDINGS: &str = "dcr.findings";
 /// How far over its threshold it is, between 0 and 1.
 pub const ANOMALY_SCORE: &str = "dcr.anomaly.score";

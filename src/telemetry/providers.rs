@@ -114,6 +114,7 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let meters = meters.build();
     let instruments = Metrics::new(meters.meter("dcr-gateway"));
     instruments.observe_drops(&drops);
+    instruments.begin_at_zero();
     // `try_init` also takes in what libraries log through `log`, as Pingora does.
     tracing_subscriber::registry().with(layers).try_init().map_err(|_| TelemetryError::Twice)?;
     if !metrics::install(instruments) {

@@ -1,5 +1,5 @@
 //! Which requests become a trace: every registration, whatever the caller's flag says; of the forwarded ones those the
-//! caller traces, and a part of those about which nobody decided.
+//! caller traces, and a part of those about which nobody decided. What a detector found is recorded even where its request is not.
 
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _, TraceId};
 use opentelemetry::{Context, KeyValue, Value};
@@ -44,6 +44,9 @@ impl ShouldSample for RegistrationsAlways {
 }
 
 fn is_always_recorded(attributes: &[KeyValue]) -> bool {
+    if attributes.iter().any(|attribute| attribute.key.as_str() == names::FINDINGS) {
+        return true;
+    }
     let operation = attributes.iter().find(|attribute| attribute.key.as_str() == names::OPERATION);
     operation.is_some_and(|operation| match &operation.value {
         Value::String(name) => Operation::ALWAYS_RECORDED.iter().any(|always| always.as_str() == name.as_str()),

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use dcr_gateway::clock::{Clock as _, SystemClock};
+use dcr_gateway::store::Clients as _;
+
+use crate::out_of_use;
 use crate::world::World;
 
 /// Longer than the detectors can take.
@@ -50,6 +54,42 @@ async fn guessed_tokens_are_found_and_told_once() {
     let described = document["components"]["schemas"]["Finding"]["properties"].as_object().unwrap();
     let members: Vec<_> = finding.as_object().unwrap().keys().collect();
     assert!(members.iter().all(|member| described.contains_key(*member)), "{members:?}");
+}
+
+/// A client that was used last so long ago.
+async fn used_before(world: &World, number: u32, days: u64) -> Value {
+    let client = world.register(&format!("Orders {number}")).await;
+    let id = client["client_id"].as_str().unwrap().to_owned();
+    let then = SystemClock.now().before(Duration::from_secs(days * 24 * 60 * 60));
+    world.store.note_uses(&[(id, then)]).await.unwrap();
+    client
+}
+
+#[tokio::test]
+async fn clients_of_long_ago_that_are_used_again_from_one_network_are_found() {
+    let world = out_of_use::world().await;
+    // In use all the time: however many there are, they are ordinary.
+    for number in 0..10 {
+        let client = used_before(&world, number, 3).await;
+        assert_eq!(out_of_use::get_tokens(&world, &client, None).await.status(), 200);
+    }
+    let dormant = used_before(&world, 10, 40).await;
+    // Used again and again, one client stays one.
+    for _ in 0..10 {
+        assert_eq!(out_of_use::get_tokens(&world, &dormant, None).await.status(), 200);
+    }
+    guess_tokens(&world, 30).await;
+    let found = findings(&world, "").await;
+    assert!(found.iter().all(|finding| finding["detector"] == "token_guessing"), "{found:?}");
+
+    // More than enough, because an hour may end in the midst of them.
+    for number in 11..31 {
+        let client = used_before(&world, number, 40).await;
+        assert_eq!(out_of_use::get_tokens(&world, &client, None).await.status(), 200);
+    }
+    let found = findings(&world, "?detector=dormant_clients").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["subject"], serde_json::json!({ "kind": "network", "name": "127.0.0.0/24" }));
 }
 
 #[tokio::test]

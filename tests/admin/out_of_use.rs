@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::world::{World, demo_section};
 
 /// The demo's server with endpoints that take everybody.
-async fn world() -> World {
+pub async fn world() -> World {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Settings { issuer: "http://127.0.0.1:1".to_owned(), credential: Secret::new("operator") };
@@ -24,7 +24,7 @@ async fn world() -> World {
     world
 }
 
-async fn get_tokens(world: &World, client: &Value, secret: Option<&str>) -> reqwest::Response {
+pub async fn get_tokens(world: &World, client: &Value, secret: Option<&str>) -> reqwest::Response {
     let id = client["client_id"].as_str().unwrap();
     let request = reqwest::Client::new().post(format!("http://{}/token", world.address));
     let request = request.header("content-type", "application/x-www-form-urlencoded");

@@ -110,6 +110,9 @@ async fn without_its_directory_nothing_is_registered_until_it_is_started_anew() 
         assert_eq!(get(gateway.admin, "/livez").await.status, 200);
     }
     assert_eq!(server.clients().len(), 1, "nothing that could not be recorded was registered");
+    let metrics = get(gateway.admin, "/metrics").await.body;
+    let failed = metrics.lines().find_map(|line| line.strip_prefix("dcr_store_errors_total{operation=\"write\"} "));
+    assert!(failed.is_some_and(|count| count.parse::<u64>().unwrap() >= 2), "{metrics}");
     assert!(!gateway.file("data").exists(), "no empty record takes its place while it runs");
     gateway.signal("TERM");
     assert_eq!(gateway.ended(), Some(0));

@@ -3,6 +3,8 @@
 mod audit;
 mod client;
 mod corpus;
+mod dashboards;
+mod detectors;
 mod disk;
 mod failures;
 mod flow;

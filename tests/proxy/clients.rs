@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::Value;
 
-use crate::backend::mirror;
+use crate::backend::{Afterwards, mirror, nobody, scripted};
 use crate::certificates::Authority;
 use crate::gateway::{Gateway, Mirror, client, plain_listener, settings};
 use crate::raw::exchange;
@@ -133,5 +133,19 @@ async fn what_the_token_endpoint_answers_is_told_and_nothing_else() {
     ] {
         request.send().await.unwrap();
     }
-    assert_eq!(*handler.0.lock().unwrap(), [(vec!["orders".to_owned()], 200)]);
+    // Who names no client asks for tokens too.
+    form("grant_type=refresh_token", gateway.url(TOKEN)).send().await.unwrap();
+    assert_eq!(*handler.0.lock().unwrap(), [(vec!["orders".to_owned()], 200), (Vec::new(), 200)]);
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_fails_is_told_as_the_client_sees_it() {
+    let broken = scripted("nonsense", Afterwards::Close).await.address;
+    for (server, status) in [(nobody().await, 503), (broken, 502)] {
+        let handler = Arc::new(Mirror::default());
+        let gateway = Gateway::start_with(settings(plain_listener(), server), handler.clone());
+        let answer = form("client_id=orders&grant_type=refresh_token", gateway.url(TOKEN)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(*handler.0.lock().unwrap(), [(vec!["orders".to_owned()], status)]);
+    }
 }

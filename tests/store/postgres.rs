@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use dcr_gateway::store::settings::StoreUrl;
 use dcr_gateway::store::sql::SqlStore;
-use dcr_gateway::store::{Beginning, Begun, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError};
+use dcr_gateway::store::{
+    Beginning, Begun, Failures, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError,
+};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::contract::{Handles, begin_at_once, ready};
@@ -41,8 +43,11 @@ async fn a_lost_connection_is_an_error_and_the_next_one_works() {
     let t1 = create(&store, "t1", 5).await;
     store.begin(with_token("r1", &t1)).await.unwrap();
     proxy.set(Network::Breaks);
+    assert_eq!(store.failures(), Failures::default());
     assert!(store.begin(with_token("r2", &t1)).await.is_err());
     assert!(store.find(hash("t1")).await.is_err());
+    let Failures { reads, writes } = store.failures();
+    assert!(reads >= 1 && writes >= 1, "{reads} reads and {writes} writes failed");
     assert!(store.ping().await.is_err());
     proxy.set(Network::Works);
     store.ping().await.unwrap();
@@ -122,4 +127,5 @@ async fn a_text_that_postgresql_does_not_take_spoils_nobody_elses() {
     let begun = tasks.join_all().await.into_iter().filter(|begun| *begun).count();
     assert_eq!(begun, 31);
     store.ping().await.unwrap();
+    assert_eq!(store.failures(), Failures::default(), "whoever can write such a text could raise the alarm");
 }

@@ -9,13 +9,15 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dcr_gateway::policy::CertificateIdentity;
-use dcr_gateway::telemetry::metrics::{ClientCount, ConnectionCounts, FileExpiry, ReloadResult, ThrottleCounts};
+use dcr_gateway::telemetry::metrics::{
+    ClientCount, ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts,
+};
 use dcr_gateway::telemetry::request::UpstreamCall;
 use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
 use dcr_gateway::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
 use dcr_gateway::telemetry::{
-    self, Decision, Exposition, ManagementEvent, RegistrationEvent, ServerRequest, TelemetrySettings, metrics,
-    propagation, span,
+    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ServerRequest,
+    TelemetrySettings, metrics, propagation, span,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -55,6 +57,7 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         let clients = Arc::new(vec![ClientCount { profile: "mcp".to_owned(), lifecycle: "active", count: 7 }]);
         metrics().observe_clients(move || clients.clone());
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
+        metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
         let exposition = telemetry.exposition();
         // Lives as long as the process.
         std::mem::forget(telemetry);
@@ -247,6 +250,36 @@ fn what_a_caller_makes_up_becomes_neither_a_name_nor_a_path_with_a_client_in_it(
 }
 
 #[test]
+fn a_finding_is_recorded_below_its_request_though_that_one_is_not() {
+    let running = &*RUNNING;
+    let (headers, trace_id) = caller(11, "00");
+    let request = ServerRequest::begin(&facts(Operation::Forward, &headers));
+    let origin = request.span().in_scope(Origin::here);
+    request.finish(Some(StatusCode::OK), None);
+    let event = FindingEvent {
+        detector: "token_errors",
+        subject: "the token endpoint",
+        score: 0.75,
+        sentence: "30 of 30 token requests failed",
+        request_id: Some("01"),
+    };
+    event.tell(&origin);
+    let [found] = running.sink.trace(&trace_id, "dcr.finding").try_into().expect("the finding alone");
+    assert_eq!(
+        listed(&found.attributes),
+        "dcr.anomaly.score = 0.75\ndcr.finding.sentence = 30 of 30 token requests failed\n\
+         dcr.finding.subject = the token endpoint\ndcr.findings = token_errors\ndcr.request.id = 01"
+    );
+    let record = running.sink.wait("the log record", |received| {
+        let is_it = |record: &&opentelemetry_proto::tonic::logs::v1::LogRecord| {
+            attribute(&record.attributes, "detector").as_deref() == Some("token_errors")
+        };
+        received.logs.iter().find(is_it).cloned()
+    });
+    assert_eq!((&record.trace_id, &record.span_id), (&found.trace_id, &found.span_id));
+}
+
+#[test]
 fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() {
     let running = &*RUNNING;
     let (headers, trace_id) = caller(9, "01");
@@ -267,6 +300,7 @@ fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() 
         let strange = received
             .logs
             .iter()
+            .filter(|record| attribute(&record.attributes, "detector").is_none())
             .find(|record| !record.severity_text.is_empty() && attribute(&record.attributes, "reason").is_none());
         assert!(strange.is_none(), "{strange:?}");
         Some(())
@@ -285,8 +319,7 @@ fn prometheus_finds_every_metric() {
     metrics().throttled("address");
     metrics().reloaded(ReloadResult::Refused);
     metrics().discovery_mismatch();
-    metrics().store_failed("begin");
-    metrics().found("registration_bursts");
+    metrics().found("registration_bursts", 0.5);
     metrics().observation_dropped();
     let text = running.exposition.text().unwrap();
     for name in telemetry::names::METRICS {
@@ -304,6 +337,10 @@ fn prometheus_finds_every_metric() {
         "dcr_throttle_reachable 1",
         "dcr_throttle_uncounted_total 2",
         "dcr_throttle_forgotten_total 3",
+        "dcr_store_errors_total{operation=\"read\"} 4",
+        "dcr_store_errors_total{operation=\"write\"} 0",
+        // Nobody has reloaded anything with success: 0, and not missing.
+        "dcr_config_reloads_total{result=\"applied\"} 0",
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line} is missing:\n{text}");
     }

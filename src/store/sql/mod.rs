@@ -18,7 +18,7 @@ mod tokens;
 mod uses;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use sqlx::{AnyConnection, AnyPool};
 use self::presence::Presence;
 use self::writer::{Done, Other, Writer};
 use super::settings::{StoreSettings, StoreUrl};
-use super::{RegistrationId, Store, StoreError, WriterId};
+use super::{Failures, RegistrationId, Store, StoreError, WriterId};
 use crate::clock::Timestamp;
 
 /// Nothing is waited for longer, also when the network swallows everything; above the deadlines that the database itself keeps.
@@ -68,13 +68,16 @@ impl SqlStore {
         &self,
         query: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
-        let mut reader = self.readers.acquire().await?;
-        let found = in_time(query(&mut reader)).await;
-        if matches!(found, Err(sqlx::Error::PoolTimedOut)) {
-            // The answer may come yet: nobody else is to take it for theirs, or to wait for it.
-            drop(reader.detach());
-        }
-        Ok(found?)
+        let found = async {
+            let mut reader = self.readers.acquire().await?;
+            let found = in_time(query(&mut reader)).await;
+            if matches!(found, Err(sqlx::Error::PoolTimedOut)) {
+                // The answer may come yet: nobody else is to take it for theirs, or to wait for it.
+                drop(reader.detach());
+            }
+            found
+        };
+        Ok(self.health.note_read(found.await)?)
     }
 
     /// Closes the connections, after what is being written.
@@ -115,31 +118,55 @@ impl Store for SqlStore {
         }
     }
 
+    fn failures(&self) -> Failures {
+        self.health.failures()
+    }
+
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
         self.writer.write(Other::Tidy { now }).await.map(drop)
     }
 }
 
-/// Whether writing works, as far as the last write tells.
+/// Whether writing works, as far as the last write tells, and how often something failed.
 #[derive(Debug, Clone, Default)]
-struct Health {
-    last_write_failed: Arc<AtomicBool>,
+struct Health(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    last_write_failed: AtomicBool,
+    reads_failed: AtomicU64,
+    writes_failed: AtomicU64,
 }
 
 impl Health {
     fn last_write_failed(&self) -> bool {
-        self.last_write_failed.load(Ordering::Relaxed)
+        self.0.last_write_failed.load(Ordering::Relaxed)
+    }
+
+    fn failures(&self) -> Failures {
+        let Noted { reads_failed, writes_failed, .. } = &*self.0;
+        Failures { reads: reads_failed.load(Ordering::Relaxed), writes: writes_failed.load(Ordering::Relaxed) }
+    }
+
+    /// Passes the result of a read through.
+    fn note_read<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if has_failed(&result) {
+            self.0.reads_failed.fetch_add(1, Ordering::Relaxed);
+        }
+        result
     }
 
     /// Passes the result of a write through. A constraint that refused a row is no sign of bad health.
     fn note<T>(&self, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        let failed = match &result {
-            Ok(_) => false,
-            Err(error) => !is_refusal(error),
-        };
-        self.last_write_failed.store(failed, Ordering::Relaxed);
+        let failed = has_failed(&result);
+        self.0.last_write_failed.store(failed, Ordering::Relaxed);
+        self.0.writes_failed.fetch_add(u64::from(failed), Ordering::Relaxed);
         result
     }
+}
+
+fn has_failed<T>(result: &Result<T, sqlx::Error>) -> bool {
+    result.as_ref().is_err_and(|error| !is_refusal(error))
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {

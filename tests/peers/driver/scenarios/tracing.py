@@ -1,10 +1,11 @@
-"""One trace, from the client to Keycloak, in a real Jaeger; nothing secret in it; nothing waits for it."""
+"""One trace, from the client to Keycloak, in a real Jaeger; an attack found there by its tag; nothing secret in it; nothing waits for it."""
 
 import json
 import secrets
+import urllib.parse
 
 from .. import web
-from ..registration import NATIVE, check_answer, check_refusal, register
+from ..registration import NATIVE, check_answer, check_refusal, endpoint, register
 from ..scenario import equal, expect, scenario
 
 
@@ -79,6 +80,39 @@ def _(world):
     server = trace.of("gateway-keycloak", "server")[0]
     equal((tag(server, "dcr.decision"), tag(server, "http.response.status_code")), ("refuse", 400), "(dcr.decision, http.response.status_code)")
     expect(tag(server, "dcr.reason"), "no dcr.reason:", server["tags"])
+
+
+def tagged(world, service, tags):
+    """The query of docs/jaeger.md."""
+    query = urllib.parse.urlencode({"service": service, "lookback": "1h", "tags": json.dumps(tags)})
+    found = web.get(f"http://127.0.0.1:{world.jaeger_query}/api/traces?{query}")
+    equal(found.status, 200, f"status of {query}")
+    return [Trace(data) for data in found.json()["data"]]
+
+
+@scenario("Jaeger: guessed tokens are found by the tag dcr.findings, in the trace of the guess that was the last straw")
+def _(world):
+    gateway, service = world.keycloak_gateway, "gateway-keycloak"
+    equal(tagged(world, service, {"dcr.findings": "token_guessing"}), [], "findings before the attack")
+    register_endpoint, answered = endpoint(gateway), {}
+    for guess in range(30):
+        answer = web.post(register_endpoint, NATIVE, headers=web.bearer(f"nobody-issued-this-{guess}"))
+        check_refusal(answer, 401, "invalid_token")
+        answered[answer.json()["request_id"]] = guess
+    found = world.eventually(lambda: tagged(world, service, {"dcr.findings": "token_guessing"}))
+    equal(len(found or []), 1, "traces with the tag: one attack is one finding")
+    spans = [s for s in found[0].spans.values() if s["operationName"] == "dcr.finding"]
+    equal(len(spans), 1, f"findings in the trace ({found[0]})")
+    finding, server = spans[0], found[0].of(service, "server")
+    equal([s["spanID"] for s in server], [found[0].parent(finding)], f"the finding's parent is the request's span ({found[0]})")
+    equal(tag(server[0], "http.response.status_code"), 401, "http.response.status_code of the last straw")
+    equal(tag(finding, "dcr.request.id"), tag(server[0], "dcr.request.id"), "dcr.request.id")
+    expect(answered.get(tag(finding, "dcr.request.id"), -1) >= 6, "the last straw was guess", answered.get(tag(finding, "dcr.request.id")))
+    equal(tag(finding, "dcr.finding.subject"), "network 127.0.0.0/24", "dcr.finding.subject")
+    expect(0.5 <= tag(finding, "dcr.anomaly.score") <= 1, "dcr.anomaly.score is", tag(finding, "dcr.anomaly.score"))
+    equal(len(tagged(world, service, {"dcr.finding.subject": "network 127.0.0.0/24", "dcr.findings": "token_guessing"})), 1, "traces by both tags")
+    metrics = web.get(f"http://127.0.0.1:{gateway.admin_port}/metrics").text
+    expect('dcr_findings_total{detector="token_guessing",score="low"} 1' in metrics, "the metric does not count it:", metrics[-600:])
 
 
 @scenario("Jaeger: no secret, no token and no body is in any trace of this run")
