@@ -118,8 +118,7 @@ impl Responder {
 
     /// The known network that the network touches.
     pub fn known_within(&self, network: &IpNet) -> Option<Network> {
-        let touches =
-            |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
+        let touches = |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
         self.known_networks.iter().find(touches).copied()
     }
 
@@ -399,8 +398,7 @@ mod tests {
 
     #[test]
     fn instead_of_a_client_that_others_share_its_registrant_is_banned() {
-        let responder =
-            responder("[{ to: [lookalike_names], action: suspend_client }]", &["198.51.100.0/24"]);
+        let responder = responder("[{ to: [lookalike_names], action: suspend_client }]", &["198.51.100.0/24"]);
         let host = Subject::RedirectHost("evil.example".to_owned());
         let found = finding(DetectorName::LookalikeNames, host, 0.9);
         let instead = |involved: Involved| {

@@ -113,7 +113,10 @@ mod tests {
         let factor = |number| NonZeroU32::new(number).unwrap();
         let tightened = limit("10/s", 8).unwrap().tightened(factor(4));
         assert_eq!((tightened.interval(), tightened.burst().get()), (Duration::from_millis(400), 2));
-        assert_eq!((tightened.name(), limit("10/s", 8).unwrap().tightened(factor(1)).interval()), ("test", Duration::from_millis(100)));
+        assert_eq!(
+            (tightened.name(), limit("10/s", 8).unwrap().tightened(factor(1)).interval()),
+            ("test", Duration::from_millis(100))
+        );
         let hardly_any = limit("1/day", 366).unwrap().tightened(factor(u32::MAX));
         assert_eq!((hardly_any.interval(), hardly_any.burst().get()), (LONGEST_REFILL, 1));
     }

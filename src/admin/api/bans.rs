@@ -275,9 +275,15 @@ mod tests {
 
     #[test]
     fn what_is_none_of_the_three_or_too_wide_is_refused() {
-        for wrong in
-            ["{}", "{ address: 192.0.2.7, token: ci }", "address: here", "address: 0.0.0.0/0", "address: '::/3'", "certificate: ab", "token: ''"]
-        {
+        for wrong in [
+            "{}",
+            "{ address: 192.0.2.7, token: ci }",
+            "address: here",
+            "address: 0.0.0.0/0",
+            "address: '::/3'",
+            "certificate: ab",
+            "token: ''",
+        ] {
             assert_eq!(ban(wrong), Err(400), "{wrong}");
         }
     }

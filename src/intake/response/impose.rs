@@ -84,11 +84,7 @@ impl Intake {
     }
 
     /// What can be done here of what is called for.
-    async fn possible(
-        &self,
-        rulebook: &Rulebook,
-        called: Called,
-    ) -> Result<Result<Called, &'static str>, StoreError> {
+    async fn possible(&self, rulebook: &Rulebook, called: Called) -> Result<Result<Called, &'static str>, StoreError> {
         if self.tools.responses.in_force.load().len() >= MOST_IN_FORCE {
             return Ok(Err("there are too many in force"));
         }
@@ -181,7 +177,12 @@ impl Intake {
             self.undo(response, &response.author).await?;
             let ended = self.tools.store.end_response(&response.id, Ending { at: now, by: None }).await?;
             if let Some(ended) = ended {
-                tracing::info!(response = ended.id, action = ended.action.as_str(), subject = ended.subject, "response over");
+                tracing::info!(
+                    response = ended.id,
+                    action = ended.action.as_str(),
+                    subject = ended.subject,
+                    "response over"
+                );
                 let event = about(Event::new(Kind::ResponseExpired, Actor::Gateway), &ended);
                 self.tools.audit.record(event, now).await?;
             }
@@ -268,7 +269,13 @@ impl Intake {
         lifted: &ResponseRecord,
         (actor, comment): (&str, Option<String>),
     ) -> Result<(), StoreError> {
-        tracing::info!(response = lifted.id, action = lifted.action.as_str(), subject = lifted.subject, actor, "response lifted");
+        tracing::info!(
+            response = lifted.id,
+            action = lifted.action.as_str(),
+            subject = lifted.subject,
+            actor,
+            "response lifted"
+        );
         let event = about(Event::new(Kind::ResponseLifted, Actor::Operator { name: actor.to_owned() }), lifted);
         self.tools.audit.record(Event { comment, reason: None, ..event }, self.tools.clock.now()).await
     }

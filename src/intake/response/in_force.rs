@@ -45,8 +45,7 @@ impl InForce {
     }
 
     fn hold(&mut self, response: &ResponseRecord) {
-        let held =
-            Held { id: response.id.as_str().into(), until: response.expires_at, factor: response.factor };
+        let held = Held { id: response.id.as_str().into(), until: response.expires_at, factor: response.factor };
         if response.action != ResponseAction::BanAddress {
             self.others.entry(response.action).or_default().insert(response.subject.clone(), held);
             return;
@@ -164,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_has_expired_holds_no_longer_although_the_store_has_not_said_so() {
-        let long = ResponseRecord { expires_at: at(90), ..response("wide", ResponseAction::BanAddress, "192.0.2.0/24") };
+        let long =
+            ResponseRecord { expires_at: at(90), ..response("wide", ResponseAction::BanAddress, "192.0.2.0/24") };
         let in_force = in_force(vec![
             response("one", ResponseAction::BanAddress, "192.0.2.7/32"),
             long,

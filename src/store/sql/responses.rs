@@ -12,7 +12,8 @@ use crate::store::{
     Ending, Imposed, Page, RESPONSES_KEPT, ResponseFilter, ResponseRecord, Responses, ResponsesInForce, StoreError,
 };
 
-const COLUMNS: &str = "id, action, subject, factor, dry_run, author, finding, reason, created_at, expires_at, ended_at, ended_by";
+const COLUMNS: &str =
+    "id, action, subject, factor, dry_run, author, finding, reason, created_at, expires_at, ended_at, ended_by";
 
 /// A change of the record.
 #[derive(Debug)]
@@ -135,11 +136,7 @@ async fn enter(connection: &mut AnyConnection, response: &ResponseRecord) -> Res
         .map(drop)
 }
 
-async fn end(
-    connection: &mut AnyConnection,
-    id: &str,
-    ending: &Ending,
-) -> Result<Option<ResponseRecord>, sqlx::Error> {
+async fn end(connection: &mut AnyConnection, id: &str, ending: &Ending) -> Result<Option<ResponseRecord>, sqlx::Error> {
     let known = List::of("responses", COLUMNS).with("id", Some(id)).one(&mut *connection).await?;
     let known = known.as_ref().map(record).transpose()?.filter(|known| known.can_end(ending));
     let Some(known) = known else { return Ok(None) };
