@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::bans;
 use super::running::{block_on, gateway};
 use super::{ConfigFile, Failure, Format, json_text};
-use crate::admin::api::{LockDown, Lockdown};
+use crate::admin::api::{Lockdown, NewLockdown};
 use crate::admin::client::query;
 use crate::duration::DurationText;
 
@@ -48,7 +48,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
     let lockdown = block_on(async {
         Ok(match command {
             Command::On(arguments) => {
-                let wanted = LockDown { r#for: Some(arguments.r#for), comment: arguments.comment.clone() };
+                let wanted = NewLockdown { r#for: Some(arguments.r#for), comment: arguments.comment.clone() };
                 gateway(&arguments.file.load()?)?.put::<Lockdown>(PATH, &wanted).await?.body
             }
             Command::Off(arguments) => {

@@ -54,7 +54,7 @@ impl Limit {
     #[must_use]
     pub fn tightened(&self, factor: NonZeroU32) -> Self {
         let burst = NonZeroU32::new(self.burst().get() / factor).unwrap_or(NonZeroU32::MIN);
-        let interval = self.interval().saturating_mul(factor.get()).min(LONGEST_REFILL / burst);
+        let interval = self.interval().saturating_mul(factor.get()).min(LONGEST_REFILL / burst.get());
         let quota = Quota::with_period(interval).unwrap_or(self.quota).allow_burst(burst);
         Self { name: self.name.clone(), quota, policy: super::headers::policy(&self.name, quota) }
     }

@@ -108,12 +108,12 @@ async fn a_profile_under_approval_has_its_next_client_wait() {
 #[tokio::test]
 async fn a_tightened_throttle_lets_fewer_try_and_says_so() {
     let limits = "limits: { rate: 1/h, burst: 40 },";
-    let world = world("action: tighten_throttle, factor: 20", limits).await;
+    let world = world("action: tighten_throttle, factor: 40", limits).await;
     for name in ["Orders", "Invoices", "Examp1e Bank"] {
         world.register(name).await;
     }
     let tightened = response(&world).await;
-    assert_eq!((&tightened["subject"], &tightened["factor"]), (&json!("partners"), &json!(20)));
+    assert_eq!((&tightened["subject"], &tightened["factor"]), (&json!("partners"), &json!(40)));
     let metadata = json!({"client_name": "More", "redirect_uris": ["https://app.example.com/callback"]});
     assert_eq!(world.register_as(&metadata).await.0, 429);
     world.ask("DELETE", &format!("/v1/bans/{}", tightened["id"].as_str().unwrap())).await;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -26,7 +27,7 @@ use crate::registrant::initial_access_token::CertificateThumbprint;
 use crate::store::{Cursor, ResponseAction, ResponseFilter, ResponseRecord};
 
 /// The longest that an operator's order lasts.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(366 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// The widest networks that are banned: more is a lockdown.
 const WIDEST: (u8, u8) = (8, 19);
@@ -186,7 +187,7 @@ async fn add(
 ) -> Result<(StatusCode, Json<Response>), Problem> {
     let Json(wanted) = body?;
     let (action, subject) = meant(&wanted)?;
-    let lasts = lasts(wanted.r#for, DurationText(std::time::Duration::from_secs(24 * 60 * 60)))?;
+    let lasts = lasts(wanted.r#for, DurationText(Duration::from_secs(24 * 60 * 60)))?;
     check_text("comment", wanted.comment.as_deref())?;
     let ordered = Ordered { action, subject, lasts, actor: caller.name, comment: wanted.comment };
     let record = api.intake.impose(ordered).await?;
@@ -206,7 +207,7 @@ async fn lift(
 }
 
 /// How long an order lasts.
-pub(super) fn lasts(written: Option<DurationText>, otherwise: DurationText) -> Result<std::time::Duration, Problem> {
+pub(super) fn lasts(written: Option<DurationText>, otherwise: DurationText) -> Result<Duration, Problem> {
     let lasts = written.unwrap_or(otherwise).0;
     if lasts.is_zero() || lasts > LONGEST {
         return Err(Problem::new(Kind::RequestInvalid, "for: write a time above 0, up to 366d"));
@@ -290,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_order_lasts_for_some_time_and_not_for_ever() {
-        let hour = DurationText(std::time::Duration::from_secs(3_600));
+        let hour = DurationText(Duration::from_secs(3_600));
         assert_eq!(lasts(None, hour).ok(), Some(hour.0));
         for wrong in ["0s", "367d"] {
             assert!(lasts(Some(wrong.parse().unwrap()), hour).is_err(), "{wrong}");

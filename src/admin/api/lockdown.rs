@@ -1,6 +1,7 @@
 //! `/v1/lockdown`: registration as a whole, closed and opened again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -33,7 +34,7 @@ pub struct Lockdown {
 /// A lockdown that is wanted.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LockDown {
+pub struct NewLockdown {
     /// How long: `30m`, `1h`, `7d`; 1h unless it is said. Once more prolongs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#for: Option<DurationText>,
@@ -63,7 +64,7 @@ pub(super) fn operations() -> Vec<Operation> {
     );
     vec![
         get,
-        Operation { verb: Verb::Put, role: Role::Approver, body: Body::Optional(shape::<LockDown>()), ..put },
+        Operation { verb: Verb::Put, role: Role::Approver, body: Body::Optional(shape::<NewLockdown>()), ..put },
         Operation { verb: Verb::Delete, role: Role::Approver, query: Some(shape::<Comment>()), ..delete },
     ]
 }
@@ -76,10 +77,10 @@ async fn get(State(api): State<Arc<Api>>) -> Result<Json<Lockdown>, Problem> {
 async fn put(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    body: Result<Option<Json<LockDown>>, JsonRejection>,
+    body: Result<Option<Json<NewLockdown>>, JsonRejection>,
 ) -> Result<Json<Lockdown>, Problem> {
-    let LockDown { r#for, comment } = body?.map(|Json(wanted)| wanted).unwrap_or_default();
-    let lasts = lasts(r#for, DurationText(std::time::Duration::from_secs(60 * 60)))?;
+    let NewLockdown { r#for, comment } = body?.map(|Json(wanted)| wanted).unwrap_or_default();
+    let lasts = lasts(r#for, DurationText(Duration::from_secs(60 * 60)))?;
     check_text("comment", comment.as_deref())?;
     let (action, subject) = (ResponseAction::Lockdown, String::new());
     let record = api.intake.impose(Ordered { action, subject, lasts, actor: caller.name, comment }).await?;

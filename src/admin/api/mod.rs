@@ -32,7 +32,7 @@ pub use client::{Acted, Client, Registrant, Scopes, Unsettled};
 pub use clients::{ClientList, Comment, Granting};
 pub use findings::{Finding, FindingList, FindingSubject};
 pub use keys::CurrentKey;
-pub use lockdown::{LockDown, Lockdown};
+pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub(super) use request::Query;
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};

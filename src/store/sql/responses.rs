@@ -157,7 +157,7 @@ pub(super) async fn forget_old(connection: &mut AnyConnection, now: Timestamp) -
 
 fn record(row: &AnyRow) -> Result<ResponseRecord, sqlx::Error> {
     let decode = |reason: String| sqlx::Error::Decode(reason.into());
-    let moment = |column| row.try_get(column).map(Timestamp::from_unix_millis);
+    let moment = |column: usize| row.try_get(column).map(Timestamp::from_unix_millis);
     let ended_at: Option<i64> = row.try_get(10)?;
     let by: Option<String> = row.try_get(11)?;
     Ok(ResponseRecord {
