@@ -270,7 +270,7 @@ const MANY_ROWS: &[&str] = &[
      SELECT 1600000000000 + n, 'bulk-' || n, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'probing' END, 'report', 'network', '192.0.2.0/24', \
      50, '[]', '' FROM generate_series(1, 20000) n",
     "INSERT INTO responses (id, action, subject, factor, dry_run, author, created_at, expires_at, ended_at) \
-     SELECT 'bulk-' || n, 'ban_address', 'bulk-' || n, 1, 0, 'probing', 1600000000000 + n, 1600000000000 + n, 1900000000000 + n \
+     SELECT 'bulk-' || n, 'ban_address', 'bulk-' || n, 1, 0, 'probing', 1600000000000 + n, 1900000000000 + n, CASE WHEN n > 1000 THEN 1900000000000 + n END \
      FROM generate_series(1, 20000) n",
     "INSERT INTO audit_records (writer, sequence, at, previous, hash, event) SELECT 'w-' || n % 100, n, 1600000000000 + n, \
      sha256(n::text::bytea), sha256(n::text::bytea), '{}' FROM generate_series(1, 20000) n",

@@ -146,7 +146,7 @@ impl Intake {
         let known = store.response(id).await?.ok_or_else(|| NotDone::ResponseUnknown(id.to_owned()))?;
         let now = self.tools.clock.now();
         let ending = Ending { at: now, by: Some(actor.to_owned()) };
-        let lifted = store.end_response(id, ending).await?.ok_or_else(|| NotDone::ResponseOver(known.id))?;
+        let lifted = store.end_response(id, ending).await?.ok_or(NotDone::ResponseOver(known.id))?;
         self.heed().await;
         self.undo(&lifted, actor).await?;
         self.record_lifted(&lifted, (actor, comment)).await?;
