@@ -176,9 +176,13 @@ impl Gateway {
         telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));
         let store = self.store.clone();
         telemetry::metrics().observe_store(move || store_failures(store.failures()));
+        let intake = self.intake.clone();
+        telemetry::metrics().observe_responses(move || intake.response_counts());
         let (all_done, is_all_done) = watch::channel(false);
         let keeping = self.keeper.take().map(|keeper| tokio::spawn(keeper.keep(self.clock.clone(), is_all_done)));
         upkeep::tell_at_start(&*self.store, &*self.clock, &self.intake).await;
+        // Before anything is served: a ban is not to wait for the first look.
+        upkeep::read_responses(&self.intake).await;
         let mut beside = tokio::task::JoinSet::new();
         let (drained, is_drained) = watch::channel(false);
         if let Some(admin) = self.admin.take() {
@@ -191,11 +195,13 @@ impl Gateway {
         beside.spawn(async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
         let (settling, until) = (self.intake.clone(), stopped.clone());
         beside.spawn(async move { upkeep::settle(&settling, until).await });
+        let (keeping_responses, until) = (self.intake.clone(), stopped.clone());
+        beside.spawn(async move { upkeep::keep_responses(&keeping_responses, until).await });
         let (expiring, until) = (self.intake.clone(), stopped.clone());
         beside.spawn(async move { upkeep::expire(&expiring, until).await });
         if let Some(watcher) = self.watcher.take() {
-            let (store, until) = (self.store.clone(), stopped.clone());
-            beside.spawn(async move { upkeep::watch(watcher, &*store, until).await });
+            let (store, intake, until) = (self.store.clone(), self.intake.clone(), stopped.clone());
+            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, until)).await });
         }
         // Until the last request is answered: it may have been a use.
         let (uses, until) = (self.intake.clone(), drained.subscribe());
@@ -287,6 +293,7 @@ fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> Co
         };
         ConnectionCounts {
             accepted: sum(|counters| &counters.accepted),
+            banned: sum(|counters| &counters.banned),
             open: sum(|counters| &counters.open),
             handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
             handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),

@@ -77,11 +77,21 @@ impl AdminClient {
         body: &impl Serialize,
         version: Option<HeaderValue>,
     ) -> Result<Answered<T>, AskError> {
+        let request = self.request(Method::POST, target, version)?;
+        self.ask(self.with_body(request, body)?).await
+    }
+
+    /// Puts something in the place of what is there.
+    pub async fn put<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<Answered<T>, AskError> {
+        let request = self.request(Method::PUT, target, None)?;
+        self.ask(self.with_body(request, body)?).await
+    }
+
+    fn with_body(&self, mut request: Request<Body>, body: &impl Serialize) -> Result<Request<Body>, AskError> {
         let body = serde_json::to_vec(body).map_err(|error| self.broken(error))?;
-        let mut request = self.request(Method::POST, target, version)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Body::from(body);
-        self.ask(request).await
+        Ok(request)
     }
 
     /// Deletes something.

@@ -130,9 +130,11 @@ impl From<StoreError> for Problem {
 impl From<NotDone> for Problem {
     fn from(not_done: NotDone) -> Self {
         let kind = match &not_done {
-            NotDone::ClientUnknown(_) | NotDone::RegistrationUnknown(_) => Kind::NotFound,
+            NotDone::ClientUnknown(_) | NotDone::RegistrationUnknown(_) | NotDone::ResponseUnknown(_) => Kind::NotFound,
             NotDone::ChangedMeanwhile(_) => Kind::VersionIsAnother,
-            NotDone::NotPossible(_)
+            NotDone::KnownNetwork(_)
+            | NotDone::ResponseOver(_)
+            | NotDone::NotPossible(_)
             | NotDone::ScopesImpossible(_)
             | NotDone::SameActor(_)
             | NotDone::NoLongerAdmitted(_)

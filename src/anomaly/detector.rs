@@ -109,6 +109,7 @@ impl Detectors {
                 evidence: raised.evidence,
                 sentence: raised.sentence,
                 request_id: observed.request_id.clone(),
+                involved: observed.involved(),
             });
         }
         findings

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::observation::Involved;
 use super::settings::Mode;
 use crate::clock::Timestamp;
 
@@ -265,6 +266,8 @@ pub struct Finding {
     pub sentence: String,
     /// The request that was the last straw.
     pub request_id: Option<String>,
+    /// Whose it was.
+    pub involved: Involved,
 }
 
 #[cfg(test)]

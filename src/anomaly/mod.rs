@@ -9,6 +9,7 @@ pub mod finding;
 mod habit;
 pub mod observation;
 pub mod record;
+pub mod response;
 pub mod settings;
 mod sources;
 mod surprise;
@@ -16,7 +17,8 @@ pub mod watch;
 
 pub use detector::Detectors;
 pub use finding::{DetectorName, Finding, Score, Subject};
-pub use observation::{Observation, Seen};
+pub use observation::{Involved, Observation, Seen};
+pub use response::Responder;
 pub use settings::{AnomalySettings, Mode};
 pub use sources::hash as hash_of;
 pub use watch::{Watch, Watcher};

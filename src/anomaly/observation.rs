@@ -17,6 +17,40 @@ pub struct Observation {
     pub seen: Seen,
 }
 
+/// Whose a thing that happened was, as far as that was verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Involved {
+    /// From where it came.
+    pub address: Option<IpAddr>,
+    /// SHA-256 of the verified client certificate.
+    pub certificate: Option<String>,
+    /// Names the verified initial access token.
+    pub token: Option<String>,
+    /// The profile that applied.
+    pub profile: Option<String>,
+    /// The client that was registered.
+    pub client: Option<String>,
+}
+
+impl Observation {
+    /// Whose it was.
+    pub(super) fn involved(&self) -> Involved {
+        let address = self.address;
+        match &self.seen {
+            Seen::Registration(registration) => Involved {
+                address,
+                certificate: registration.certificate.clone(),
+                token: registration.token.clone(),
+                profile: registration.profile.clone(),
+                client: registration.client.clone(),
+            },
+            Seen::BadCredential { .. } | Seen::TokenRequest(_) | Seen::Change(_) => {
+                Involved { address, ..Involved::default() }
+            }
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Seen {

@@ -25,6 +25,7 @@ pub fn of(id: String, finding: &Finding) -> FindingRecord {
 mod tests {
     use super::*;
     use crate::anomaly::finding::{DetectorName, Evidence, Score, Subject};
+    use crate::anomaly::observation::Involved;
     use crate::anomaly::settings::Mode;
     use crate::clock::Timestamp;
 
@@ -39,6 +40,7 @@ mod tests {
             evidence: vec![Evidence { name: "different requests".to_owned(), value: 9.0 }],
             sentence: "somebody probes".to_owned(),
             request_id: None,
+            involved: Involved::default(),
         };
         let record = of("f".to_owned(), &finding);
         assert_eq!((record.subject_kind.as_str(), record.subject.as_str()), ("network", "192.0.2.0/24"));

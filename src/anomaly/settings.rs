@@ -18,6 +18,7 @@ use super::detectors::token_guessing::TokenGuessingSettings;
 use super::detectors::token_request_rates::TokenRequestRatesSettings;
 use super::detectors::unusual_hours::UnusualHoursSettings;
 use super::detectors::widening::WideningSettings;
+use super::response::ResponseSettings;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
 
@@ -46,8 +47,10 @@ impl Mode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnomalySettings {
-    /// Networks whose doings are known, in CIDR notation: none of them is ever the subject of a finding. Default: none.
+    /// Networks whose doings are known, in CIDR notation: none of them is ever the subject of a finding, or of a ban. Default: none.
     pub known_networks: Vec<Network>,
+    /// What is done about findings by itself (docs/responses.md). Default: nothing.
+    pub responses: Vec<ResponseSettings>,
     /// How many sources (registrants, hosts, clients, networks) each detector remembers, about 200 octets each; past that, the one not
     /// seen for longest is forgotten. Default: 20000.
     pub sources: NonZeroU32,
@@ -85,6 +88,7 @@ impl Default for AnomalySettings {
     fn default() -> Self {
         Self {
             known_networks: Vec::new(),
+            responses: Vec::new(),
             sources: count(20_000),
             learning: days(1),
             registration_bursts: RegistrationBurstsSettings::default(),

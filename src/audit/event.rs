@@ -28,7 +28,7 @@ pub enum Kind {
     ClientUpdated,
     ClientDeleted,
     ManagementRefused,
-    // What operators do to clients, and time. Bans and lockdowns get their kinds here.
+    // What operators do to clients, and time.
     ClientApproved,
     ClientElevated,
     ClientRejected,
@@ -36,6 +36,12 @@ pub enum Kind {
     ClientResumed,
     ClientRemoved,
     ClientExpired,
+    // What is done about findings, or by an operator's order.
+    ResponseImposed,
+    ResponseDryRun,
+    ResponseProlonged,
+    ResponseLifted,
+    ResponseExpired,
     // Tokens; their use stands in the event of the registration.
     TokenCreated,
     TokenRevoked,
@@ -53,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::RegistrationAdmitted,
         Self::RegistrationRepeated,
         Self::RegistrationRefused,
@@ -71,6 +77,11 @@ impl Kind {
         Self::ClientResumed,
         Self::ClientRemoved,
         Self::ClientExpired,
+        Self::ResponseImposed,
+        Self::ResponseDryRun,
+        Self::ResponseProlonged,
+        Self::ResponseLifted,
+        Self::ResponseExpired,
         Self::TokenCreated,
         Self::TokenRevoked,
         Self::ProcessStarted,
@@ -103,6 +114,11 @@ impl Kind {
             Self::ClientResumed => "client_resumed",
             Self::ClientRemoved => "client_removed",
             Self::ClientExpired => "client_expired",
+            Self::ResponseImposed => "response_imposed",
+            Self::ResponseDryRun => "response_dry_run",
+            Self::ResponseProlonged => "response_prolonged",
+            Self::ResponseLifted => "response_lifted",
+            Self::ResponseExpired => "response_expired",
             Self::TokenCreated => "token_created",
             Self::TokenRevoked => "token_revoked",
             Self::ProcessStarted => "process_started",
@@ -165,8 +181,26 @@ pub enum Subject {
     Key(String),
     /// A process, by the name of its chain.
     Process(String),
+    /// A response, by its name.
+    Response(String),
     /// The admin API, by the path that was asked for.
     Api(String),
+}
+
+/// What a response does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Responded {
+    /// What is done: `ban_address`, `lockdown`, …
+    pub action: String,
+    /// To whom; empty where it is to everybody.
+    pub on: String,
+    /// It is only told what would be done.
+    pub dry_run: bool,
+    /// From this moment on it is over, in milliseconds since the epoch.
+    pub until: Timestamp,
+    /// The finding that called for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
 }
 
 /// One event. What is not known is left out.
@@ -215,6 +249,12 @@ pub struct Event {
     /// Hosts of the redirect URIs; the scheme of those without.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirect_uri_hosts: Vec<String>,
+    /// What a response does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Responded>,
+    /// The response that a request was refused by, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_by: Option<String>,
     /// What an operator said about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
@@ -251,6 +291,8 @@ impl Event {
             growth: None,
             violations: Vec::new(),
             redirect_uri_hosts: Vec::new(),
+            response: None,
+            refused_by: None,
             comment: None,
             count: None,
             since: None,

@@ -99,6 +99,10 @@ const fn managed(kind: Kind) -> (u8, u8, bool) {
             (DELETE, INFORMATIONAL, true)
         }
         Kind::ManagementRefused => (UPDATE, LOW, false),
+        Kind::ResponseImposed => (CREATE, MEDIUM, true),
+        Kind::ResponseDryRun => (CREATE, LOW, false),
+        Kind::ResponseProlonged => (UPDATE, MEDIUM, true),
+        Kind::ResponseLifted | Kind::ResponseExpired => (DELETE, INFORMATIONAL, true),
         Kind::ClientSuspended => (SUSPEND, INFORMATIONAL, true),
         Kind::ClientResumed => (RESUME, INFORMATIONAL, true),
         Kind::ProcessStarted | Kind::ProcessStopped | Kind::ConfigurationLoaded | Kind::KeyRotated => {
@@ -131,6 +135,7 @@ fn named(subject: &Subject) -> (&'static str, &str) {
         Subject::Configuration(id) => ("configuration", id),
         Subject::Key(id) => ("key", id),
         Subject::Process(id) => ("process", id),
+        Subject::Response(id) => ("response", id),
         Subject::Api(id) => ("admin API", id),
     }
 }

@@ -72,6 +72,11 @@ impl AuthorizationServerSettings {
         }
     }
 
+    /// Whether more can be granted to a client that waits for an approval, and whether one that nobody approves can be removed.
+    pub fn can_settle_approvals(&self) -> bool {
+        self.administrator().is_some() || self.client_management == ClientManagement::Rfc7592
+    }
+
     /// Whether the gateway sees what clients do at the token endpoint: it is known from the start, and forwarded.
     pub fn shows_uses(&self) -> bool {
         let is_of_kind = match self.kind {

@@ -2,6 +2,7 @@
 //! Exit codes: 0, 1 (it failed), 2 (the command was not understood), 78 (the configuration is wrong; sysexits' EX_CONFIG).
 
 mod audit;
+mod bans;
 mod clients;
 mod config;
 mod demo;
@@ -9,6 +10,7 @@ mod doctor;
 mod explain;
 mod findings;
 mod keys;
+mod lockdown;
 mod registrations;
 mod running;
 mod serve;
@@ -59,6 +61,12 @@ enum Command {
     /// See what detectors of anomalies found, at the running gateway.
     #[command(subcommand)]
     Findings(findings::Command),
+    /// See what is done about findings or was ordered, ban and lift, at the running gateway.
+    #[command(subcommand)]
+    Bans(bans::Command),
+    /// Close registration as a whole, and open it again, at the running gateway.
+    #[command(subcommand)]
+    Lockdown(lockdown::Command),
     /// See, export and verify the record of what happened.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -158,6 +166,8 @@ pub fn run() -> ExitCode {
         Command::Clients(command) => clients::run(&command, format, &mut out),
         Command::Registrations(command) => registrations::run(&command, format, &mut out),
         Command::Audit(command) => audit::run(&command, format, &mut out),
+        Command::Bans(command) => bans::run(&command, format, &mut out),
+        Command::Lockdown(command) => lockdown::run(&command, format, &mut out),
         Command::Findings(command) => findings::run(&command, format, &mut out),
         Command::Keys(command) => keys::run(&command, format, &mut out),
     };

@@ -10,6 +10,7 @@ mod node;
 mod place;
 mod problem;
 mod reader;
+mod responses;
 mod schema;
 mod settings;
 mod statements;

@@ -55,7 +55,8 @@ pub struct GatewaySettings {
     /// How often anybody may try, whoever it is.
     #[serde(default)]
     pub throttle: ThrottleSettings,
-    /// Who behaves otherwise than usual: each detector's thresholds. Read on the start only: on a reload detectors would forget what they learned.
+    /// Who behaves otherwise than usual: each detector's thresholds. Read on the start only: on a reload detectors would
+    /// forget what they learned. `known_networks`, as far as nothing is done to them, and `responses` are reloaded.
     #[serde(default)]
     pub anomalies: AnomalySettings,
     /// Which web pages may register clients and read the metadata from a browser.

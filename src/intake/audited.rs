@@ -150,6 +150,7 @@ fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
         trace_id: propagation::trace_id(&Span::current()),
         request_id: Some(event.request_id.clone()),
         request_digest: event.request_digest.clone(),
+        refused_by: event.response.clone(),
         registration: event.registration_id.clone(),
         scope_granted: event.scope_granted.clone(),
         scope_withheld: event.scope_withheld.clone(),
@@ -220,12 +221,13 @@ impl Managed<'_> {
             request_id: Some(learned.request_id.clone()),
             request_digest: self.request_digest.clone(),
             growth: learned.growth.clone(),
+            refused_by: learned.response.clone(),
             ..Event::new(kind, Actor::Client { address: learned.client_address })
         }
     }
 }
 
-/// What an operator did to a client.
+/// What an operator did to a client, or a response did for the reason that a detector is.
 pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,
@@ -235,12 +237,18 @@ pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
         Change::Resume => Kind::ClientResumed,
         Change::Delete => Kind::ClientRemoved,
     };
+    let name = instruction.actor.clone();
+    let (actor, reason) = match instruction.response {
+        Some(_) => (Actor::Gateway, Some(name)),
+        None => (Actor::Operator { name }, None),
+    };
     Event {
         subject: Some(Subject::Client(instruction.client_id.clone())),
         profile: Some(profile.to_owned()),
+        reason,
         comment: instruction.comment.clone(),
         trace_id: propagation::trace_id(&Span::current()),
-        ..Event::new(kind, Actor::Operator { name: instruction.actor.clone() })
+        ..Event::new(kind, actor)
     }
 }
 

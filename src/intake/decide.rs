@@ -38,7 +38,14 @@ pub enum Change {
     },
 }
 
-/// What an operator wants done to a client.
+impl Change {
+    /// Whether the client is no longer suspended after it.
+    const fn ends_a_suspension(&self) -> bool {
+        matches!(self, Self::Resume | Self::Delete)
+    }
+}
+
+/// What an operator wants done to a client, or a response does.
 #[derive(Debug, Clone)]
 pub struct Instruction {
     /// The client.
@@ -47,10 +54,12 @@ pub struct Instruction {
     pub change: Change,
     /// The version the operator has seen; none: whatever it is now.
     pub version: Option<i64>,
-    /// Who asks.
+    /// Who asks; of a response, the detector.
     pub actor: String,
     /// Why.
     pub comment: Option<String>,
+    /// The response whose doing it is; none: an operator's.
+    pub response: Option<String>,
 }
 
 impl Intake {
@@ -58,9 +67,15 @@ impl Intake {
     /// server has it yet.
     pub async fn change_client(&self, instruction: Instruction) -> Result<ClientRecord, NotDone> {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
+        let by_hand = Some((instruction.client_id.clone(), instruction.actor.clone()));
+        let by_hand = by_hand.filter(|_| instruction.response.is_none() && instruction.change.ends_a_suspension());
         // In a task of its own: once a call to the server has begun, an operator who goes away stops nothing.
         let task = tokio::spawn(async move { work.change(&instruction).await }.in_current_span());
-        task.await.map_err(|error| NotDone::Internal(error.to_string()))?
+        let client = task.await.map_err(|error| NotDone::Internal(error.to_string()))??;
+        if let Some((client_id, actor)) = by_hand {
+            self.lift_suspensions(&client_id, &actor).await?;
+        }
+        Ok(client)
     }
 }
 
@@ -93,7 +108,7 @@ impl Work {
         let wanted = to.lifecycle.at_the_server();
         held.client = to;
         held.end_untried().await?;
-        tracing::info!(client_id, actor, ?change, "an operator changed a client");
+        tracing::info!(client_id, actor, ?change, response = instruction.response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
             // It is decided all the same, and will be tried again.
             tracing::warn!(

@@ -32,6 +32,16 @@ pub trait Handler: Send + Sync {
     /// which were judged before, be it none. Returns at once.
     fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: http::StatusCode);
 
+    /// Whether a direct peer is let as far as a TLS handshake: one that is banned is not. Returns at once.
+    fn admits(&self, _peer: IpAddr) -> bool {
+        true
+    }
+
+    /// The answer to a request that is not the handler's and comes from an address that is banned; none: it may go on. Returns at once.
+    fn judge_address(&self, _head: &Head) -> Option<Answer> {
+        None
+    }
+
     /// What the proxy refuses by itself. `request.headers` is empty when the head could not be read.
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer;
 }

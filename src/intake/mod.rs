@@ -16,6 +16,7 @@ pub mod reason;
 mod refusal;
 mod register;
 pub mod reseal;
+pub mod response;
 mod rulebook;
 mod same_client;
 mod settle;
@@ -26,6 +27,7 @@ mod turn;
 mod uses;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +43,7 @@ use crate::authorization_server::paths::DiscoveryForm;
 use crate::clock::Clock;
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
+use crate::telemetry;
 use crate::throttle::settings::ThrottleSettings;
 use crate::throttle::{NoThrottle, Standing, Throttle, ThrottleFiles};
 
@@ -54,6 +57,7 @@ pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
 use refusal::Refusal;
+use response::Responses;
 use standing::Standings;
 use uses::Uses;
 
@@ -83,13 +87,16 @@ pub struct Tools {
     watch: Watch,
     /// Which clients were used, and is not in the record yet.
     uses: Uses,
+    /// What is done about registrants and profiles.
+    responses: Responses,
 }
 
 impl Tools {
     /// The tools of one process, which record nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
-        let (standings, uses) = (Standings::default(), Uses::default());
-        Self { store, clock, randomness, standings, audit: Recorder::silent(), watch: Watch::nobody(), uses }
+        let (standings, uses, responses) = (Standings::default(), Uses::default(), Responses::default());
+        let (audit, watch) = (Recorder::silent(), Watch::nobody());
+        Self { store, clock, randomness, standings, audit, watch, uses, responses }
     }
 
     /// The same, recording what happens.
@@ -225,6 +232,18 @@ impl Handler for Intake {
             self.tools.uses.note(&client.client_id, self.tools.clock.now());
         }
         sighting::tell(&self.tools, head, Seen::TokenRequest(seen));
+    }
+
+    fn admits(&self, peer: IpAddr) -> bool {
+        response::ban_of(&self.rulebook.load(), &self.tools, peer).is_none()
+    }
+
+    fn judge_address(&self, head: &Head) -> Option<Answer> {
+        let refusal = response::check_address(&self.rulebook.load(), &self.tools, head.client_address).err()?;
+        let (request_id, response) = (&head.request_id, refusal.response().unwrap_or_default());
+        telemetry::response::refused_by(response);
+        tracing::info!(request_id, response, client = %head.client_address, "a request of a banned address was refused");
+        Some(refused(refusal, head))
     }
 
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {

@@ -44,6 +44,15 @@ pub enum NotDone {
     /// No such registration.
     #[error("there is no registration {0:?} in the record")]
     RegistrationUnknown(String),
+    /// The network that was to be banned is known.
+    #[error("it is, or touches, a network whose doings are known ({0}): anomalies.known_networks")]
+    KnownNetwork(String),
+    /// No such response.
+    #[error("there is no response {0:?} in the record")]
+    ResponseUnknown(String),
+    /// It was lifted, or its time is over.
+    #[error("response {0:?} is over already")]
+    ResponseOver(String),
     /// Somebody changed it in between.
     #[error("the client was changed meanwhile: it is at version {0} now")]
     ChangedMeanwhile(i64),

@@ -44,6 +44,11 @@ pub enum Reason {
     TokenUnverifiable,
     TokenProfileUnmet,
     ProfileNone,
+    // What is done about somebody.
+    AddressBanned,
+    CertificateBanned,
+    TokenBanned,
+    RegistrationLockedDown,
     // How often.
     Throttled,
     QuotaReached,
@@ -106,7 +111,7 @@ pub struct Explained {
 
 impl Reason {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 71] = [
         Self::FramingAmbiguous,
         Self::HostInvalid,
         Self::TargetInvalid,
@@ -136,6 +141,10 @@ impl Reason {
         Self::TokenUnverifiable,
         Self::TokenProfileUnmet,
         Self::ProfileNone,
+        Self::AddressBanned,
+        Self::CertificateBanned,
+        Self::TokenBanned,
+        Self::RegistrationLockedDown,
         Self::Throttled,
         Self::QuotaReached,
         Self::JsonMalformed,
@@ -210,6 +219,12 @@ impl Reason {
             Self::TokenUnverifiable => ("token_unverifiable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::TokenProfileUnmet => ("token_profile_unmet", S::FORBIDDEN, C::AccessDenied),
             Self::ProfileNone => ("profile_none", S::FORBIDDEN, C::AccessDenied),
+            Self::AddressBanned => ("address_banned", S::FORBIDDEN, C::AccessDenied),
+            Self::CertificateBanned => ("certificate_banned", S::FORBIDDEN, C::AccessDenied),
+            Self::TokenBanned => ("token_banned", S::FORBIDDEN, C::AccessDenied),
+            Self::RegistrationLockedDown => {
+                ("registration_locked_down", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable)
+            }
             Self::Throttled => ("throttled", S::TOO_MANY_REQUESTS, C::TooManyRequests),
             Self::QuotaReached => ("quota_reached", S::TOO_MANY_REQUESTS, C::TooManyRequests),
             Self::JsonMalformed => ("json_malformed", S::BAD_REQUEST, C::InvalidClientMetadata),

@@ -1,5 +1,6 @@
 //! A refusal and its answer: RFC 7591 / RFC 6750 JSON, always, with nothing in it that a client must not see.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +35,7 @@ struct Details {
     violations: Vec<Violation>,
     headers: HeaderMap,
     cause: Option<String>,
+    response: Option<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -47,9 +49,9 @@ struct Body<'a> {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        let (description, code, cause) = (None, None, None);
+        let (description, code, cause, response) = (None, None, None, None);
         let (violations, headers) = (Vec::new(), HeaderMap::new());
-        Self(Box::new(Details { reason, description, code, violations, headers, cause }))
+        Self(Box::new(Details { reason, description, code, violations, headers, cause, response }))
     }
 }
 
@@ -151,6 +153,18 @@ impl Refusal {
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(headers::retry_after(wait)))
+    }
+
+    /// It is a response's doing.
+    #[must_use]
+    pub fn by_response(mut self, id: Arc<str>) -> Self {
+        self.0.response = Some(id);
+        self
+    }
+
+    /// The response whose doing it is, by its name.
+    pub fn response(&self) -> Option<&str> {
+        self.0.response.as_deref()
     }
 
     /// Why.

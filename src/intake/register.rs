@@ -16,7 +16,7 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::{InitialAccessTokens, Rulebook};
 use super::sighting::{self, Sighting};
-use super::{Tools, form, same_client, token};
+use super::{Tools, form, response, same_client, token};
 use crate::anomaly::hash_of;
 use crate::authorization_server;
 use crate::clock::Timestamp;
@@ -33,10 +33,11 @@ use crate::telemetry::{Decision, RegistrationEvent, metrics, span};
 use crate::throttle::{Denied, LimitReached, Source};
 
 /// The steps in the order in which [`register`] takes them; a test pins the list.
-pub const STEPS: [&str; 14] = [
+pub const STEPS: [&str; 15] = [
     "form: POST with the media type of a registration",
+    "responses in force: the address is not banned, registration is not locked down",
     "throttle everybody, and the address",
-    "identify: the client certificate, the initial access token",
+    "identify: the client certificate, the initial access token; neither is banned",
     "choose the profile, and see that its required credentials are there",
     "throttle the registrant: its token, certificate or address",
     "read the body: bounded, with a deadline, strict JSON",
@@ -65,6 +66,7 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
             event.reason = refusal.reason().explained().name;
             event.violations = refusal.violations().iter().map(|violation| violation.rule.as_str()).collect();
             event.cause = refusal.cause().map(str::to_owned);
+            event.response = refusal.response().map(str::to_owned);
             audited::refused(tools, &event, refusal.reason());
             sighting::tell_refused(tools, head, refusal.reason());
             refusal.answer(&head.request_id)
@@ -89,6 +91,8 @@ impl Registration<'_> {
     async fn take_through(mut self, body: &mut Digested<'_>) -> Result<Answer, Refusal> {
         let now = self.tools.clock.now();
         form::check(self.head)?;
+        response::check_address(self.rulebook, self.tools, self.head.client_address)?;
+        response::check_lockdown(self.tools)?;
         throttle_address(self.rulebook, self.head.client_address).await?;
         let (mut registrant, profile) = self.admit().await?;
         self.sighting.of(&registrant, source(&registrant).to_string());
@@ -113,7 +117,7 @@ impl Registration<'_> {
         form::created(&handed_out.metadata)
     }
 
-    /// Steps 2 to 5: everything that can be said before the body is read.
+    /// Steps 4 to 6: everything that can be said of who asks, before the body is read.
     async fn admit(&mut self) -> Result<(Registrant, Profile), Refusal> {
         let registrant = self.identify().await?;
         let profile = self.choose_profile(&registrant)?;
@@ -136,8 +140,13 @@ impl Registration<'_> {
 
     async fn throttle(&self, source: Source, profile: &Profile) -> Result<(), Refusal> {
         let Some(limit) = self.rulebook.profile_limits.get(profile.name()) else { return Ok(()) };
-        let attempt = self.rulebook.throttle.attempt(source, &limit.attempts).await;
-        attempt.map(drop).map_err(denied)
+        let tightened = response::tightened(self.tools, profile.name(), &limit.attempts);
+        let attempts = tightened.as_ref().map_or(&limit.attempts, |(tightened, _)| tightened);
+        let attempt = self.rulebook.throttle.attempt(source, attempts).await.map_err(denied);
+        attempt.map(drop).map_err(|refusal| match &tightened {
+            Some((_, response)) => refusal.by_response(response.clone()),
+            None => refusal,
+        })
     }
 
     async fn identify(&mut self) -> Result<Registrant, Refusal> {
@@ -149,12 +158,15 @@ impl Registration<'_> {
             }
         };
         self.event.certificate_thumbprint = certificate.as_ref().map(|identity| identity.thumbprint.clone());
+        response::check_certificate(self.tools, certificate.as_deref())?;
         let token = match &self.rulebook.initial_access_tokens {
             InitialAccessTokens::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
             InitialAccessTokens::Forwarded => None,
         };
         if let Some(token) = &token {
-            self.event.token_id = Some(token.label());
+            let name = token.label();
+            self.event.token_id = Some(name.clone());
+            response::check_token(self.tools, &name)?;
             token.check_binding(certificate.as_deref()).map_err(token::refusal)?;
         }
         Ok(Registrant { address: self.head.client_address, certificate, token, statement: None })
@@ -169,6 +181,7 @@ impl Registration<'_> {
             Choice::TokenDoesNotFit => return Err(Reason::TokenProfileUnmet.into()),
             Choice::NoneFits => return Err(Reason::ProfileNone.into()),
         };
+        let profile = response::applied(self.rulebook, self.tools, profile);
         self.event.profile = Some(profile.name().to_owned());
         self.event.policy_version = Some(profile.version().to_owned());
         if profile.requires_token() && registrant.token.is_none() {
@@ -177,7 +190,7 @@ impl Registration<'_> {
         if profile.client_certificate() == Requirement::Required && registrant.certificate.is_none() {
             return Err(Reason::CertificateRequired.into());
         }
-        Ok(profile.clone())
+        Ok(profile)
     }
 
     fn judge(&mut self, profile: &Profile, requested: &ClientMetadata) -> Result<Clearance, Refusal> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cors::CorsSettings;
 use super::management::ManagementSettings;
+use crate::anomaly::Responder;
 use crate::authorization_server::client_endpoints::{AdvertisedEndpoints, WhenRecordUnavailable};
 use crate::authorization_server::discovery::Rewriting;
 use crate::authorization_server::paths::ClosedPaths;
@@ -28,6 +29,11 @@ use crate::throttle::limit::{Limit, NoLimit};
 pub struct Rulebook {
     /// In the order of the configuration: the first that fits applies.
     pub profiles: Vec<Profile>,
+    /// By the name of the profile: the same one, whose clients wait for an approval, where a response asks for that; none where the
+    /// profile wants an approval anyway, or the server does not have what it takes.
+    pub under_approval: HashMap<String, Profile>,
+    /// What is done about findings.
+    pub responder: Responder,
     /// By the name of the profile: how often one registrant may try, and how many clients there may be.
     pub profile_limits: HashMap<String, ProfileLimits>,
     /// How often one address, and all together, may try.

@@ -1,12 +1,10 @@
 //! Who sent a request, as far as the connection and a trusted proxy's headers say: address, certificate, https or not.
 //! Everything here is read before the headers that say so are taken out.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::HOST;
-use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use rustls::pki_types::CertificateDer;
 
@@ -30,7 +28,7 @@ pub(super) fn received(
         None => (target.into_owned(), None),
     };
     let peer = connection.peer.ip().to_canonical();
-    let is_trusted = trusts(&generation.settings.trusted_proxies, peer);
+    let is_trusted = generation.settings.trusts(peer);
     let (certificate, forwarded) = match connection.certificate(generation, now) {
         PresentedCertificate::None if is_trusted => forwarded_certificate(request, generation, now),
         own => (own, None),
@@ -72,10 +70,6 @@ pub(super) fn unread_head(connection: &Connection) -> Head {
         version: http::Version::HTTP_11,
         tls: connection.tls.clone(),
     }
-}
-
-fn trusts(proxies: &[IpNet], peer: IpAddr) -> bool {
-    proxies.iter().any(|network| network.contains(&peer))
 }
 
 fn says_https(request: &RequestHeader) -> bool {

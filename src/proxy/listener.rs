@@ -54,6 +54,8 @@ pub struct Listener {
 pub struct ConnectionCounters {
     /// Accepted.
     pub accepted: AtomicU64,
+    /// Dropped before anything was read, for a ban.
+    pub banned: AtomicU64,
     /// Open now.
     pub open: AtomicU64,
     /// Handshakes that took too long.
@@ -209,8 +211,14 @@ async fn serve_connection(
     counters: &ConnectionCounters,
     (tcp, peer): (TcpStream, SocketAddr),
 ) {
-    let _ = tcp.set_nodelay(true);
     let generation = listener.load_full();
+    // Behind a proxy that is trusted stand many: whose request it is, its head says.
+    let address = peer.ip().to_canonical();
+    if !generation.settings.trusts(address) && !serving.handler.admits(address) {
+        counters.banned.fetch_add(1, Ordering::Relaxed);
+        return tracing::debug!(%peer, "a connection of a banned address was dropped");
+    }
+    let _ = tcp.set_nodelay(true);
     let mut is_http2 = false;
     let (transport, handshake) = match &generation.tls {
         None => (Transport::Plain(tcp), Handshake::default()),

@@ -63,6 +63,11 @@ impl Gateway {
         if route == Ok(Route::Other) && head.path == "*" {
             return Some(Answer::empty(http::StatusCode::NO_CONTENT));
         }
+        let is_the_handlers = matches!(route, Ok(Route::Registration | Route::Management { .. }));
+        if !is_the_handlers && let Some(answer) = self.handler.judge_address(head) {
+            session.set_keepalive(None);
+            return Some(answer);
+        }
         let mut body = SessionBody::new(session.as_downstream_mut(), deadline);
         let request = Request { head, body: &mut body };
         let refusal = match route {

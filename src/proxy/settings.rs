@@ -1,6 +1,6 @@
 //! Where the gateway listens, with which TLS, whom it believes, and how long it waits.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +42,11 @@ pub struct ListenerSettings {
 }
 
 impl ListenerSettings {
+    /// Whether what the peer says about whose request it passes on is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
     /// Whether a registrant can show a client certificate here.
     pub fn learns_certificates(&self) -> bool {
         let asked = self.tls.as_ref().map(|tls| tls.client_certificates.request);

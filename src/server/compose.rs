@@ -1,6 +1,6 @@
 //! Makes the parts that a reload replaces out of a checked configuration.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::StartError;
+use crate::anomaly::Responder;
 use crate::authorization_server::client_endpoints::{AdvertisedEndpoints, ClientEndpoints};
 use crate::authorization_server::cognito::metadata::{self, Facade};
 use crate::authorization_server::cognito::{self, Cognito, Reach};
@@ -25,6 +26,8 @@ use crate::clock::Clock;
 use crate::config::{Config, read_secret};
 use crate::fetch::FetchClient;
 use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
+use crate::policy::approval::ApprovalNeeded;
+use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::{ProxySettings, Upstream, UpstreamSettings};
 use crate::registrant::initial_access_token::{Introspector, Verifiers};
 use crate::registrant::software_statement::StatementIssuers;
@@ -103,6 +106,8 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
     }
     let rulebook = Rulebook {
         profiles: config.profiles.clone(),
+        under_approval: under_approval(config),
+        responder: Responder::new(&config.settings.anomalies.responses, &config.settings.anomalies.known_networks),
         profile_limits,
         throttle: kept.throttle,
         initial_access_tokens: initial_access_tokens(config)?,
@@ -164,6 +169,27 @@ fn own_metadata(config: &Config) -> Option<Map<String, Value>> {
         settings: server.cognito.as_ref()?,
     };
     Some(metadata::document(&facade))
+}
+
+/// The profiles as they are while their clients must wait for an approval.
+fn under_approval(config: &Config) -> HashMap<String, Profile> {
+    let server = &config.settings.authorization_server;
+    if !server.can_settle_approvals() {
+        return HashMap::new();
+    }
+    let open: HashSet<&str> = config
+        .profiles
+        .iter()
+        .filter(|profile| profile.approvals().needed == ApprovalNeeded::None)
+        .map(Profile::name)
+        .collect();
+    let profiles = config.settings.profiles.iter().filter(|settings| open.contains(settings.name.as_str()));
+    let stricter = |settings: &ProfileSettings| {
+        let settings = ProfileSettings { approval: Some(ApprovalNeeded::Required), ..settings.clone() };
+        // It compiles as it did without.
+        Some((settings.name.clone(), Profile::compile(&settings).ok()?))
+    };
+    profiles.filter_map(stricter).collect()
 }
 
 /// Replicas must have the same keys, so only for a store that cannot be shared are they made.

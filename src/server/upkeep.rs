@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::audit;
@@ -25,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// How often is looked for clients that the server must be brought to, or that nobody approved in time.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// How often is looked for responses that others imposed or lifted.
+const RESPOND_EVERY: Duration = Duration::from_secs(1);
 
 /// How often is looked for clients that nobody used for too long.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -68,21 +72,31 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
     }
 }
 
-/// From now on: the detectors look at what they are told, and what they find is kept.
-pub(super) async fn watch(mut watcher: Watcher, store: &dyn Store, mut stopped: watch::Receiver<bool>) {
+/// From now on: the detectors look at what they are told, what they find is kept, and what the operator's rules say is done about it.
+pub(super) async fn watch(
+    mut watcher: Watcher,
+    store: &dyn Store,
+    (intake, mut stopped): (Arc<Intake>, watch::Receiver<bool>),
+) {
+    // Beside the looking: a suspension may wait for the authorization server.
+    let mut responding = JoinSet::new();
     loop {
         let found = tokio::select! {
             found = watcher.next() => found,
+            Some(_) = responding.join_next() => continue,
             _ = stopped.wait_for(|stopped| *stopped) => return,
         };
         let Some(findings) = found else { return };
-        for finding in &findings {
+        for finding in findings {
             let mut name = [0; 16];
             super::randomness(&mut name);
-            let record = record::of(RegistrationId::from_random(name).0, finding);
+            let name = RegistrationId::from_random(name).0;
+            let record = record::of(name.clone(), &finding);
             if let Err(error) = store.enter_finding(record).await {
                 tracing::warn!(%error, "a finding cannot be kept");
             }
+            let intake = intake.clone();
+            responding.spawn(async move { intake.respond(&finding, &name).await });
         }
     }
 }
@@ -103,6 +117,32 @@ pub(super) async fn settle(intake: &Intake, mut stopped: watch::Receiver<bool>) 
             tracing::warn!(%error, "clients that are due cannot be looked for");
         }
         failed = looked.is_err();
+    }
+}
+
+/// The responses that are in force at the start.
+pub(super) async fn read_responses(intake: &Intake) {
+    if let Err(error) = intake.keep_responses().await {
+        tracing::warn!(%error, "the responses in force cannot be read: none is heeded until they are");
+    }
+}
+
+/// From now on: responses of all replicas are heeded within a second, and end when their time is over.
+pub(super) async fn keep_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = every(RESPOND_EVERY);
+    let mut failed = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+        let kept = intake.keep_responses().await;
+        if let Err(error) = &kept
+            && !failed
+        {
+            tracing::warn!(%error, "responses cannot be read: those that are known hold until their end");
+        }
+        failed = kept.is_err();
     }
 }
 

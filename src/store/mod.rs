@@ -1,4 +1,4 @@
-//! What outlives a process: initial access tokens, the record of every registration and of every client, the audit log. Small traits named by
+//! What outlives a process: initial access tokens, the record of every registration and of every client, findings and responses, the audit log. Small traits named by
 //! intention; one contract test (`tests/store/`) runs on every implementation. Never holds a secret in clear.
 
 mod audit;
@@ -8,6 +8,7 @@ pub mod memory;
 mod page;
 mod quota;
 mod registration;
+mod response;
 pub mod settings;
 pub mod sql;
 mod token;
@@ -26,13 +27,16 @@ pub use self::registration::{
     Beginning, Begun, Intent, MetadataDigest, Outcome, OutcomeName, PROCESS_DIED, RegistrantRecord, RegistrationFilter,
     RegistrationId, RegistrationRecord, Registrations,
 };
+pub use self::response::{
+    Ending, Imposed, RESPONSES_KEPT, ResponseAction, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
+};
 pub use self::token::{InitialAccessTokens, IssuedToken, TokenHash, TokenId, TokenUnusable, TokenUse};
 pub use self::uses::{Unused, Uses, Watch};
 use crate::clock::Timestamp;
 
 /// Everything the gateway asks of a store.
 #[async_trait]
-pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings {
+pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings + Responses {
     /// Whether the store answers: for `/readyz`.
     async fn ping(&self) -> Result<(), StoreError>;
     /// To be called once, before a process serves from the store. Where the store knows that no other process does, all that a
@@ -43,7 +47,7 @@ pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog
     fn failures(&self) -> Failures {
         Failures::default()
     }
-    /// Forgets what can no longer matter: the uses of tokens that have ended, the counts of periods long over, old findings.
+    /// Forgets what can no longer matter: the uses of tokens that have ended, the counts of periods long over, old findings and responses.
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError>;
 }
 

@@ -72,6 +72,8 @@ pub struct RegistrationEvent {
     pub statement_issuer: Option<String>,
     /// `software_id` of the verified software statement.
     pub software_id: Option<String>,
+    /// The response that it was refused by, by its name.
+    pub response: Option<String>,
     /// SHA-256 of the body as it was received, for the audit log only.
     pub request_digest: Option<String>,
     /// Why it failed, for the log only: never shown to a client.
@@ -101,6 +103,7 @@ impl RegistrationEvent {
             token_id: None,
             statement_issuer: None,
             software_id: None,
+            response: None,
             request_digest: None,
             cause: None,
         }
@@ -132,6 +135,7 @@ impl RegistrationEvent {
             (names::TOKEN_ID, &self.token_id),
             (names::STATEMENT_ISSUER, &self.statement_issuer),
             (names::SOFTWARE_ID, &self.software_id),
+            (names::RESPONSE_ID, &self.response),
         ];
         let mut attributes =
             vec![KeyValue::new(names::DECISION, self.decision.as_str()), KeyValue::new(names::REASON, self.reason)];
@@ -177,6 +181,7 @@ impl RegistrationEvent {
             token_id = self.token_id,
             statement_issuer = self.statement_issuer,
             software_id = self.software_id.as_deref().map(tracing::field::debug),
+            response = self.response,
             cause = self.cause,
             duration_ms = took.as_secs_f64() * 1000.0,
             "registration"

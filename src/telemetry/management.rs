@@ -67,6 +67,8 @@ pub struct ManagementEvent {
     pub client_id: Option<String>,
     /// What the client asks for that it did not have.
     pub growth: Option<String>,
+    /// The response that it was refused by, by its name.
+    pub response: Option<String>,
     /// Why it failed, for the log only.
     pub cause: Option<String>,
 }
@@ -83,6 +85,7 @@ impl ManagementEvent {
             profile: None,
             client_id: None,
             growth: None,
+            response: None,
             cause: None,
         }
     }
@@ -93,7 +96,11 @@ impl ManagementEvent {
         metrics().managed(ManagementLabels { profile: self.profile.as_deref(), operation, reason: self.reason });
         if !server_span.is_disabled() {
             let mut attributes = vec![KeyValue::new(names::REASON, self.reason)];
-            let texts = [(names::PROFILE, &self.profile), (names::CLIENT_ID, &self.client_id)];
+            let texts = [
+                (names::PROFILE, &self.profile),
+                (names::CLIENT_ID, &self.client_id),
+                (names::RESPONSE_ID, &self.response),
+            ];
             let known = texts.into_iter().filter_map(|(key, text)| Some((key, text.as_deref()?)));
             attributes.extend(known.map(|(key, text)| KeyValue::new(key, span::shortened(text))));
             server_span.context().span().set_attributes(attributes);
@@ -112,6 +119,7 @@ impl ManagementEvent {
             client_id = self.client_id,
             growth = self.growth.as_deref().map(tracing::field::debug),
             client_address = %self.client_address,
+            response = self.response,
             cause = self.cause,
             duration_ms = took.as_secs_f64() * 1000.0,
             "management"

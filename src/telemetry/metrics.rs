@@ -34,7 +34,7 @@ pub(super) fn install(metrics: Metrics) -> bool {
 
 /// All instruments.
 pub struct Metrics {
-    meter: Meter,
+    pub(super) meter: Meter,
     registrations: Counter<u64>,
     registration_duration: Histogram<f64>,
     management: Counter<u64>,
@@ -45,6 +45,7 @@ pub struct Metrics {
     discovery_mismatch: Counter<u64>,
     findings: Counter<u64>,
     observations_dropped: Counter<u64>,
+    pub(super) responses_imposed: Counter<u64>,
 }
 
 /// What a registration is counted by. All three come from closed lists.
@@ -74,6 +75,8 @@ pub struct ManagementLabels<'a> {
 pub struct ConnectionCounts {
     /// Accepted.
     pub accepted: u64,
+    /// Dropped before anything was read, for a ban.
+    pub banned: u64,
     /// Open now.
     pub open: u64,
     /// Handshakes that took too long.
@@ -165,6 +168,11 @@ impl Metrics {
                 "{observation}",
                 "What detectors were not told because they were behind",
             ),
+            responses_imposed: counter(
+                "dcr.responses.imposed",
+                "{response}",
+                "What was done about findings, or by order of an operator",
+            ),
             meter,
         }
     }
@@ -245,6 +253,13 @@ impl Metrics {
             .with_unit("{connection}")
             .with_description("Connections accepted")
             .with_callback(move |observer| observer.observe(accepted().accepted, &[]))
+            .build();
+        let banned = read.clone();
+        self.meter
+            .u64_observable_counter("dcr.connections.banned")
+            .with_unit("{connection}")
+            .with_description("Connections dropped before the TLS handshake because their address is banned")
+            .with_callback(move |observer| observer.observe(banned().banned, &[]))
             .build();
         let open = read.clone();
         self.meter

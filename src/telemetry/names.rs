@@ -54,9 +54,11 @@ pub const ANOMALY_SCORE: &str = "dcr.anomaly.score";
 pub const FINDING_SUBJECT: &str = "dcr.finding.subject";
 /// What happened.
 pub const FINDING_SENTENCE: &str = "dcr.finding.sentence";
+/// The response that the request was refused by.
+pub const RESPONSE_ID: &str = "dcr.response.id";
 
 /// All attributes of our own.
-pub const ATTRIBUTES: [&str; 21] = [
+pub const ATTRIBUTES: [&str; 22] = [
     OPERATION,
     STORE_OPERATION,
     DECISION,
@@ -78,6 +80,7 @@ pub const ATTRIBUTES: [&str; 21] = [
     ANOMALY_SCORE,
     FINDING_SUBJECT,
     FINDING_SENTENCE,
+    RESPONSE_ID,
 ];
 
 /// Attributes of the HTTP server and client spans by the semantic conventions.
@@ -107,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 21] = [
+pub const METRICS: [&str; 24] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -116,6 +119,7 @@ pub const METRICS: [&str; 21] = [
     "http.client.request.duration",
     "dcr.connections",
     "dcr.connections.accepted",
+    "dcr.connections.banned",
     "dcr.tls.handshake_failures",
     "dcr.certificate.expiry",
     "dcr.throttled",
@@ -127,6 +131,8 @@ pub const METRICS: [&str; 21] = [
     "dcr.store.errors",
     "dcr.findings",
     "dcr.observations.dropped",
+    "dcr.responses",
+    "dcr.responses.imposed",
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];

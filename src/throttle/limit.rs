@@ -50,6 +50,15 @@ impl Limit {
         Ok(Self { name: name.to_owned(), quota, policy: super::headers::policy(name, quota) })
     }
 
+    /// The same limit, so many times as strict: its rate and its burst are divided. It counts where this one counts.
+    #[must_use]
+    pub fn tightened(&self, factor: NonZeroU32) -> Self {
+        let burst = NonZeroU32::new(self.burst().get() / factor).unwrap_or(NonZeroU32::MIN);
+        let interval = self.interval().saturating_mul(factor.get()).min(LONGEST_REFILL / burst.get());
+        let quota = Quota::with_period(interval).unwrap_or(self.quota).allow_burst(burst);
+        Self { name: self.name.clone(), quota, policy: super::headers::policy(&self.name, quota) }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -97,6 +106,19 @@ mod tests {
         ] {
             assert_eq!(limit(rate, 5).unwrap().interval(), interval, "{rate}");
         }
+    }
+
+    #[test]
+    fn a_limit_is_tightened_by_a_factor_and_stays_one_that_can_be_counted() {
+        let factor = |number| NonZeroU32::new(number).unwrap();
+        let tightened = limit("10/s", 8).unwrap().tightened(factor(4));
+        assert_eq!((tightened.interval(), tightened.burst().get()), (Duration::from_millis(400), 2));
+        assert_eq!(
+            (tightened.name(), limit("10/s", 8).unwrap().tightened(factor(1)).interval()),
+            ("test", Duration::from_millis(100))
+        );
+        let hardly_any = limit("1/day", 366).unwrap().tightened(factor(u32::MAX));
+        assert_eq!((hardly_any.interval(), hardly_any.burst().get()), (LONGEST_REFILL, 1));
     }
 
     #[test]

@@ -14,4 +14,5 @@ mod out_of_use;
 #[allow(dead_code, reason = "the black-box tests use all of it")]
 mod process;
 mod records;
+mod responses;
 mod world;

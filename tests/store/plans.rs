@@ -9,14 +9,16 @@ use dcr_gateway::audit::chain;
 use dcr_gateway::clock::Timestamp;
 use dcr_gateway::lifecycle::State;
 use dcr_gateway::store::{
-    AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, FindingFilter, FindingRecord, Intent,
-    OutcomeName, Page, PerPeriod, Quotas, RegistrationFilter, Store, TokenUse, Turn, Unused, WriterId,
+    AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, Ending, FindingFilter, FindingRecord, Intent,
+    OutcomeName, Page, PerPeriod, Quotas, RegistrationFilter, ResponseFilter, ResponseRecord, Store, TokenUse, Turn,
+    Unused, WriterId,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::contract::findings::finding;
+use crate::contract::responses::response;
 use crate::contract::turns::{leave, turn};
 use crate::postgres_server::{PostgresServer, database};
 use crate::samples::{
@@ -73,6 +75,7 @@ async fn work(store: &dyn Store) {
         store.break_off_turn(&name("c"), "b", at(0)).await.unwrap();
         let found = FindingRecord { id: name("f"), ..finding("f", at(2_000), "rare") };
         store.enter_finding(found).await.unwrap();
+        respond(store, &name("r")).await;
         store.find_unfinished(Duration::ZERO, Timestamp::from_unix_millis(1_650_000_000_001)).await.unwrap();
         store.due(at(0), 20).await.unwrap();
         store.tidy(at(0)).await.unwrap();
@@ -81,6 +84,14 @@ async fn work(store: &dyn Store) {
     }
     crate::samples::enter(store, "leaves").await;
     leave(store, "leaves").await;
+}
+
+async fn respond(store: &dyn Store, id: &str) {
+    store.impose(response(id, at(1_000), id)).await.unwrap();
+    store.impose(ResponseRecord { expires_at: at(900_000), ..response("again", at(1_000), id) }).await.unwrap();
+    store.responses_in_force(None).await.unwrap();
+    store.response(id).await.unwrap();
+    store.end_response(id, Ending { at: at(2_000), by: Some("ada".to_owned()) }).await.unwrap();
 }
 
 async fn recorded(store: &dyn Store, writer: &WriterId, event: &str) {
@@ -103,6 +114,9 @@ async fn lists(store: &dyn Store) {
         }
         for detector in [None, Some("rare".to_owned())] {
             store.findings(&FindingFilter { detector }, &page).await.unwrap();
+        }
+        for only_in_force in [true, false] {
+            store.responses(ResponseFilter { only_in_force }, &page).await.unwrap();
         }
         let all = RegistrationFilter::default();
         for filter in [
@@ -214,7 +228,7 @@ async fn postgresql_finds_every_row_by_an_index() {
 
 /// Of this table, or an index of it: so few rows that an index is not worth it. A chain is a process's, and has few heads.
 fn is_short(name: &str) -> bool {
-    ["write_probe", "use_watch", "_sqlx_migrations", "audit_chains", "audit_heads"]
+    ["write_probe", "use_watch", "response_changes", "_sqlx_migrations", "audit_chains", "audit_heads"]
         .iter()
         .any(|table| name.starts_with(table))
 }
@@ -255,6 +269,9 @@ const MANY_ROWS: &[&str] = &[
     "INSERT INTO findings (at, id, detector, mode, subject_kind, subject, score, evidence, sentence) \
      SELECT 1600000000000 + n, 'bulk-' || n, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'probing' END, 'report', 'network', '192.0.2.0/24', \
      50, '[]', '' FROM generate_series(1, 20000) n",
+    "INSERT INTO responses (id, action, subject, factor, dry_run, author, created_at, expires_at, ended_at) \
+     SELECT 'bulk-' || n, 'ban_address', 'bulk-' || n, 1, 0, 'probing', 1600000000000 + n, 1900000000000 + n, CASE WHEN n > 1000 THEN 1900000000000 + n END \
+     FROM generate_series(1, 20000) n",
     "INSERT INTO audit_records (writer, sequence, at, previous, hash, event) SELECT 'w-' || n % 100, n, 1600000000000 + n, \
      sha256(n::text::bytea), sha256(n::text::bytea), '{}' FROM generate_series(1, 20000) n",
     "VACUUM ANALYZE",

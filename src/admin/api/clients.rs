@@ -209,7 +209,8 @@ async fn change(
     (headers, Comment { comment }): (&HeaderMap, Comment),
 ) -> Result<Response, Problem> {
     check_text("comment", comment.as_deref())?;
-    let instruction = Instruction { client_id, change, version: version(headers)?, actor: caller.name, comment };
+    let (version, actor) = (version(headers)?, caller.name);
+    let instruction = Instruction { client_id, change, version, actor, comment, response: None };
     let record = api.intake.change_client(instruction).await?;
     Ok(versioned(record.version, &Client::from(record)))
 }

@@ -1,10 +1,12 @@
 //! The admin API, `/v1/…`: one list of operations, from which the routes, the roles and the OpenAPI document are made.
 
 mod audit;
+mod bans;
 mod client;
 mod clients;
 mod findings;
 mod keys;
+mod lockdown;
 mod openapi;
 mod operation;
 mod registrations;
@@ -19,16 +21,18 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{self, IntoResponse as _};
 use axum::routing::MethodRouter;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Method, Uri};
 
 pub use audit::{AuditChain, AuditChainList, AuditRecordList};
+pub use bans::{NewBan, Response, ResponseList};
 pub use client::{Acted, Client, Registrant, Scopes, Unsettled};
 pub use clients::{ClientList, Comment, Granting};
 pub use findings::{Finding, FindingList, FindingSubject};
 pub use keys::CurrentKey;
+pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub(super) use request::Query;
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
@@ -88,6 +92,8 @@ fn operations() -> Vec<Operation> {
         unused::operations(),
         registrations::operations(),
         findings::operations(),
+        bans::operations(),
+        lockdown::operations(),
         tokens::operations(),
         audit::operations(),
         keys::operations(),
@@ -128,7 +134,7 @@ async fn identify(
     Extension(origin): Extension<Origin>,
     mut request: Request,
     next: Next,
-) -> Response {
+) -> response::Response {
     let in_force = api.in_force.load_full();
     let from_the_console = console::identify(&api, origin, (request.method(), request.headers()));
     let found = match from_the_console {
@@ -164,7 +170,7 @@ async fn check_role(
     Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
-) -> Response {
+) -> response::Response {
     if caller.role < role {
         let detail = format!("{} is {}, and this is for {}", caller.name, caller.role.as_str(), role.as_str());
         let problem = Problem::new(Kind::Forbidden, detail);

@@ -100,6 +100,7 @@ fn what(subject: Option<&Subject>) -> String {
         None => String::new(),
         Some(Subject::Client(id) | Subject::Registration(id) | Subject::Api(id)) => id.clone(),
         Some(Subject::Token(id)) => format!("token {id}"),
+        Some(Subject::Response(id)) => format!("response {id}"),
         Some(Subject::Key(id)) => format!("key {id}"),
         Some(Subject::Configuration(id) | Subject::Process(id)) => id.chars().take(16).collect(),
     }

@@ -23,7 +23,7 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::turn::{self, Held};
-use super::{Tools, register, sighting, unavailable};
+use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
@@ -77,6 +77,7 @@ pub(super) async fn manage(
         }
         Err(refusal) => {
             event.reason = refusal.reason().explained().name;
+            event.response = refusal.response().map(str::to_owned);
             let call = audited::Managed { event: &event, request_digest, segment, is_done: false };
             audited::managed(tools, call).await.and(Err(refusal))
         }
@@ -118,6 +119,7 @@ async fn take_through(
         let allow = HeaderValue::from_static(ALLOWED);
         return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
     }
+    response::check_management(rulebook, tools, head)?;
     register::throttle_address(rulebook, head.client_address).await?;
     let presented = match bearer(&head.headers) {
         Presented::Token(token) => token,
@@ -137,8 +139,9 @@ async fn take_through(
     };
     learned.event.client_id = Some(client.client_id.clone());
     learned.event.profile = Some(client.profile.clone());
-    let profile = in_use(rulebook, &client)?;
+    let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
     let certificate = certificate(&profile, &head.certificate, head.client_address)?;
+    response::check_certificate(tools, certificate.as_deref())?;
     let asking = match head.method {
         Method::GET => Asking::Read,
         Method::DELETE => Asking::Delete,

@@ -95,6 +95,22 @@ impl Reason {
                 "Register with the client certificate or from the network that the token was made for.",
             ),
             Self::ProfileNone => ("no profile admits this registrant", "Ask the operator who may register here."),
+            Self::AddressBanned => (
+                "requests from this address are not answered at the moment",
+                "Ask the operator why, with the request_id; a ban ends by itself.",
+            ),
+            Self::CertificateBanned => (
+                "this client certificate is not accepted at the moment",
+                "Ask the operator why, with the request_id; a ban ends by itself.",
+            ),
+            Self::TokenBanned => (
+                "this initial access token is not accepted at the moment",
+                "Ask the operator why, with the request_id; a ban ends by itself.",
+            ),
+            Self::RegistrationLockedDown => (
+                "clients are not registered or changed at the moment",
+                "Try again as Retry-After says; nothing was registered. Clients that are registered work as before.",
+            ),
             Self::Throttled => ("too many registration attempts", "Wait as long as Retry-After says."),
             Self::QuotaReached => (
                 "as many clients as are allowed were registered",

@@ -43,6 +43,13 @@ pub struct NewToken {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateThumbprint(String);
 
+impl CertificateThumbprint {
+    /// The digits, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::str::FromStr for CertificateThumbprint {
     type Err = String;
 

@@ -27,6 +27,12 @@ impl List {
         self
     }
 
+    /// Only those without a value in the column.
+    pub(super) fn without(mut self, column: &'static str) -> Self {
+        self.text.push_str(&format!(" AND {column} IS NULL"));
+        self
+    }
+
     /// Newest first by these columns (a moment, a name), from where the page begins.
     pub(super) fn page(mut self, (at, id): (&'static str, &'static str), page: &Page) -> Self {
         if let Some(after) = &page.after {

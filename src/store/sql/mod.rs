@@ -13,6 +13,7 @@ mod list;
 mod presence;
 mod quotas;
 mod registrations;
+mod responses;
 mod rows;
 mod tokens;
 mod uses;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::{self, OpenChain};
 use super::connect::Place;
 use super::finish::{self, Finishing};
+use super::responses::{self, ResponseChange, ResponseChanged};
 use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, tokens, uses};
 use crate::clock::Timestamp;
 use crate::store::{
@@ -80,6 +81,7 @@ pub(super) enum Other {
         uses: Vec<(String, Timestamp)>,
     },
     EnterFinding(Box<FindingRecord>),
+    Response(Box<ResponseChange>),
     /// From this moment on; none: not any more.
     WatchUses {
         from: Option<Timestamp>,
@@ -115,6 +117,7 @@ pub(super) enum Done {
     Begun(Begun),
     Unfinished(Vec<RegistrationId>),
     Turn(TurnTaken),
+    Response(Box<ResponseChanged>),
 }
 
 impl Done {
@@ -362,8 +365,10 @@ impl Other {
             Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
             Self::EnterFinding(finding) => findings::enter(connection, finding).await,
+            Self::Response(change) => responses::change(connection, change).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
+                responses::forget_old(connection, *now).await?;
                 tokens::forget_spent(connection, *now).await?;
                 quotas::forget_ended(connection, *now).await?;
                 Ok(Ok(Done::Written))

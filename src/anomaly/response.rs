@@ -1,0 +1,440 @@
+//! Which responses a finding calls for, by the operator's rules: what is done, to whom, for how long. Pure: it imposes nothing. A
+//! finding that does not say whom it is about calls for none, and nothing is ever done to a known network.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::finding::{DetectorName, Finding, Subject};
+use super::settings::{count, days, hours};
+use crate::duration::DurationText;
+use crate::policy::matching::Network;
+use crate::policy::settings::SettingProblem;
+use crate::store::ResponseAction;
+
+/// One rule: what is done about which findings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseSettings {
+    /// The detectors whose findings call for it; at least one.
+    pub to: Vec<DetectorName>,
+    /// What is done: `ban_address`, `ban_certificate`, `ban_token`, `tighten_throttle`, `require_approval`, `suspend_client`
+    /// or `lockdown` (docs/responses.md).
+    pub action: ResponseAction,
+    /// Findings below this score call for nothing: 0.5 is just at the detector's threshold. Default: 0.5.
+    #[serde(default = "half")]
+    pub minimum_score: f64,
+    /// How long it lasts since the last finding that called for it; at most 30d. Default: 1h.
+    #[serde(default = "one_hour")]
+    pub r#for: DurationText,
+    /// It is told and recorded what would be done, and nothing is done. Default: true.
+    #[serde(default = "yes")]
+    pub dry_run: bool,
+    /// `tighten_throttle`: what the profile's rate and burst are divided by. Default: 4.
+    #[serde(default = "four")]
+    pub factor: NonZeroU32,
+    /// `ban_address`: how much of an IPv4 address is banned, 16 to 32 bits. Default: 32, the one address.
+    #[serde(default = "whole_ipv4")]
+    pub ipv4_prefix: u8,
+    /// `ban_address`: how much of an IPv6 address is banned, 32 to 128 bits. Default: 64, what one subscriber has.
+    #[serde(default = "one_subscriber")]
+    pub ipv6_prefix: u8,
+}
+
+const fn half() -> f64 {
+    0.5
+}
+
+const fn one_hour() -> DurationText {
+    hours(1)
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn four() -> NonZeroU32 {
+    count(4)
+}
+
+const fn whole_ipv4() -> u8 {
+    32
+}
+
+const fn one_subscriber() -> u8 {
+    64
+}
+
+/// The longest that a response to a finding lasts.
+const LONGEST: DurationText = days(30);
+
+/// What an operator's ban of an address without a prefix is of.
+pub fn network_of(address: IpAddr) -> IpNet {
+    wide((whole_ipv4(), one_subscriber()), address)
+}
+
+fn wide((ipv4, ipv6): (u8, u8), address: IpAddr) -> IpNet {
+    let address = address.to_canonical();
+    let prefix = if address.is_ipv4() { ipv4 } else { ipv6 };
+    IpNet::new(address, prefix).unwrap_or_else(|_| IpNet::from(address)).trunc()
+}
+
+/// What is to be done about a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// What.
+    pub action: ResponseAction,
+    /// To whom, as [`crate::store::ResponseRecord::subject`] has it.
+    pub subject: String,
+    /// How long.
+    pub lasts: DurationText,
+    /// What a rate is divided by; 1 where none is.
+    pub factor: u32,
+    /// It is only told.
+    pub dry_run: bool,
+    /// What is done instead where others share the client that would be suspended: to who registered it.
+    pub instead: Option<(ResponseAction, String)>,
+}
+
+/// The operator's rules.
+#[derive(Debug, Clone, Default)]
+pub struct Responder {
+    rules: Vec<ResponseSettings>,
+    known_networks: Vec<Network>,
+}
+
+impl Responder {
+    /// By these rules; nothing is done to these networks.
+    pub fn new(rules: &[ResponseSettings], known_networks: &[Network]) -> Self {
+        Self { rules: rules.to_vec(), known_networks: known_networks.to_vec() }
+    }
+
+    /// Whether the address is in a network whose doings are known.
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.known_networks.iter().any(|known| known.contains(address))
+    }
+
+    /// The known network that the network touches.
+    pub fn known_within(&self, network: &IpNet) -> Option<Network> {
+        let touches = |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
+        self.known_networks.iter().find(touches).copied()
+    }
+
+    /// What the finding calls for.
+    pub fn called_for(&self, finding: &Finding) -> Vec<Called> {
+        let is_for = |rule: &&ResponseSettings| {
+            rule.to.contains(&finding.detector) && finding.score.value() >= rule.minimum_score
+        };
+        self.rules.iter().filter(is_for).filter_map(|rule| self.called_by(rule, finding)).collect()
+    }
+
+    fn called_by(&self, rule: &ResponseSettings, finding: &Finding) -> Option<Called> {
+        use ResponseAction as Action;
+        let about = About { finding, rule, responder: self };
+        let subject = match rule.action {
+            Action::BanAddress => about.address()?,
+            Action::BanCertificate => about.certificate()?,
+            Action::BanToken => about.token()?,
+            Action::TightenThrottle | Action::RequireApproval => about.profile()?,
+            Action::SuspendClient => about.client()?,
+            Action::Lockdown => String::new(),
+        };
+        let factor = if rule.action == Action::TightenThrottle { rule.factor.get() } else { 1 };
+        let instead = if rule.action == Action::SuspendClient { about.registrant() } else { None };
+        Some(Called { action: rule.action, subject, lasts: rule.r#for, factor, dry_run: rule.dry_run, instead })
+    }
+}
+
+/// Whom a finding is about, in the terms of a rule.
+struct About<'a> {
+    finding: &'a Finding,
+    rule: &'a ResponseSettings,
+    responder: &'a Responder,
+}
+
+impl About<'_> {
+    /// The address that was the last straw, where the finding is about its network or about itself.
+    fn address(&self) -> Option<String> {
+        let address = self.finding.involved.address?;
+        let is_it = match &self.finding.subject {
+            Subject::Network(network) => network.contains(&address.to_canonical()),
+            Subject::Registrant(counted_under) => counted_under.starts_with("address:"),
+            _ => false,
+        };
+        if is_it { self.network_of(address) } else { None }
+    }
+
+    fn network_of(&self, address: IpAddr) -> Option<String> {
+        let network = wide((self.rule.ipv4_prefix, self.rule.ipv6_prefix), address);
+        self.responder.known_within(&network).is_none().then(|| network.to_string())
+    }
+
+    fn certificate(&self) -> Option<String> {
+        match &self.finding.subject {
+            Subject::Certificate(thumbprint) => Some(thumbprint.clone()),
+            Subject::Registrant(under) if under.starts_with("certificate:") => {
+                self.finding.involved.certificate.clone()
+            }
+            _ => None,
+        }
+    }
+
+    fn token(&self) -> Option<String> {
+        match &self.finding.subject {
+            Subject::Token(name) => Some(name.clone()),
+            Subject::Registrant(under) if under.starts_with("token:") => self.finding.involved.token.clone(),
+            _ => None,
+        }
+    }
+
+    fn profile(&self) -> Option<String> {
+        match &self.finding.subject {
+            Subject::Profile(name) => Some(name.clone()),
+            _ => self.finding.involved.profile.clone(),
+        }
+    }
+
+    /// The client itself, or the one that was the last straw for a host or an issuer; of a whole profile that one says nothing.
+    fn client(&self) -> Option<String> {
+        match &self.finding.subject {
+            Subject::Client(client_id) => Some(client_id.clone()),
+            Subject::RedirectHost(_) | Subject::StatementIssuer(_) => self.finding.involved.client.clone(),
+            _ => None,
+        }
+    }
+
+    /// Who registered just now, by the strongest that was verified.
+    fn registrant(&self) -> Option<(ResponseAction, String)> {
+        let involved = &self.finding.involved;
+        involved.client.as_ref()?;
+        if let Some(certificate) = &involved.certificate {
+            return Some((ResponseAction::BanCertificate, certificate.clone()));
+        }
+        if let Some(token) = &involved.token {
+            return Some((ResponseAction::BanToken, token.clone()));
+        }
+        Some((ResponseAction::BanAddress, self.network_of(involved.address?)?))
+    }
+}
+
+impl ResponseSettings {
+    /// What cannot be meant; the places are relative to the rule.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let mut problems = Vec::new();
+        let mut add = |place: &str, reason: String, hint: &str| problems.push(SettingProblem::new(place, reason, hint));
+        if self.to.is_empty() {
+            add("to", "no finding calls for it".to_owned(), "name at least one detector");
+        }
+        for detector in &self.to {
+            if !can_respond(*detector, self.action) {
+                let (detector, action) = (detector.as_str(), self.action.as_str());
+                add("to", format!("no finding of {detector} says whom {action} could be done to"), HINT);
+            }
+        }
+        if !(0.0..=1.0).contains(&self.minimum_score) {
+            add("minimum_score", "a score is between 0 and 1".to_owned(), "0.5 is just at a detector's threshold");
+        }
+        if self.r#for.0.is_zero() || self.r#for > LONGEST {
+            add("for", format!("{} is no time for a response", self.r#for), "write up to 30d");
+        }
+        if self.action == ResponseAction::TightenThrottle && self.factor.get() == 1 {
+            add("factor", "a rate divided by 1 is the same".to_owned(), "write 2 or more");
+        }
+        if !(16..=32).contains(&self.ipv4_prefix) {
+            add("ipv4_prefix", "out of bounds".to_owned(), "write 16 to 32");
+        }
+        if !(32..=128).contains(&self.ipv6_prefix) {
+            add("ipv6_prefix", "out of bounds".to_owned(), "write 32 to 128");
+        }
+        problems
+    }
+}
+
+const HINT: &str = "docs/responses.md has a table of what can be done about which findings";
+
+/// Whether any finding of the detector can call for it.
+pub fn can_respond(detector: DetectorName, action: ResponseAction) -> bool {
+    use DetectorName as D;
+    use ResponseAction as Action;
+    match action {
+        Action::BanAddress => matches!(detector, D::TokenGuessing | D::Probing | D::NeverUsed | D::DormantClients),
+        Action::BanCertificate | Action::BanToken => {
+            matches!(detector, D::CredentialSpread | D::UnusualHours | D::Probing | D::NeverUsed)
+        }
+        Action::TightenThrottle | Action::RequireApproval => matches!(
+            detector,
+            D::RegistrationBursts
+                | D::RedirectHostCrowds
+                | D::FirstSights
+                | D::LookalikeNames
+                | D::CredentialSpread
+                | D::UnusualHours
+                | D::Probing
+                | D::NeverUsed
+        ),
+        Action::SuspendClient => matches!(
+            detector,
+            D::RedirectHostCrowds | D::FirstSights | D::LookalikeNames | D::TokenRequestRates | D::Widening
+        ),
+        Action::Lockdown => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::finding::Score;
+    use crate::anomaly::observation::Involved;
+    use crate::anomaly::settings::Mode;
+    use crate::clock::Timestamp;
+
+    fn responder(rules: &str, known: &[&str]) -> Responder {
+        let known: Vec<Network> = known.iter().map(|text| text.parse().unwrap()).collect();
+        Responder::new(&serde_yaml::from_str::<Vec<ResponseSettings>>(rules).unwrap(), &known)
+    }
+
+    fn finding(detector: DetectorName, subject: Subject, score: f64) -> Finding {
+        Finding {
+            at: Timestamp::from_unix_millis(7),
+            detector,
+            mode: Mode::Report,
+            subject,
+            score: Score::of(score),
+            evidence: Vec::new(),
+            sentence: String::new(),
+            request_id: None,
+            involved: Involved {
+                address: Some("192.0.2.77".parse().unwrap()),
+                certificate: None,
+                token: Some("ci".to_owned()),
+                profile: Some("mcp".to_owned()),
+                client: Some("c1".to_owned()),
+            },
+        }
+    }
+
+    fn guesses(address: &str, score: f64) -> Finding {
+        let address: IpAddr = address.parse().unwrap();
+        let network = Subject::Network(IpNet::new(address, if address.is_ipv4() { 24 } else { 48 }).unwrap().trunc());
+        let found = finding(DetectorName::TokenGuessing, network, score);
+        Finding { involved: Involved { address: Some(address), ..found.involved.clone() }, ..found }
+    }
+
+    fn subjects(responder: &Responder, finding: &Finding) -> Vec<String> {
+        responder.called_for(finding).into_iter().map(|called| called.subject).collect()
+    }
+
+    #[test]
+    fn a_ban_is_of_one_address_or_one_subscriber_unless_a_rule_says_otherwise() {
+        let narrow = responder("[{ to: [token_guessing], action: ban_address }]", &[]);
+        assert_eq!(subjects(&narrow, &guesses("192.0.2.77", 0.6)), ["192.0.2.77/32"]);
+        assert_eq!(subjects(&narrow, &guesses("2001:db8:1:2::3", 0.6)), ["2001:db8:1:2::/64"]);
+        let rule = "[{ to: [token_guessing], action: ban_address, ipv4_prefix: 24, ipv6_prefix: 48 }]";
+        let wide = responder(rule, &[]);
+        assert_eq!(subjects(&wide, &guesses("192.0.2.77", 0.6)), ["192.0.2.0/24"]);
+        assert_eq!(subjects(&wide, &guesses("2001:db8:1:2::3", 0.6)), ["2001:db8:1::/48"]);
+    }
+
+    #[test]
+    fn a_rule_is_a_dry_run_for_an_hour_unless_it_says_otherwise() {
+        let by_default = responder("[{ to: [token_guessing], action: ban_address }]", &[]);
+        let called = &by_default.called_for(&guesses("192.0.2.77", 0.6))[0];
+        assert!(called.dry_run && called.lasts == hours(1));
+        let written = responder("[{ to: [token_guessing], action: ban_address, dry_run: false, for: 2d }]", &[]);
+        let called = &written.called_for(&guesses("192.0.2.77", 0.6))[0];
+        assert!(!called.dry_run && called.lasts == days(2));
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_network_that_touches_a_known_one() {
+        for known in ["192.0.2.0/24", "192.0.2.77", "192.0.0.0/16", "192.0.2.200/31"] {
+            let rule = "[{ to: [token_guessing], action: ban_address, ipv4_prefix: 24 }]";
+            assert_eq!(subjects(&responder(rule, &[known]), &guesses("192.0.2.77", 0.9)), [""; 0], "{known}");
+        }
+        let beside = responder("[{ to: [token_guessing], action: ban_address }]", &["192.0.2.200/31"]);
+        assert_eq!(subjects(&beside, &guesses("192.0.2.77", 0.9)), ["192.0.2.77/32"]);
+        assert!(beside.knows("::ffff:192.0.2.201".parse().unwrap()) && !beside.knows("192.0.2.77".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_finding_below_the_score_or_of_another_detector_calls_for_nothing() {
+        let rule = responder("[{ to: [token_guessing], action: ban_address, minimum_score: 0.75 }]", &[]);
+        assert_eq!(subjects(&rule, &guesses("192.0.2.77", 0.74)), [""; 0]);
+        assert_eq!(subjects(&rule, &guesses("192.0.2.77", 0.75)), ["192.0.2.77/32"]);
+        let other = Finding { detector: DetectorName::Probing, ..guesses("192.0.2.77", 0.9) };
+        assert_eq!(subjects(&rule, &other), [""; 0]);
+    }
+
+    #[test]
+    fn who_is_not_what_the_finding_is_about_is_left_alone() {
+        let all = ResponseAction::ALL.map(|action| {
+            let action = action.as_str();
+            format!("{{ to: [registration_bursts, token_guessing, credential_spread, probing, widening], action: {action} }}")
+        });
+        let responder = responder(&format!("[{}]", all.join(", ")), &[]);
+        let actions = |subject: Subject, detector| -> Vec<String> {
+            let called = responder.called_for(&finding(detector, subject, 0.9));
+            called.iter().map(|called| format!("{} {}", called.action.as_str(), called.subject)).collect()
+        };
+        assert_eq!(
+            actions(Subject::Profile("partners".to_owned()), DetectorName::RegistrationBursts),
+            ["tighten_throttle partners", "require_approval partners", "lockdown "]
+        );
+        assert_eq!(
+            actions(Subject::Token("ci".to_owned()), DetectorName::CredentialSpread),
+            ["ban_token ci", "tighten_throttle mcp", "require_approval mcp", "lockdown "]
+        );
+        assert_eq!(
+            actions(Subject::Registrant("token:3f".to_owned()), DetectorName::Probing),
+            ["ban_token ci", "tighten_throttle mcp", "require_approval mcp", "lockdown "]
+        );
+        assert_eq!(
+            actions(Subject::Client("c7".to_owned()), DetectorName::Widening),
+            ["tighten_throttle mcp", "require_approval mcp", "suspend_client c7", "lockdown "]
+        );
+    }
+
+    #[test]
+    fn instead_of_a_client_that_others_share_its_registrant_is_banned() {
+        let responder = responder("[{ to: [lookalike_names], action: suspend_client }]", &["198.51.100.0/24"]);
+        let host = Subject::RedirectHost("evil.example".to_owned());
+        let found = finding(DetectorName::LookalikeNames, host, 0.9);
+        let instead = |involved: Involved| {
+            let called = responder.called_for(&Finding { involved, ..found.clone() });
+            called[0].instead.clone().map(|(action, subject)| format!("{} {subject}", action.as_str()))
+        };
+        let involved = found.involved.clone();
+        assert_eq!(instead(involved.clone()).as_deref(), Some("ban_token ci"));
+        let bare = Involved { token: None, ..involved };
+        assert_eq!(instead(bare.clone()).as_deref(), Some("ban_address 192.0.2.77/32"));
+        let known = Involved { address: Some("198.51.100.9".parse().unwrap()), ..bare };
+        assert_eq!(instead(known), None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told() {
+        let places = |rule: &str| -> Vec<String> {
+            let rule: ResponseSettings = serde_yaml::from_str(rule).unwrap();
+            rule.problems().into_iter().map(|problem| problem.place).collect()
+        };
+        assert_eq!(places("{ to: [probing], action: ban_address, for: 30d }"), [""; 0]);
+        assert_eq!(places("{ to: [], action: lockdown }"), ["to"]);
+        assert_eq!(places("{ to: [token_errors, token_guessing], action: ban_address }"), ["to"]);
+        assert_eq!(places("{ to: [probing], action: lockdown, for: 31d, minimum_score: 2 }"), ["minimum_score", "for"]);
+        assert_eq!(places("{ to: [probing], action: ban_address, ipv4_prefix: 8, ipv6_prefix: 16 }").len(), 2);
+        assert_eq!(places("{ to: [probing], action: tighten_throttle, factor: 1 }"), ["factor"]);
+        assert!(serde_yaml::from_str::<ResponseSettings>("{ to: [probing], action: nuke }").is_err());
+    }
+
+    #[test]
+    fn the_document_has_the_table_of_what_can_be_done() {
+        let document = include_str!("../../docs/responses.md");
+        for detector in DetectorName::ALL {
+            let can = ResponseAction::ALL.map(|action| if can_respond(detector, action) { "×" } else { "" });
+            let row = format!("| `{}` | {} |", detector.as_str(), can.join(" | "));
+            assert!(document.contains(&row), "docs/responses.md has no {row}");
+        }
+    }
+}

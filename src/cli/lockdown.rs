@@ -1,0 +1,69 @@
+//! `lockdown on|off|show`: registration as a whole, closed and opened again, at the running gateway.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::bans;
+use super::running::{block_on, gateway};
+use super::{ConfigFile, Failure, Format, json_text};
+use crate::admin::api::{Lockdown, NewLockdown};
+use crate::admin::client::query;
+use crate::duration::DurationText;
+
+const PATH: &str = "/v1/lockdown";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lock registration down, in all replicas: nobody registers, no client changes; everything else goes on.
+    On(OnArguments),
+    /// Open registration again.
+    Off(OffArguments),
+    /// Show whether registration is locked down.
+    Show(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OnArguments {
+    /// How long: 30m, 1h, 7d. Once more prolongs it.
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    r#for: DurationText,
+    /// Why, for those who come after.
+    #[arg(long)]
+    comment: Option<String>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OffArguments {
+    /// Why, for those who come after.
+    #[arg(long)]
+    comment: Option<String>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let lockdown = block_on(async {
+        Ok(match command {
+            Command::On(arguments) => {
+                let wanted = NewLockdown { r#for: Some(arguments.r#for), comment: arguments.comment.clone() };
+                gateway(&arguments.file.load()?)?.put::<Lockdown>(PATH, &wanted).await?.body
+            }
+            Command::Off(arguments) => {
+                let path = query(PATH, &[("comment", arguments.comment.clone())]);
+                gateway(&arguments.file.load()?)?.delete::<Lockdown>(&path, None).await?.body
+            }
+            Command::Show(file) => gateway(&file.load()?)?.get::<Lockdown>(PATH).await?.body,
+        })
+    })?;
+    match (&lockdown.response, format) {
+        (_, Format::Json) => Ok(writeln!(out, "{}", json_text(&lockdown))?),
+        (None, Format::Text) => Ok(writeln!(out, "registration is open")?),
+        (Some(response), Format::Text) => {
+            writeln!(out, "registration is locked down")?;
+            bans::show(response, format, out)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What is done about findings, in the configuration: what a rule wants must be possible here.
+
+use super::Findings;
+use super::checks::Parts;
+use super::node::Node;
+use super::place::Place;
+use super::settings::GatewaySettings;
+use crate::store::ResponseAction;
+
+pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
+    let list = Place::root().below("anomalies.responses");
+    let rules = &settings.anomalies.responses;
+    for (index, rule) in rules.iter().enumerate() {
+        let place = list.index(index);
+        for problem in rule.problems() {
+            findings.add(tree, &place.below(&problem.place), problem.reason, problem.hint);
+        }
+        let action = place.key("action");
+        match rule.action {
+            ResponseAction::RequireApproval if !settings.authorization_server.can_settle_approvals() => findings.add(
+                tree,
+                &action,
+                "require_approval, but the server lets nobody grant more to a client, or remove it",
+                "client_management: rfc7592, if the server gives registration access tokens; or another action",
+            ),
+            ResponseAction::TightenThrottle => {
+                let without = parts.profiles.iter().filter_map(|part| part.profile.as_ref());
+                let without: Vec<_> =
+                    without.filter(|profile| profile.limits().is_none()).map(|profile| profile.name()).collect();
+                if !without.is_empty() {
+                    let reason = format!("profiles without limits cannot be tightened: {}", without.join(", "));
+                    findings.warn(tree, &action, reason, "give them limits");
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Responses, told: how many are in force, how many were imposed, a log line for each, and the name of the one that refused a request.
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TraceContextExt as _;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::metrics::{Metrics, metrics};
+use super::{names, span};
+
+/// Who is counted as the author where an operator is.
+const OPERATOR: &str = "operator";
+
+/// How many responses of a kind are in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseCount {
+    /// What is done, out of a closed list.
+    pub action: &'static str,
+    /// Whether it is only told: `true` or `false`.
+    pub dry_run: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// A response that began, or lasts longer.
+#[derive(Debug, Clone)]
+pub struct ResponseEvent<'r> {
+    /// What became of it: `imposed` or `prolonged`.
+    pub what: &'static str,
+    /// Its name.
+    pub id: &'r str,
+    /// What is done, out of a closed list.
+    pub action: &'static str,
+    /// To whom.
+    pub subject: &'r str,
+    /// The detector, out of a closed list; none: an operator.
+    pub detector: Option<&'r str>,
+    /// The operator, or the detector.
+    pub author: &'r str,
+    /// Whether it is only told: `true` or `false`.
+    pub dry_run: &'static str,
+    /// Until when, for people.
+    pub until: String,
+}
+
+impl ResponseEvent<'_> {
+    /// Tells it.
+    pub fn tell(&self) {
+        metrics().imposed(self);
+        tracing::warn!(
+            what = self.what,
+            response = self.id,
+            action = self.action,
+            subject = self.subject,
+            author = self.author,
+            dry_run = self.dry_run,
+            until = self.until,
+            "response"
+        );
+    }
+}
+
+/// Names, on the present span, the response that refuses the request.
+pub fn refused_by(id: &str) {
+    let span = Span::current();
+    if !span.is_disabled() {
+        span.context().span().set_attribute(KeyValue::new(names::RESPONSE_ID, span::shortened(id)));
+    }
+}
+
+impl Metrics {
+    /// From now on `read` is asked how many responses are in force. Call it once, after [`super::init`].
+    pub fn observe_responses(&self, read: impl Fn() -> Vec<ResponseCount> + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_gauge("dcr.responses")
+            .with_unit("{response}")
+            .with_description("Responses in force, by what is done and whether it is only told")
+            .with_callback(move |observer| {
+                for ResponseCount { action, dry_run, count } in read() {
+                    observer.observe(count, &[KeyValue::new("action", action), KeyValue::new("dry_run", dry_run)]);
+                }
+            })
+            .build();
+    }
+
+    fn imposed(&self, event: &ResponseEvent<'_>) {
+        let author = KeyValue::new("author", event.detector.unwrap_or(OPERATOR).to_owned());
+        let labels = [author, KeyValue::new("action", event.action), KeyValue::new("dry_run", event.dry_run)];
+        if event.what == "imposed" {
+            self.responses_imposed.add(1, &labels);
+        }
+    }
+}
