@@ -191,6 +191,8 @@ impl Gateway {
         beside.spawn(async move { upkeep::settle(&settling, until).await });
         let (expiring, until) = (self.intake.clone(), stopped.clone());
         beside.spawn(async move { upkeep::expire(&expiring, until).await });
+        let (reading, until) = (self.intake.clone(), stopped.clone());
+        beside.spawn(async move { upkeep::read_uses(&reading, until).await });
         if let Some(watcher) = self.watcher.take() {
             let (store, until) = (self.store.clone(), stopped.clone());
             beside.spawn(async move { upkeep::watch(watcher, &*store, until).await });

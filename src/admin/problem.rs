@@ -130,13 +130,14 @@ impl From<StoreError> for Problem {
 impl From<NotDone> for Problem {
     fn from(not_done: NotDone) -> Self {
         let kind = match &not_done {
-            NotDone::ClientUnknown(_) | NotDone::RegistrationUnknown(_) => Kind::NotFound,
+            NotDone::ClientUnknown(_) | NotDone::RegistrationUnknown(_) | NotDone::ProfileUnknown(_) => Kind::NotFound,
             NotDone::ChangedMeanwhile(_) => Kind::VersionIsAnother,
             NotDone::NotPossible(_)
             | NotDone::ScopesImpossible(_)
             | NotDone::SameActor(_)
             | NotDone::NoLongerAdmitted(_)
             | NotDone::ProfileGone(_)
+            | NotDone::NoListing
             | NotDone::Gone
             | NotDone::NotOffered
             | NotDone::Unmanageable

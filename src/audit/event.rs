@@ -35,6 +35,7 @@ pub enum Kind {
     ClientSuspended,
     ClientResumed,
     ClientRemoved,
+    ClientImported,
     ClientExpired,
     // Tokens; their use stands in the event of the registration.
     TokenCreated,
@@ -46,6 +47,9 @@ pub enum Kind {
     ConfigurationRefused,
     KeyRotated,
     OperatorRefused,
+    OperatorSignedIn,
+    OperatorSignedOut,
+    SignInRefused,
     // The record itself.
     RefusalsCounted,
     RecordsLost,
@@ -53,7 +57,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::RegistrationAdmitted,
         Self::RegistrationRepeated,
         Self::RegistrationRefused,
@@ -70,6 +74,7 @@ impl Kind {
         Self::ClientSuspended,
         Self::ClientResumed,
         Self::ClientRemoved,
+        Self::ClientImported,
         Self::ClientExpired,
         Self::TokenCreated,
         Self::TokenRevoked,
@@ -79,6 +84,9 @@ impl Kind {
         Self::ConfigurationRefused,
         Self::KeyRotated,
         Self::OperatorRefused,
+        Self::OperatorSignedIn,
+        Self::OperatorSignedOut,
+        Self::SignInRefused,
         Self::RefusalsCounted,
         Self::RecordsLost,
     ];
@@ -102,6 +110,7 @@ impl Kind {
             Self::ClientSuspended => "client_suspended",
             Self::ClientResumed => "client_resumed",
             Self::ClientRemoved => "client_removed",
+            Self::ClientImported => "client_imported",
             Self::ClientExpired => "client_expired",
             Self::TokenCreated => "token_created",
             Self::TokenRevoked => "token_revoked",
@@ -111,6 +120,9 @@ impl Kind {
             Self::ConfigurationRefused => "configuration_refused",
             Self::KeyRotated => "key_rotated",
             Self::OperatorRefused => "operator_refused",
+            Self::OperatorSignedIn => "operator_signed_in",
+            Self::OperatorSignedOut => "operator_signed_out",
+            Self::SignInRefused => "sign_in_refused",
             Self::RefusalsCounted => "refusals_counted",
             Self::RecordsLost => "records_lost",
         }
@@ -167,6 +179,13 @@ pub enum Subject {
     Process(String),
     /// The admin API, by the path that was asked for.
     Api(String),
+}
+
+impl Subject {
+    /// The console's sessions.
+    pub fn console() -> Self {
+        Self::Api("/console/session".to_owned())
+    }
 }
 
 /// One event. What is not known is left out.

@@ -43,6 +43,7 @@ pub struct Metrics {
     store_errors: Counter<u64>,
     findings: Counter<u64>,
     observations_dropped: Counter<u64>,
+    clients_refused: Counter<u64>,
 }
 
 /// What a registration is counted by. All three come from closed lists.
@@ -155,6 +156,11 @@ impl Metrics {
                 "{observation}",
                 "What detectors were not told because they were behind",
             ),
+            clients_refused: counter(
+                "dcr.clients.refused",
+                "{request}",
+                "Requests of clients that are out of use, refused at a forwarded endpoint",
+            ),
             meter,
         }
     }
@@ -197,6 +203,11 @@ impl Metrics {
     /// A detector has found something.
     pub fn found(&self, detector: &'static str) {
         self.findings.add(1, &[KeyValue::new("detector", detector)]);
+    }
+
+    /// A client that is out of use was refused where it would have used the server. Both come from closed lists.
+    pub fn client_refused(&self, endpoint: &'static str, lifecycle: &'static str) {
+        self.clients_refused.add(1, &[KeyValue::new("endpoint", endpoint), KeyValue::new("lifecycle", lifecycle)]);
     }
 
     /// The detectors were not told of something: they were behind.

@@ -4,6 +4,7 @@ mod audit;
 mod client;
 mod clients;
 mod findings;
+mod import;
 mod keys;
 mod openapi;
 mod operation;
@@ -28,6 +29,7 @@ pub use audit::{AuditChain, AuditChainList, AuditRecordList};
 pub use client::{Acted, Client, Registrant, Scopes, Unsettled};
 pub use clients::{ClientList, Comment, Granting};
 pub use findings::{Finding, FindingList, FindingSubject};
+pub use import::{ExistingClient, ExistingClients, Import, ImportedClient, ImportedClients, ResultOfImport};
 pub use keys::CurrentKey;
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub(super) use request::Query;
@@ -62,9 +64,19 @@ impl Api {
     }
 
     /// Records an event; what it tells of has been done.
-    async fn record(&self, event: Event) -> Result<(), Problem> {
+    pub(in crate::admin) async fn record(&self, event: Event) -> Result<(), Problem> {
         let tools = self.tools();
         Ok(tools.audit.record(event, tools.clock.now()).await?)
+    }
+
+    /// Notes that somebody was not signed in to the console.
+    pub(in crate::admin) fn note_not_signed_in(&self, reason: &'static str) {
+        let tools = self.tools();
+        let event = || {
+            let nobody = Actor::Operator { name: "nobody".to_owned() };
+            Event::new(audit_event::Kind::SignInRefused, nobody).about(Subject::console()).because(reason)
+        };
+        tools.audit.note(event, tools.clock.now());
     }
 
     /// Notes that somebody was not let in, or may not do this.
@@ -88,6 +100,7 @@ fn operations() -> Vec<Operation> {
         unused::operations(),
         registrations::operations(),
         findings::operations(),
+        import::operations(),
         tokens::operations(),
         audit::operations(),
         keys::operations(),

@@ -43,6 +43,7 @@ struct State {
     audit: audit::Log,
     findings: Vec<FindingRecord>,
     watch: Option<Watch>,
+    reading: Option<uses::Reading>,
 }
 
 #[derive(Debug)]
