@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 
-use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::ServerAccess;
+use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use crate::clock::Timestamp;
 use crate::registration::ScopeSet;
 
@@ -40,6 +40,11 @@ pub trait Administration: Send + Sync {
     /// What the server recorded of its clients' uses from this moment on, the oldest first and only so much at once.
     /// [`AdministrationError::NotOffered`] where it records none.
     async fn recorded_uses(&self, _since: Timestamp, _now: Timestamp) -> Result<RecordedUses, AdministrationError> {
+        Err(AdministrationError::NotOffered)
+    }
+
+    /// The last use of one client that the server still remembers.
+    async fn last_recorded_use(&self, _client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
         Err(AdministrationError::NotOffered)
     }
 }

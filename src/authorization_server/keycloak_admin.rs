@@ -17,8 +17,8 @@ use super::ServerAccess;
 use super::access::ClientUris;
 use super::administration::{Administration, AdministrationError, ClientState};
 use super::answer;
-use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::credential::AccessTokenSource;
+use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::transport::{Limits, Purpose, Transport, TransportError};
 use crate::clock::Timestamp;
 use crate::registration::{ScopeSet, json as strict_json};
@@ -123,6 +123,10 @@ impl Administration for KeycloakAdministration {
 
     async fn recorded_uses(&self, since: Timestamp, now: Timestamp) -> Result<RecordedUses, AdministrationError> {
         self.uses_in_events(since, now).await
+    }
+
+    async fn last_recorded_use(&self, client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
+        self.last_use_in_events(client_id).await
     }
 }
 

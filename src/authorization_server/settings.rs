@@ -92,7 +92,7 @@ impl AuthorizationServerSettings {
             return Some(("the gateway has no administration at this server whose events it could read", hint));
         }
         let is_fit = (SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&pause);
-        (!is_fit).then_some(("events are read every 30s at the most, and every day at the least", "write 5m"))
+        (!is_fit).then_some(("events are read every second at the most, and every day at the least", "write 5m"))
     }
 
     /// Whether the gateway sees what clients do: the server's events tell, or the token endpoint is known from the start, and forwarded.
@@ -213,7 +213,7 @@ pub enum LastUseFromEvents {
 }
 
 /// How often events may be read.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(30);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How the access token is got.

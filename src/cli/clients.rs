@@ -229,7 +229,9 @@ async fn expire(arguments: &Expire, format: Format, out: &mut dyn Write) -> Resu
 fn say_what_is_watched(unused: &UnusedClients) {
     if unused.events_are_behind {
         let read_to = unused.events_read_to.as_deref().unwrap_or("never");
-        eprintln!("Nothing expires: the authorization server's events were last read {read_to}; the gateway's log says why.");
+        eprintln!(
+            "Nothing expires: the authorization server's events were last read {read_to}; the gateway's log says why."
+        );
     }
     match &unused.watched_since {
         None => eprintln!("Nothing expires: the gateway does not see the uses of clients."),

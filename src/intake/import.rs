@@ -132,6 +132,14 @@ impl Intake {
             let known = self.tools.store.client(client_id).await?;
             return Ok(Imported::Known(known.map_or(State::Active, |known| known.lifecycle.state())));
         }
+        if rulebook.reads_events_every.is_some() {
+            // What is read of events from now on is about clients that are in the record; this was before.
+            match administration.last_recorded_use(client_id).await {
+                Ok(Some(at)) => self.tools.store.note_uses(&[(client_id.to_owned(), at)]).await?,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(client_id, %error, "the last use of an imported client is unknown"),
+            }
+        }
         let Importing { profile, actor, .. } = &importing;
         tracing::info!(client_id, profile, actor, %state, "a client that was there before is in the record");
         Ok(Imported::Taken { state, violations })

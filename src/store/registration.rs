@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::audit::AuditEntry;
 use super::StoreError;
+use super::audit::AuditEntry;
 use super::client::{ClientRecord, NewClient};
 use super::page::Page;
 use super::quota::{QuotaReached, Quotas};

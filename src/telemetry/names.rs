@@ -107,7 +107,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 21] = [
+pub const METRICS: [&str; 22] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -126,6 +126,7 @@ pub const METRICS: [&str; 21] = [
     "dcr.discovery.mismatch",
     "dcr.store.errors",
     "dcr.findings",
+    "dcr.clients.refused",
     "dcr.observations.dropped",
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",

@@ -76,7 +76,9 @@ impl From<NotExpired> for Problem {
     fn from(not_expired: NotExpired) -> Self {
         match not_expired {
             NotExpired::Store(error) => error.into(),
-            NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind => Self::new(Kind::Conflict, not_expired.to_string()),
+            NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind => {
+                Self::new(Kind::Conflict, not_expired.to_string())
+            }
         }
     }
 }

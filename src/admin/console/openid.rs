@@ -122,7 +122,12 @@ async fn end(State(api): State<Arc<Api>>, headers: HeaderMap, back: Query<Back>)
     Ok(response)
 }
 
-async fn session(api: &Api, provider: &Provider, headers: &HeaderMap, back: Back) -> Result<(Session, String), Refused> {
+async fn session(
+    api: &Api,
+    provider: &Provider,
+    headers: &HeaderMap,
+    back: Back,
+) -> Result<(Session, String), Refused> {
     let now = api.intake.tools().clock.now();
     let begun: Begun = sealed_cookie::get(api, &BEGUN, headers).ok_or(Refused::Begin)?;
     let state = back.state.unwrap_or_default();

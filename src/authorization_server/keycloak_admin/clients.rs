@@ -68,8 +68,7 @@ impl KeycloakAdministration {
     }
 
     fn existing(&self, client: Representation) -> ExistingClient {
-        let origin =
-            if client.client_id == self.credential.client_id() { Origin::Server } else { client.origin() };
+        let origin = if client.client_id == self.credential.client_id() { Origin::Server } else { client.origin() };
         ExistingClient {
             metadata: client.metadata(),
             origin,

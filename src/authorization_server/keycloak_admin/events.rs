@@ -100,7 +100,7 @@ impl KeycloakAdministration {
         let mut uses = BTreeMap::new();
         let mut last = None;
         for page in 0..MOST_PAGES {
-            let events = self.events(from, page).await?;
+            let events = self.events(&query(from, page)).await?;
             for event in &events {
                 let at = Timestamp::from_unix_millis(event.time);
                 last = last.max(Some(at));
@@ -125,18 +125,28 @@ impl KeycloakAdministration {
         })
     }
 
-    async fn events(&self, from: Timestamp, page: usize) -> Result<Vec<FoundEvent>, AdministrationError> {
-        let uri = format!("{}/events?{}", self.base.0, query(from, page));
+    pub(super) async fn last_use_in_events(&self, client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
+        // The newest is the first, unless another order is asked for.
+        let query = types().append_pair("client", client_id).append_pair("max", "1").finish();
+        let events = self.events(&query).await?;
+        Ok(events.first().map(|event| Timestamp::from_unix_millis(event.time)))
+    }
+
+    async fn events(&self, query: &str) -> Result<Vec<FoundEvent>, AdministrationError> {
+        let uri = format!("{}/events?{query}", self.base.0);
         let response = self.call(Method::GET, &uri, None).await?;
         serde_json::from_slice(response.body()).map_err(|error| broken(&format!("no list of events: {error}")))
     }
 }
 
-fn query(from: Timestamp, page: usize) -> String {
+fn types() -> url::form_urlencoded::Serializer<'static, String> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for kind in USES {
-        query.append_pair("type", kind);
-    }
+    query.extend_pairs(USES.map(|kind| ("type", kind)));
+    query
+}
+
+fn query(from: Timestamp, page: usize) -> String {
+    let mut query = types();
     query.append_pair("dateFrom", &from.unix_millis().max(0).to_string());
     // Of the newest first a page that is full would hide the older ones.
     query.append_pair("direction", "asc");
