@@ -79,12 +79,18 @@ async fn a_client_registers_with_the_gateways_own_token_which_serves_many() {
     for number in 1..=3 {
         let (status, client) = world.register("App").await;
         assert_eq!((status, &client["client_id"]), (201, &json!(format!("dcr{number}"))), "{client}");
-        assert_eq!((&client["scope"], &client["client_secret"]), (&json!("openid orders/read"), &json!("s3cret-of-the-client")));
+        assert_eq!(
+            (&client["scope"], &client["client_secret"]),
+            (&json!("openid orders/read"), &json!("s3cret-of-the-client"))
+        );
         assert_eq!(client.get("registration_access_token"), None, "Cognito manages no clients");
     }
     assert_eq!(world.domain.given(), 1);
     let sent = world.domain.registered.lock().unwrap()[0].clone();
-    assert_eq!((&sent["scope"], &sent["redirect_uris"]), (&json!("openid orders/read"), &json!(["https://app.example.com/cb"])));
+    assert_eq!(
+        (&sent["scope"], &sent["redirect_uris"]),
+        (&json!("openid orders/read"), &json!(["https://app.example.com/cb"]))
+    );
 }
 
 #[tokio::test]
@@ -123,7 +129,10 @@ async fn what_the_pool_answers_is_told_in_the_words_of_rfc_7591() {
     let world = world().await;
     for (answered, status, error, outcome) in [
         (
-            (400, json!({"error": "invalid_client_metadata", "error_description": "The scope orders/read is not allowed."})),
+            (
+                400,
+                json!({"error": "invalid_client_metadata", "error_description": "The scope orders/read is not allowed."}),
+            ),
             400,
             "invalid_client_metadata",
             OutcomeName::NotRegistered,

@@ -43,11 +43,11 @@ impl Uses for SqlStore {
     }
 
     async fn begin_reading(&self, pause: Duration, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(matches!(self.writer.write(Other::BeginReading { pause, now }).await?, Done::Found(true)))
+        Ok(matches!(self.writer.write(Other::BeginReading(pause, now)).await?, Done::Found(true)))
     }
 
     async fn end_reading(&self, read_to: Timestamp) -> Result<(), StoreError> {
-        self.writer.write(Other::EndReading { read_to }).await.map(drop)
+        self.writer.write(Other::EndReading(read_to)).await.map(drop)
     }
 
     async fn read_to(&self) -> Result<Option<Timestamp>, StoreError> {

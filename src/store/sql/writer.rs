@@ -87,13 +87,10 @@ pub(super) enum Other {
     WatchUses {
         from: Option<Timestamp>,
     },
-    BeginReading {
-        pause: Duration,
-        now: Timestamp,
-    },
-    EndReading {
-        read_to: Timestamp,
-    },
+    /// Unless somebody did within this pause.
+    BeginReading(Duration, Timestamp),
+    /// Up to this moment.
+    EndReading(Timestamp),
     Tidy {
         now: Timestamp,
     },
@@ -373,8 +370,8 @@ impl Other {
             }
             Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
-            Self::BeginReading { pause, now } => uses::begin_reading(connection, *pause, *now).await,
-            Self::EndReading { read_to } => uses::end_reading(connection, *read_to).await,
+            Self::BeginReading(pause, now) => uses::begin_reading(connection, *pause, *now).await,
+            Self::EndReading(read_to) => uses::end_reading(connection, *read_to).await,
             Self::EnterFinding(finding) => findings::enter(connection, finding).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;

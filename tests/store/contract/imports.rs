@@ -33,7 +33,10 @@ async fn an_imported_client_is_one_with_a_registration_that_is_over(Handles { on
     assert_eq!((registration.outcome, registration.client_id.as_deref()), (Some(OutcomeName::Registered), Some("c1")));
     assert_eq!((registration.resolved_by.as_deref(), registration.finished_at), (Some("ada"), Some(at(1_000))));
     let found = other.client("c1").await.unwrap().unwrap();
-    assert_eq!((found.lifecycle.state(), found.created_at, found.profile.as_str()), (State::Active, at(1_000), "partners"));
+    assert_eq!(
+        (found.lifecycle.state(), found.created_at, found.profile.as_str()),
+        (State::Active, at(1_000), "partners")
+    );
     assert_eq!(found.digest, None);
     assert_eq!(one.records_of(&WriterId("w".to_owned()), 0, 10).await.unwrap().len(), 1);
     assert_eq!(one.find_unfinished(Duration::ZERO, at(9_000)).await.unwrap(), []);
