@@ -133,7 +133,7 @@ async fn a_trusted_clients_token_alone_elevates_nothing() {
     let certificate = Some(trust.certificate.as_str());
     let (_, registered) = trust.ask(certificate, None, Some("openid")).await;
     let (status, refused) = trust.ask(None, Some(&registered), Some(MORE)).await;
-    assert_eq!(status, 401, "{refused}");
+    assert_eq!((status, &refused["error"]), (403, &json!("access_denied")), "{refused}");
     assert_eq!(trust.shown(&registered).await["scopes"]["granted"], "openid");
 }
 
