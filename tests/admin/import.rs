@@ -1,6 +1,7 @@
 //! Clients that were at the authorization server before the gateway was: listed, judged, taken into the record; and their uses, by what the server recorded.
 
 use std::net::SocketAddr;
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use dcr_gateway::store::{AuditFilter, AuditLog as _, Clients as _, Uses as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::process::Gateway;
 use crate::realm::{REGISTERED, Realm, everything, section};
 use crate::world::{Answer, World, configuration, demo_section, demo_server};
 
@@ -252,4 +254,55 @@ async fn nothing_expires_while_the_servers_events_cannot_be_read() {
     realm.keeps(everything());
     let read = async { while refused().await.0 != 200 {} };
     tokio::time::timeout(Duration::from_secs(30), read).await.expect("they are read as soon as they can be");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_lists_and_takes_and_says_what_it_left_out() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (realm, address) = Realm::start().await;
+    let other = REGISTERED.replace("11111111", "22222222");
+    realm.has(REGISTERED, "app.example.com");
+    realm.has(&other, "elsewhere.example.com");
+    realm.has("made-by-hand", "app.example.com");
+    realm.has("account", "app.example.com");
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("credential"), "operator").unwrap();
+    let text = configuration(&section(address, ""), "{ socket: admin.sock, listen: 127.0.0.1:0 }");
+    let gateway = Gateway::start_in(directory, &text, address);
+    let run = |arguments: &[&str]| gateway.run(arguments);
+    let shown = |output: &Output| {
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+
+    let (table, said) = shown(&run(&["import", "--profile", "partners"]));
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}{said}");
+    assert!(
+        lines.iter().any(|line| line.contains(&other) && line.contains("elsewhere.example.com\" is not")),
+        "{table}"
+    );
+    assert!(said.contains("2 others"), "{said}");
+    assert_eq!(shown(&run(&["import", "--every"])).0.lines().count(), 5);
+    let named = run(&["--json", "import", "--client-id", "made-by-hand"]);
+    let named: Value = serde_json::from_slice(&named.stdout).unwrap();
+    assert_eq!(named["clients"][0]["origin"], "operator");
+    assert!(shown(&run(&["import", "--client-id", "absent"])).1.contains("no client \"absent\""));
+
+    for wrong in [&["import", "--take", "--profile", "partners"][..], &["import", "--take", "c"], &["import", "--all"]]
+    {
+        assert!(!run(wrong).status.success(), "{wrong:?}");
+    }
+    let taken = run(&["import", "--take", "made-by-hand", "--profile", "partners", "--comment", "known to us"]);
+    assert!(shown(&taken).0.contains("in the record now"), "{taken:?}");
+    let all = run(&["--json", "import", "--take", "--all", "--profile", "partners"]);
+    let all: Value = serde_json::from_slice(&all.stdout).unwrap();
+    assert_eq!(all["clients"].as_array().unwrap().len(), 2, "{all}");
+    let again = run(&["--json", "import", "--take", "--all", "--profile", "partners"]);
+    assert!(again.status.success());
+    assert_eq!(serde_json::from_slice::<Value>(&again.stdout).unwrap(), json!({"clients": []}));
+    let refused = run(&["import", "--take", "account", "absent", "--profile", "partners"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(shown(&refused).1.contains("2 could not be taken"), "{refused:?}");
+    assert!(shown(&run(&["clients", "list"])).0.contains("imported"));
+    assert_eq!(realm.changes.load(Ordering::SeqCst), 0);
 }

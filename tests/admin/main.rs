@@ -17,4 +17,5 @@ mod out_of_use;
 mod process;
 mod realm;
 mod records;
+mod sign_ins;
 mod world;
