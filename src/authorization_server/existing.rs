@@ -31,8 +31,8 @@ pub struct ExistingClient {
 pub enum Origin {
     /// It looks as if it was registered dynamically.
     Registration,
-    /// It looks as if an operator made it.
-    Operator,
+    /// It looks as if somebody made it by hand.
+    ByHand,
     /// The server made it for itself, or it is the gateway's own: it is never taken into the record.
     Server,
     /// Nothing tells.
@@ -44,7 +44,7 @@ impl Origin {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registration => "registration",
-            Self::Operator => "operator",
+            Self::ByHand => "by_hand",
             Self::Server => "server",
             Self::Unknown => "unknown",
         }

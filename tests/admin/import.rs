@@ -53,7 +53,7 @@ async fn the_servers_clients_are_listed_with_what_the_record_and_the_rules_say_o
         })
     );
     let by_hand = one(&found, "made-by-hand");
-    assert_eq!(by_hand["origin"], "operator");
+    assert_eq!(by_hand["origin"], "by_hand");
     assert!(by_hand["violations"][0].as_str().unwrap().contains("elsewhere.example.com"), "{by_hand}");
     for own in ["account", "gw"] {
         assert_eq!(one(&found, own)["origin"], "server", "{own}");
@@ -285,7 +285,7 @@ async fn the_command_lists_and_takes_and_says_what_it_left_out() {
     assert_eq!(shown(&run(&["import", "--every"])).0.lines().count(), 5);
     let named = run(&["--json", "import", "--client-id", "made-by-hand"]);
     let named: Value = serde_json::from_slice(&named.stdout).unwrap();
-    assert_eq!(named["clients"][0]["origin"], "operator");
+    assert_eq!(named["clients"][0]["origin"], "by_hand");
     assert!(shown(&run(&["import", "--client-id", "absent"])).1.contains("no client \"absent\""));
 
     for wrong in [&["import", "--take", "--profile", "partners"][..], &["import", "--take", "c"], &["import", "--all"]]

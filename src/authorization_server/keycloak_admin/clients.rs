@@ -93,7 +93,7 @@ impl Representation {
         if speaks_openid && !self.bearer_only && is_uuid(&self.client_id) {
             return Origin::Registration;
         }
-        Origin::Operator
+        Origin::ByHand
     }
 
     fn metadata(&self) -> Map<String, Value> {
@@ -227,9 +227,9 @@ mod tests {
         let origin = |value: Value| read(value).origin();
         let uuid = "9d2f1c1e-0b57-4f5c-8a51-3f1f3a0f2b11";
         assert_eq!(origin(json!({"clientId": uuid})), Origin::Registration);
-        assert_eq!(origin(json!({"clientId": uuid, "protocol": "saml"})), Origin::Operator);
-        assert_eq!(origin(json!({"clientId": uuid.to_uppercase()})), Origin::Operator);
-        assert_eq!(origin(json!({"clientId": "orders"})), Origin::Operator);
+        assert_eq!(origin(json!({"clientId": uuid, "protocol": "saml"})), Origin::ByHand);
+        assert_eq!(origin(json!({"clientId": uuid.to_uppercase()})), Origin::ByHand);
+        assert_eq!(origin(json!({"clientId": "orders"})), Origin::ByHand);
         assert_eq!(origin(json!({"clientId": "account-console"})), Origin::Server);
         assert_eq!(origin(json!({"clientId": "acme-realm", "bearerOnly": true})), Origin::Server);
     }

@@ -107,7 +107,7 @@ def _(world):
     equal((found["origin"], found["state"], found["client_name"]), ("registration", None, "Here before"), "(origin, state, name)")
     expect(any("elsewhere" in sentence or "client_credentials" in sentence for sentence in found["violations"]), "no rule would refuse", found)
     every = {c["client_id"]: c["origin"] for c in json.loads(gateway(world).command("--json", "import", "--every"))["clients"]}
-    equal([every[name] for name in ("account", READER, "dcr-gateway")], ["server", "server", "operator"], "origins of others")
+    equal([every[name] for name in ("account", READER, "dcr-gateway")], ["server", "server", "by_hand"], "origins of others")
     taken = json.loads(gateway(world).command("--json", "import", "--take", client_id, "--profile", "mcp", "--comment", "here before us"))
     equal([client["result"] for client in taken["clients"]], ["imported"], "result")
     equal(stored(world, client_id), there, "the client at Keycloak")
