@@ -88,7 +88,7 @@ def shown(world, client_id):
     return json.loads(gateway(world).command("--json", "clients", "show", client_id))
 
 
-@scenario("Keycloak: doctor says whether the realm keeps the events that tell of uses, by the role that the script gives")
+@scenario("Keycloak import: doctor says whether the realm keeps the events that tell of uses, by the role that the script gives")
 def _(world):
     gateway(world)
     keep_events(world, on=False)
@@ -97,7 +97,7 @@ def _(world):
     equal(doctor(world), [], "while it keeps them")
 
 
-@scenario("Keycloak: a client from before the gateway is found, and taken into the record without being touched")
+@scenario("Keycloak import: a client from before the gateway is found, and taken into the record without being touched")
 def _(world):
     before = registered_before(world, "Here before")
     client_id = before["client_id"]
@@ -117,7 +117,7 @@ def _(world):
     equal(stored(world, client_id)["enabled"], False, "enabled at Keycloak after a suspension")
 
 
-@scenario("Keycloak: a token that was taken past the gateway makes the last use known, by the realm's events")
+@scenario("Keycloak import: a token that was taken past the gateway makes the last use known, by the realm's events")
 def _(world):
     client = registered_before(world, "Used directly")
     gateway(world).command("import", "--take", client["client_id"], "--profile", "mcp")
@@ -126,7 +126,7 @@ def _(world):
     expect(world.eventually(lambda: shown(world, client["client_id"])["last_used_at"]), "the use never became known")
 
 
-@scenario("Keycloak: what a client did before it was imported is known as soon as it is")
+@scenario("Keycloak import: what a client did before it was imported is known as soon as it is")
 def _(world):
     client = registered_before(world, "Used long before")
     token_at_keycloak(world, client["client_id"], client["client_secret"])
