@@ -12,7 +12,7 @@ impl Whole<'_, '_> {
         let hint = match server.other_paths {
             OtherPaths::Refuse => "forward other_paths to the server, or leave this out",
             OtherPaths::Forward => {
-                "write the path of the token endpoint in authorization_server.client_endpoints.token, or read the server's events"
+                "write the path of the token endpoint in authorization_server.client_endpoints.token"
             }
         };
         for part in &self.parts.profiles {
