@@ -199,6 +199,8 @@ impl Gateway {
         beside.spawn(async move { upkeep::keep_responses(&keeping_responses, until).await });
         let (expiring, until) = (self.intake.clone(), stopped.clone());
         beside.spawn(async move { upkeep::expire(&expiring, until).await });
+        let (reading, until) = (self.intake.clone(), stopped.clone());
+        beside.spawn(async move { upkeep::read_uses(&reading, until).await });
         if let Some(watcher) = self.watcher.take() {
             let (store, intake, until) = (self.store.clone(), self.intake.clone(), stopped.clone());
             beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, until)).await });

@@ -130,7 +130,10 @@ impl From<StoreError> for Problem {
 impl From<NotDone> for Problem {
     fn from(not_done: NotDone) -> Self {
         let kind = match &not_done {
-            NotDone::ClientUnknown(_) | NotDone::RegistrationUnknown(_) | NotDone::ResponseUnknown(_) => Kind::NotFound,
+            NotDone::ClientUnknown(_)
+            | NotDone::RegistrationUnknown(_)
+            | NotDone::ResponseUnknown(_)
+            | NotDone::ProfileUnknown(_) => Kind::NotFound,
             NotDone::ChangedMeanwhile(_) => Kind::VersionIsAnother,
             NotDone::KnownNetwork(_)
             | NotDone::ResponseOver(_)
@@ -139,6 +142,7 @@ impl From<NotDone> for Problem {
             | NotDone::SameActor(_)
             | NotDone::NoLongerAdmitted(_)
             | NotDone::ProfileGone(_)
+            | NotDone::NoListing
             | NotDone::Gone
             | NotDone::NotOffered
             | NotDone::Unmanageable

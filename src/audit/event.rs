@@ -35,6 +35,7 @@ pub enum Kind {
     ClientSuspended,
     ClientResumed,
     ClientRemoved,
+    ClientImported,
     ClientExpired,
     // What is done about findings, or by an operator's order.
     ResponseImposed,
@@ -52,6 +53,9 @@ pub enum Kind {
     ConfigurationRefused,
     KeyRotated,
     OperatorRefused,
+    OperatorSignedIn,
+    OperatorSignedOut,
+    SignInRefused,
     // The record itself.
     RefusalsCounted,
     RecordsLost,
@@ -59,7 +63,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 36] = [
         Self::RegistrationAdmitted,
         Self::RegistrationRepeated,
         Self::RegistrationRefused,
@@ -76,6 +80,7 @@ impl Kind {
         Self::ClientSuspended,
         Self::ClientResumed,
         Self::ClientRemoved,
+        Self::ClientImported,
         Self::ClientExpired,
         Self::ResponseImposed,
         Self::ResponseDryRun,
@@ -90,6 +95,9 @@ impl Kind {
         Self::ConfigurationRefused,
         Self::KeyRotated,
         Self::OperatorRefused,
+        Self::OperatorSignedIn,
+        Self::OperatorSignedOut,
+        Self::SignInRefused,
         Self::RefusalsCounted,
         Self::RecordsLost,
     ];
@@ -113,6 +121,7 @@ impl Kind {
             Self::ClientSuspended => "client_suspended",
             Self::ClientResumed => "client_resumed",
             Self::ClientRemoved => "client_removed",
+            Self::ClientImported => "client_imported",
             Self::ClientExpired => "client_expired",
             Self::ResponseImposed => "response_imposed",
             Self::ResponseDryRun => "response_dry_run",
@@ -127,6 +136,9 @@ impl Kind {
             Self::ConfigurationRefused => "configuration_refused",
             Self::KeyRotated => "key_rotated",
             Self::OperatorRefused => "operator_refused",
+            Self::OperatorSignedIn => "operator_signed_in",
+            Self::OperatorSignedOut => "operator_signed_out",
+            Self::SignInRefused => "sign_in_refused",
             Self::RefusalsCounted => "refusals_counted",
             Self::RecordsLost => "records_lost",
         }
@@ -201,6 +213,13 @@ pub struct Responded {
     /// The finding that called for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
+}
+
+impl Subject {
+    /// The console's sessions.
+    pub fn console() -> Self {
+        Self::Api("/console/session".to_owned())
+    }
 }
 
 /// One event. What is not known is left out.

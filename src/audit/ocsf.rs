@@ -88,7 +88,7 @@ fn management(record: &AuditRecord, event: &Event) -> Map<String, Value> {
 /// The activity, its severity, and whether it was done.
 const fn managed(kind: Kind) -> (u8, u8, bool) {
     match kind {
-        Kind::RegistrationAdmitted | Kind::TokenCreated => (CREATE, INFORMATIONAL, true),
+        Kind::RegistrationAdmitted | Kind::ClientImported | Kind::TokenCreated => (CREATE, INFORMATIONAL, true),
         Kind::RegistrationRepeated | Kind::ClientRead => (READ, INFORMATIONAL, true),
         Kind::RegistrationRefused | Kind::RegistrationFailed => (CREATE, LOW, false),
         Kind::RegistrationUnknown => (CREATE, MEDIUM, false),
@@ -108,6 +108,10 @@ const fn managed(kind: Kind) -> (u8, u8, bool) {
         Kind::ProcessStarted | Kind::ProcessStopped | Kind::ConfigurationLoaded | Kind::KeyRotated => {
             (UPDATE, INFORMATIONAL, true)
         }
+        // A session is what is opened, and closed.
+        Kind::OperatorSignedIn => (CREATE, INFORMATIONAL, true),
+        Kind::OperatorSignedOut => (DELETE, INFORMATIONAL, true),
+        Kind::SignInRefused => (CREATE, MEDIUM, false),
         Kind::ConfigurationRefused | Kind::OperatorRefused => (UPDATE, MEDIUM, false),
         // These are findings.
         Kind::RefusalsCounted | Kind::RecordsLost => (UPDATE, MEDIUM, false),

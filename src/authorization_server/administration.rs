@@ -4,6 +4,8 @@
 use async_trait::async_trait;
 
 use super::ServerAccess;
+use super::existing::{ExistingClient, ExistingPage, RecordedUses};
+use crate::clock::Timestamp;
 use crate::registration::ScopeSet;
 
 /// Administers the clients of the authorization server, each named by its `client_id`.
@@ -28,6 +30,23 @@ pub trait Administration: Send + Sync {
 
     /// A new registration access token; the old one is worth nothing afterwards. The way back to a client whose token was lost.
     async fn new_registration_access_token(&self, client_id: &str) -> Result<ServerAccess, AdministrationError>;
+
+    /// A page of the clients that the server has, whoever made them; `after` is where the page before ended.
+    async fn existing(&self, after: Option<&str>) -> Result<ExistingPage, AdministrationError>;
+
+    /// One of them; none: there is none of this name.
+    async fn existing_client(&self, client_id: &str) -> Result<Option<ExistingClient>, AdministrationError>;
+
+    /// What the server recorded of its clients' uses from this moment on, the oldest first and only so much at once.
+    /// [`AdministrationError::NotOffered`] where it records none.
+    async fn recorded_uses(&self, _since: Timestamp, _now: Timestamp) -> Result<RecordedUses, AdministrationError> {
+        Err(AdministrationError::NotOffered)
+    }
+
+    /// The last use of one client that the server still remembers.
+    async fn last_recorded_use(&self, _client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
+        Err(AdministrationError::NotOffered)
+    }
 }
 
 /// What the server says of a client.

@@ -23,6 +23,15 @@ pub enum ClientEndpoint {
 }
 
 impl ClientEndpoint {
+    /// As it is counted.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::BackChannel => "back_channel",
+            Self::Authorization => "authorization",
+        }
+    }
+
     /// The members of the metadata that name such endpoints (RFC 8414 §2, RFC 9126 §5, RFC 8628 §4, CIBA §4).
     pub const METADATA: [(&'static str, Self); 5] = [
         ("token_endpoint", Self::Token),

@@ -76,6 +76,11 @@ impl AccessTokenSource {
         Self { client, endpoint, clock, current: ArcSwapOption::empty(), renewal: tokio::sync::Mutex::new(()) }
     }
 
+    /// The gateway's own client at the server.
+    pub fn client_id(&self) -> &str {
+        &self.client.id
+    }
+
     /// An access token that is good for a while yet.
     pub async fn get(&self, transport: &dyn Transport, limits: Limits) -> Result<Secret, CredentialError> {
         if let Some(token) = self.usable() {

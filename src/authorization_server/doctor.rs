@@ -2,6 +2,7 @@
 //! Changes nothing: what is sent either reads, or asks for what no server can do (a redirect URI that is none, a client that cannot exist).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::administration::AdministrationError;
 use super::keycloak_admin::KeycloakAdministration;
+use super::keycloak_admin::events::EventsKept;
 use super::paths::DiscoveryForm;
 use super::settings::Kind;
 use super::transport::{Limits, Transport, TransportError};
@@ -34,6 +36,8 @@ pub struct Examination {
     pub limits: Limits,
     /// Who administers clients; none: nobody does.
     pub administration: Option<KeycloakAdministration>,
+    /// Whether uses of clients are read from the server's events.
+    pub reads_events: bool,
     /// Other places at which the server must not answer, each with how it is reached.
     pub elsewhere: Vec<(String, Arc<dyn Transport>)>,
 }
@@ -194,8 +198,34 @@ impl Examination {
             }
             Err(error) => found.push(note("policies_unread", error.to_string(), UNREAD)),
         }
+        if self.reads_events {
+            judge_events(administration.events_kept().await, found);
+        }
     }
 }
+
+/// What `last_use_from_events` needs of the realm.
+fn judge_events(kept: Result<EventsKept, AdministrationError>, found: &mut Vec<Diagnosis>) {
+    let kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => return found.push(problem("events_unread", error.to_string(), EVENTS_UNREAD)),
+    };
+    if !kept.is_on {
+        return found.push(problem("events_off", "the realm keeps no user events", EVENTS_OFF));
+    }
+    for missing in kept.missing() {
+        found.push(problem("events_missing", format!("the realm keeps no events of type {missing}"), EVENTS_OFF));
+    }
+    if !kept.keeps("REFRESH_TOKEN") {
+        found.push(note("events_without_refreshes", "the realm keeps no events of type REFRESH_TOKEN", REFRESHES));
+    }
+    if kept.kept_for().is_some_and(|kept| kept < SHORTEST_KEPT) {
+        found.push(note("events_kept_briefly", "the realm forgets its events within an hour", EVENTS_BRIEF));
+    }
+}
+
+/// A gateway that is away for longer misses uses.
+const SHORTEST_KEPT: Duration = Duration::from_secs(60 * 60);
 
 type Texts = (&'static str, &'static str);
 
@@ -235,6 +265,22 @@ const ADMINISTRATION: Texts = (
     "suspending, deleting and recovering clients fails",
     "give the service account the role manage-clients of realm-management: deploy/keycloak/grant-admin-roles",
 );
+const EVENTS_UNREAD: Texts = (
+    "which clients are used is not learned from the realm's events, and nothing expires for being unused",
+    "give the service account the role view-events of realm-management: deploy/keycloak/grant-admin-roles",
+);
+const EVENTS_OFF: Texts = (
+    "which clients are used is not learned from the realm's events, and nothing expires for being unused",
+    "Realm settings, Events, User events settings: save events, of the types CODE_TO_TOKEN, CLIENT_LOGIN and REFRESH_TOKEN",
+);
+const REFRESHES: Texts = (
+    "the last use of a client is then the last time that somebody signed in, not that its token was refreshed",
+    "add Refresh token to the saved types in Realm settings, Events, User events settings",
+);
+const EVENTS_BRIEF: Texts = (
+    "uses while the gateway is away for longer than that are never learned of; the time without uses then begins anew",
+    "let the realm keep its events for a day or more",
+);
 const POLICY: Texts = (
     "clients that the gateway registers would have more than those of anonymous registration: all roles of their users, without asking them",
     "add the policy to the authenticated chain (docs/keycloak.md, Setting it up)",
@@ -248,7 +294,6 @@ const UNREAD: Texts = (
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use async_trait::async_trait;
     use http::Response;
@@ -296,6 +341,7 @@ mod tests {
             transport,
             limits: Limits { total: Duration::from_secs(1), response_bytes: 10_000 },
             administration: None,
+            reads_events: false,
             elsewhere: Vec::new(),
         }
     }

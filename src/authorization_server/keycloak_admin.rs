@@ -1,6 +1,8 @@
 //! Keycloak's admin REST API, as far as clients that came through the gateway need it. Names them by `client_id`;
 //! Keycloak's own identifier is looked up each time, because a client that is deleted and made again has another one.
 
+mod clients;
+pub mod events;
 mod scopes;
 
 use std::sync::Arc;
@@ -16,7 +18,9 @@ use super::access::ClientUris;
 use super::administration::{Administration, AdministrationError, ClientState};
 use super::answer;
 use super::credential::AccessTokenSource;
+use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::transport::{Limits, Purpose, Transport, TransportError};
+use crate::clock::Timestamp;
 use crate::registration::{ScopeSet, json as strict_json};
 use crate::secret::Secret;
 
@@ -107,6 +111,22 @@ impl Administration for KeycloakAdministration {
         let uris = ClientUris { registration_path: &self.registration_path, below_it_only: true };
         ServerAccess::given(&members, client_id, uris)
             .ok_or_else(|| broken("no registration access token in the answer"))
+    }
+
+    async fn existing(&self, after: Option<&str>) -> Result<ExistingPage, AdministrationError> {
+        self.page_of_clients(after).await
+    }
+
+    async fn existing_client(&self, client_id: &str) -> Result<Option<ExistingClient>, AdministrationError> {
+        self.one_client(client_id).await
+    }
+
+    async fn recorded_uses(&self, since: Timestamp, now: Timestamp) -> Result<RecordedUses, AdministrationError> {
+        self.uses_in_events(since, now).await
+    }
+
+    async fn last_recorded_use(&self, client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
+        self.last_use_in_events(client_id).await
     }
 }
 

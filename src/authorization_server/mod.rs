@@ -11,6 +11,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod doctor;
 pub mod endpoint;
+pub mod existing;
 pub mod keycloak_admin;
 mod keycloak_members;
 pub mod management;
@@ -25,6 +26,7 @@ use serde_json::{Map, Value};
 
 pub use access::ServerAccess;
 pub use administration::{Administration, AdministrationError, ClientState};
+pub use existing::{ExistingClient, ExistingPage, Origin, RecordedUses};
 pub use management::{ManageError, Managed};
 
 use crate::policy::{self, Clearance, Profile, Verdict};

@@ -35,6 +35,10 @@ pub struct AuthorizationServerSettings {
     /// their token. Only for `keycloak`. Default: the client of `credential`, where that is `client_credentials`.
     #[serde(default)]
     pub administration: Option<AdministrationSettings>,
+    /// Whether the last use of clients is learned from the events that the server keeps, besides from what is forwarded: `{ every: 5m }`.
+    /// Only for `keycloak`, with an administration that has the role `view-events`. Default: off.
+    #[serde(default)]
+    pub last_use_from_events: LastUseFromEvents,
     /// Whether the server lets registered clients be managed: `rfc7592`, it gives a registration access token; `none`, it does not, and
     /// what needs that (`approval: required`) is refused at the start unless there is an administration. Default: rfc7592.
     #[serde(default)]
@@ -77,8 +81,30 @@ impl AuthorizationServerSettings {
         self.administrator().is_some() || self.client_management == ClientManagement::Rfc7592
     }
 
-    /// Whether the gateway sees what clients do at the token endpoint: it is known from the start, and forwarded.
+    /// How often the server's events are read; none: never.
+    pub const fn reads_events_every(&self) -> Option<Duration> {
+        match self.last_use_from_events {
+            LastUseFromEvents::Off => None,
+            LastUseFromEvents::Every(pause) => Some(pause.0),
+        }
+    }
+
+    /// Why the server's events cannot be read as it is written, if they cannot, and what to write instead.
+    pub fn events_problem(&self) -> Option<(&'static str, &'static str)> {
+        let pause = self.reads_events_every()?;
+        if self.administrator().is_none() {
+            let hint = "leave it out, or give authorization_server.administration (kind keycloak)";
+            return Some(("the gateway has no administration at this server whose events it could read", hint));
+        }
+        let is_fit = (SHORTEST_PAUSE..=LONGEST_PAUSE).contains(&pause);
+        (!is_fit).then_some(("events are read every second at the most, and every day at the least", "write 5m"))
+    }
+
+    /// Whether the gateway sees what clients do: the server's events tell, or the token endpoint is known from the start, and forwarded.
     pub fn shows_uses(&self) -> bool {
+        if self.reads_events_every().is_some() {
+            return true;
+        }
         let is_of_kind = match self.kind {
             Kind::Keycloak => true,
             Kind::Cognito => {
@@ -179,6 +205,21 @@ pub enum AdministrationSettings {
     /// An access token by the client credentials grant of a client that may administer clients.
     ClientCredentials(ClientCredentialsSettings),
 }
+
+/// Whether uses of clients are read from the server's events.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LastUseFromEvents {
+    /// They are not.
+    #[default]
+    Off,
+    /// They are, so often; by one replica at a time.
+    Every(DurationText),
+}
+
+/// How often events may be read.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How the access token is got.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]

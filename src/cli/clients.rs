@@ -11,6 +11,7 @@ use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
 };
 use crate::admin::client::{Answered, query, target};
+use crate::intake::import::IMPORTED;
 use crate::lifecycle::State;
 
 const PATH: &str = "/v1/clients";
@@ -226,6 +227,12 @@ async fn expire(arguments: &Expire, format: Format, out: &mut dyn Write) -> Resu
 }
 
 fn say_what_is_watched(unused: &UnusedClients) {
+    if unused.events_are_behind {
+        let read_to = unused.events_read_to.as_deref().unwrap_or("never");
+        eprintln!(
+            "Nothing expires: the authorization server's events were last read {read_to}; the gateway's log says why."
+        );
+    }
     match &unused.watched_since {
         None => eprintln!("Nothing expires: the gateway does not see the uses of clients."),
         Some(since) if unused.no_use_was_seen => {
@@ -251,6 +258,9 @@ fn list_unused(unused: &UnusedClients, out: &mut dyn Write) -> Result<(), Failur
 
 /// What is verified about who asked, and otherwise the address.
 pub(super) fn who(registrant: &Registrant) -> String {
+    if registrant.key == IMPORTED {
+        return IMPORTED.to_owned();
+    }
     let verified = [&registrant.token_label, &registrant.certificate_subject, &registrant.software_id];
     verified.into_iter().flatten().next().unwrap_or(&registrant.address).clone()
 }

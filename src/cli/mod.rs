@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod findings;
+mod import;
 mod keys;
 mod lockdown;
 mod registrations;
@@ -55,6 +56,8 @@ enum Command {
     /// See, suspend, resume and delete clients, at the running gateway.
     #[command(subcommand)]
     Clients(clients::Command),
+    /// See which clients the authorization server has from before the gateway was there, and take them into the record.
+    Import(import::Arguments),
     /// See registrations, and resolve those whose outcome is unknown, at the running gateway.
     #[command(subcommand)]
     Registrations(registrations::Command),
@@ -164,6 +167,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments, format, &mut out),
         Command::Tokens(command) => tokens::run(command, format, &mut out),
         Command::Clients(command) => clients::run(&command, format, &mut out),
+        Command::Import(arguments) => import::run(&arguments, format, &mut out),
         Command::Registrations(command) => registrations::run(&command, format, &mut out),
         Command::Audit(command) => audit::run(&command, format, &mut out),
         Command::Bans(command) => bans::run(&command, format, &mut out),

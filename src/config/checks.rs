@@ -350,6 +350,9 @@ impl Whole<'_, '_> {
                 return None;
             }
         };
+        if let Some((reason, hint)) = server.events_problem() {
+            self.add(&place.key("last_use_from_events"), reason, hint);
+        }
         if let Some((reason, hint)) = server.administration_problem(&registration_path) {
             self.add(&place.key("administration"), reason, hint);
         }

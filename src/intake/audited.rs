@@ -252,6 +252,16 @@ pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
     }
 }
 
+/// A client that was at the server before, and that an operator took into the record.
+pub(super) fn imported(intent: &Intent, client_id: &str, (actor, comment): (&str, Option<&str>)) -> Event {
+    Event {
+        actor: Actor::Operator { name: actor.to_owned() },
+        subject: Some(Subject::Client(client_id.to_owned())),
+        comment: comment.map(str::to_owned),
+        ..of_intent(Kind::ClientImported, intent)
+    }
+}
+
 /// A client whose time was over. Two replicas write it once: whoever ended the turn.
 pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
     Event {

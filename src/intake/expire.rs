@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::uses::Which;
-use super::{Intake, Tools, decide, settle, turn, unavailable};
+use super::{Intake, Tools, decide, server_uses, settle, turn, unavailable};
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
@@ -24,6 +24,10 @@ pub struct Report {
     pub watched_since: Option<Timestamp>,
     /// Not one use of any client was seen: whatever watches is likely not where clients go, so nothing expires by itself.
     pub no_use_was_seen: bool,
+    /// Up to when the server's events were read; none: they are not, or never were yet.
+    pub events_read_to: Option<Timestamp>,
+    /// They are to be read and were not for too long: nothing expires by itself.
+    pub events_are_behind: bool,
     /// Those that are due, of each profile at most a hundred, the oldest first; each with how long it may be unused.
     pub due: Vec<(ClientRecord, Duration)>,
 }
@@ -39,6 +43,9 @@ pub enum NotExpired {
     /// Nobody used anything.
     #[error("nothing expires: no client was seen to be used yet, so uses may not come by here")]
     NoUseSeen,
+    /// Uses may have been recorded that were not read.
+    #[error("nothing expires: the authorization server's events were not read lately, the log says why")]
+    EventsBehind,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -63,6 +70,9 @@ impl Intake {
         if report.no_use_was_seen {
             return Err(NotExpired::NoUseSeen);
         }
+        if report.events_are_behind {
+            return Err(NotExpired::EventsBehind);
+        }
         let mut expired = Vec::new();
         for (client, _) in report.due {
             match expire(&rulebook, &self.tools, &client).await {
@@ -82,9 +92,16 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
     if !rulebook.sees_uses {
         tools.uses.watched(None);
         tools.store.stop_watching_uses().await?;
-        return Ok(Report { watched_since: None, no_use_was_seen: true, due: Vec::new() });
+        let (events_read_to, events_are_behind) = (None, false);
+        let (watched_since, no_use_was_seen, due) = (None, true, Vec::new());
+        return Ok(Report { watched_since, no_use_was_seen, events_read_to, events_are_behind, due });
     }
     let now = tools.clock.now();
+    let events_read_to = match rulebook.reads_events_every {
+        Some(_) => tools.store.read_to().await?,
+        None => None,
+    };
+    let events_are_behind = server_uses::is_behind(rulebook, events_read_to, now);
     let Watch { since, last_use } = tools.store.watch_uses(now).await?;
     tools.uses.watched(Some(since));
     let mut due = Vec::new();
@@ -96,7 +113,8 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
         let can_be_removed = |client: &ClientRecord| decide::check_it_can_be_managed(rulebook, client).is_ok();
         due.extend(found.into_iter().filter(can_be_removed).map(|client| (client, after)));
     }
-    Ok(Report { watched_since: Some(since), no_use_was_seen: last_use.is_none(), due })
+    let (watched_since, no_use_was_seen) = (Some(since), last_use.is_none());
+    Ok(Report { watched_since, no_use_was_seen, events_read_to, events_are_behind, due })
 }
 
 async fn expire(rulebook: &Rulebook, tools: &Tools, client: &ClientRecord) -> Result<Option<ClientRecord>, Refusal> {

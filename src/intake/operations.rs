@@ -71,6 +71,15 @@ pub enum NotDone {
     /// Its profile is no longer configured: nobody knows what it may have.
     #[error("profile {0:?} is no longer configured: what the client may have is not known")]
     ProfileGone(String),
+    /// There is no such profile.
+    #[error("the configuration has no profile {0:?}")]
+    ProfileUnknown(String),
+    /// Nobody can say which clients there are.
+    #[error(
+        "this authorization server has no list of its clients that the gateway could read: kind rfc7591 has none, keycloak one with \
+         authorization_server.administration"
+    )]
+    NoListing,
     /// Found out only now; the record says so now.
     #[error("the authorization server does not have the client (any more)")]
     Gone,

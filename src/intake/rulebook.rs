@@ -56,6 +56,8 @@ pub struct Rulebook {
     pub own_metadata: Option<Map<String, Value>>,
     /// Whether the gateway sees the uses of clients.
     pub sees_uses: bool,
+    /// How often the server's events are read for the uses of clients; none: never.
+    pub reads_events_every: Option<Duration>,
     /// The path part of the issuer, empty or beginning with `/`.
     pub issuer_path: String,
     /// How the authorization server is reached.

@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::jose;
 use crate::lifecycle::{AtTheServer, State};
 use crate::store::{ClientRecord, StoreError};
-use crate::telemetry::span;
+use crate::telemetry::{self, span};
 
 /// How long what was heard is good: another replica's change is heard of after that.
 const GOOD_FOR: Duration = Duration::from_secs(2);
@@ -134,6 +134,7 @@ pub(super) async fn judge(
             Ok(Standing::Unknown | Standing::InUse { .. }) => {}
             Ok(Standing::OutOfUse(state)) => {
                 tracing::info!(client_id = name, %state, "a client that is out of use was refused");
+                telemetry::metrics().client_refused(endpoint.as_str(), state.as_str());
                 return Err(out_of_use(clients, endpoint));
             }
             Err(error) => match when_unavailable {

@@ -119,6 +119,7 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
         when_record_unavailable: server.client_endpoints.when_unavailable,
         own_metadata: own_metadata(config),
         sees_uses: server.shows_uses(),
+        reads_events_every: server.reads_events_every(),
         issuer_path: config.issuer_path.clone(),
         transport,
         limits,

@@ -155,8 +155,28 @@ pub(super) async fn expire(intake: &Intake, mut stopped: watch::Receiver<bool>) 
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         match intake.expire_unused().await {
-            Ok(_) | Err(NotExpired::NotWatched | NotExpired::NoUseSeen) => {}
+            Ok(_) | Err(NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind) => {}
             Err(NotExpired::Store(error)) => tracing::warn!(%error, "clients that nobody uses cannot be looked for"),
+        }
+    }
+}
+
+/// Reads what the authorization server recorded of its clients' uses, as often as the configuration says; one replica at a time.
+pub(super) async fn read_uses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
+    let mut failed = false;
+    loop {
+        let read = intake.read_server_uses().await;
+        match &read {
+            Err(error) if !failed => tracing::warn!(%error, "which clients were used is not read from the server"),
+            Ok(_) if failed => tracing::info!("which clients were used is read from the server again"),
+            _ => {}
+        }
+        failed = read.is_err();
+        // A reload may have switched it on.
+        let pause = intake.reads_events_every().unwrap_or(LOOK_EVERY);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
         }
     }
 }

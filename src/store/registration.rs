@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::audit::AuditEntry;
 use super::client::{ClientRecord, NewClient};
 use super::page::Page;
 use super::quota::{QuotaReached, Quotas};
@@ -128,6 +129,27 @@ pub struct Beginning {
     pub under_way: Duration,
 }
 
+/// A client that was at the server before, as it enters the record.
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// Stands for the registration that nobody saw: names no token and no digest.
+    pub intent: Intent,
+    /// The client.
+    pub client: NewClient,
+    /// The operator.
+    pub by: String,
+    /// What is recorded with it.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl Import {
+    /// What is written first: it counts against no quota, and is counted all the same.
+    pub(super) fn beginning(&self) -> Beginning {
+        let intent = Intent { token: None, digest: None, ..self.intent.clone() };
+        Beginning { intent, quotas: Quotas::default(), under_way: Duration::ZERO }
+    }
+}
+
 /// How a registration ended, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -247,6 +269,10 @@ pub trait Registrations: Send + Sync {
     async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError>;
     /// As [`Self::finish`], for an outcome that an operator found out: who did is written down with it.
     async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// Takes a client into the record that was at the server before, with the registration that stands for it, in one transaction;
+    /// `by` is the operator, and the entries are recorded with it. It is counted as a live client, whatever the quotas say. False: a client of this
+    /// name is in the record already, whatever its state, and nothing was written.
+    async fn import(&self, import: Import) -> Result<bool, StoreError>;
     /// Turns every intent without an outcome that is at least `age` old into `Unknown` (a process died in between); returns
     /// their names, the oldest first. Other processes may be at work: `age` must be longer than a registration can take.
     async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;

@@ -1,4 +1,7 @@
-//! Which clients were never used, and since when that is watched: before, nobody can tell.
+//! Which clients were never used, and since when that is watched: before, nobody can tell. How far the server's events were read that tell
+//! of uses.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -36,4 +39,10 @@ pub trait Uses: Send + Sync {
     async fn stop_watching_uses(&self) -> Result<(), StoreError>;
     /// The active clients that were never used, the oldest first.
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError>;
+    /// This process reads the server's events now, unless one began to within `pause`: false.
+    async fn begin_reading(&self, pause: Duration, now: Timestamp) -> Result<bool, StoreError>;
+    /// They were read up to this moment. The latest stays.
+    async fn end_reading(&self, read_to: Timestamp) -> Result<(), StoreError>;
+    /// Up to which moment they were read; none: never yet.
+    async fn read_to(&self) -> Result<Option<Timestamp>, StoreError>;
 }

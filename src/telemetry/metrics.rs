@@ -46,6 +46,7 @@ pub struct Metrics {
     findings: Counter<u64>,
     observations_dropped: Counter<u64>,
     pub(super) responses_imposed: Counter<u64>,
+    clients_refused: Counter<u64>,
 }
 
 /// What a registration is counted by. All three come from closed lists.
@@ -173,6 +174,11 @@ impl Metrics {
                 "{response}",
                 "What was done about findings, or by order of an operator",
             ),
+            clients_refused: counter(
+                "dcr.clients.refused",
+                "{request}",
+                "Requests of clients that are out of use, refused at a forwarded endpoint",
+            ),
             meter,
         }
     }
@@ -227,6 +233,11 @@ impl Metrics {
     pub fn found(&self, detector: &'static str, score: f64) {
         let score = if score >= HIGH_SCORE { "high" } else { "low" };
         self.findings.add(1, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
+    }
+
+    /// A client that is out of use was refused where it would have used the server. Both come from closed lists.
+    pub fn client_refused(&self, endpoint: &'static str, lifecycle: &'static str) {
+        self.clients_refused.add(1, &[KeyValue::new("endpoint", endpoint), KeyValue::new("lifecycle", lifecycle)]);
     }
 
     /// The detectors were not told of something: they were behind.

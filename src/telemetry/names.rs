@@ -110,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 24] = [
+pub const METRICS: [&str; 25] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -130,6 +130,7 @@ pub const METRICS: [&str; 24] = [
     "dcr.discovery.mismatch",
     "dcr.store.errors",
     "dcr.findings",
+    "dcr.clients.refused",
     "dcr.observations.dropped",
     "dcr.responses",
     "dcr.responses.imposed",

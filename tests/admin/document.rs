@@ -42,6 +42,8 @@ async fn every_operation_is_in_it_and_nothing_else() {
     GET /v1/clients/{client_id}/review "reviewClient"
     POST /v1/clients/{client_id}/suspend "suspendClient"
     GET /v1/findings "listFindings"
+    GET /v1/import "listExistingClients"
+    POST /v1/import "importClients"
     GET /v1/keys "getCurrentKey"
     DELETE /v1/lockdown "liftLockdown"
     GET /v1/lockdown "getLockdown"

@@ -6,13 +6,17 @@ mod clients;
 mod command_line;
 mod console;
 mod document;
+mod elevation;
 mod findings;
+mod import;
 mod keycloak;
 mod network;
 mod out_of_use;
 #[path = "../gateway/process.rs"]
 #[allow(dead_code, reason = "the black-box tests use all of it")]
 mod process;
+mod realm;
 mod records;
 mod responses;
+mod sign_ins;
 mod world;

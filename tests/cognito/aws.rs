@@ -93,6 +93,19 @@ impl Pool {
                 (200, json!({"UserPoolClient": client}))
             }
             "DeleteUserPoolClient" => clients.remove(id).map_or_else(absent, |_| (200, json!({}))),
+            "ListUserPoolClients" => {
+                // AWS lists names alone, and pages.
+                let first: usize = input["NextToken"].as_str().map_or(0, |text| text.parse().unwrap());
+                let most = usize::try_from(input["MaxResults"].as_u64().unwrap()).unwrap();
+                let listed = clients.values().skip(first).take(most).map(|client| {
+                    json!({"ClientId": client["ClientId"], "UserPoolId": "eu-central-1_x", "ClientName": client["ClientName"]})
+                });
+                let mut answer = json!({"UserPoolClients": listed.collect::<Vec<_>>()});
+                if first + most < clients.len() {
+                    answer["NextToken"] = (first + most).to_string().into();
+                }
+                (200, answer)
+            }
             "ListResourceServers" => {
                 let first = json!({"Identifier": "orders", "Name": "o", "Scopes": [{"ScopeName": "read", "ScopeDescription": "r"}]});
                 let second = json!({"Identifier": "https://api.example.com/v1", "Name": "a", "Scopes": [{"ScopeName": "x", "ScopeDescription": "x"}]});

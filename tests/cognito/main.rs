@@ -3,6 +3,9 @@
 
 mod aws;
 mod calls;
+mod domain;
+mod existing;
 mod explained;
 mod failures;
+mod registration_endpoint;
 mod world;

@@ -228,7 +228,7 @@ async fn postgresql_finds_every_row_by_an_index() {
 
 /// Of this table, or an index of it: so few rows that an index is not worth it. A chain is a process's, and has few heads.
 fn is_short(name: &str) -> bool {
-    ["write_probe", "use_watch", "response_changes", "_sqlx_migrations", "audit_chains", "audit_heads"]
+    ["write_probe", "use_watch", "use_reading", "response_changes", "_sqlx_migrations", "audit_chains", "audit_heads"]
         .iter()
         .any(|table| name.starts_with(table))
 }

@@ -5,6 +5,7 @@ mod bans;
 mod client;
 mod clients;
 mod findings;
+mod import;
 mod keys;
 mod lockdown;
 mod openapi;
@@ -31,6 +32,7 @@ pub use bans::{NewBan, Response, ResponseList};
 pub use client::{Acted, Client, Registrant, Scopes, Unsettled};
 pub use clients::{ClientList, Comment, Granting};
 pub use findings::{Finding, FindingList, FindingSubject};
+pub use import::{ExistingClient, ExistingClients, Import, ImportedClient, ImportedClients, ResultOfImport};
 pub use keys::CurrentKey;
 pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
@@ -66,9 +68,19 @@ impl Api {
     }
 
     /// Records an event; what it tells of has been done.
-    async fn record(&self, event: Event) -> Result<(), Problem> {
+    pub(in crate::admin) async fn record(&self, event: Event) -> Result<(), Problem> {
         let tools = self.tools();
         Ok(tools.audit.record(event, tools.clock.now()).await?)
+    }
+
+    /// Notes that somebody was not signed in to the console.
+    pub(in crate::admin) fn note_not_signed_in(&self, reason: &'static str) {
+        let tools = self.tools();
+        let event = || {
+            let nobody = Actor::Operator { name: "nobody".to_owned() };
+            Event::new(audit_event::Kind::SignInRefused, nobody).about(Subject::console()).because(reason)
+        };
+        tools.audit.note(event, tools.clock.now());
     }
 
     /// Notes that somebody was not let in, or may not do this.
@@ -94,6 +106,7 @@ fn operations() -> Vec<Operation> {
         findings::operations(),
         bans::operations(),
         lockdown::operations(),
+        import::operations(),
         tokens::operations(),
         audit::operations(),
         keys::operations(),

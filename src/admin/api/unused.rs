@@ -23,6 +23,12 @@ pub struct UnusedClients {
     pub watched_since: Option<String>,
     /// Not one use of any client was seen since then, so nothing expires: what is watched may not be where clients go.
     pub no_use_was_seen: bool,
+    /// Up to when the authorization server's events were read (RFC 3339); none: they are not, or never were yet.
+    #[serde(default)]
+    pub events_read_to: Option<String>,
+    /// They are to be read and were not for too long, so nothing expires.
+    #[serde(default)]
+    pub events_are_behind: bool,
     /// Those that are due, at most a hundred of each profile, the oldest first.
     pub clients: Vec<UnusedClient>,
 }
@@ -51,7 +57,7 @@ pub struct ExpiredClients {
 
 impl From<Report> for UnusedClients {
     fn from(report: Report) -> Self {
-        let Report { watched_since, no_use_was_seen, due } = report;
+        let Report { watched_since, no_use_was_seen, events_read_to, events_are_behind, due } = report;
         let shown = |(client, after): (ClientRecord, std::time::Duration)| UnusedClient {
             client_id: client.client_id,
             client_name: client.client_name,
@@ -60,7 +66,9 @@ impl From<Report> for UnusedClients {
             expires_after: DurationText(after).to_string(),
         };
         let watched_since = watched_since.map(|since| since.to_string());
-        Self { watched_since, no_use_was_seen, clients: due.into_iter().map(shown).collect() }
+        let events_read_to = events_read_to.map(|at| at.to_string());
+        let clients = due.into_iter().map(shown).collect();
+        Self { watched_since, no_use_was_seen, events_read_to, events_are_behind, clients }
     }
 }
 
@@ -68,7 +76,9 @@ impl From<NotExpired> for Problem {
     fn from(not_expired: NotExpired) -> Self {
         match not_expired {
             NotExpired::Store(error) => error.into(),
-            NotExpired::NotWatched | NotExpired::NoUseSeen => Self::new(Kind::Conflict, not_expired.to_string()),
+            NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind => {
+                Self::new(Kind::Conflict, not_expired.to_string())
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ use subtle::ConstantTimeEq as _;
 use super::provider::{Attempt, NotSignedIn, Provider};
 use super::sealed_cookie::{self, BEGUN, SESSION};
 use super::session::{By, Session};
+use super::sign_in;
 use crate::admin::api::{Api, Query};
 use crate::admin::problem::{Kind, Problem};
 
@@ -52,6 +53,14 @@ enum Refused {
 }
 
 impl Refused {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Begin => "sign_in_not_begun_here",
+            Self::Provider => "provider_refused",
+            Self::Role => "no_role",
+        }
+    }
+
     fn page(self) -> Redirect {
         Redirect::to(match self {
             Self::Begin => "/console/?refused=begin",
@@ -98,8 +107,12 @@ async fn end(State(api): State<Arc<Api>>, headers: HeaderMap, back: Query<Back>)
     let mut response = match &in_force.provider {
         None => Refused::Begin.page().into_response(),
         Some(provider) => match session(&api, provider, &headers, back).await {
-            Err(refused) => refused.page().into_response(),
-            Ok(session) => {
+            Err(refused) => {
+                api.note_not_signed_in(refused.as_str());
+                refused.page().into_response()
+            }
+            Ok((session, name)) => {
+                sign_in::signed_in_as(&api, &name, "openid").await?;
                 let line = sealed_cookie::set(&api, &SESSION, &session, in_force.session)?;
                 ([(SET_COOKIE, line)], Redirect::to("/console/")).into_response()
             }
@@ -109,7 +122,12 @@ async fn end(State(api): State<Arc<Api>>, headers: HeaderMap, back: Query<Back>)
     Ok(response)
 }
 
-async fn session(api: &Api, provider: &Provider, headers: &HeaderMap, back: Back) -> Result<Session, Refused> {
+async fn session(
+    api: &Api,
+    provider: &Provider,
+    headers: &HeaderMap,
+    back: Back,
+) -> Result<(Session, String), Refused> {
     let now = api.intake.tools().clock.now();
     let begun: Begun = sealed_cookie::get(api, &BEGUN, headers).ok_or(Refused::Begin)?;
     let state = back.state.unwrap_or_default();
@@ -127,9 +145,9 @@ async fn session(api: &Api, provider: &Provider, headers: &HeaderMap, back: Back
     let code = back.code.ok_or(Refused::Provider)?;
     let attempt = Attempt { nonce: &begun.nonce, verifier: &begun.verifier };
     let person = provider.person(&code, &attempt, now).await.map_err(|error| told(&error))?;
-    tracing::info!(actor = person.name, "signed in to the console");
-    let by = By::OpenId { issuer: provider.settings.issuer.clone(), name: person.name, roles: person.roles };
-    Ok(Session::new(by, now.after(api.in_force.load().session)))
+    let (issuer, name) = (provider.settings.issuer.clone(), person.name.clone());
+    let by = By::OpenId { issuer, name: person.name, roles: person.roles };
+    Ok((Session::new(by, now.after(api.in_force.load().session)), name))
 }
 
 fn told(error: &NotSignedIn) -> Refused {

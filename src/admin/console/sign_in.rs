@@ -18,6 +18,7 @@ use crate::admin::api::Api;
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::admin::settings::TokenDigest;
+use crate::audit::{Actor, Event, Subject, event};
 use crate::secret::Secret;
 
 /// What the page asks first.
@@ -70,18 +71,31 @@ async fn sign_in(
     let digest = TokenDigest::of(&token);
     let Some(caller) = in_force.operators.with_token(&digest.0) else {
         tracing::warn!("somebody tried to sign in to the console with an unknown token");
+        api.note_not_signed_in("token_unknown");
         return Err(Problem::new(Kind::Unauthenticated, "the token is unknown"));
     };
     let age = in_force.session;
     let session = Session::new(By::Token(digest), api.intake.tools().clock.now().after(age));
     let line = sealed_cookie::set(&api, &SESSION, &session, age)?;
-    tracing::info!(actor = caller.name, "signed in to the console");
+    signed_in_as(&api, &caller.name, "token").await?;
     let standing = Standing { operator: Some(Operator::of(&session, caller)), openid: in_force.provider.is_some() };
     Ok(([(SET_COOKIE, line)], Json(standing)).into_response())
 }
 
-async fn sign_out(headers: HeaderMap) -> Result<Response, Problem> {
+/// It is recorded before anybody has the session.
+pub(super) async fn signed_in_as(api: &Api, name: &str, by: &'static str) -> Result<(), Problem> {
+    let operator = Actor::Operator { name: name.to_owned() };
+    api.record(Event::new(event::Kind::OperatorSignedIn, operator).about(Subject::console()).because(by)).await?;
+    tracing::info!(actor = name, "signed in to the console");
+    Ok(())
+}
+
+async fn sign_out(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
     check_origin(&Method::DELETE, &headers)?;
+    if let Some((_, Caller { name, .. })) = signed_in(&api, &headers) {
+        let operator = Actor::Operator { name };
+        api.record(Event::new(event::Kind::OperatorSignedOut, operator).about(Subject::console())).await?;
+    }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, sealed_cookie::clear(&SESSION)?)]).into_response())
 }
 

@@ -57,6 +57,7 @@ pub(super) enum Operation {
     Update,
     Delete,
     ListResourceServers,
+    ListClients,
 }
 
 /// Cognito's API for one user pool.

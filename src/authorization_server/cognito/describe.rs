@@ -3,7 +3,9 @@
 use aws_sdk_cognitoidentityprovider::types::{OAuthFlowType, UserPoolClientType};
 use serde_json::{Map, Value};
 
-use crate::authorization_server::Recorded;
+use super::names;
+use crate::authorization_server::{ExistingClient, Origin, Recorded, ServerAccess};
+use crate::clock::Timestamp;
 use crate::policy::Clearance;
 use crate::registration::ScopeSet;
 use crate::secret::Secret;
@@ -80,6 +82,40 @@ pub(super) fn members(client: &UserPoolClientType) -> Map<String, Value> {
         members.insert("post_logout_redirect_uris".to_owned(), client.logout_urls().to_vec().into());
     }
     members
+}
+
+/// A client as it is in the pool, whoever made it.
+pub(super) fn existing(client: &UserPoolClientType) -> ExistingClient {
+    let client_id = client.client_id().unwrap_or_default().to_owned();
+    let mut metadata = members(client);
+    metadata.retain(|name, _| !matches!(name.as_str(), "client_id" | "client_id_issued_at"));
+    let has = |flow: &OAuthFlowType| client.allowed_o_auth_flows().contains(flow);
+    let (code, implicit) = (has(&OAuthFlowType::Code), has(&OAuthFlowType::Implicit));
+    let grants = [
+        (code, "authorization_code"),
+        (code || implicit, "refresh_token"),
+        (implicit, "implicit"),
+        (has(&OAuthFlowType::ClientCredentials), "client_credentials"),
+    ];
+    let on = |list: &[(bool, &'static str)]| -> Vec<&'static str> {
+        list.iter().filter_map(|(is_on, name)| is_on.then_some(*name)).collect()
+    };
+    metadata.insert("grant_types".to_owned(), on(&grants).into());
+    metadata.insert("response_types".to_owned(), on(&[(code, "code"), (implicit, "token")]).into());
+    let method = if secret(client).is_some() { "client_secret_basic" } else { "none" };
+    metadata.insert("token_endpoint_auth_method".to_owned(), method.into());
+    let name = client.client_name().unwrap_or_default();
+    metadata.insert("client_name".to_owned(), name.into());
+    ExistingClient {
+        metadata,
+        created_at: client.creation_date().map(|at| Timestamp::from_unix_millis(at.secs().saturating_mul(1000))),
+        // Cognito disables nobody.
+        is_enabled: true,
+        // The name is the only thing that tells, and only of those that a gateway made.
+        origin: if names::is_marked(name) { Origin::Registration } else { Origin::Unknown },
+        access: Some(ServerAccess::by_api(&client_id)),
+        client_id,
+    }
 }
 
 /// What Cognito assigned: the identifier, and when.

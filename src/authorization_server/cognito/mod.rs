@@ -26,8 +26,8 @@ use self::settings::CognitoSettings;
 use super::dialect::Dialect;
 use super::transport::Purpose;
 use super::{
-    Administration, AdministrationError, ClientState, ManageError, Managed, Recorded, RegisterError, Registered,
-    Registrar, ServerAccess,
+    Administration, AdministrationError, ClientState, ExistingClient, ExistingPage, ManageError, Managed, Recorded,
+    RegisterError, Registered, Registrar, ServerAccess,
 };
 use crate::duration::DurationText;
 use crate::policy::Clearance;
@@ -42,6 +42,9 @@ use resource_servers::ResourceServers;
 /// What a change cannot do, for the client that asks for it.
 const SECRET_STAYS: &str = "token_endpoint_auth_method: at Cognito a client has a secret for good or for good none; \
                             register another one";
+
+/// How many clients are listed at once: each is then asked for, five in a second.
+const PAGE: i32 = 20;
 
 /// The app clients of one user pool.
 pub struct Cognito {
@@ -244,6 +247,28 @@ impl Administration for Cognito {
 
     async fn new_registration_access_token(&self, client_id: &str) -> Result<ServerAccess, AdministrationError> {
         Ok(ServerAccess::by_api(client_id))
+    }
+
+    /// The pool lists names alone: each client is asked for, at the rate of the operation.
+    async fn existing(&self, after: Option<&str>) -> Result<ExistingPage, AdministrationError> {
+        let client = self.api.client().await;
+        let call = client.list_user_pool_clients().user_pool_id(self.api.pool()).max_results(PAGE);
+        let call = call.set_next_token(after.map(str::to_owned)).send();
+        let page = self.api.call(Operation::ListClients, Purpose::ADMINISTRATION, call).await?;
+        let mut clients = Vec::new();
+        for listed in page.user_pool_clients() {
+            // One that was deleted meanwhile is not there.
+            clients.extend(self.existing_client(listed.client_id().unwrap_or_default()).await?);
+        }
+        Ok(ExistingPage { clients, next: page.next_token })
+    }
+
+    async fn existing_client(&self, client_id: &str) -> Result<Option<ExistingClient>, AdministrationError> {
+        match self.api.describe(client_id, Purpose::ADMINISTRATION).await {
+            Ok(client) => Ok(Some(describe::existing(&client))),
+            Err(Failure::NotFound(_)) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        }
     }
 }
 

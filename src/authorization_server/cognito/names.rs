@@ -25,6 +25,11 @@ pub(super) fn renamed(asked: Option<&str>, current: &str) -> String {
     }
 }
 
+/// Whether a gateway made the client.
+pub(super) fn is_marked(name: &str) -> bool {
+    name.rsplit(' ').next().is_some_and(|last| last.starts_with(MARK))
+}
+
 fn with_mark(asked: Option<&str>, mark: &str) -> String {
     let room = LONGEST.saturating_sub(mark.len() + 1);
     format!("{} {mark}", fitted(asked.unwrap_or_default(), room))

@@ -31,7 +31,7 @@ struct Kept {
 }
 
 impl Log {
-    fn append(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+    pub(super) fn append(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -47,7 +47,7 @@ impl Log {
         Ok(())
     }
 
-    fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let is_open = self.end.is_some() || entries.is_empty();
         is_open.then_some(()).ok_or_else(|| failure("no chain was opened".to_owned()))
     }

@@ -45,6 +45,7 @@ struct State {
     findings: Vec<FindingRecord>,
     responses: responses::Kept,
     watch: Option<Watch>,
+    reading: Option<uses::Reading>,
 }
 
 #[derive(Debug)]

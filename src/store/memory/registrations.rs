@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::super::quota::{Used, Window};
 use super::super::registration::Finished;
 use super::super::{
-    Beginning, Begun, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, RegistrationFilter, RegistrationId,
+    Beginning, Begun, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, RegistrationFilter, RegistrationId,
     RegistrationRecord, Registrations, StoreError,
 };
 use super::{MemoryStore, State, failure};
@@ -39,6 +39,20 @@ impl Registrations for MemoryStore {
 
     async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError> {
         self.state().finish(id, outcome, Some(by), now).map(drop)
+    }
+
+    async fn import(&self, import: Import) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        state.audit.check_open(&import.entries)?;
+        if state.clients.contains_key(&import.client.client_id) {
+            return Ok(false);
+        }
+        let beginning = import.beginning();
+        let (id, now) = (beginning.intent.id.clone(), beginning.intent.at);
+        state.begin(beginning)?;
+        state.finish(&id, Outcome::Registered(Box::new(import.client)), Some(&import.by), now)?;
+        state.audit.append(import.entries)?;
+        Ok(true)
     }
 
     async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {

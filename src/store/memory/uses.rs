@@ -1,5 +1,7 @@
 //! The use of clients in memory.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::super::{ClientRecord, StoreError, Unused, Uses, Watch};
@@ -37,4 +39,31 @@ impl Uses for MemoryStore {
         found.truncate(usize::try_from(*limit).unwrap_or(usize::MAX));
         Ok(found)
     }
+
+    async fn begin_reading(&self, pause: Duration, now: Timestamp) -> Result<bool, StoreError> {
+        let reading = &mut self.state().reading;
+        if reading.is_some_and(|known| known.begun_at > now.before(pause) && known.begun_at <= now) {
+            return Ok(false);
+        }
+        *reading = Some(Reading { begun_at: now, read_to: reading.and_then(|known| known.read_to) });
+        Ok(true)
+    }
+
+    async fn end_reading(&self, read_to: Timestamp) -> Result<(), StoreError> {
+        if let Some(reading) = &mut self.state().reading {
+            reading.read_to = reading.read_to.max(Some(read_to));
+        }
+        Ok(())
+    }
+
+    async fn read_to(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().reading.and_then(|known| known.read_to))
+    }
+}
+
+/// How far the server's events were read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    begun_at: Timestamp,
+    read_to: Option<Timestamp>,
 }

@@ -125,7 +125,7 @@ impl SqlStore {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let is_open = entries.is_empty() || self.own_chain().is_some();
         is_open.then_some(()).ok_or_else(|| StoreError("no chain of the audit log was opened".into()))
     }

@@ -9,6 +9,7 @@ mod clients;
 mod connect;
 mod findings;
 mod finish;
+mod import;
 mod list;
 mod presence;
 mod quotas;

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::import::Importing;
 use super::list::{List, texts};
 use super::writer::{Applied, Change, Done, Other};
 use super::{SqlStore, client_row};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditLog as _, Beginning, Begun, Intent, Outcome, PROCESS_DIED, Page, RegistrantRecord, RegistrationFilter,
+    AuditLog as _, Beginning, Begun, Import, Intent, Outcome, PROCESS_DIED, Page, RegistrantRecord, RegistrationFilter,
     RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
 };
 
@@ -29,6 +30,14 @@ impl Registrations for SqlStore {
     async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError> {
         let change = Change::Finish { id: id.clone(), outcome, by: Some(by.to_owned()), entries: Vec::new(), now };
         self.writer.write(change).await.map(drop)
+    }
+
+    async fn import(&self, import: Import) -> Result<bool, StoreError> {
+        self.check_open(&import.entries)?;
+        let beginning = import.beginning();
+        let Import { client, by, entries, .. } = import;
+        let importing = Importing { beginning, outcome: Outcome::Registered(Box::new(client)), by, entries };
+        Ok(matches!(self.writer.write(Change::Import(Box::new(importing))).await?, Done::Found(true)))
     }
 
     async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {

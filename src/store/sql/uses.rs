@@ -1,5 +1,7 @@
 //! The use of clients: the statements.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::{AnyConnection, Row as _};
 
@@ -39,6 +41,23 @@ impl Uses for SqlStore {
         let select = query(text, values);
         self.read(async |reader| select.fetch_all(reader).await?.iter().map(record).collect()).await
     }
+
+    async fn begin_reading(&self, pause: Duration, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(matches!(self.writer.write(Other::BeginReading(pause, now)).await?, Done::Found(true)))
+    }
+
+    async fn end_reading(&self, read_to: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(Other::EndReading(read_to)).await.map(drop)
+    }
+
+    async fn read_to(&self) -> Result<Option<Timestamp>, StoreError> {
+        let select = sqlx::query("SELECT read_to FROM use_reading WHERE id = 1");
+        self.read(async |reader| {
+            let Some(row) = select.fetch_optional(reader).await? else { return Ok(None) };
+            Ok(row.try_get::<Option<i64>, _>(0)?.map(Timestamp::from_unix_millis))
+        })
+        .await
+    }
 }
 
 impl SqlStore {
@@ -74,5 +93,22 @@ pub(super) async fn watch_uses(connection: &mut AnyConnection, from: Option<Time
         None => sqlx::query("DELETE FROM use_watch WHERE id = 1"),
     };
     change.execute(connection).await?;
+    Ok(Ok(Done::Written))
+}
+
+/// A clock that was set back must not keep everybody from reading.
+pub(super) async fn begin_reading(connection: &mut AnyConnection, pause: Duration, now: Timestamp) -> Applied {
+    let change = sqlx::query(
+        "INSERT INTO use_reading (id, begun_at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET begun_at = excluded.begun_at \
+         WHERE use_reading.begun_at <= $2 OR use_reading.begun_at > excluded.begun_at",
+    );
+    let change = change.bind(now.unix_millis()).bind(now.before(pause).unix_millis());
+    Ok(Ok(Done::Found(change.execute(connection).await?.rows_affected() > 0)))
+}
+
+/// The latest moment stays, whichever of several replicas writes last.
+pub(super) async fn end_reading(connection: &mut AnyConnection, read_to: Timestamp) -> Applied {
+    let change = "UPDATE use_reading SET read_to = $1 WHERE id = 1 AND (read_to IS NULL OR read_to < $1)";
+    sqlx::query(change).bind(read_to.unix_millis()).execute(connection).await?;
     Ok(Ok(Done::Written))
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::{self, OpenChain};
 use super::connect::Place;
 use super::finish::{self, Finishing};
+use super::import::{self, Importing};
 use super::responses::{self, ResponseChange, ResponseChanged};
 use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, tokens, uses};
 use crate::clock::Timestamp;
@@ -40,6 +41,8 @@ pub(super) enum Change {
         now: Timestamp,
     },
     Append(Vec<AuditEntry>),
+    /// A client that was at the server before; the entries are recorded with it.
+    Import(Box<Importing>),
     Other(Other),
 }
 
@@ -86,6 +89,10 @@ pub(super) enum Other {
     WatchUses {
         from: Option<Timestamp>,
     },
+    /// Unless somebody did within this pause.
+    BeginReading(Duration, Timestamp),
+    /// Up to this moment.
+    EndReading(Timestamp),
     Tidy {
         now: Timestamp,
     },
@@ -327,6 +334,7 @@ async fn apply(
             Change::Begin(begun, _) => beginning.push((place, &**begun)),
             // Recorded with everything else that the group records.
             Change::Append(_) => drop(results.insert(place, Ok(Done::Written))),
+            Change::Import(importing) => drop(results.insert(place, import::import(connection, importing).await?)),
             Change::Other(other) => drop(results.insert(place, other.apply(connection).await?)),
         }
     }
@@ -342,6 +350,7 @@ fn to_record(changes: &[&Change], results: &[Result<Done, StoreError>]) -> Vec<A
     let entries = changes.iter().zip(results).filter_map(|(change, result)| match (change, result) {
         (Change::Append(entries) | Change::Finish { entries, .. }, Ok(Done::Written)) => Some(entries),
         (Change::Begin(_, entries), Ok(Done::Begun(begun))) if begun.is_repeated() => Some(entries),
+        (Change::Import(importing), Ok(Done::Found(true))) => Some(&importing.entries),
         _ => None,
     });
     entries.flatten().cloned().collect()
@@ -364,6 +373,8 @@ impl Other {
             }
             Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
+            Self::BeginReading(pause, now) => uses::begin_reading(connection, *pause, *now).await,
+            Self::EndReading(read_to) => uses::end_reading(connection, *read_to).await,
             Self::EnterFinding(finding) => findings::enter(connection, finding).await,
             Self::Response(change) => responses::change(connection, change).await,
             Self::Tidy { now } => {

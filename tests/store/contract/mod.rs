@@ -6,6 +6,7 @@ mod clients;
 mod digests;
 mod due;
 pub mod findings;
+mod imports;
 mod lists;
 mod outcomes;
 mod quotas;
@@ -40,6 +41,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     turns::hold_for(&empty).await;
     audit::hold_for(&empty).await;
     uses::hold_for(&empty).await;
+    imports::hold_for(&empty).await;
 }
 
 /// Begins them all at once, in turn on the two handles.
