@@ -9,6 +9,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::event::Decision;
 use super::metrics::{ManagementLabels, metrics};
 use super::{names, propagation, span};
 
@@ -67,6 +68,8 @@ pub struct ManagementEvent {
     pub client_id: Option<String>,
     /// What the client asks for that it did not have.
     pub growth: Option<String>,
+    /// The names of the rules that a change violates and that only report.
+    pub violations: Vec<&'static str>,
     /// Why it failed, for the log only.
     pub cause: Option<String>,
 }
@@ -83,6 +86,7 @@ impl ManagementEvent {
             profile: None,
             client_id: None,
             growth: None,
+            violations: Vec::new(),
             cause: None,
         }
     }
@@ -96,6 +100,10 @@ impl ManagementEvent {
             let texts = [(names::PROFILE, &self.profile), (names::CLIENT_ID, &self.client_id)];
             let known = texts.into_iter().filter_map(|(key, text)| Some((key, text.as_deref()?)));
             attributes.extend(known.map(|(key, text)| KeyValue::new(key, span::shortened(text))));
+            if !self.violations.is_empty() {
+                attributes.push(KeyValue::new(names::DECISION, Decision::ReportOnly.as_str()));
+                attributes.push(KeyValue::new(names::VIOLATIONS, span::list(&self.violations)));
+            }
             server_span.context().span().set_attributes(attributes);
         }
         if self.status.is_server_error() {
@@ -111,6 +119,7 @@ impl ManagementEvent {
             profile = self.profile,
             client_id = self.client_id,
             growth = self.growth.as_deref().map(tracing::field::debug),
+            violations = (!self.violations.is_empty()).then(|| self.violations.join(" ")),
             client_address = %self.client_address,
             cause = self.cause,
             duration_ms = took.as_secs_f64() * 1000.0,
