@@ -4,6 +4,7 @@ mod access;
 mod approve;
 mod audited;
 mod carry_out;
+mod choosing;
 mod cors;
 mod decide;
 mod discover;
@@ -13,8 +14,10 @@ pub mod handler;
 pub mod management;
 pub mod operations;
 pub mod reason;
+pub mod recorded;
 mod refusal;
 mod register;
+pub mod replay;
 pub mod reseal;
 mod rulebook;
 mod same_client;
@@ -52,6 +55,7 @@ pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
+use recorded::RequestRecorder;
 use refusal::Refusal;
 use standing::Standings;
 use uses::Uses;
@@ -82,13 +86,16 @@ pub struct Tools {
     watch: Watch,
     /// Which clients were used, and is not in the record yet.
     uses: Uses,
+    /// Where requests are kept to try other rules on.
+    requests: RequestRecorder,
 }
 
 impl Tools {
-    /// The tools of one process, which record nothing; nobody looks for anomalies.
+    /// The tools of one process, which record and keep nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
         let (standings, uses) = (Standings::default(), Uses::default());
-        Self { store, clock, randomness, standings, audit: Recorder::silent(), watch: Watch::nobody(), uses }
+        let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
+        Self { store, clock, randomness, standings, audit, watch, uses, requests }
     }
 
     /// The same, recording what happens.
@@ -101,6 +108,12 @@ impl Tools {
     #[must_use]
     pub fn watched_by(self, watch: Watch) -> Self {
         Self { watch, ..self }
+    }
+
+    /// The same, keeping what was asked.
+    #[must_use]
+    pub fn keeping(self, requests: RequestRecorder) -> Self {
+        Self { requests, ..self }
     }
 
     /// A name that nobody can guess and nothing else has: 32 hexadecimal digits.

@@ -9,6 +9,7 @@ mod openapi;
 mod operation;
 mod registrations;
 mod request;
+mod requests;
 mod review;
 mod tokens;
 mod unused;
@@ -31,6 +32,7 @@ pub use findings::{Finding, FindingList, FindingSubject};
 pub use keys::CurrentKey;
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub(super) use request::Query;
+pub use requests::{KeptRequest, KeptRequestList};
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
 pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
 pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
@@ -87,6 +89,7 @@ fn operations() -> Vec<Operation> {
         review::operations(),
         unused::operations(),
         registrations::operations(),
+        requests::operations(),
         findings::operations(),
         tokens::operations(),
         audit::operations(),

@@ -4,6 +4,7 @@ mod audit;
 mod clients;
 mod findings;
 mod registrations;
+mod requests;
 mod uses;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use self::registrations::Registration;
 use super::quota::Window;
 use super::{
     ClientRecord, FINDINGS_KEPT, FindingRecord, InitialAccessTokens, IssuedToken, MetadataDigest, Page, RegistrationId,
-    Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
+    RequestRecord, Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
 };
 use crate::clock::Timestamp;
 
@@ -42,6 +43,7 @@ struct State {
     usage: HashMap<(String, String, Window), u64>,
     audit: audit::Log,
     findings: Vec<FindingRecord>,
+    requests: Vec<RequestRecord>,
     watch: Option<Watch>,
 }
 

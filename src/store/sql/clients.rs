@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use subtle::ConstantTimeEq as _;
 
-use super::client_row::{RECORD, TABLES, record};
+use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
 use super::list::List;
 use super::rows::{Value, with_rows};
@@ -271,7 +271,7 @@ pub(super) async fn end_turn(
     .bind(client.approved.as_ref().map(json).transpose()?)
     .bind(client.first_approval.as_ref().map(json).transpose()?)
     .bind(client.asked.as_ref().map(json).transpose()?)
-    .bind(client_row::stored(&client.let_through)?);
+    .bind(stored(&client.let_through)?);
     query.execute(&mut *connection).await?;
     if before.lifecycle.state().is_live() && !client.lifecycle.state().is_live() {
         quotas::client_left(connection, &before.profile, &before.registrant.key).await?;

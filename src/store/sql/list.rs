@@ -4,6 +4,7 @@ use sqlx::any::{Any, AnyRow};
 use sqlx::{Executor, Row as _};
 
 use super::rows::{Value, query};
+use crate::clock::Timestamp;
 use crate::store::{LARGEST_PAGE, Page};
 
 /// A query in the making. Only values are ever a caller's, and they are bound.
@@ -23,6 +24,15 @@ impl List {
         if let Some(value) = value {
             let place = self.bind(value.into());
             self.text.push_str(&format!(" AND {column} = {place}"));
+        }
+        self
+    }
+
+    /// Only those from that moment on; all where there is none.
+    pub(super) fn since(mut self, column: &'static str, moment: Option<Timestamp>) -> Self {
+        if let Some(moment) = moment {
+            let place = self.bind(moment.unix_millis().into());
+            self.text.push_str(&format!(" AND {column} >= {place}"));
         }
         self
     }

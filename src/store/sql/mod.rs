@@ -13,6 +13,7 @@ mod list;
 mod presence;
 mod quotas;
 mod registrations;
+mod requests;
 mod rows;
 mod tokens;
 mod uses;

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::{self, OpenChain};
 use super::connect::Place;
 use super::finish::{self, Finishing};
-use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, tokens, uses};
+use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, requests, tokens, uses};
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, AuditRecord, Beginning, Begun, ClientRecord, FindingRecord, IssuedToken, Outcome, RegistrationId,
-    SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
+    RequestRecord, RequestsKept, SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
 };
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
@@ -80,6 +80,8 @@ pub(super) enum Other {
         uses: Vec<(String, Timestamp)>,
     },
     EnterFinding(Box<FindingRecord>),
+    KeepRequests(Vec<RequestRecord>),
+    ForgetRequests(RequestsKept),
     /// From this moment on; none: not any more.
     WatchUses {
         from: Option<Timestamp>,
@@ -362,6 +364,8 @@ impl Other {
             Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
             Self::EnterFinding(finding) => findings::enter(connection, finding).await,
+            Self::KeepRequests(requests) => requests::keep(connection, requests).await,
+            Self::ForgetRequests(kept) => requests::forget(connection, kept).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
                 tokens::forget_spent(connection, *now).await?;
