@@ -15,4 +15,3 @@ CREATE TABLE recorded_requests (
 
 CREATE INDEX recorded_requests_by_id ON recorded_requests (id);
 CREATE INDEX recorded_requests_by_registration ON recorded_requests (registration) WHERE registration IS NOT NULL;
-CREATE INDEX recorded_requests_refused ON recorded_requests (refused, at, id);

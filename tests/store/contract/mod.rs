@@ -9,6 +9,7 @@ pub mod findings;
 mod lists;
 mod outcomes;
 mod quotas;
+pub mod requests;
 mod tokens;
 pub mod turns;
 mod uses;
@@ -35,6 +36,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     due::hold_for(&empty).await;
     lists::hold_for(&empty).await;
     findings::hold_for(&empty).await;
+    requests::hold_for(&empty).await;
     turns::hold_for(&empty).await;
     audit::hold_for(&empty).await;
     uses::hold_for(&empty).await;
