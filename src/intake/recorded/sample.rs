@@ -15,7 +15,8 @@ const OF_ALL: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     began: Option<Timestamp>,
-    sources: HashMap<String, u32>,
+    /// By source, and whether they were refused: whoever is refused often is kept when it is admitted.
+    sources: HashMap<(String, bool), u32>,
     refused: u32,
     others: u32,
 }
@@ -30,11 +31,11 @@ impl Sample {
         if *taken >= OF_ALL {
             return false;
         }
-        match self.sources.get_mut(source) {
-            Some(count) if *count >= OF_ONE => return false,
-            Some(count) => *count += 1,
-            None => drop(self.sources.insert(source.to_owned(), 1)),
+        let of_one = self.sources.entry((source.to_owned(), is_refused)).or_default();
+        if *of_one >= OF_ONE {
+            return false;
         }
+        *of_one += 1;
         *taken += 1;
         true
     }
@@ -55,6 +56,7 @@ mod tests {
         assert_eq!(taken(&mut sample, "a", true, 0), OF_ONE);
         assert_eq!(taken(&mut sample, "a", true, 59_999), 0);
         assert_eq!(taken(&mut sample, "b", true, 59_999), OF_ONE, "another has its own");
+        assert_eq!(taken(&mut sample, "a", false, 59_999), OF_ONE, "what is admitted of it has one, too");
         assert_eq!(taken(&mut sample, "a", true, 60_000), OF_ONE);
     }
 
@@ -63,7 +65,7 @@ mod tests {
         let mut sample = Sample::default();
         let refused: u32 = (0..5_000).map(|source| taken(&mut sample, &source.to_string(), true, 0)).sum();
         assert_eq!(refused, OF_ALL);
-        assert!(sample.sources.len() <= OF_ALL as usize);
+        assert!(sample.sources.len() <= OF_ALL as usize, "{}", sample.sources.len());
         assert_eq!(taken(&mut sample, "somebody", false, 1), OF_ONE);
     }
 }
