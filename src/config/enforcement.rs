@@ -36,7 +36,7 @@ pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, find
         } else {
             let reason =
                 format!("{what} in profile {name:?}: what they would refuse goes to the authorization server");
-            findings.warn(tree, &place, reason, "look at dcr_decision=\"report_only\", then write enforce");
+            findings.warn(tree, &place, reason, "look at what has dcr.decision=report_only, then write enforce");
         }
     }
 }

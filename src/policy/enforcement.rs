@@ -55,3 +55,32 @@ impl Reporting {
         self.0.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Profile;
+
+    fn problems(more: &str) -> Vec<String> {
+        let settings = serde_yaml::from_str(&format!("{{name: a, match: {{}}, {more}}}")).unwrap();
+        let problems = Profile::compile(&settings).err().unwrap_or_default();
+        problems.into_iter().map(|problem| problem.place).collect()
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_problem_of_the_settings() {
+        assert_eq!(problems("report_only: [scopes, authorization_server]"), ["report_only[1]"]);
+        assert_eq!(problems("enforcement: report_only, report_only: [scopes]"), ["report_only"]);
+        assert_eq!(problems("enforcement: enforce, report_only: [scopes]"), [""; 0]);
+    }
+
+    #[test]
+    fn enforcement_belongs_to_the_rules_version_and_its_absence_changes_none() {
+        let version = |more: &str| {
+            let settings = serde_yaml::from_str(&format!("{{name: a, match: {{}}{more}}}")).unwrap();
+            Profile::compile(&settings).unwrap().version().to_owned()
+        };
+        assert_ne!(version(""), version(", enforcement: report_only"));
+        assert_ne!(version(""), version(", report_only: [scopes]"));
+    }
+}

@@ -176,3 +176,121 @@ impl Passage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::policy::judge;
+    use crate::registration::json as strict;
+
+    const RULES: &str = r#"
+name: partners
+match: {}
+redirect_uris: { https: [{ host: app.example.com }], on_violation: drop }
+client_name: { max_length: 10 }
+scopes: { initial: [openid], allowed: [profile] }
+"#;
+
+    fn passage(more: &str, body: &Value) -> Result<Passage, Vec<Violation>> {
+        let settings = serde_yaml::from_str(&format!("{RULES}{more}")).unwrap();
+        let profile = Profile::compile(&settings).unwrap();
+        let members = strict::parse(&serde_json::to_vec(body).unwrap()).unwrap();
+        judge(&profile, &ClientMetadata::from_json(members)).passage()
+    }
+
+    fn let_through(more: &str, body: &Value) -> LetThrough {
+        match passage(more, body) {
+            Ok(Passage::LetThrough(let_through)) => *let_through,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_members_of_violated_rules_are_the_registrants_own_and_all_others_as_they_were_checked() {
+        let asked = json!({
+            "client_name": "A name that is too long", "client_name#de": "Kurz",
+            "redirect_uris": ["https://app.example.com/cb", "https://evil.example/cb"],
+            "scope": "openid admin", "contacts": 7, "x_unknown": "x", "client_secret": "s", "client_id": "c",
+            "default_max_age": 3600,
+        });
+        let let_through = let_through("enforcement: report_only", &asked);
+        insta::assert_json_snapshot!(let_through.metadata(), @r#"
+        {
+          "client_name": "A name that is too long",
+          "client_name#de": "Kurz",
+          "contacts": 7,
+          "default_max_age": 3600,
+          "grant_types": [
+            "authorization_code"
+          ],
+          "redirect_uris": [
+            "https://app.example.com/cb"
+          ],
+          "response_types": [
+            "code"
+          ],
+          "scope": "openid",
+          "token_endpoint_auth_method": "client_secret_basic"
+        }
+        "#);
+        let rules: Vec<&str> = let_through.violations().iter().map(|violation| violation.rule.as_str()).collect();
+        assert_eq!(rules, ["well_formed", "server_assigned", "client_name"]);
+        assert!(let_through.clearance().is_none());
+    }
+
+    #[test]
+    fn redirect_uris_that_no_rule_admits_go_as_they_were_written() {
+        let asked = json!({"redirect_uris": ["https://evil.example/cb", "javascript:alert(1)", 7]});
+        let let_through = let_through("enforcement: report_only", &asked);
+        assert_eq!(let_through.metadata()["redirect_uris"], asked["redirect_uris"]);
+        let uris: Vec<&str> = let_through.redirect_uris().iter().map(|uri| uri.as_str()).collect();
+        assert_eq!(uris.first(), Some(&"https://evil.example/cb"));
+    }
+
+    #[test]
+    fn one_rule_that_refuses_refuses_the_whole() {
+        let asked = json!({"client_name": "A name that is too long", "redirect_uris": ["https://evil.example/cb"]});
+        let violations = passage("report_only: [client_name]", &asked).unwrap_err();
+        assert_eq!(violations.len(), 2, "all of it is told");
+        assert!(passage("", &asked).is_err());
+    }
+
+    #[test]
+    fn a_member_that_is_malformed_is_left_out_where_its_own_rule_refuses() {
+        let asked = json!({"redirect_uris": ["https://app.example.com/cb"], "scope": ["admin"], "contacts": 7});
+        let let_through = let_through("report_only: [well_formed, contacts]", &asked);
+        assert_eq!(let_through.metadata()["scope"], "openid", "a list of scopes is no way round the rule for them");
+        assert_eq!(let_through.metadata()["contacts"], 7);
+    }
+
+    #[test]
+    fn scopes_that_the_rule_refuses_are_asked_for_as_they_were() {
+        let more = RULES.replace("allowed: [profile]", "allowed: [profile], excess: refuse");
+        let settings = serde_yaml::from_str(&format!("{more}report_only: [scopes]")).unwrap();
+        let members = json!({"redirect_uris": ["https://app.example.com/cb"], "scope": "openid admin"});
+        let requested = ClientMetadata::from_json(members.as_object().unwrap().clone());
+        let verdict = judge(&Profile::compile(&settings).unwrap(), &requested);
+        let let_through = verdict.let_through.unwrap();
+        assert_eq!(let_through.metadata()["scope"], "openid admin");
+        assert_eq!(let_through.scopes().granted.to_string(), "openid admin");
+    }
+
+    #[test]
+    fn private_keys_are_never_passed_on() {
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43), "d": "secret"});
+        let asked = json!({"redirect_uris": ["https://app.example.com/cb"], "jwks": {"keys": [key]}});
+        let let_through = let_through("report_only: [jwks]", &asked);
+        let sent = let_through.metadata()["jwks"].to_string();
+        assert!(sent.contains("Ed25519") && !sent.contains("secret"), "{sent}");
+    }
+
+    #[test]
+    fn what_the_kind_of_server_cannot_say_yes_to_is_let_through_nowhere() {
+        let settings = serde_yaml::from_str(&format!("{RULES}enforcement: report_only")).unwrap();
+        let requested = ClientMetadata::from_json(json!({"client_name": "A name that is too long"}).as_object().unwrap().clone());
+        let verdict = judge(&Profile::compile(&settings).unwrap(), &requested).also(|_, _| {});
+        assert!(verdict.let_through.is_none());
+    }
+}
