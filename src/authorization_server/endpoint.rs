@@ -291,6 +291,27 @@ scopes: { initial: [openid], allowed: [openid, profile] }
     }
 
     #[tokio::test]
+    async fn what_is_let_through_goes_with_the_registrants_own_credential_or_none() {
+        let yaml = "{ name: tools, match: {}, enforcement: report_only }";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let asked = json!({"redirect_uris": ["http://127.0.0.1:4711/cb", "nonsense"]});
+        let requested = ClientMetadata::from_json(asked.as_object().unwrap().clone());
+        let let_through = policy::judge(&profile, &requested).let_through.unwrap();
+        let refused = (401, json!({"error": "invalid_token"}));
+        let World { script, endpoint } = world(Kind::Keycloak, &[refused.clone(), refused]);
+        let own = Secret::new("Bearer my own");
+        for own in [None, Some(&own)] {
+            let answered = endpoint.let_through(&let_through, own).await;
+            assert!(matches!(answered, Err(RegisterError::RegistrantCredential)), "{answered:?}");
+        }
+        let sent = script.sent.lock().unwrap();
+        let presented: Vec<_> = sent.iter().map(|request| request.headers().get(header::AUTHORIZATION)).collect();
+        assert_eq!(presented, [None, Some(&http::HeaderValue::from_static("Bearer my own"))]);
+        let body: Value = serde_json::from_slice(sent[0].body()).unwrap();
+        assert_eq!(body["redirect_uris"], json!(["http://127.0.0.1/cb", "nonsense"]), "in the server's own terms");
+    }
+
+    #[tokio::test]
     async fn an_update_says_everything_anew_and_which_client_and_secret() {
         let world = world(Kind::Rfc7591, &[(200, json!({"client_id": "c-1", "registration_access_token": "t2"}))]);
         let clearance = clearance(&json!({"redirect_uris": ["https://app.example.com/cb"]}));
