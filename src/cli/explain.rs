@@ -19,9 +19,7 @@ use crate::authorization_server::{self, cognito};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::intake::replay::{Judgement, Judges};
-use crate::policy::{
-    CertificateIdentity, Choice, Judged, Presented, PresentedToken, Profile, Verdict, choose,
-};
+use crate::policy::{CertificateIdentity, Choice, Judged, Presented, PresentedToken, Profile, Verdict, choose};
 use crate::registrant::client_certificate;
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::json;
@@ -109,9 +107,7 @@ fn explain_record(
     }
     match judgement {
         Judgement::Judged { profile, verdict } => write(out, config, (profile, &verdict), format),
-        Judgement::Refused { profile, reason } => {
-            write_refusal(out, profile, reason.explained().sentence, format)
-        }
+        Judgement::Refused { profile, reason } => write_refusal(out, profile, reason.explained().sentence, format),
         Judgement::Undecided { why, .. } => Err(Failure::Failed(format!("this cannot be told: {why}"))),
     }
 }
@@ -173,12 +169,7 @@ fn choice<'c>(
 }
 
 /// What ends it before any rule is asked: a statement that is missing or not accepted, a credential.
-fn write_refusal(
-    out: &mut dyn Write,
-    profile: Option<&Profile>,
-    refusal: &str,
-    format: Format,
-) -> Result<(), Failure> {
+fn write_refusal(out: &mut dyn Write, profile: Option<&Profile>, refusal: &str, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => {
             let answer = json!({

@@ -152,7 +152,7 @@ impl Changed {
     fn add(&mut self, kept: &KeptRequest) {
         self.count += 1;
         self.first.clone_from(&kept.at);
-        let mut name = |names: &mut Vec<String>, id: &str| {
+        let name = |names: &mut Vec<String>, id: &str| {
             if names.len() < MOST_NAMED && !names.iter().any(|known| known == id) {
                 names.push(id.to_owned());
             }
@@ -174,7 +174,13 @@ fn write_text(
         let name = entry.name.as_deref().map_or_else(|| "(no name)".to_owned(), clean);
         let uris = clean(&entry.redirect_uris.join(" "));
         writeln!(out, "{name}  {uris}")?;
-        writeln!(out, "  {}: {} -> {}", entry.change.sentence(), clean(&entry.from.to_string()), clean(&entry.to.to_string()))?;
+        writeln!(
+            out,
+            "  {}: {} -> {}",
+            entry.change.sentence(),
+            clean(&entry.from.to_string()),
+            clean(&entry.to.to_string())
+        )?;
         for sentence in &entry.because {
             writeln!(out, "    {}", clean(sentence))?;
         }

@@ -34,8 +34,7 @@ pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, find
             );
             findings.add(tree, &place, reason, "take it out; `dcr-gateway replay` tries rules on what was asked");
         } else {
-            let reason =
-                format!("{what} in profile {name:?}: what they would refuse goes to the authorization server");
+            let reason = format!("{what} in profile {name:?}: what they would refuse goes to the authorization server");
             findings.warn(tree, &place, reason, "look at what has dcr.decision=report_only, then write enforce");
         }
     }

@@ -78,9 +78,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         return Ok(handed_out);
     }
     let result = match &passage {
-        Passage::Cleared(clearance) => {
-            rulebook.registrar.register(&id.0, clearance, own_authorization.as_ref()).await
-        }
+        Passage::Cleared(clearance) => rulebook.registrar.register(&id.0, clearance, own_authorization.as_ref()).await,
         Passage::LetThrough(own) => rulebook.registrar.let_through(own, own_authorization.as_ref()).await,
     };
     let access = match (&result, digest) {

@@ -13,10 +13,10 @@ use super::audited::{self, Digested, Origin};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
+use super::recorded::{self, Asked};
 use super::refusal::Refusal;
 use super::rulebook::{InitialAccessTokens, Rulebook};
 use super::sighting::{self, Sighting};
-use super::recorded::{self, Asked};
 use super::{Tools, choosing, form, same_client, token};
 use crate::anomaly::hash_of;
 use crate::authorization_server;
@@ -235,10 +235,7 @@ impl Registration<'_> {
     }
 
     fn origin(&self) -> Origin {
-        Origin {
-            request_id: Some(self.head.request_id.clone()),
-            request_digest: self.event.request_digest.clone(),
-        }
+        Origin { request_id: Some(self.head.request_id.clone()), request_digest: self.event.request_digest.clone() }
     }
 
     /// The registrant's own `Authorization`, as far as it goes on: always where the gateway does not read it; of what is only let

@@ -101,9 +101,5 @@ fn presented(request: &RecordedRequest) -> Presented<'_> {
         None => PresentedToken::None,
         Some(token) => token.profile.as_deref().map_or(PresentedToken::ForAnyProfile, PresentedToken::ForProfile),
     };
-    Presented {
-        address: registrant.address,
-        certificate: registrant.certificate.as_ref(),
-        initial_access_token: token,
-    }
+    Presented { address: registrant.address, certificate: registrant.certificate.as_ref(), initial_access_token: token }
 }

@@ -58,7 +58,6 @@ impl Reporting {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::policy::Profile;
 
     fn problems(more: &str) -> Vec<String> {

@@ -236,7 +236,7 @@ scopes: { initial: [openid], allowed: [profile] }
         }
         "#);
         let rules: Vec<&str> = let_through.violations().iter().map(|violation| violation.rule.as_str()).collect();
-        assert_eq!(rules, ["well_formed", "server_assigned", "client_name"]);
+        assert_eq!(rules, ["well_formed", "server_assigned", "server_assigned", "client_name"]);
         assert!(let_through.clearance().is_none());
     }
 
@@ -289,7 +289,8 @@ scopes: { initial: [openid], allowed: [profile] }
     #[test]
     fn what_the_kind_of_server_cannot_say_yes_to_is_let_through_nowhere() {
         let settings = serde_yaml::from_str(&format!("{RULES}enforcement: report_only")).unwrap();
-        let requested = ClientMetadata::from_json(json!({"client_name": "A name that is too long"}).as_object().unwrap().clone());
+        let requested =
+            ClientMetadata::from_json(json!({"client_name": "A name that is too long"}).as_object().unwrap().clone());
         let verdict = judge(&Profile::compile(&settings).unwrap(), &requested).also(|_, _| {});
         assert!(verdict.let_through.is_none());
     }

@@ -194,7 +194,10 @@ impl Registrar for Cognito {
         _request: &LetThrough,
         _own_authorization: Option<&Secret>,
     ) -> Result<Registered, RegisterError> {
-        Err(RegisterError::Refused { code: ErrorCode::InvalidClientMetadata, description: Some(NOT_LET_THROUGH.to_owned()) })
+        Err(RegisterError::Refused {
+            code: ErrorCode::InvalidClientMetadata,
+            description: Some(NOT_LET_THROUGH.to_owned()),
+        })
     }
 
     fn dialect(&self) -> &Dialect {

@@ -97,8 +97,10 @@ impl RequestRecorder {
             return None;
         };
         let token = registrant.token.as_ref();
-        let token = token
-            .map(|token: &VerifiedToken| RecordedToken { label: token.label(), profile: token.profile().map(str::to_owned) });
+        let token = token.map(|token: &VerifiedToken| RecordedToken {
+            label: token.label(),
+            profile: token.profile().map(str::to_owned),
+        });
         let registrant = RecordedRegistrant {
             key: counted_under,
             address: registrant.address,

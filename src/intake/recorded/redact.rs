@@ -58,7 +58,8 @@ fn without_secrets(value: &Value) -> Value {
 fn without_passwords(value: &Value) -> Value {
     match value {
         Value::String(text) => {
-            let authority = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+            let authority =
+                text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
             let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
             user.map_or_else(|| value.clone(), |user| text.replacen(user, "not-kept", 1).into())
         }

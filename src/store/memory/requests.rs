@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 impl Requests for MemoryStore {
     async fn keep_requests(&self, requests: Vec<RequestRecord>) -> Result<(), StoreError> {
         let mut state = self.state();
-        let is_known = |new: &&RequestRecord| state.requests.iter().any(|known| (known.at, &known.id) == (new.at, &new.id));
+        let is_known =
+            |new: &&RequestRecord| state.requests.iter().any(|known| (known.at, &known.id) == (new.at, &new.id));
         if let Some(known) = requests.iter().find(is_known) {
             return Err(failure(format!("there is a request {}", known.id)));
         }

@@ -84,7 +84,8 @@ fn what_was_refused_and_would_pass_is_told() {
     assert!(told(&tried, &refused).starts_with("would be admitted: refuse (profile \"everybody\") -> admit"));
     let reporting = format!("{EVERYBODY}  enforcement: report_only\n");
     assert!(told(&reporting, &refused).starts_with("would be let through, and reported: refuse"));
-    let was_let_through = recorded("report_only", "rules_violated", json!({"redirect_uris": ["https://new.example.com/cb"]}));
+    let was_let_through =
+        recorded("report_only", "rules_violated", json!({"redirect_uris": ["https://new.example.com/cb"]}));
     assert!(told(EVERYBODY, &was_let_through).starts_with("would be refused: report_only"));
 }
 
@@ -116,12 +117,16 @@ fn what_was_never_judged_or_takes_a_statement_that_is_not_kept_cannot_be_told() 
     vouched["software_statement"] = "(not kept)".into();
     let vouched = recorded("refuse", "statement_issuer_untrusted", vouched);
     assert_eq!(told(&format!("{EVERYBODY}  software_statement: optional\n"), &vouched), "undecided");
-    assert!(told(EVERYBODY, &vouched).starts_with("would be admitted"), "a profile that takes none does not look at it");
+    assert!(
+        told(EVERYBODY, &vouched).starts_with("would be admitted"),
+        "a profile that takes none does not look at it"
+    );
 }
 
 #[test]
 fn programs_with_changing_loopback_ports_are_one_client() {
-    let metadata = |port: u16| json!({"client_name": "", "redirect_uris": [format!("http://127.0.0.1:{port}/cb"), "app:/cb"]});
+    let metadata =
+        |port: u16| json!({"client_name": "", "redirect_uris": [format!("http://127.0.0.1:{port}/cb"), "app:/cb"]});
     let one = client(metadata(1).as_object().unwrap());
     assert_eq!(one, client(metadata(2).as_object().unwrap()));
     assert_eq!(one, (None, vec!["app:/cb".to_owned(), "http://127.0.0.1/cb".to_owned()]));
