@@ -20,7 +20,7 @@ use crate::duration::DurationText;
 use crate::intake::replay::Judges;
 use crate::server::software_statements;
 
-use comparison::{Change, Compared, Effect, compare};
+use comparison::{Change, Compared, Difference, Effect, compare};
 
 /// So many requests of one client are named.
 const MOST_NAMED: usize = 5;
@@ -88,7 +88,8 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
         match compare(&kept.request, &judges) {
             Compared::AsBefore => summary.as_before += 1,
             Compared::Undecided => summary.undecided += 1,
-            Compared::Changed { change, from, to, because } => {
+            Compared::Changed(difference) => {
+                let Difference { change, from, to, because } = *difference;
                 match change {
                     Change::Refused => summary.refused += 1,
                     Change::Admitted => summary.admitted += 1,

@@ -46,12 +46,17 @@ pub(super) enum Compared {
     AsBefore,
     /// It was not judged then, or takes what is not kept.
     Undecided,
-    Changed {
-        change: Change,
-        from: Effect,
-        to: Effect,
-        because: Vec<String>,
-    },
+    Changed(Box<Difference>),
+}
+
+/// What was decided, what would be, and why.
+#[derive(Debug)]
+pub(super) struct Difference {
+    pub(super) change: Change,
+    pub(super) from: Effect,
+    pub(super) to: Effect,
+    /// The sentences of the rules.
+    pub(super) because: Vec<String>,
 }
 
 /// Judges it again.
@@ -79,7 +84,7 @@ pub(super) fn compare(request: &RecordedRequest, judges: &Judges<'_>) -> Compare
         _ if from == to => return Compared::AsBefore,
         _ => Change::Otherwise,
     };
-    Compared::Changed { change, from, to, because }
+    Compared::Changed(Box::new(Difference { change, from, to, because }))
 }
 
 const REFUSED: &str = "refuse";

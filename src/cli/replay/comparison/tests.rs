@@ -50,7 +50,8 @@ fn told(profiles: &str, request: &RecordedRequest) -> String {
     match compared(profiles, request) {
         Compared::AsBefore => String::new(),
         Compared::Undecided => "undecided".to_owned(),
-        Compared::Changed { change, from, to, because } => {
+        Compared::Changed(difference) => {
+            let Difference { change, from, to, because } = *difference;
             format!("{}: {from} -> {to} | {}", change.sentence(), because.join("; "))
         }
     }
