@@ -24,6 +24,7 @@ use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::fetch::FetchClient;
+use crate::intake::recorded::{self, RequestKeeper};
 use crate::intake::{Intake, Tools};
 use crate::proxy::{ConnectionCounters, FileEnd, Proxy};
 use crate::store::sql::SqlStore;
@@ -92,6 +93,7 @@ pub struct Gateway {
     /// None: it is at work.
     keeper: Option<Keeper>,
     watcher: Option<Watcher>,
+    request_keeper: Option<RequestKeeper>,
 }
 
 impl Gateway {
@@ -127,13 +129,15 @@ impl Gateway {
             Kept { clock: &clock, closed_paths: &closed_paths, advertised_endpoints: &advertised_endpoints, throttle },
         )?;
         let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
+        let (requests, request_keeper) = recorded::open(config.settings.replay);
         let tools = Tools::new(store.clone(), clock.clone(), randomness).recording(recorder).watched_by(watch);
+        let tools = tools.keeping(requests);
         let intake = Arc::new(Intake::new(parts.rulebook, tools));
         let proxy = Arc::new(Proxy::new(parts.proxy, intake.clone()).map_err(StartError::Proxy)?);
         let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?).await?;
         let (admin_in_force, admin) = (admin.in_force(), Some(admin));
         let (health, exposition) = (Arc::default(), Exposition::default());
-        let watcher = Some(watcher);
+        let (watcher, request_keeper) = (Some(watcher), Some(request_keeper));
         Ok(Self {
             config,
             proxy,
@@ -148,6 +152,7 @@ impl Gateway {
             exposition,
             keeper,
             watcher,
+            request_keeper,
         })
     }
 
@@ -204,6 +209,10 @@ impl Gateway {
         if let Some(watcher) = self.watcher.take() {
             let (store, intake, until) = (self.store.clone(), self.intake.clone(), stopped.clone());
             beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, until)).await });
+        }
+        if let Some(keeper) = self.request_keeper.take() {
+            let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.subscribe());
+            beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
         }
         // Until the last request is answered: it may have been a use.
         let (uses, until) = (self.intake.clone(), drained.subscribe());

@@ -18,6 +18,7 @@ const LONGEST_LIST: usize = 32;
 pub enum Kind {
     // Registrations.
     RegistrationAdmitted,
+    RegistrationLetThrough,
     RegistrationRepeated,
     RegistrationRefused,
     RegistrationFailed,
@@ -63,8 +64,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::RegistrationAdmitted,
+        Self::RegistrationLetThrough,
         Self::RegistrationRepeated,
         Self::RegistrationRefused,
         Self::RegistrationFailed,
@@ -106,6 +108,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RegistrationAdmitted => "registration_admitted",
+            Self::RegistrationLetThrough => "registration_let_through",
             Self::RegistrationRepeated => "registration_repeated",
             Self::RegistrationRefused => "registration_refused",
             Self::RegistrationFailed => "registration_failed",

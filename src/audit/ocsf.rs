@@ -90,6 +90,7 @@ const fn managed(kind: Kind) -> (u8, u8, bool) {
     match kind {
         Kind::RegistrationAdmitted | Kind::ClientImported | Kind::TokenCreated => (CREATE, INFORMATIONAL, true),
         Kind::RegistrationRepeated | Kind::ClientRead => (READ, INFORMATIONAL, true),
+        Kind::RegistrationLetThrough => (CREATE, LOW, true),
         Kind::RegistrationRefused | Kind::RegistrationFailed => (CREATE, LOW, false),
         Kind::RegistrationUnknown => (CREATE, MEDIUM, false),
         Kind::RegistrationResolved | Kind::ClientUpdated | Kind::ClientApproved | Kind::ClientElevated => {

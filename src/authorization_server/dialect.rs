@@ -7,7 +7,7 @@ use super::cognito;
 use super::keycloak_members;
 use super::settings::{AuthorizationServerSettings, Kind, LoopbackPorts, SoftwareStatementsSent};
 use super::{Asked, Recorded};
-use crate::policy::Clearance;
+use crate::policy::Judged;
 use crate::registration::software_statement;
 use crate::registration::{RedirectUri, Scope, ScopeSet};
 use crate::secret::Secret;
@@ -82,26 +82,20 @@ impl Dialect {
         }
     }
 
-    /// The request body for the server, from the checked values alone.
-    pub fn outgoing(self, clearance: &Clearance) -> Map<String, Value> {
-        let mut members = clearance.metadata().clone();
+    /// The request body for the server, from what was judged alone.
+    pub fn outgoing(self, judged: &dyn Judged) -> Map<String, Value> {
+        let mut members = judged.metadata().clone();
         if let Some(known) = self.members {
             members.retain(|name, _| known.contains(&name.as_str()));
         }
         if self.software_statements == SoftwareStatementsSent::Omit {
             members.remove(software_statement::MEMBER);
         }
-        if !clearance.redirect_uris().is_empty() {
-            let mut uris: Vec<String> = Vec::with_capacity(clearance.redirect_uris().len());
-            for uri in clearance.redirect_uris().iter().map(|uri| self.written(uri)) {
-                if !uris.contains(&uri) {
-                    uris.push(uri);
-                }
-            }
-            members.insert("redirect_uris".to_owned(), uris.into());
+        if let Some(Value::Array(uris)) = members.get_mut("redirect_uris") {
+            *uris = self.all_written(judged.redirect_uris(), uris);
         }
         if self.scope_always_without_openid {
-            let scope = clearance.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
+            let scope = judged.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
             members.insert("scope".to_owned(), scope.collect::<ScopeSet>().to_string().into());
         }
         members
@@ -173,6 +167,19 @@ impl Dialect {
         }
     }
 
+    /// How the server is told redirect URIs, each once. What is let through and is none stays as it is.
+    fn all_written(self, uris: &[RedirectUri], asked: &[Value]) -> Vec<Value> {
+        let mut written: Vec<Value> = Vec::with_capacity(asked.len());
+        for value in asked {
+            let uri = uris.iter().find(|uri| Some(uri.as_str()) == value.as_str());
+            let value = uri.map_or_else(|| value.clone(), |uri| self.written(uri).into());
+            if !written.contains(&value) {
+                written.push(value);
+            }
+        }
+        written
+    }
+
     /// How the server is told a redirect URI.
     fn written(self, uri: &RedirectUri) -> String {
         match self.loopback_ports {
@@ -208,7 +215,7 @@ mod tests {
     use crate::registration::SoftwareStatement;
 
     /// What a client gets to register that presented a statement with a name.
-    fn clearance() -> Clearance {
+    fn clearance() -> crate::policy::Clearance {
         let yaml = "{name: partners, match: {}, grant_types: [client_credentials], software_statement: required}";
         let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
         let statement = SoftwareStatement {

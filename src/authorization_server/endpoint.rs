@@ -14,7 +14,7 @@ use super::dialect::Dialect;
 use super::management::{self, ManagementCall, Update};
 use super::transport::{Limits, Purpose, Transport, TransportError};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
-use crate::policy::Clearance;
+use crate::policy::{Clearance, Judged, LetThrough};
 use crate::secret::Secret;
 
 /// The registration endpoint of the server.
@@ -48,6 +48,17 @@ impl Registrar for Endpoint {
         answer::read(response, RegistrationCall { sent, presented, uris: self.client_uris() })
     }
 
+    async fn let_through(
+        &self,
+        request: &LetThrough,
+        own_authorization: Option<&Secret>,
+    ) -> Result<Registered, RegisterError> {
+        let sent = self.dialect.outgoing(request);
+        let response = self.post(body(&sent)?, own_authorization.map(|own| own.expose().to_owned())).await?;
+        let presented = Presented::RegistrantCredential;
+        answer::read(response, RegistrationCall { sent, presented, uris: self.client_uris() })
+    }
+
     fn dialect(&self) -> &Dialect {
         &self.dialect
     }
@@ -61,10 +72,10 @@ impl Registrar for Endpoint {
         &self,
         access: &ServerAccess,
         client_id: &str,
-        clearance: &Clearance,
+        judged: &dyn Judged,
         client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError> {
-        let registered = self.dialect.outgoing(clearance);
+        let registered = self.dialect.outgoing(judged);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
         let update = Some(Update { client_id, registered: &registered });
@@ -85,14 +96,18 @@ impl Registrar for Endpoint {
     }
 }
 
+fn body(members: &Map<String, Value>) -> Result<Bytes, RegisterError> {
+    let written = serde_json::to_vec(members).map(Bytes::from);
+    written.map_err(|error| RegisterError::Unreachable(error.to_string()))
+}
+
 impl Endpoint {
     async fn send(
         &self,
         members: &Map<String, Value>,
         own_authorization: Option<&Secret>,
     ) -> Result<http::Response<Bytes>, RegisterError> {
-        let body =
-            Bytes::from(serde_json::to_vec(members).map_err(|error| RegisterError::Unreachable(error.to_string()))?);
+        let body = body(members)?;
         let source = match &self.credential {
             Credential::None => return self.post(body, None).await,
             Credential::Forward => return self.post(body, own_authorization.map(|own| own.expose().to_owned())).await,
@@ -273,6 +288,27 @@ scopes: { initial: [openid], allowed: [openid, profile] }
         for (_, uri, authorization, _) in sent {
             assert_eq!((uri.as_str(), authorization.as_str()), ("/register/c-1", "Bearer t1"));
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_let_through_goes_with_the_registrants_own_credential_or_none() {
+        let yaml = "{ name: tools, match: {}, enforcement: report_only }";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let asked = json!({"redirect_uris": ["http://127.0.0.1:4711/cb", "nonsense"]});
+        let requested = ClientMetadata::from_json(asked.as_object().unwrap().clone());
+        let let_through = policy::judge(&profile, &requested).let_through.unwrap();
+        let refused = (401, json!({"error": "invalid_token"}));
+        let World { script, endpoint } = world(Kind::Keycloak, &[refused.clone(), refused]);
+        let own = Secret::new("Bearer my own");
+        for own in [None, Some(&own)] {
+            let answered = endpoint.let_through(&let_through, own).await;
+            assert!(matches!(answered, Err(RegisterError::RegistrantCredential)), "{answered:?}");
+        }
+        let sent = script.sent.lock().unwrap();
+        let presented: Vec<_> = sent.iter().map(|request| request.headers().get(header::AUTHORIZATION)).collect();
+        assert_eq!(presented, [None, Some(&http::HeaderValue::from_static("Bearer my own"))]);
+        let body: Value = serde_json::from_slice(sent[0].body()).unwrap();
+        assert_eq!(body["redirect_uris"], json!(["http://127.0.0.1/cb", "nonsense"]), "in the server's own terms");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The authorization server behind the gateway: how its registration endpoint is called, what each kind needs to be told
-//! differently, its discovery documents. Decides nothing about a registration: it sends what a clearance holds.
+//! differently, its discovery documents. Decides nothing about a registration: it sends what a clearance holds, with the gateway's
+//! credential; and what report-only lets through, without.
 
 pub mod access;
 pub mod administration;
@@ -29,7 +30,7 @@ pub use administration::{Administration, AdministrationError, ClientState};
 pub use existing::{ExistingClient, ExistingPage, Origin, RecordedUses};
 pub use management::{ManageError, Managed};
 
-use crate::policy::{self, Clearance, Profile, Verdict};
+use crate::policy::{self, Clearance, Judged, LetThrough, Profile, Verdict};
 use crate::registration::{ClientMetadata, ErrorCode, RedirectUri, ScopeSet, software_statement};
 use crate::secret::Secret;
 use dialect::Dialect;
@@ -63,12 +64,20 @@ pub trait Registrar: Send + Sync {
         own_authorization: Option<&Secret>,
     ) -> Result<Registered, RegisterError>;
 
+    /// Sends what the rules would have refused and report-only lets through, as the registrant's own request: with its own
+    /// `Authorization` or without any, never with the gateway's credential.
+    async fn let_through(
+        &self,
+        request: &LetThrough,
+        own_authorization: Option<&Secret>,
+    ) -> Result<Registered, RegisterError>;
+
     /// How the server says things.
     fn dialect(&self) -> &Dialect;
 
-    /// The members that would be sent to register this: two clearances of which they are the same are one client to the server.
-    fn outgoing(&self, clearance: &Clearance) -> Map<String, Value> {
-        self.dialect().outgoing(clearance)
+    /// The members that would be sent to register this: two requests of which they are the same are one client to the server.
+    fn outgoing(&self, judged: &dyn Judged) -> Map<String, Value> {
+        self.dialect().outgoing(judged)
     }
 
     /// Members in the server's terms, put into those of the client that asked.
@@ -81,13 +90,14 @@ pub trait Registrar: Send + Sync {
     /// because what was presented may be worth nothing after it.
     async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError>;
 
-    /// Puts what the clearance holds in the place of all that was registered (RFC 7592 §2.2). `client_secret` is what the client
-    /// has; it goes along only to servers that look at it.
+    /// Puts what was judged in the place of all that was registered (RFC 7592 §2.2). `client_secret` is what the client
+    /// has; it goes along only to servers that look at it. What is only let through is refused where nothing but the gateway's own
+    /// credential could carry it.
     async fn update(
         &self,
         access: &ServerAccess,
         client_id: &str,
-        clearance: &Clearance,
+        judged: &dyn Judged,
         client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError>;
 
@@ -133,12 +143,12 @@ pub struct Asked {
     pub software_statement: Option<String>,
 }
 
-impl From<&Clearance> for Asked {
-    fn from(clearance: &Clearance) -> Self {
+impl<J: Judged + ?Sized> From<&J> for Asked {
+    fn from(judged: &J) -> Self {
         Self {
-            redirect_uris: clearance.redirect_uris().to_vec(),
-            granted: clearance.scopes().granted.clone(),
-            software_statement: software_statement::of(clearance.metadata()),
+            redirect_uris: judged.redirect_uris().to_vec(),
+            granted: judged.scopes().granted.clone(),
+            software_statement: software_statement::of(judged.metadata()),
         }
     }
 }

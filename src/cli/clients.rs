@@ -277,6 +277,7 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("pending until", client.pending_until.clone()),
         ("not there yet", unsettled(client)),
         ("unmanageable", client.unmanageable.then(|| "the authorization server's token for it is lost".to_owned())),
+        ("let through", Some(client.let_through.join(" "))),
         ("profile", Some(client.profile.clone())),
         ("redirect URIs", Some(client.redirect_uris.join(" "))),
         ("scope", Some(client.scopes.granted.clone())),

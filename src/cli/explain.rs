@@ -1,4 +1,4 @@
-//! `explain`: what every rule makes of a request, without sending anything.
+//! `explain`: what every rule makes of a request, a file's or one that the running gateway has kept, without sending anything.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,23 +9,31 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
-use super::{ConfigFile, Failure, Format, json_text, read_input, table};
+use super::running::block_on;
+use super::{ConfigFile, Failure, Format, json_text, read_input, replay, table};
+use crate::admin::api::KeptRequest;
+use crate::admin::client::target;
 use crate::authorization_server::dialect::Dialect;
 use crate::authorization_server::settings::Kind;
 use crate::authorization_server::{self, cognito};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::policy::{CertificateIdentity, Choice, Clearance, Presented, PresentedToken, Profile, Verdict, choose};
+use crate::intake::replay::{Judgement, Judges};
+use crate::policy::{CertificateIdentity, Choice, Judged, Presented, PresentedToken, Profile, Verdict, choose};
 use crate::registrant::client_certificate;
-use crate::registrant::software_statement::{Circumstances, StatementRefusal};
+use crate::registrant::software_statement::Circumstances;
 use crate::registration::json;
 use crate::server::software_statements;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The body of a registration request, as a client sends it; - for standard input.
-    #[arg(value_name = "REQUEST.json")]
+    /// The body of a registration request, as a client sends it; - for standard input. Or the name of a request that the running
+    /// gateway has kept (`request_id`), or of its registration.
+    #[arg(value_name = "REQUEST.json|ID")]
     request: PathBuf,
+    /// The configuration of the running gateway, which has the request, where it is not the one that explains.
+    #[arg(long, value_name = "FILE")]
+    running: Option<PathBuf>,
     /// Judge by this profile.
     #[arg(long, conflicts_with_all = ["address", "token_for"])]
     profile: Option<String>,
@@ -45,6 +53,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
+    if let Some(name) = arguments.name_of_a_record() {
+        return explain_record(arguments, (&config, name), format, out);
+    }
     let certificate = arguments.certificate.as_deref().map(read_certificate).transpose()?;
     let certificate = certificate.as_ref();
     let profile = choice(&config, arguments, certificate)?;
@@ -58,13 +69,66 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
         Ok((requested, _)) => {
             authorization_server::judge(config.settings.authorization_server.kind, profile, &requested)
         }
-        Err(refusal) => return write_refusal(out, profile, &refusal, format),
+        Err(refusal) => return write_refusal(out, Some(profile), &refusal.to_string(), format),
     };
+    write(out, &config, (profile, &verdict), format)
+}
+
+impl Arguments {
+    /// Where there is no such file, and it looks like the name of a request.
+    fn name_of_a_record(&self) -> Option<&str> {
+        let name = self.request.to_str().filter(|_| !self.request.exists())?;
+        let looks_so = name.len() >= 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        looks_so.then_some(name)
+    }
+}
+
+fn explain_record(
+    arguments: &Arguments,
+    (config, name): (&Config, &str),
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let kept = block_on(async {
+        let gateway = replay::of_the_running(arguments.running.as_ref(), config)?;
+        Ok(gateway.get::<KeptRequest>(&target("/v1/requests", name, "")).await?.body)
+    })?;
+    let statements = software_statements(config).map_err(Failure::of)?;
+    let kind = config.settings.authorization_server.kind;
+    let judges = Judges { profiles: &config.profiles, kind, statements: &statements };
+    let judgement = match &arguments.profile {
+        Some(name) => judges.judge_by(named(config, name)?, &kept.request),
+        None => judges.judge(&kept.request),
+    };
+    if format == Format::Text {
+        let KeptRequest { at, request, .. } = &kept;
+        let profile = request.profile.as_deref().unwrap_or("-");
+        writeln!(out, "asked {at}; decided then by profile {profile:?}: {} ({})\n", request.decision, request.reason)?;
+    }
+    match judgement {
+        Judgement::Judged { profile, verdict } => write(out, config, (profile, &verdict), format),
+        Judgement::Refused { profile, reason } => write_refusal(out, profile, reason.explained().sentence, format),
+        Judgement::Undecided { why, .. } => Err(Failure::Failed(format!("this cannot be told: {why}"))),
+    }
+}
+
+fn write(
+    out: &mut dyn Write,
+    config: &Config,
+    (profile, verdict): (&Profile, &Verdict),
+    format: Format,
+) -> Result<(), Failure> {
     match format {
-        Format::Json => writeln!(out, "{}", json_text(&as_json(&config, profile, &verdict)))?,
-        Format::Text => write_text(out, &config, profile, &verdict)?,
+        Format::Json => writeln!(out, "{}", json_text(&as_json(config, profile, verdict)))?,
+        Format::Text => write_text(out, config, profile, verdict)?,
     }
     Ok(())
+}
+
+fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Profile, Failure> {
+    let known: Vec<&str> = config.profiles.iter().map(Profile::name).collect();
+    let found = config.profiles.iter().find(|profile| profile.name() == name);
+    found.ok_or_else(|| Failure::Failed(format!("there is no profile {name:?}; there are: {}", known.join(", "))))
 }
 
 fn read_certificate(file: &Path) -> Result<CertificateIdentity, Failure> {
@@ -79,10 +143,7 @@ fn choice<'c>(
     certificate: Option<&CertificateIdentity>,
 ) -> Result<&'c Profile, Failure> {
     if let Some(name) = &arguments.profile {
-        let known: Vec<&str> = config.profiles.iter().map(Profile::name).collect();
-        let found = config.profiles.iter().find(|profile| profile.name() == name);
-        return found
-            .ok_or_else(|| Failure::Failed(format!("there is no profile {name:?}; there are: {}", known.join(", "))));
+        return named(config, name);
     }
     let presented = Presented {
         address: arguments.address,
@@ -107,52 +168,54 @@ fn choice<'c>(
     }
 }
 
-/// A statement that is missing or not accepted ends it before any rule is asked.
-fn write_refusal(
-    out: &mut dyn Write,
-    profile: &Profile,
-    refusal: &StatementRefusal,
-    format: Format,
-) -> Result<(), Failure> {
-    let (name, version) = (profile.name(), profile.version());
+/// What ends it before any rule is asked: a statement that is missing or not accepted, a credential.
+fn write_refusal(out: &mut dyn Write, profile: Option<&Profile>, refusal: &str, format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => {
             let answer = json!({
                 "decision": "refuse",
-                "profile": name,
-                "policy_version": version,
-                "refusal": refusal.to_string(),
+                "profile": profile.map(Profile::name),
+                "policy_version": profile.map(Profile::version),
+                "refusal": refusal,
                 "rules": [],
                 "violations": [],
                 "upstream": null,
             });
             writeln!(out, "{}", json_text(&answer))?;
         }
-        Format::Text => writeln!(out, "refused by profile {name:?} (version {version})\n\n{refusal}")?,
+        Format::Text => match profile {
+            Some(profile) => {
+                let (name, version) = (profile.name(), profile.version());
+                writeln!(out, "refused by profile {name:?} (version {version})\n\n{refusal}")?;
+            }
+            None => writeln!(out, "refused: {refusal}")?,
+        },
     }
     Ok(())
 }
 
 fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
-    let (decision, violations, upstream) = match &verdict.result {
-        Ok(clearance) => {
-            let withheld = clearance.scopes();
-            let words = |scopes: &crate::registration::ScopeSet| scopes.to_string();
-            let call = call(config, clearance);
-            let upstream = json!({
-                "method": call.method,
-                "url": call.url,
-                "body": call.body,
-                "scopes": {
-                    "requested": withheld.requested.as_ref().map(words),
-                    "granted": words(&withheld.granted),
-                    "withheld": words(&withheld.withheld),
-                    "dropped": words(&withheld.dropped),
-                },
-            });
-            ("admit", json!([]), upstream)
-        }
-        Err(violations) => ("refuse", json!(violations), Value::Null),
+    let violations = verdict.result.as_ref().err().cloned().unwrap_or_default();
+    let upstream = passed(verdict).map_or(Value::Null, |judged| {
+        let scopes = judged.scopes();
+        let words = |scopes: &crate::registration::ScopeSet| scopes.to_string();
+        let call = call(config, judged);
+        json!({
+            "method": call.method,
+            "url": call.url,
+            "body": call.body,
+            "scopes": {
+                "requested": scopes.requested.as_ref().map(words),
+                "granted": words(&scopes.granted),
+                "withheld": words(&scopes.withheld),
+                "dropped": words(&scopes.dropped),
+            },
+        })
+    });
+    let decision = match (&verdict.result, &verdict.let_through) {
+        (Ok(_), _) => "admit",
+        (Err(_), Some(_)) => "report_only",
+        (Err(_), None) => "refuse",
     };
     json!({
         "decision": decision,
@@ -164,11 +227,25 @@ fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
     })
 }
 
+/// What goes to the server.
+fn passed(verdict: &Verdict) -> Option<&dyn Judged> {
+    match (&verdict.result, &verdict.let_through) {
+        (Ok(clearance), _) => Some(clearance),
+        (Err(_), Some(let_through)) => Some(let_through),
+        (Err(_), None) => None,
+    }
+}
+
 fn write_text(out: &mut dyn Write, config: &Config, profile: &Profile, verdict: &Verdict) -> Result<(), Failure> {
-    let decision = if verdict.result.is_ok() { "admitted" } else { "refused" };
+    let decision = match (&verdict.result, &verdict.let_through) {
+        (Ok(_), _) => "admitted",
+        (Err(_), Some(_)) => "let through, without the gateway's credential, because what it violates only reports,",
+        (Err(_), None) => "refused",
+    };
     writeln!(out, "{decision} by profile {:?} (version {})\n", profile.name(), profile.version())?;
     let rows = verdict.rules.iter().flat_map(|outcome| {
         let word = match (outcome.violations.is_empty(), outcome.notes.is_empty()) {
+            (false, _) if profile.only_reports(outcome.rule) => "reports",
             (false, _) => "refuses",
             (true, false) => "changes",
             (true, true) => "passes",
@@ -179,10 +256,10 @@ fn write_text(out: &mut dyn Write, config: &Config, profile: &Profile, verdict: 
         std::iter::once(first).chain(more)
     });
     table::write(out, ["RULE", "VERDICT", "WHY"], rows)?;
-    if let Ok(clearance) = &verdict.result {
-        let call = call(config, clearance);
+    if let Some(judged) = passed(verdict) {
+        let call = call(config, judged);
         writeln!(out, "\n{} {}\n{}", call.method, call.url, json_text(&call.body))?;
-        let scopes = clearance.scopes();
+        let scopes = judged.scopes();
         if !scopes.withheld.is_empty() {
             writeln!(out, "\nwithheld until an approval: {}", scopes.withheld)?;
         }
@@ -198,9 +275,10 @@ struct Call {
 }
 
 /// The call in the server's own terms.
-fn call(config: &Config, clearance: &Clearance) -> Call {
+fn call(config: &Config, judged: &dyn Judged) -> Call {
     let server = &config.settings.authorization_server;
-    if let Some(pool) = server.cognito.as_ref().filter(|_| server.kind == Kind::Cognito) {
+    let pool = server.cognito.as_ref().filter(|_| server.kind == Kind::Cognito);
+    if let (Some(pool), Some(clearance)) = (pool, judged.clearance()) {
         let url = pool.endpoint_url.clone();
         let url = url.unwrap_or_else(|| format!("https://cognito-idp.{}.amazonaws.com", pool.region()));
         return Call { method: "CreateUserPoolClient", url, body: cognito::shown(pool, clearance) };
@@ -208,6 +286,6 @@ fn call(config: &Config, clearance: &Clearance) -> Call {
     Call {
         method: "POST",
         url: format!("{}{}", server.url.trim_end_matches('/'), config.paths.registration_path()),
-        body: Dialect::of(server).outgoing(clearance).into(),
+        body: Dialect::of(server).outgoing(judged).into(),
     }
 }

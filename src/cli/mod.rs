@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod lockdown;
 mod registrations;
+mod replay;
 mod running;
 mod serve;
 mod table;
@@ -50,6 +51,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Show what every rule makes of a registration request, and what would be sent to the authorization server.
     Explain(explain::Arguments),
+    /// Judge recorded requests by another configuration, and say what would change, client by client. Exit code 1 when something would.
+    Replay(replay::Arguments),
     /// Make, list and revoke initial access tokens.
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -120,6 +123,9 @@ enum Failure {
     /// The problems of the configuration were the answer, and are written already.
     #[error("the configuration is wrong")]
     ConfigurationShown,
+    /// Something would be different, and that was the answer.
+    #[error("something would be different")]
+    Different,
     /// Anything else.
     #[error("{0}")]
     Failed(String),
@@ -136,13 +142,13 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::ConfigurationShown => 78,
-            Self::Failed(_) | Self::Output(_) => 1,
+            Self::Different | Self::Failed(_) | Self::Output(_) => 1,
         }
     }
 
     fn say(&self, format: Format) {
         match (self, format) {
-            (Self::ConfigurationShown, _) => {}
+            (Self::ConfigurationShown | Self::Different, _) => {}
             (Self::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => {}
             (Self::Configuration(problems), Format::Json) => eprintln!("{}", json_text(problems)),
             (Self::Failed(_) | Self::Output(_), Format::Json) => {
@@ -165,6 +171,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(&command, format, &mut out),
         Command::Doctor(arguments) => doctor::run(&arguments, format, &mut out),
         Command::Explain(arguments) => explain::run(&arguments, format, &mut out),
+        Command::Replay(arguments) => replay::run(&arguments, format, &mut out),
         Command::Tokens(command) => tokens::run(command, format, &mut out),
         Command::Clients(command) => clients::run(&command, format, &mut out),
         Command::Import(arguments) => import::run(&arguments, format, &mut out),

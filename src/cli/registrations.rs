@@ -147,6 +147,7 @@ fn show(registration: &Registration, format: Format, out: &mut dyn Write) -> Res
         ("who", Some(who(&registration.registrant))),
         ("address", Some(registration.registrant.address.clone())),
         ("token", registration.token.clone()),
+        ("let through", Some(registration.let_through.join(" "))),
     ];
     write_one(out, format, registration, parts)
 }

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::place::Place;
 use super::reader::{Required, read};
 use super::settings::GatewaySettings;
-use super::{approvals, cognito, responses, statements, urls};
+use super::{approvals, cognito, enforcement, responses, statements, urls};
 use crate::authorization_server::paths::{PathProblem, PathTable};
 use crate::authorization_server::settings::{Kind, OtherPaths};
 use crate::policy::settings::Requirement;
@@ -148,6 +148,7 @@ pub(super) fn check_whole(
     statements::check(settings, parts, tree, whole.findings);
     approvals::check(settings, parts, tree, whole.findings);
     responses::check(settings, parts, tree, whole.findings);
+    enforcement::check(settings, parts, tree, whole.findings);
     whole.check_clean_up();
     whole.check_unreachable_profiles();
     whole.check_throttle();

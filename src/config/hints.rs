@@ -3,7 +3,7 @@
 use super::place::Place;
 
 /// Keys that the design names and this version does not have. A key below one of them is not looked at.
-const PLANNED: [&str; 4] = ["admin.socket", "alerts", "anomalies", "enforcement"];
+const PLANNED: [&str; 3] = ["admin.socket", "alerts", "anomalies"];
 
 /// The hint for a key nobody knows at its place.
 pub(super) fn for_unknown_key(place: &Place, known: &[&str]) -> String {

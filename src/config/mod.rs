@@ -4,6 +4,7 @@
 mod approvals;
 mod checks;
 mod cognito;
+mod enforcement;
 mod files;
 mod hints;
 mod node;
@@ -94,6 +95,9 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
     }
     let is_understood = !findings.has_errors();
     let mut parts = checks::Parts::read(&tree, &required);
+    if let Some(settings) = &settings {
+        enforcement::inherit(settings, &mut parts);
+    }
     checks::check_parts(&mut parts, &tree, &mut findings);
     let Some(mut settings) = settings.filter(|_| is_understood) else {
         return Err(findings.into_first_problems(file));

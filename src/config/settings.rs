@@ -11,7 +11,8 @@ use crate::authorization_server::settings::{AuthorizationServerSettings, ClientI
 use crate::fetch::settings::FetchSettings;
 use crate::intake::CorsSettings;
 use crate::intake::management::ManagementSettings;
-use crate::policy::ProfileSettings;
+use crate::intake::recorded::ReplaySettings;
+use crate::policy::{Enforcement, ProfileSettings};
 use crate::proxy::settings::ListenerSettings;
 use crate::registrant::initial_access_token::InitialAccessTokenSettings;
 use crate::registrant::software_statement::SoftwareStatementSettings;
@@ -71,6 +72,13 @@ pub struct GatewaySettings {
     /// Where operators reach the gateway: metrics and health, and the admin API.
     #[serde(default)]
     pub admin: AdminSettings,
+    /// Whether the rules refuse, or only report what they would refuse: it is recorded and sent on without the gateway's credential
+    /// (`docs/report-only.md`). A profile can say otherwise. Default: enforce.
+    #[serde(default)]
+    pub enforcement: Enforcement,
+    /// Requests that are kept, so that `dcr-gateway replay` can try another configuration on them. Takes effect at a start.
+    #[serde(default)]
+    pub replay: ReplaySettings,
     /// Who may register what; at least one. The first whose `match` fits the registrant applies; none fits: refused.
     pub profiles: Vec<ProfileSettings>,
 }

@@ -82,14 +82,14 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
     if let Some(asked) = client.asked.clone() {
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
-        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).result;
-        let clearance = judged.map_err(|violations| {
+        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).passage();
+        let passage = judged.map_err(|violations| {
             let sentences: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
             NotDone::NoLongerAdmitted(sentences.join("; "))
         })?;
-        management::enter(&clearance, client);
+        management::enter(passage.judged(), client);
         let statement = client.metadata.remove_entry(MEMBER);
-        client.metadata = rulebook.registrar.outgoing(&clearance);
+        client.metadata = rulebook.registrar.outgoing(passage.judged());
         client.metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
         client.metadata.extend(statement);
     }

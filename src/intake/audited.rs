@@ -53,6 +53,7 @@ pub(super) struct Origin {
 /// What is recorded together with the outcome of a registration.
 pub(super) fn outcome(intent: &Intent, origin: Origin, outcome: &Outcome) -> Event {
     let kind = match outcome {
+        Outcome::Registered(_) if !intent.let_through.is_empty() => Kind::RegistrationLetThrough,
         Outcome::Registered(_) => Kind::RegistrationAdmitted,
         Outcome::NotRegistered { .. } => Kind::RegistrationFailed,
         Outcome::Unknown { .. } => Kind::RegistrationUnknown,
@@ -86,6 +87,7 @@ fn of_intent(kind: Kind, intent: &Intent) -> Event {
         registration: Some(intent.id.0.clone()),
         scope_granted: Some(intent.scope_granted.clone()),
         scope_withheld: Some(intent.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+        violations: intent.let_through.clone(),
         redirect_uri_hosts: hosts(&intent.redirect_uris),
         ..Event::new(kind, actor)
     }
@@ -222,6 +224,7 @@ impl Managed<'_> {
             request_digest: self.request_digest.clone(),
             growth: learned.growth.clone(),
             refused_by: learned.response.clone(),
+            violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
             ..Event::new(kind, Actor::Client { address: learned.client_address })
         }
     }

@@ -14,8 +14,8 @@ use super::{Tools, settle, token, turn, unavailable};
 use crate::authorization_server::{Asked, ManageError, RegisterError, Registered};
 use crate::clock::Timestamp;
 use crate::lifecycle::{AtTheServer, Lifecycle, State};
-use crate::policy::Clearance;
 use crate::policy::approval::{ApprovalNeeded, Approvals};
+use crate::policy::{Judged, Passage};
 use crate::registration::software_statement::MEMBER;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
@@ -34,8 +34,8 @@ pub struct Order {
     /// What is written down before the request leaves.
     pub beginning: Beginning,
     /// What is sent.
-    pub clearance: Clearance,
-    /// The registrant's own `Authorization`, where the configuration says `credential: forward`.
+    pub passage: Passage,
+    /// The registrant's own `Authorization`, where it goes on.
     pub own_authorization: Option<Secret>,
     /// Whether its profile wants an approval.
     pub approvals: Approvals,
@@ -57,7 +57,8 @@ pub struct HandedOut {
 /// The intent durable before the request leaves, the outcome durable before the client hears of it, in its own terms. What is seldom done is
 /// boxed: its future would be moved about with every registration's.
 pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Result<HandedOut, Refusal> {
-    let Order { beginning, clearance, own_authorization, approvals, origin } = order;
+    let Order { beginning, passage, own_authorization, approvals, origin } = order;
+    let judged = passage.judged();
     let intent = beginning.intent.clone();
     let (id, digest) = (&intent.id, intent.digest);
     let known = match &digest {
@@ -70,14 +71,17 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     };
     let if_known = known.as_deref().map(&repeated).transpose()?;
     if let Some(client) = begin(tools, beginning, if_known.as_deref().unwrap_or_default()).await? {
-        let handed_out = hand_out_again(rulebook, &clearance, client)?;
+        let handed_out = hand_out_again(rulebook, judged, client)?;
         if if_known.is_none() {
             // Somebody registered it just now.
             tools.store.append(repeated(&handed_out.client_id)?).await.map_err(unavailable)?;
         }
         return Ok(handed_out);
     }
-    let result = rulebook.registrar.register(&id.0, &clearance, own_authorization.as_ref()).await;
+    let result = match &passage {
+        Passage::Cleared(clearance) => rulebook.registrar.register(&id.0, clearance, own_authorization.as_ref()).await,
+        Passage::LetThrough(own) => rulebook.registrar.let_through(own, own_authorization.as_ref()).await,
+    };
     let access = match (&result, digest) {
         // A client that others get too is nobody's: the first comer must not own it.
         (Ok(registered), None) if registered.access.is_some() => {
@@ -86,7 +90,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         _ => None,
     };
     // Kept as it was presented, whatever the server did with it.
-    let statement = clearance.metadata().get_key_value(MEMBER).map(|(name, value)| (name.clone(), value.clone()));
+    let statement = judged.metadata().get_key_value(MEMBER).map(|(name, value)| (name.clone(), value.clone()));
     let outcome = match &result {
         Ok(registered) => match new_client(rulebook, tools, registered, access.as_ref()) {
             Ok(mut client) => {
@@ -116,7 +120,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     if approvals.needed == ApprovalNeeded::BeforeUse {
         Box::pin(settle::before_use(rulebook, tools, &registered.client_id)).await?;
     }
-    let mut metadata = rulebook.registrar.in_client_terms(&Asked::from(&clearance), registered.metadata);
+    let mut metadata = rulebook.registrar.in_client_terms(&Asked::from(judged), registered.metadata);
     if let Some(access) = &access {
         access.show(&mut metadata);
     }
@@ -197,7 +201,7 @@ async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str)
     }
 }
 
-fn hand_out_again(rulebook: &Rulebook, clearance: &Clearance, client: ClientRecord) -> Result<HandedOut, Refusal> {
+fn hand_out_again(rulebook: &Rulebook, judged: &dyn Judged, client: ClientRecord) -> Result<HandedOut, Refusal> {
     match client.lifecycle.state() {
         // The first comer's registration is not over: it may yet be found that it cannot be disabled.
         State::Pending if client.unsettled.is_some() => return Err(Reason::ClientBusy.into()),
@@ -205,7 +209,7 @@ fn hand_out_again(rulebook: &Rulebook, clearance: &Clearance, client: ClientReco
         State::Suspended => return Err(Reason::ClientSuspended.into()),
         State::Rejected | State::Expired | State::Deleted => return Err(Reason::ClientRejected.into()),
     }
-    let metadata = rulebook.registrar.in_client_terms(&Asked::from(clearance), client.metadata);
+    let metadata = rulebook.registrar.in_client_terms(&Asked::from(judged), client.metadata);
     Ok(HandedOut { client_id: client.client_id, metadata, repeated: true })
 }
 

@@ -226,6 +226,7 @@ fn intent(tools: &Tools, profile: &Profile, metadata: &Map<String, Value>) -> In
         scope_granted: text("scope").unwrap_or_default(),
         scope_withheld: String::new(),
         digest: None,
+        let_through: Vec::new(),
     }
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod approve;
 mod audited;
 mod carry_out;
+mod choosing;
 mod cors;
 mod decide;
 mod discover;
@@ -14,8 +15,10 @@ pub mod import;
 pub mod management;
 pub mod operations;
 pub mod reason;
+pub mod recorded;
 mod refusal;
 mod register;
+pub mod replay;
 pub mod reseal;
 pub mod response;
 mod rulebook;
@@ -58,6 +61,7 @@ pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
+use recorded::RequestRecorder;
 use refusal::Refusal;
 use response::Responses;
 use standing::Standings;
@@ -91,14 +95,16 @@ pub struct Tools {
     uses: Uses,
     /// What is done about registrants and profiles.
     responses: Responses,
+    /// Where requests are kept to try other rules on.
+    requests: RequestRecorder,
 }
 
 impl Tools {
-    /// The tools of one process, which record nothing; nobody looks for anomalies.
+    /// The tools of one process, which record and keep nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
         let (standings, uses, responses) = (Standings::default(), Uses::default(), Responses::default());
-        let (audit, watch) = (Recorder::silent(), Watch::nobody());
-        Self { store, clock, randomness, standings, audit, watch, uses, responses }
+        let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
+        Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
     }
 
     /// The same, recording what happens.
@@ -111,6 +117,12 @@ impl Tools {
     #[must_use]
     pub fn watched_by(self, watch: Watch) -> Self {
         Self { watch, ..self }
+    }
+
+    /// The same, keeping what was asked.
+    #[must_use]
+    pub fn keeping(self, requests: RequestRecorder) -> Self {
+        Self { requests, ..self }
     }
 
     /// A name that nobody can guess and nothing else has: 32 hexadecimal digits.

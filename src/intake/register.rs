@@ -13,15 +13,15 @@ use super::audited::{self, Digested, Origin};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
+use super::recorded::{self, Asked};
 use super::refusal::Refusal;
 use super::rulebook::{InitialAccessTokens, Rulebook};
 use super::sighting::{self, Sighting};
-use super::{Tools, form, response, same_client, token};
+use super::{Tools, choosing, form, response, same_client, token};
 use crate::anomaly::hash_of;
 use crate::authorization_server;
 use crate::clock::Timestamp;
-use crate::policy::profile::{self, Choice, Requirement};
-use crate::policy::{Clearance, Profile};
+use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
@@ -57,14 +57,17 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     let head = request.head;
     let mut event = RegistrationEvent::new(&head.request_id);
     event.client_address = Some(head.client_address);
-    let (mut body, mut sighting) = (Digested::of(request.body), Sighting::default());
-    let registration = Registration { rulebook, tools, head, event: &mut event, sighting: &mut sighting };
+    let (mut body, mut sighting, mut asked) = (Digested::of(request.body), Sighting::default(), None);
+    let registration =
+        Registration { rulebook, tools, head, event: &mut event, sighting: &mut sighting, asked: &mut asked };
     let result = registration.take_through(&mut body).await;
     let answer = match result {
         Ok(answer) => answer,
         Err(refusal) => {
             event.reason = refusal.reason().explained().name;
-            event.violations = refusal.violations().iter().map(|violation| violation.rule.as_str()).collect();
+            if !refusal.violations().is_empty() {
+                event.violations = refusal.violations().iter().map(|violation| violation.rule.as_str()).collect();
+            }
             event.cause = refusal.cause().map(str::to_owned);
             event.response = refusal.response().map(str::to_owned);
             audited::refused(tools, &event, refusal.reason());
@@ -74,6 +77,9 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     };
     event.status = answer.status;
     sighting.tell(tools, head, &event);
+    if let Some(asked) = asked {
+        tools.requests.tell(asked, &event, tools.clock.now());
+    }
     event.finish(&tracing::Span::current(), began.elapsed());
     answer
 }
@@ -85,6 +91,8 @@ struct Registration<'a> {
     head: &'a Head,
     event: &'a mut RegistrationEvent,
     sighting: &'a mut Sighting,
+    /// What is kept of the request, once it was read.
+    asked: &'a mut Option<Asked>,
 }
 
 impl Registration<'_> {
@@ -100,16 +108,28 @@ impl Registration<'_> {
         self.event.request_digest = body.digest();
         let members = members?;
         self.sighting.asked = hash_of(&members);
+        *self.asked = self.tools.requests.begin((&registrant, source(&registrant).to_string()), &profile, &members);
         let issuers = &self.rulebook.software_statements;
         let certificate = registrant.certificate.as_deref();
         let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };
         let requested;
         (requested, registrant.statement) = issuers.hear(members, circumstances).await.map_err(Refusal::statement)?;
+        if let (Some(asked), Some(statement)) = (&mut self.asked, &registrant.statement) {
+            asked.vouched_for_by(statement);
+        }
         self.throttle_software(&registrant, &profile).await?;
-        let clearance = self.judge(&profile, &requested)?;
-        let intent = self.intent((&registrant, &profile), &clearance, now);
+        let passage = self.judge(&profile, &requested)?;
+        let intent = self.intent((&registrant, &profile), passage.judged(), now);
         self.event.registration_id = Some(intent.id.0.clone());
-        let handed_out = self.carry_out(intent, clearance, &profile).await?;
+        let own_authorization = self.own_authorization(&passage, &registrant);
+        let order = Order {
+            beginning: self.beginning(intent),
+            passage,
+            own_authorization,
+            approvals: profile.approvals(),
+            origin: self.origin(),
+        };
+        let handed_out = self.carry_out(order).await?;
         self.event.client_id = Some(handed_out.client_id);
         if handed_out.repeated {
             self.event.reason = "repeated";
@@ -172,76 +192,81 @@ impl Registration<'_> {
         Ok(Registrant { address: self.head.client_address, certificate, token, statement: None })
     }
 
-    /// The profile, once who asks meets what it requires. RFC 6750 §3.1: what is missing is 401, what cannot be mended by a token 403.
+    /// The profile, once who asks meets what it requires.
     fn choose_profile(&mut self, registrant: &Registrant) -> Result<Profile, Refusal> {
-        let profile = match profile::choose(&self.rulebook.profiles, &registrant.presented()) {
-            Choice::Profile(profile) => profile,
-            Choice::CredentialMissing { initial_access_token: true, .. } => return Err(Reason::TokenRequired.into()),
-            Choice::CredentialMissing { .. } => return Err(Reason::CertificateRequired.into()),
-            Choice::TokenDoesNotFit => return Err(Reason::TokenProfileUnmet.into()),
-            Choice::NoneFits => return Err(Reason::ProfileNone.into()),
-        };
+        let presented = registrant.presented();
+        let profile = choosing::fitting(&self.rulebook.profiles, &presented)?;
         let profile = response::applied(self.rulebook, self.tools, profile);
         self.event.profile = Some(profile.name().to_owned());
         self.event.policy_version = Some(profile.version().to_owned());
-        if profile.requires_token() && registrant.token.is_none() {
-            return Err(Reason::TokenRequired.into());
+        match choosing::missing(&profile, &presented) {
+            Some(reason) => Err(reason.into()),
+            None => Ok(profile),
         }
-        if profile.client_certificate() == Requirement::Required && registrant.certificate.is_none() {
-            return Err(Reason::CertificateRequired.into());
-        }
-        Ok(profile)
     }
 
-    fn judge(&mut self, profile: &Profile, requested: &ClientMetadata) -> Result<Clearance, Refusal> {
+    fn judge(&mut self, profile: &Profile, requested: &ClientMetadata) -> Result<Passage, Refusal> {
         self.event.scope_requested = requested.scope.as_ref().map(ToString::to_string);
         self.event.client_name = requested.client_names.first().map(|name| name.text.clone());
-        let clearance =
-            span::policy_span().in_scope(|| authorization_server::judge(self.rulebook.kind, profile, requested)).result;
-        let clearance = clearance.map_err(Refusal::violated)?;
-        self.event.decision = Decision::Admit;
-        self.event.reason = "admitted";
-        self.event.scope_granted = Some(clearance.scopes().granted.to_string());
-        self.event.scope_withheld = Some(clearance.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
-        self.event.redirect_uri_hosts = clearance.redirect_uris().iter().map(|uri| host_of(uri.kind())).collect();
-        Ok(clearance)
+        let verdict =
+            span::policy_span().in_scope(|| authorization_server::judge(self.rulebook.kind, profile, requested));
+        let passage = verdict.passage().map_err(Refusal::violated)?;
+        (self.event.decision, self.event.reason) = match &passage {
+            Passage::Cleared(_) => (Decision::Admit, "admitted"),
+            Passage::LetThrough(_) => (Decision::ReportOnly, Reason::RulesViolated.explained().name),
+        };
+        let judged = passage.judged();
+        self.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+        self.event.scope_granted = Some(judged.scopes().granted.to_string());
+        self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
+        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(|uri| host_of(uri.kind())).collect();
+        Ok(passage)
     }
 
-    fn intent(&self, (registrant, profile): (&Registrant, &Profile), clearance: &Clearance, now: Timestamp) -> Intent {
-        let scopes = clearance.scopes();
+    fn intent(&self, (registrant, profile): (&Registrant, &Profile), judged: &dyn Judged, now: Timestamp) -> Intent {
+        let scopes = judged.scopes();
         Intent {
             id: RegistrationId(self.tools.random_name()),
             at: now,
-            profile: clearance.profile().to_owned(),
+            profile: judged.profile().to_owned(),
             policy_version: profile.version().to_owned(),
             registrant: record_of(registrant),
             token: registrant.token.as_ref().and_then(VerifiedToken::reservation),
-            client_name: clearance.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned),
-            redirect_uris: clearance.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
+            client_name: judged.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned),
+            redirect_uris: judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
             scope_requested: scopes.requested.as_ref().map(ToString::to_string),
             scope_granted: scopes.granted.to_string(),
             scope_withheld: scopes.withheld.to_string(),
-            digest: same_client::digest(self.rulebook.registrar.as_ref(), registrant, clearance),
+            digest: same_client::digest(self.rulebook.registrar.as_ref(), registrant, judged),
+            let_through: recorded::rules_of(judged),
         }
     }
 
-    /// Once it is begun, a client that goes away stops nothing.
-    async fn carry_out(&self, intent: Intent, clearance: Clearance, profile: &Profile) -> Result<HandedOut, Refusal> {
-        let own_authorization = match &self.rulebook.initial_access_tokens {
-            InitialAccessTokens::Verified(_) => None,
-            InitialAccessTokens::Forwarded => {
-                let own = self.head.headers.get(AUTHORIZATION).and_then(|own| own.to_str().ok());
-                own.map(Secret::new)
-            }
-        };
-        let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
+    fn beginning(&self, intent: Intent) -> Beginning {
         let quotas = self.rulebook.profile_limits.get(&intent.profile).map(|limits| limits.quotas).unwrap_or_default();
-        let beginning = Beginning { intent, quotas, under_way: rulebook.longest_turn() };
-        let origin = Origin {
-            request_id: Some(self.head.request_id.clone()),
-            request_digest: self.event.request_digest.clone(),
+        Beginning { intent, quotas, under_way: self.rulebook.longest_turn() }
+    }
+
+    fn origin(&self) -> Origin {
+        Origin { request_id: Some(self.head.request_id.clone()), request_digest: self.event.request_digest.clone() }
+    }
+
+    /// The registrant's own `Authorization`, as far as it goes on: always where the gateway does not read it; of what is only let
+    /// through also a token that somebody else issued. One of ours says nothing to the server.
+    fn own_authorization(&self, passage: &Passage, registrant: &Registrant) -> Option<Secret> {
+        let is_the_gateways = matches!(registrant.token, Some(VerifiedToken::Issued(_)));
+        let goes_on = match (&self.rulebook.initial_access_tokens, passage) {
+            (InitialAccessTokens::Forwarded, _) => true,
+            (InitialAccessTokens::Verified(_), Passage::LetThrough(_)) => !is_the_gateways,
+            (InitialAccessTokens::Verified(_), Passage::Cleared(_)) => false,
         };
-        let order = Order { beginning, clearance, own_authorization, approvals: profile.approvals(), origin };
+        let own = self.head.headers.get(AUTHORIZATION).filter(|_| goes_on);
+        own.and_then(|own| own.to_str().ok()).map(Secret::new)
+    }
+
+    /// Once it is begun, a client that goes away stops nothing.
+    async fn carry_out(&self, order: Order) -> Result<HandedOut, Refusal> {
+        let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
         let task = async move { carry_out::carry_out(&rulebook, &tools, order).await };
         match tokio::spawn(task.in_current_span()).await {
             Ok(result) => result,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::authorization_server::Registrar;
-use crate::policy::Clearance;
+use crate::policy::Judged;
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registration::Scope;
@@ -14,25 +14,30 @@ use crate::store::MetadataDigest;
 ///
 /// The metadata are those that would be sent, so a loopback port counts only where the server does not accept any (RFC 8252
 /// §7.3). The order of members does not count (a map keeps them in order); that of a list does, because
-/// the answer shows it. What was withheld does: an approval would grant it to everybody.
+/// the answer shows it. What was withheld does: an approval would grant it to everybody. So does whether the rules admitted it: what
+/// they only let through is another client, which whoever is admitted is not given.
 pub(super) fn digest(
     registrar: &dyn Registrar,
     registrant: &Registrant,
-    clearance: &Clearance,
+    judged: &dyn Judged,
 ) -> Option<MetadataDigest> {
-    if clearance.metadata().get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none") {
+    if judged.metadata().get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none") {
         return None;
     }
-    let sent = registrar.outgoing(clearance);
+    let sent = registrar.outgoing(judged);
     let who = (
         registrant.certificate.as_ref().map(|certificate| certificate.thumbprint.as_str()),
         registrant.token.as_ref().map(VerifiedToken::source),
         registrant.statement.as_ref().map(|statement| (statement.issuer.as_str(), statement.software_id.as_deref())),
     );
-    let mut withheld: Vec<&str> = clearance.scopes().withheld.iter().map(Scope::as_str).collect();
+    let mut withheld: Vec<&str> = judged.scopes().withheld.iter().map(Scope::as_str).collect();
     withheld.sort_unstable();
-    let whole = (clearance.profile(), who, withheld, sent);
+    let whole = (judged.profile(), who, withheld, sent);
     // Texts, numbers and lists can always be written.
-    let text = serde_json::to_vec(&whole).unwrap_or_default();
+    let text = match judged.clearance() {
+        Some(_) => serde_json::to_vec(&whole),
+        None => serde_json::to_vec(&("let through", whole)),
+    };
+    let text = text.unwrap_or_default();
     Some(MetadataDigest(Sha256::digest(text).into()))
 }

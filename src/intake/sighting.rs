@@ -37,7 +37,7 @@ impl Sighting {
             statement_issuer: event.statement_issuer.clone(),
             redirect_hosts: event.redirect_uri_hosts.clone(),
             client_name: event.client_name.clone(),
-            admitted: event.decision == Decision::Admit,
+            admitted: event.decision != Decision::Refuse,
             reason: event.reason,
             violations: event.violations.clone(),
             asked: self.asked,

@@ -319,6 +319,7 @@ mod tests {
             scope_granted: String::new(),
             scope_withheld: String::new(),
             digest: None,
+            let_through: Vec::new(),
         };
         Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(1) }
     }

@@ -90,14 +90,19 @@ impl Draft {
         self.0.insert(member.to_owned(), value);
     }
 
-    /// The permit. The scope that is granted is the last member put in; it is absent when none is granted.
-    pub(super) fn clear(mut self, profile: &str, redirects: AdmittedRedirectUris, scopes: ScopeDecision) -> Clearance {
+    /// What was put in, with the scope that is granted.
+    pub(super) fn into_members(mut self, scopes: &ScopeDecision) -> Map<String, Value> {
         if !scopes.granted.is_empty() {
             self.text("scope", &scopes.granted.to_string());
         }
+        self.0
+    }
+
+    /// The permit. The scope that is granted is the last member put in; it is absent when none is granted.
+    pub(super) fn clear(self, profile: &str, redirects: AdmittedRedirectUris, scopes: ScopeDecision) -> Clearance {
         Clearance {
             profile: profile.to_owned(),
-            metadata: self.0,
+            metadata: self.into_members(&scopes),
             redirect_uris: redirects.uris,
             dropped_redirect_uris: redirects.dropped,
             scopes,

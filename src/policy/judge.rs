@@ -1,6 +1,7 @@
 //! The whole judgement of one request under one profile: every rule in order, then a clearance or every violation.
 
 use super::clearance::{Clearance, Draft};
+use super::let_through::{Found, LetThrough, Passage};
 use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;
@@ -17,23 +18,39 @@ pub struct Verdict {
     pub result: Result<Clearance, Vec<Violation>>,
     /// What each rule found and changed, in the order of [`RuleName::ALL`].
     pub rules: Vec<RuleOutcome>,
+    /// What goes to the server although the rules would refuse it, because all that it violates only reports.
+    pub let_through: Option<LetThrough>,
 }
 
 impl Verdict {
-    /// One rule more, of the authorization server's kind: it looks at what all the others admit.
+    /// What may go to the server, or everything that is wrong.
+    ///
+    /// # Errors
+    /// Everything that is wrong, where it refuses.
+    pub fn passage(self) -> Result<Passage, Vec<Violation>> {
+        match (self.result, self.let_through) {
+            (Ok(clearance), _) => Ok(Passage::Cleared(Box::new(clearance))),
+            (Err(_), Some(let_through)) => Ok(Passage::LetThrough(Box::new(let_through))),
+            (Err(violations), None) => Err(violations),
+        }
+    }
+
+    /// One rule more, of the authorization server's kind: it looks at what all the others admit. What they do not admit it cannot speak
+    /// for, so that is let through nowhere.
     #[must_use]
     pub fn also(self, check: impl FnOnce(&Clearance, &mut Report<'_>)) -> Self {
-        let Self { result, mut rules } = self;
+        let Self { result, mut rules, .. } = self;
         let clearance = match result {
             Ok(clearance) => clearance,
-            Err(violations) => return Self { result: Err(violations), rules },
+            Err(violations) => return Self { result: Err(violations), rules, let_through: None },
         };
         let mut report = Report::new(RuleName::AuthorizationServer, clearance.profile());
         check(&clearance, &mut report);
         let outcome = report.into_outcome();
         let violations = outcome.violations.clone();
         rules.push(outcome);
-        Self { result: if violations.is_empty() { Ok(clearance) } else { Err(violations) }, rules }
+        let result = if violations.is_empty() { Ok(clearance) } else { Err(violations) };
+        Self { result, rules, let_through: None }
     }
 }
 
@@ -76,8 +93,9 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
 
     let violations: Vec<Violation> =
         run.outcomes.iter().flat_map(|outcome| outcome.violations.iter().cloned()).take(MOST_VIOLATIONS).collect();
-    if !violations.is_empty() {
-        return Verdict { result: Err(violations), rules: run.outcomes };
+    let is_passed_over = |outcome: &RuleOutcome| outcome.violations.is_empty() || profile.only_reports(outcome.rule);
+    if !violations.is_empty() && !run.outcomes.iter().all(is_passed_over) {
+        return Verdict { result: Err(violations), rules: run.outcomes, let_through: None };
     }
     let mut draft = Draft::new(plain);
     draft.words("redirect_uris", uris.iter().map(|uri| uri.as_str()));
@@ -98,8 +116,13 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     if let Some(statement) = &requested.software_statement {
         draft.text(MEMBER, &statement.text);
     }
-    let clearance = draft.clear(profile.name(), redirects, scopes);
-    Verdict { result: Ok(clearance), rules: run.outcomes }
+    if violations.is_empty() {
+        let clearance = draft.clear(profile.name(), redirects, scopes);
+        return Verdict { result: Ok(clearance), rules: run.outcomes, let_through: None };
+    }
+    let found = Found { draft, redirects, scopes, outcomes: &run.outcomes, violations: violations.clone() };
+    let let_through = Some(LetThrough::of(profile, requested, found));
+    Verdict { result: Err(violations), rules: run.outcomes, let_through }
 }
 
 /// The rules run so far, and what each made of the request.

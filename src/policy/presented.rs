@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::distinguished_name::DistinguishedName;
 
 /// Who a verified client certificate says its holder is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CertificateIdentity {
     /// The subject, as RFC 4514 writes it.
     pub subject: String,

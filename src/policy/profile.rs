@@ -6,9 +6,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::approval::Approvals;
+use super::enforcement::Reporting;
 use super::matching::Match;
 use super::presented::{Presented, PresentedToken};
 use super::preset;
+use super::rule::RuleName;
 use super::rules::Rules;
 pub use super::settings::Requirement;
 use super::settings::{LimitSettings, ProfileSettings, SettingProblem};
@@ -29,6 +31,7 @@ pub struct Profile {
     approvals: Approvals,
     expire_unused_after: Option<Duration>,
     limits: Option<LimitSettings>,
+    reporting: Reporting,
     rules: Arc<Rules>,
 }
 
@@ -47,6 +50,7 @@ impl Profile {
             let reason = "a client could be removed while its user still reads the login page";
             problems.push(SettingProblem::new("expire_unused_after", reason, "write 1h or more"));
         }
+        let reporting = Reporting::compile(&settings, &mut problems);
         let rules = Rules::compile(&settings, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
@@ -61,6 +65,7 @@ impl Profile {
             approvals,
             expire_unused_after: settings.expire_unused_after.map(|after| after.0),
             limits: settings.limits,
+            reporting,
             rules: Arc::new(rules),
         })
     }
@@ -118,6 +123,16 @@ impl Profile {
     /// Whether its clients need an approval.
     pub fn approvals(&self) -> Approvals {
         self.approvals
+    }
+
+    /// Whether what this rule finds is only reported.
+    pub fn only_reports(&self, rule: RuleName) -> bool {
+        self.reporting.holds(rule)
+    }
+
+    /// Whether what any rule finds is only reported.
+    pub fn is_report_only(&self) -> bool {
+        !self.reporting.is_empty()
     }
 
     /// All that an approval can grant.

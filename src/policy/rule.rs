@@ -1,9 +1,10 @@
 //! The closed list of rules, in the order they are run; a snapshot test pins it.
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The name of a rule, as documents, metrics and answers write it. The order of the variants is the order the rules are run in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleName {
     /// Every member is of the type its specification says.

@@ -8,8 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::approval::{ApprovalNeeded, Elevation};
+use super::enforcement::Enforcement;
 use super::matching::MatchSettings;
 use super::preset::PresetName;
+use super::rule::RuleName;
 use super::rules::application_type::ApplicationTypeSettings;
 use super::rules::client_name::ClientNameSettings;
 use super::rules::contacts::ContactSettings;
@@ -98,6 +100,13 @@ pub struct ProfileSettings {
     /// How often one registrant may try. Default: no limit but the throttle's own.
     #[serde(default)]
     pub limits: Option<LimitSettings>,
+    /// Whether the rules refuse, or only report: what they would refuse is recorded and sent on without the gateway's credential
+    /// (`docs/report-only.md`). Default: the `enforcement` of the whole configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<Enforcement>,
+    /// The rules that only report while all others refuse, by their names in `violations`: `redirect_uris`, `client_name`, … Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report_only: Option<Vec<RuleName>>,
 }
 
 /// Whether a credential is looked at, and whether it must be there.

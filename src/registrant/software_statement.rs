@@ -36,6 +36,8 @@ pub struct VerifiedStatement {
     pub issuer: String,
     /// `software_id` of the statement.
     pub software_id: Option<String>,
+    /// Its claims that are client metadata.
+    pub members: Map<String, Value>,
 }
 
 /// Why a statement is not accepted. `Display` is a sentence for the client; nothing of the statement but its issuer stands in it.
@@ -163,9 +165,22 @@ impl StatementIssuers {
             };
         }
         let statement = self.verify(text, circumstances).await?;
-        let verified =
-            VerifiedStatement { issuer: statement.issuer.clone(), software_id: statement.software_id.clone() };
-        Ok((statement.apply(members), Some(verified)))
+        let requested = statement.apply(members);
+        let SoftwareStatement { issuer, software_id, members, .. } = statement;
+        Ok((requested, Some(VerifiedStatement { issuer, software_id, members })))
+    }
+
+    /// Whether a statement of this issuer about this software, verified once, would be heard today, as far as issuer and software
+    /// tell.
+    ///
+    /// # Errors
+    /// The issuer is not trusted (any more), or the software is blocked.
+    pub fn still_accept(&self, issuer: &str, software_id: Option<&str>) -> Result<(), StatementRefusal> {
+        let found = self.find(issuer).ok_or_else(|| StatementRefusal::IssuerUntrusted(issuer.to_owned()))?;
+        match software_id {
+            Some(software_id) if found.refused.contains(software_id) => Err(StatementRefusal::Blocked),
+            _ => Ok(()),
+        }
     }
 
     async fn verify(

@@ -99,6 +99,26 @@ impl JsonWebKeySet {
     }
 }
 
+/// Every member of a key that is, or may be, private or symmetric key material.
+const SECRETS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+/// Whether a member of a key is, or may be, private or symmetric key material.
+pub fn is_secret(member: &str) -> bool {
+    SECRETS.contains(&member)
+}
+
+/// The value of a `jwks`, whatever it is, with what is secret in it left out.
+pub fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let public = members.iter().filter(|(name, _)| !is_secret(name));
+            Value::Object(public.map(|(name, value)| (name.clone(), without_secrets(value))).collect())
+        }
+        Value::Array(entries) => Value::Array(entries.iter().map(without_secrets).collect()),
+        other => other.clone(),
+    }
+}
+
 impl JsonWebKey {
     /// Reads one key that stands at `place`.
     ///
@@ -121,7 +141,7 @@ impl JsonWebKey {
             KeyKind::Rsa { .. } => (&["d", "p", "q", "dp", "dq", "qi", "oth", "k"], &["n", "e"]),
             KeyKind::EllipticCurve { .. } => (&["d", "k"], &["crv", "x", "y"]),
             KeyKind::OctetKeyPair { .. } => (&["d", "k"], &["crv", "x"]),
-            KeyKind::Symmetric | KeyKind::Other(_) => (&["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"], &[]),
+            KeyKind::Symmetric | KeyKind::Other(_) => (&SECRETS, &[]),
         };
         for name in TEXTS {
             reader.text(name)?;

@@ -2,7 +2,7 @@
 
 /// What the value of a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MemberKind {
+pub enum MemberKind {
     /// Has a field of its own in [`super::ClientMetadata`].
     Own,
     /// A text in any language: `client_name`, `client_name#ja-JP`.
@@ -116,6 +116,15 @@ const MEMBERS: [(&str, MemberKind); 71] = {
 /// The member of that name, its own name borrowed for ever.
 pub(super) fn find(name: &str) -> Option<(&'static str, MemberKind)> {
     MEMBERS.iter().find(|(known, _)| *known == name).copied()
+}
+
+/// What the value of the member is, a language tag taken off where it may have one; none: no specification defines it.
+pub fn kind(name: &str) -> Option<MemberKind> {
+    let known = match name.split_once('#') {
+        None => find(name),
+        Some((base, tag)) => find_localized(base).filter(|_| is_language_tag(tag)),
+    };
+    known.map(|(_, kind)| kind)
 }
 
 /// The texts where a language tag may follow the name (RFC 7591 §2.2).

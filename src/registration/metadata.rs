@@ -52,6 +52,8 @@ pub struct ClientMetadata {
     pub server_assigned: Vec<String>,
     /// Members no specification we know defines; they are left out of what is sent (RFC 7591 §2: the server must ignore them).
     pub unknown: Vec<String>,
+    /// The members as they were given, absent ones left out: nothing is sent of them but where report-only lets it through.
+    pub members: Map<String, Value>,
     /// Everything that could not be read as what its specification says it is.
     pub malformed: Vec<Malformed>,
 }

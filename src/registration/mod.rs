@@ -7,7 +7,7 @@ pub mod grant;
 pub mod host;
 pub mod json;
 pub mod key;
-mod members;
+pub mod members;
 pub mod metadata;
 mod reading;
 pub mod redirect_uri;

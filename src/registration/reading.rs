@@ -26,15 +26,13 @@ const LONGEST_NAME: usize = 80;
 
 impl ClientMetadata {
     /// Reads the members of a registration request. Never fails: what cannot be read is in `malformed`.
-    pub fn from_json(members: Map<String, Value>) -> Self {
+    pub fn from_json(mut members: Map<String, Value>) -> Self {
+        members.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
         let mut reading = Reading::default();
         for (name, value) in &members {
-            let absent = value.is_null() || value.as_str() == Some("");
-            if !absent {
-                reading.member(name, value);
-            }
+            reading.member(name, value);
         }
-        reading.metadata
+        Self { members, ..reading.metadata }
     }
 }
 

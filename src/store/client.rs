@@ -106,6 +106,9 @@ pub struct ClientRecord {
     pub first_approval: Option<Approval>,
     /// The change its owner asked for and that waits for an approval: the members as they were admitted.
     pub asked: Option<Map<String, Value>>,
+    /// The rules that what is registered violates and that only reported it; none: the rules admitted it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
 }
 
 impl ClientRecord {
@@ -170,6 +173,7 @@ impl ClientRecord {
             && self.approved == other.approved
             && self.first_approval == other.first_approval
             && self.asked == other.asked
+            && self.let_through == other.let_through
     }
 }
 

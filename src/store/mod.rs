@@ -8,6 +8,7 @@ pub mod memory;
 mod page;
 mod quota;
 mod registration;
+mod request;
 mod response;
 pub mod settings;
 pub mod sql;
@@ -30,13 +31,16 @@ pub use self::registration::{
 pub use self::response::{
     Ending, Imposed, RESPONSES_KEPT, ResponseAction, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
 };
+pub use self::request::{
+    RecordedRegistrant, RecordedRequest, RecordedStatement, RecordedToken, RequestRecord, Requests, RequestsKept,
+};
 pub use self::token::{InitialAccessTokens, IssuedToken, TokenHash, TokenId, TokenUnusable, TokenUse};
 pub use self::uses::{Unused, Uses, Watch};
 use crate::clock::Timestamp;
 
 /// Everything the gateway asks of a store.
 #[async_trait]
-pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings + Responses {
+pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings + Responses + Requests {
     /// Whether the store answers: for `/readyz`.
     async fn ping(&self) -> Result<(), StoreError>;
     /// To be called once, before a process serves from the store. Where the store knows that no other process does, all that a

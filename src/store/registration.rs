@@ -83,6 +83,9 @@ pub struct Intent {
     /// Two intents with the same digest are for the same client; none: a client of its own.
     #[serde(skip)]
     pub digest: Option<MetadataDigest>,
+    /// The rules that it violates and that only report; none: the rules admitted it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
 }
 
 /// What became of an intent.

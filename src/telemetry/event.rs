@@ -19,6 +19,8 @@ pub enum Decision {
     Admit,
     /// It may not.
     Refuse,
+    /// It would not, and the rules that it violates only report.
+    ReportOnly,
 }
 
 impl Decision {
@@ -27,6 +29,7 @@ impl Decision {
         match self {
             Self::Admit => "admit",
             Self::Refuse => "refuse",
+            Self::ReportOnly => "report_only",
         }
     }
 }

@@ -9,6 +9,7 @@ use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::event::Decision;
 use super::metrics::{ManagementLabels, metrics};
 use super::{names, propagation, span};
 
@@ -69,6 +70,8 @@ pub struct ManagementEvent {
     pub growth: Option<String>,
     /// The response that it was refused by, by its name.
     pub response: Option<String>,
+    /// The names of the rules that a change violates and that only report.
+    pub violations: Vec<&'static str>,
     /// Why it failed, for the log only.
     pub cause: Option<String>,
 }
@@ -86,6 +89,7 @@ impl ManagementEvent {
             client_id: None,
             growth: None,
             response: None,
+            violations: Vec::new(),
             cause: None,
         }
     }
@@ -103,6 +107,10 @@ impl ManagementEvent {
             ];
             let known = texts.into_iter().filter_map(|(key, text)| Some((key, text.as_deref()?)));
             attributes.extend(known.map(|(key, text)| KeyValue::new(key, span::shortened(text))));
+            if !self.violations.is_empty() {
+                attributes.push(KeyValue::new(names::DECISION, Decision::ReportOnly.as_str()));
+                attributes.push(KeyValue::new(names::VIOLATIONS, span::list(&self.violations)));
+            }
             server_span.context().span().set_attributes(attributes);
         }
         if self.status.is_server_error() {
@@ -118,6 +126,7 @@ impl ManagementEvent {
             profile = self.profile,
             client_id = self.client_id,
             growth = self.growth.as_deref().map(tracing::field::debug),
+            violations = (!self.violations.is_empty()).then(|| self.violations.join(" ")),
             client_address = %self.client_address,
             response = self.response,
             cause = self.cause,

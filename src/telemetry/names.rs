@@ -16,7 +16,7 @@ pub const SPANS: [&str; 4] = [SPAN_ADMIT, SPAN_POLICY, SPAN_STORE, SPAN_FINDING]
 pub const OPERATION: &str = "dcr.operation";
 /// The store operation.
 pub const STORE_OPERATION: &str = "dcr.store.operation";
-/// `admit` or `refuse`.
+/// `admit`, `refuse` or `report_only`.
 pub const DECISION: &str = "dcr.decision";
 /// The stable name of the reason.
 pub const REASON: &str = "dcr.reason";

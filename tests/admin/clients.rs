@@ -102,6 +102,7 @@ async fn no_answer_holds_a_secret() {
         "/v1/registrations".to_owned(),
         format!("/v1/registrations/{registration}"),
         "/v1/findings".to_owned(),
+        "/v1/requests".to_owned(),
         "/v1/keys".to_owned(),
         "/v1/openapi.json".to_owned(),
     ];

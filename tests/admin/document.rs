@@ -52,6 +52,8 @@ async fn every_operation_is_in_it_and_nothing_else() {
     GET /v1/registrations "listRegistrations"
     GET /v1/registrations/{id} "getRegistration"
     POST /v1/registrations/{id}/resolve "resolveRegistration"
+    GET /v1/requests "listRequests"
+    GET /v1/requests/{id} "getRequest"
     GET /v1/tokens "listTokens"
     POST /v1/tokens "createToken"
     POST /v1/tokens/{id}/revoke "revokeToken"

@@ -38,6 +38,8 @@ async fn each_role_may_what_those_before_it_may_and_no_more() {
         ("GET", "/v1/clients/none/review", [404, 404, 404]),
         ("GET", "/v1/registrations", [200, 200, 200]),
         ("GET", "/v1/findings", [200, 200, 200]),
+        ("GET", "/v1/requests", [200, 200, 200]),
+        ("GET", "/v1/requests/none", [404, 404, 404]),
         ("GET", "/v1/tokens", [200, 200, 200]),
         ("GET", "/v1/keys", [200, 200, 200]),
         ("GET", "/v1/openapi.json", [200, 200, 200]),

@@ -32,6 +32,7 @@ pub async fn begin(store: &dyn Registrations, id: &str, at: i64) {
         scope_granted: "openid".to_owned(),
         scope_withheld: String::new(),
         digest: None,
+        let_through: Vec::new(),
     };
     let beginning = Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(60) };
     assert_eq!(store.begin(beginning).await.unwrap(), Begun::Ready);

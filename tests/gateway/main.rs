@@ -20,6 +20,7 @@ mod record;
 #[path = "../servers/redis.rs"]
 mod redis_server;
 mod replicas;
+mod reporting;
 mod responses;
 mod secure;
 #[allow(dead_code, reason = "the telemetry tests use all of it")]

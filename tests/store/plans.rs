@@ -18,6 +18,7 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::contract::findings::finding;
+use crate::contract::requests::request;
 use crate::contract::responses::response;
 use crate::contract::turns::{leave, turn};
 use crate::postgres_server::{PostgresServer, database};
@@ -76,6 +77,9 @@ async fn work(store: &dyn Store) {
         let found = FindingRecord { id: name("f"), ..finding("f", at(2_000), "rare") };
         store.enter_finding(found).await.unwrap();
         respond(store, &name("r")).await;
+        store.keep_requests(vec![request(&name("request"), at(2_000), "refuse")]).await.unwrap();
+        store.request(&name("request")).await.unwrap();
+        store.request("registration of nothing").await.unwrap();
         store.find_unfinished(Duration::ZERO, Timestamp::from_unix_millis(1_650_000_000_001)).await.unwrap();
         store.due(at(0), 20).await.unwrap();
         store.tidy(at(0)).await.unwrap();
@@ -118,6 +122,7 @@ async fn lists(store: &dyn Store) {
         for only_in_force in [true, false] {
             store.responses(ResponseFilter { only_in_force }, &page).await.unwrap();
         }
+        store.requests(Some(at(0)), &page).await.unwrap();
         let all = RegistrationFilter::default();
         for filter in [
             RegistrationFilter { outcome: Some(OutcomeName::Unknown), ..all.clone() },
@@ -266,6 +271,8 @@ const MANY_ROWS: &[&str] = &[
      SELECT profile, registrant, 0, 0, 1 FROM clients",
     "INSERT INTO quota_usage (profile, registrant, length, start, used) \
      SELECT profile, registrant, 86400000, 1699920000000, 1 FROM clients",
+    "INSERT INTO recorded_requests (at, id, registration, refused, request) SELECT 1600000000000 + n, 'bulk-' || n, 'bulk-' || n, 0, '{}' \
+     FROM generate_series(1, 20000) n",
     "INSERT INTO findings (at, id, detector, mode, subject_kind, subject, score, evidence, sentence) \
      SELECT 1600000000000 + n, 'bulk-' || n, CASE WHEN n % 1000 = 0 THEN 'rare' ELSE 'probing' END, 'report', 'network', '192.0.2.0/24', \
      50, '[]', '' FROM generate_series(1, 20000) n",

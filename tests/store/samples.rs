@@ -81,6 +81,7 @@ pub fn intent(id: &str) -> Intent {
         scope_granted: "openid".to_owned(),
         scope_withheld: "orders:write".to_owned(),
         digest: None,
+        let_through: vec!["redirect_uris".to_owned(), "client_name".to_owned()],
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Client {
     /// What was decided and the authorization server does not have yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
+    /// The rules that what is registered violates: they only reported it (`docs/report-only.md`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
     /// All that was registered, in the authorization server's terms; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
@@ -174,6 +177,7 @@ impl From<ClientRecord> for Client {
                 .map(|first| Acted { scopes: Some(first.scopes), ..Acted::from(first.by) }),
             asked: record.asked,
             unsettled: record.unsettled.map(Unsettled::from),
+            let_through: record.let_through,
             metadata: Some(record.metadata),
             client_id: record.client_id,
             client_name: record.client_name,

@@ -12,6 +12,7 @@ mod openapi;
 mod operation;
 mod registrations;
 mod request;
+mod requests;
 mod review;
 mod tokens;
 mod unused;
@@ -37,6 +38,7 @@ pub use keys::CurrentKey;
 pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub(super) use request::Query;
+pub use requests::{KeptRequest, KeptRequestList};
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
 pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
 pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
@@ -103,6 +105,7 @@ fn operations() -> Vec<Operation> {
         review::operations(),
         unused::operations(),
         registrations::operations(),
+        requests::operations(),
         findings::operations(),
         bans::operations(),
         lockdown::operations(),

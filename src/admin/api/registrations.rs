@@ -49,6 +49,9 @@ pub struct Registration {
     pub redirect_uris: Vec<String>,
     /// The scopes.
     pub scopes: Scopes,
+    /// The rules that it violated and that only reported it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
 }
 
 /// A page of registrations, newest first.
@@ -114,6 +117,7 @@ impl From<RegistrationRecord> for Registration {
                 withheld: intent.scope_withheld,
                 approved: String::new(),
             },
+            let_through: intent.let_through,
         }
     }
 }

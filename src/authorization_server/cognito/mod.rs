@@ -30,7 +30,7 @@ use super::{
     RegisterError, Registered, Registrar, ServerAccess,
 };
 use crate::duration::DurationText;
-use crate::policy::Clearance;
+use crate::policy::{Clearance, Judged, LetThrough};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::{ErrorCode, ScopeSet};
 use crate::secret::Secret;
@@ -45,6 +45,9 @@ const SECRET_STAYS: &str = "token_endpoint_auth_method: at Cognito a client has 
 
 /// How many clients are listed at once: each is then asked for, five in a second.
 const PAGE: i32 = 20;
+
+/// Why nothing is let through that the rules do not admit.
+const NOT_LET_THROUGH: &str = "the rules refuse it, and Cognito registers nothing without the gateway's own credential";
 
 /// The app clients of one user pool.
 pub struct Cognito {
@@ -188,6 +191,18 @@ impl Registrar for Cognito {
         Ok(Registered { client_id, metadata, access })
     }
 
+    /// Only an AWS credential could carry it, and that is the gateway's.
+    async fn let_through(
+        &self,
+        _request: &LetThrough,
+        _own_authorization: Option<&Secret>,
+    ) -> Result<Registered, RegisterError> {
+        Err(RegisterError::Refused {
+            code: ErrorCode::InvalidClientMetadata,
+            description: Some(NOT_LET_THROUGH.to_owned()),
+        })
+    }
+
     fn dialect(&self) -> &Dialect {
         &self.dialect
     }
@@ -202,9 +217,13 @@ impl Registrar for Cognito {
         &self,
         access: &ServerAccess,
         client_id: &str,
-        clearance: &Clearance,
+        judged: &dyn Judged,
         _client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError> {
+        let Some(clearance) = judged.clearance() else {
+            let description = Some(NOT_LET_THROUGH.to_owned());
+            return Err(ManageError::Refused { code: ErrorCode::InvalidClientMetadata, description });
+        };
         self.put(access, (client_id, &Description::of(clearance), self.outgoing(clearance))).await
     }
 

@@ -117,5 +117,6 @@ fn intent(tools: &Tools, (profile, registrant): (&Profile, &Registrant), metadat
         scope_granted: text("scope").unwrap_or_default(),
         scope_withheld: String::new(),
         digest: None,
+        let_through: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::anomaly::observation::ChangeSeen;
 use crate::intake::register::host_of;
-use crate::policy::Clearance;
+use crate::policy::Judged;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::ClientRecord;
@@ -23,7 +23,7 @@ pub struct Difference {
 const KEYS: [&str; 2] = ["jwks", "jwks_uri"];
 
 /// What `asked` has and `client` has not.
-pub fn of(client: &ClientRecord, asked: &Clearance) -> Difference {
+pub fn of(client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
     let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
@@ -43,11 +43,11 @@ pub fn of(client: &ClientRecord, asked: &Clearance) -> Difference {
 }
 
 /// The members that wait for an approval, with all the scopes that were asked for: an approval grants what is withheld as well.
-pub fn asked(clearance: &Clearance) -> Map<String, Value> {
-    let mut members = clearance.metadata().clone();
+pub fn asked(judged: &dyn Judged) -> Map<String, Value> {
+    let mut members = judged.metadata().clone();
     // The one that the client has stays: what it says was put over the request.
     members.remove(MEMBER);
-    if let Some(requested) = &clearance.scopes().requested {
+    if let Some(requested) = &judged.scopes().requested {
         members.insert("scope".to_owned(), requested.to_string().into());
     }
     members

@@ -157,7 +157,9 @@ async fn take_through(
         })),
     };
     if let Asking::Update(update) = &asking {
-        let growth = growth::of(&client, &update.clearance);
+        let judged = update.passage.judged();
+        let growth = growth::of(&client, judged);
+        learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
         learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
         learned.change = Some(growth.seen(&client));
     }
@@ -316,13 +318,13 @@ impl Work {
         }
         let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
         update.check_secret(held.client_secret())?;
-        let growth = growth::of(&held.client, &update.clearance);
+        let growth = growth::of(&held.client, update.passage.judged());
         if growth.is_empty() {
             return Ok((profile, Admitted::AsAsked));
         }
         match self.rulebook.management.growth {
             Growth::Allow => Ok((profile, Admitted::AsAsked)),
-            Growth::Approval => Ok((profile, Admitted::Asked(growth::asked(&update.clearance)))),
+            Growth::Approval => Ok((profile, Admitted::Asked(growth::asked(update.passage.judged())))),
             Growth::Refuse => {
                 Err(Refusal::from(Reason::GrowthRefused).described(format!("this change needs an operator: {growth}")))
             }
@@ -340,7 +342,7 @@ impl Work {
         match asking {
             Asking::Read => registrar.read(access).await.map(Some),
             Asking::Update(update) => {
-                registrar.update(access, &self.client_id, &update.clearance, client_secret).await.map(Some)
+                registrar.update(access, &self.client_id, update.passage.judged(), client_secret).await.map(Some)
             }
             Asking::Delete => registrar.delete(access).await.map(|()| None),
         }

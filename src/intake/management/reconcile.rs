@@ -68,6 +68,7 @@ mod tests {
             approved: None,
             first_approval: None,
             asked: None,
+            let_through: Vec::new(),
         }
     }
 

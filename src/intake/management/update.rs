@@ -8,11 +8,12 @@ use crate::clock::Timestamp;
 use crate::intake::form;
 use crate::intake::handler::{Body, Head};
 use crate::intake::reason::Reason;
+use crate::intake::recorded;
 use crate::intake::refusal::Refusal;
 use crate::intake::turn::GATEWAY;
 use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::approval::Elevation;
-use crate::policy::{Clearance, Profile};
+use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::software_statement::{Circumstances, StatementIssuers};
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{Scope, ScopeSet};
@@ -20,9 +21,9 @@ use crate::secret::Secret;
 use crate::store::ClientRecord;
 use crate::telemetry::span;
 
-/// A change that the rules admit.
+/// A change that the rules admit, or let through.
 pub(super) struct Update {
-    pub(super) clearance: Clearance,
+    pub(super) passage: Passage,
     /// Scopes that it gets by asking, which no registration gets (`elevation: automatic`).
     elevated: ScopeSet,
     client_secret: Option<Secret>,
@@ -70,11 +71,11 @@ pub(super) async fn read(
     };
     let judged = span::policy_span()
         .in_scope(|| authorization_server::judge_raised(judging.kind, profile, (&requested, &raised)))
-        .result;
-    let clearance = judged.map_err(Refusal::violated)?;
+        .passage();
+    let passage = judged.map_err(Refusal::violated)?;
     let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !approved.contains(scope);
-    let elevated = clearance.scopes().granted.iter().filter(is_new).cloned().collect();
-    Ok(Update { clearance, elevated, client_secret })
+    let elevated = passage.judged().scopes().granted.iter().filter(is_new).cloned().collect();
+    Ok(Update { passage, elevated, client_secret })
 }
 
 fn take_secret(members: &mut Map<String, Value>) -> Result<Option<Secret>, Refusal> {
@@ -102,9 +103,10 @@ impl Update {
 
     /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before.
     pub(super) fn enter(&self, client: &mut ClientRecord, now: Timestamp) {
-        enter(&self.clearance, client);
+        let judged = self.passage.judged();
+        enter(judged, client);
         client.metadata.remove(MEMBER);
-        let statement = self.clearance.metadata().get_key_value(MEMBER);
+        let statement = judged.metadata().get_key_value(MEMBER);
         client.metadata.extend(statement.map(|(name, value)| (name.clone(), value.clone())));
         client.members_behind = false;
         client.asked = None;
@@ -119,11 +121,12 @@ impl Update {
     }
 }
 
-/// Enters into the record what a clearance holds, in the client's own terms.
-pub(in crate::intake) fn enter(clearance: &Clearance, client: &mut ClientRecord) {
-    let scopes = clearance.scopes();
-    client.client_name = clearance.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned);
-    client.redirect_uris = clearance.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
+/// Enters into the record what was judged, in the client's own terms.
+pub(in crate::intake) fn enter(judged: &dyn Judged, client: &mut ClientRecord) {
+    let scopes = judged.scopes();
+    client.let_through = recorded::rules_of(judged);
+    client.client_name = judged.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned);
+    client.redirect_uris = judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
     client.scope_requested = scopes.requested.as_ref().map(ToString::to_string);
     client.scope_granted = scopes.granted.to_string();
     client.scope_withheld = scopes.withheld.to_string();

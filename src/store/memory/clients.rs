@@ -173,6 +173,7 @@ impl State {
             approved: None,
             first_approval: None,
             asked: None,
+            let_through: intent.let_through.clone(),
         };
         self.index(before.as_ref(), &record);
         let turn = self.clients.remove(&record.client_id).and_then(|client| client.turn);

@@ -4,6 +4,7 @@ mod audit;
 mod clients;
 mod findings;
 mod registrations;
+mod requests;
 mod responses;
 mod uses;
 
@@ -17,7 +18,7 @@ use self::registrations::Registration;
 use super::quota::Window;
 use super::{
     ClientRecord, FINDINGS_KEPT, FindingRecord, InitialAccessTokens, IssuedToken, MetadataDigest, Page, RegistrationId,
-    Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
+    RequestRecord, Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
 };
 use crate::clock::Timestamp;
 
@@ -44,6 +45,7 @@ struct State {
     audit: audit::Log,
     findings: Vec<FindingRecord>,
     responses: responses::Kept,
+    requests: Vec<RequestRecord>,
     watch: Option<Watch>,
     reading: Option<uses::Reading>,
 }

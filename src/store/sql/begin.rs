@@ -133,11 +133,11 @@ enum How<'a> {
 }
 
 /// How many columns an intent has.
-const INTENT: usize = 27;
+const INTENT: usize = 28;
 const INSERT: &str = "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, certificate_thumbprint, \
     certificate_subject, token_label, statement_issuer, software_id, token, token_issuer, token_until, client_name, \
     redirect_uris, scope_requested, scope_granted, scope_withheld, digest, period, period_start, total_period, \
-    total_period_start, outcome, client_id, finished_at) VALUES";
+    total_period_start, outcome, client_id, finished_at, let_through) VALUES";
 
 /// The values of [`INSERT`].
 fn row(intent: &Intent, how: How<'_>) -> Result<[Value; INTENT], sqlx::Error> {
@@ -185,5 +185,6 @@ fn row(intent: &Intent, how: How<'_>) -> Result<[Value; INTENT], sqlx::Error> {
         is_repeated.then(|| OutcomeName::Repeated.as_str().to_owned()).into(),
         client_id.into(),
         is_repeated.then(|| intent.at.unix_millis()).into(),
+        client_row::stored(&intent.let_through)?.into(),
     ])
 }

@@ -14,7 +14,7 @@ pub(super) const RECORD: &str = "c.client_id, c.registration, c.profile, c.creat
     c.client_name, c.redirect_uris, c.scope_requested, c.scope_granted, c.scope_withheld, c.scope_approved, c.metadata, \
     c.digest, c.access_token, c.server_access, c.unmanageable, c.confirmed_at, c.last_used_at, r.registrant, r.address, \
     r.certificate_thumbprint, r.certificate_subject, r.token_label, r.statement_issuer, r.software_id, c.unsettled_since, c.settle_at, \
-    c.settle_attempts, c.settle_error, c.members_behind, c.approved, c.first_approval, c.asked";
+    c.settle_attempts, c.settle_error, c.members_behind, c.approved, c.first_approval, c.asked, c.let_through";
 pub(super) const TABLES: &str = "clients c JOIN registrations r ON r.id = c.registration";
 
 /// A client out of the columns of [`RECORD`].
@@ -48,6 +48,7 @@ pub(super) fn record(row: &AnyRow) -> Result<ClientRecord, sqlx::Error> {
         approved: read_json(row, 32)?,
         first_approval: read_json(row, 33)?,
         asked: read_json(row, 34)?,
+        let_through: let_through(row, 35)?,
     })
 }
 
@@ -62,6 +63,17 @@ fn unsettled(row: &AnyRow) -> Result<Option<Unsettled>, sqlx::Error> {
 fn read_json<T: DeserializeOwned>(row: &AnyRow, column: usize) -> Result<Option<T>, sqlx::Error> {
     let text = row.try_get::<Option<&str>, _>(column)?;
     text.map(serde_json::from_str).transpose().map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// The names of rules, as they are stored: nothing where there are none.
+pub(super) fn let_through(row: &AnyRow, column: usize) -> Result<Vec<String>, sqlx::Error> {
+    Ok(read_json(row, column)?.unwrap_or_default())
+}
+
+/// As [`let_through`] reads it.
+pub(super) fn stored(let_through: &[String]) -> Result<Option<String>, sqlx::Error> {
+    let text = (!let_through.is_empty()).then(|| serde_json::to_string(let_through)).transpose();
+    text.map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 pub(super) fn digest(row: &AnyRow, column: usize) -> Result<Option<MetadataDigest>, sqlx::Error> {

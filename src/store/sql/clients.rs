@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use subtle::ConstantTimeEq as _;
 
-use super::client_row::{RECORD, TABLES, record};
+use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
 use super::list::List;
 use super::rows::{Value, with_rows};
@@ -164,12 +164,12 @@ async fn bring_up_to_date(connection: &mut AnyConnection, entering: &Entering<'_
 /// What enters; a digest that another client holds is left out: this one is not given out again.
 const ENTER: &str = "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, \
     lifecycle, client_name, redirect_uris, scope_requested, scope_granted, scope_withheld, scope_approved, metadata, digest, \
-    access_token, server_access, unmanageable, confirmed_at, unsettled_since, settle_at, due_at) \
+    access_token, server_access, unmanageable, confirmed_at, unsettled_since, settle_at, due_at, let_through) \
     SELECT v.column1, r.id, r.profile, r.registrant, v.column2, v.column2, 1, v.column3, v.column4, r.client_name, \
     r.redirect_uris, r.scope_requested, r.scope_granted, r.scope_withheld, '', v.column5, \
     CASE WHEN EXISTS (SELECT 1 FROM clients o WHERE o.digest = r.digest AND o.client_id <> v.column1 \
     AND o.state IN ('pending', 'active', 'suspended', 'rejected')) THEN NULL ELSE r.digest END, \
-    v.column6, v.column7, 0, v.column2, v.column9, v.column9, v.column10 FROM (VALUES";
+    v.column6, v.column7, 0, v.column2, v.column9, v.column9, v.column10, r.let_through FROM (VALUES";
 /// The condition also tells SQLite that `ON` does not belong to the join.
 const OR_LEAVE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
     ON CONFLICT (client_id) DO NOTHING RETURNING client_id";
@@ -183,7 +183,7 @@ const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id 
     digest = excluded.digest, access_token = excluded.access_token, server_access = excluded.server_access, \
     unmanageable = 0, confirmed_at = excluded.confirmed_at, unsettled_since = excluded.unsettled_since, \
     settle_at = excluded.settle_at, settle_attempts = 0, settle_error = NULL, members_behind = 0, due_at = excluded.due_at, \
-    approved = NULL, first_approval = NULL, asked = NULL";
+    approved = NULL, first_approval = NULL, asked = NULL, let_through = excluded.let_through";
 
 /// The values of [`ENTER`].
 fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle) -> Result<[Value; 10], sqlx::Error> {
@@ -241,7 +241,7 @@ pub(super) async fn end_turn(
          redirect_uris = $5, scope_requested = $6, scope_granted = $7, scope_withheld = $8, scope_approved = $9, \
          metadata = $10, digest = $11, access_token = $12, server_access = $13, unmanageable = $14, confirmed_at = $15, \
          unsettled_since = $19, settle_at = $20, settle_attempts = $21, settle_error = $22, members_behind = $23, due_at = $24, \
-         approved = $25, first_approval = $26, asked = $27, \
+         approved = $25, first_approval = $26, asked = $27, let_through = $28, \
          turn_holder = NULL, turn_until = NULL WHERE client_id = $16 AND turn_holder = $17",
     )
     .bind(updated_at.unix_millis())
@@ -270,7 +270,8 @@ pub(super) async fn end_turn(
     .bind(client.due_at().map(Timestamp::unix_millis))
     .bind(client.approved.as_ref().map(json).transpose()?)
     .bind(client.first_approval.as_ref().map(json).transpose()?)
-    .bind(client.asked.as_ref().map(json).transpose()?);
+    .bind(client.asked.as_ref().map(json).transpose()?)
+    .bind(stored(&client.let_through)?);
     query.execute(&mut *connection).await?;
     if before.lifecycle.state().is_live() && !client.lifecycle.state().is_live() {
         quotas::client_left(connection, &before.profile, &before.registrant.key).await?;

@@ -4,6 +4,7 @@ use sqlx::any::{Any, AnyRow};
 use sqlx::{Executor, Row as _};
 
 use super::rows::{Value, query};
+use crate::clock::Timestamp;
 use crate::store::{LARGEST_PAGE, Page};
 
 /// A query in the making. Only values are ever a caller's, and they are bound.
@@ -30,6 +31,15 @@ impl List {
     /// Only those without a value in the column.
     pub(super) fn without(mut self, column: &'static str) -> Self {
         self.text.push_str(&format!(" AND {column} IS NULL"));
+        self
+    }
+
+    /// Only those from that moment on; all where there is none.
+    pub(super) fn since(mut self, column: &'static str, moment: Option<Timestamp>) -> Self {
+        if let Some(moment) = moment {
+            let place = self.bind(moment.unix_millis().into());
+            self.text.push_str(&format!(" AND {column} >= {place}"));
+        }
         self
     }
 

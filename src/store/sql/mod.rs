@@ -14,6 +14,7 @@ mod list;
 mod presence;
 mod quotas;
 mod registrations;
+mod requests;
 mod responses;
 mod rows;
 mod tokens;

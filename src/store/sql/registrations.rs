@@ -86,7 +86,7 @@ pub(super) async fn find_unfinished(connection: &mut AnyConnection, age: Duratio
 
 const RECORD: &str = "id, at, profile, policy_version, registrant, address, certificate_thumbprint, certificate_subject, \
     token_label, statement_issuer, software_id, token, token_issuer, token_until, client_name, redirect_uris, \
-    scope_requested, scope_granted, scope_withheld, digest, outcome, client_id, reason, finished_at, resolved_by";
+    scope_requested, scope_granted, scope_withheld, digest, outcome, client_id, reason, finished_at, resolved_by, let_through";
 
 /// A registration out of the columns of [`RECORD`].
 fn record(row: &AnyRow) -> Result<RegistrationRecord, sqlx::Error> {
@@ -104,6 +104,7 @@ fn record(row: &AnyRow) -> Result<RegistrationRecord, sqlx::Error> {
         scope_granted: row.try_get(17)?,
         scope_withheld: row.try_get(18)?,
         digest: client_row::digest(row, 19)?,
+        let_through: client_row::let_through(row, 25)?,
     };
     Ok(RegistrationRecord {
         intent,

@@ -12,11 +12,11 @@ use super::connect::Place;
 use super::finish::{self, Finishing};
 use super::import::{self, Importing};
 use super::responses::{self, ResponseChange, ResponseChanged};
-use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, tokens, uses};
+use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, requests, tokens, uses};
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, AuditRecord, Beginning, Begun, ClientRecord, FindingRecord, IssuedToken, Outcome, RegistrationId,
-    SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
+    RequestRecord, RequestsKept, SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
 };
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
@@ -85,6 +85,8 @@ pub(super) enum Other {
     },
     EnterFinding(Box<FindingRecord>),
     Response(Box<ResponseChange>),
+    KeepRequests(Vec<RequestRecord>),
+    ForgetRequests(RequestsKept),
     /// From this moment on; none: not any more.
     WatchUses {
         from: Option<Timestamp>,
@@ -377,6 +379,8 @@ impl Other {
             Self::EndReading(read_to) => uses::end_reading(connection, *read_to).await,
             Self::EnterFinding(finding) => findings::enter(connection, finding).await,
             Self::Response(change) => responses::change(connection, change).await,
+            Self::KeepRequests(requests) => requests::keep(connection, requests).await,
+            Self::ForgetRequests(kept) => requests::forget(connection, kept).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
                 responses::forget_old(connection, *now).await?;

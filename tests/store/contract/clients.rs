@@ -58,6 +58,7 @@ async fn a_client_is_read_back_as_it_was_registered(Handles { one, other }: &Han
         approved: None,
         first_approval: None,
         asked: None,
+        let_through: given.let_through,
     };
     assert_eq!(other.client("c1").await.unwrap(), Some(expected.clone()));
     assert_eq!(other.client_by_digest(&digest("d")).await.unwrap(), Some(expected.clone()));

@@ -10,6 +10,7 @@ mod imports;
 mod lists;
 mod outcomes;
 mod quotas;
+pub mod requests;
 pub mod responses;
 mod tokens;
 pub mod turns;
@@ -37,6 +38,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     due::hold_for(&empty).await;
     lists::hold_for(&empty).await;
     findings::hold_for(&empty).await;
+    requests::hold_for(&empty).await;
     responses::hold_for(&empty).await;
     turns::hold_for(&empty).await;
     audit::hold_for(&empty).await;

@@ -1,0 +1,217 @@
+//! Requests to register, kept to try other rules on: told beside the path, never in its way, in bounded number and size, without
+//! what is secret.
+
+mod redact;
+mod sample;
+mod settings;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+pub(super) use self::redact::NOT_KEPT;
+pub use self::settings::ReplaySettings;
+
+use self::sample::Sample;
+use crate::clock::{Clock, Timestamp};
+use crate::policy::approval::ApprovalNeeded;
+use crate::policy::{Judged, Profile};
+use crate::registrant::Registrant;
+use crate::registrant::initial_access_token::VerifiedToken;
+use crate::registrant::software_statement::VerifiedStatement;
+use crate::store::{
+    RecordedRegistrant, RecordedRequest, RecordedStatement, RecordedToken, RequestRecord, RequestsKept, Store,
+};
+use crate::telemetry::{Decision, RegistrationEvent};
+
+/// So many wait for the store; more are counted and left out.
+const LONGEST_QUEUE: usize = 512;
+/// So many are written at once.
+const LARGEST_BATCH: usize = 64;
+/// They gather for so long, so that a flood costs a few writes.
+const GATHER: Duration = Duration::from_millis(500);
+/// How often what is too old or too much is forgotten, and after how many that were written.
+const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
+const FORGET_AFTER: u32 = 2_000;
+
+/// Takes requests; the same for everybody in the process.
+#[derive(Clone, Default)]
+pub struct RequestRecorder(Option<Arc<Inner>>);
+
+struct Inner {
+    told: mpsc::Sender<RequestRecord>,
+    sample: Mutex<Sample>,
+    left_out: AtomicU64,
+}
+
+/// The other end: writes them, and forgets what is too old or too much.
+pub struct RequestKeeper {
+    inner: Arc<Inner>,
+    told: mpsc::Receiver<RequestRecord>,
+    settings: ReplaySettings,
+    written: u32,
+}
+
+/// What is known of a request before it is decided about.
+#[derive(Debug)]
+pub(super) struct Asked {
+    registrant: RecordedRegistrant,
+    approval: ApprovalNeeded,
+    metadata: Map<String, Value>,
+}
+
+/// Both ends; the first takes nothing where nothing is to be kept.
+pub fn open(settings: ReplaySettings) -> (RequestRecorder, RequestKeeper) {
+    let (tell, told) = mpsc::channel(LONGEST_QUEUE);
+    let inner = Arc::new(Inner { told: tell, sample: Mutex::default(), left_out: AtomicU64::new(0) });
+    let recorder = RequestRecorder(settings.keeps_any().then(|| inner.clone()));
+    (recorder, RequestKeeper { inner, told, settings, written: 0 })
+}
+
+/// The names of the rules that were violated, each once.
+pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
+    let mut rules: Vec<String> = Vec::new();
+    for violation in judged.violations() {
+        if !rules.iter().any(|rule| rule == violation.rule.as_str()) {
+            rules.push(violation.rule.as_str().to_owned());
+        }
+    }
+    rules
+}
+
+impl RequestRecorder {
+    /// What is kept of a request that was read; none where nothing is kept, or it is too large.
+    pub(super) fn begin(
+        &self,
+        (registrant, counted_under): (&Registrant, String),
+        profile: &Profile,
+        members: &Map<String, Value>,
+    ) -> Option<Asked> {
+        let inner = self.0.as_ref()?;
+        let Some(metadata) = redact::kept(members) else {
+            inner.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let token = registrant.token.as_ref();
+        let token = token.map(|token: &VerifiedToken| RecordedToken {
+            label: token.label(),
+            profile: token.profile().map(str::to_owned),
+        });
+        let registrant = RecordedRegistrant {
+            key: counted_under,
+            address: registrant.address,
+            certificate: registrant.certificate.as_deref().cloned(),
+            token,
+            statement: None,
+        };
+        Some(Asked { registrant, approval: profile.approvals().needed, metadata })
+    }
+
+    /// Keeps it soon, unless its source has had its share; never waits.
+    pub(super) fn tell(&self, asked: Asked, event: &RegistrationEvent, at: Timestamp) {
+        let Some(inner) = &self.0 else { return };
+        let is_refused = event.decision == Decision::Refuse;
+        let mut sample = inner.sample.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_taken = sample.takes((&asked.registrant.key, is_refused), at);
+        drop(sample);
+        if !is_taken || inner.told.try_send(asked.decided(event, at)).is_err() {
+            inner.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Asked {
+    /// Its software statement was verified.
+    pub(super) fn vouched_for_by(&mut self, statement: &VerifiedStatement) {
+        // The claims are an issuer's, but their keys are looked at as the request's are.
+        let metadata = redact::kept(&statement.members).unwrap_or_default();
+        let (issuer, software_id) = (statement.issuer.clone(), statement.software_id.clone());
+        self.registrant.statement = Some(RecordedStatement { issuer, software_id, metadata });
+    }
+
+    fn decided(self, event: &RegistrationEvent, at: Timestamp) -> RequestRecord {
+        let mut violations: Vec<String> = event.violations.iter().map(|rule| (*rule).to_owned()).collect();
+        violations.dedup();
+        let request = RecordedRequest {
+            decision: event.decision.as_str().to_owned(),
+            reason: event.reason.to_owned(),
+            violations,
+            profile: event.profile.clone(),
+            policy_version: event.policy_version.clone(),
+            approval: self.approval,
+            registration: event.registration_id.clone(),
+            client_id: event.client_id.clone(),
+            scope_granted: event.scope_granted.clone(),
+            scope_withheld: event.scope_withheld.clone(),
+            registrant: self.registrant,
+            metadata: self.metadata,
+        };
+        RequestRecord { id: event.request_id.clone(), at, request }
+    }
+}
+
+impl RequestKeeper {
+    /// Keeps at it until `ended` is true; then what is left is written.
+    pub async fn keep(mut self, (store, clock): (&dyn Store, &dyn Clock), mut ended: watch::Receiver<bool>) {
+        let mut forgetting = every(FORGET_EVERY);
+        let mut batch = Vec::with_capacity(LARGEST_BATCH);
+        loop {
+            let told = tokio::select! {
+                count = self.told.recv_many(&mut batch, LARGEST_BATCH) => count,
+                _ = forgetting.tick() => 0,
+                _ = ended.wait_for(|ended| *ended) => break,
+            };
+            if told == 0 || self.written >= FORGET_AFTER {
+                self.forget(store, clock.now()).await;
+            }
+            self.write(store, &mut batch).await;
+            if told > 0 && told < LARGEST_BATCH {
+                tokio::select! {
+                    () = tokio::time::sleep(GATHER) => {}
+                    _ = ended.wait_for(|ended| *ended) => {}
+                }
+            }
+        }
+        while let Ok(record) = self.told.try_recv() {
+            batch.push(record);
+        }
+        self.write(store, &mut batch).await;
+    }
+
+    async fn write(&mut self, store: &dyn Store, batch: &mut Vec<RequestRecord>) {
+        while !batch.is_empty() {
+            let part: Vec<_> = batch.drain(..batch.len().min(LARGEST_BATCH)).collect();
+            let count = part.len();
+            match store.keep_requests(part).await {
+                Ok(()) => self.written = self.written.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)),
+                Err(error) => {
+                    self.inner.left_out.fetch_add(count as u64, Ordering::Relaxed);
+                    tracing::warn!(%error, count, "requests are not kept for `replay`");
+                }
+            }
+        }
+    }
+
+    async fn forget(&mut self, store: &dyn Store, now: Timestamp) {
+        self.written = 0;
+        let left_out = self.inner.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            tracing::info!(left_out, "more requests than are kept for `replay`: a sample of them is");
+        }
+        let ReplaySettings { keep, maximum } = self.settings;
+        let kept = RequestsKept { since: now.before(keep.0), most: maximum, most_refused: maximum / 2 };
+        if let Err(error) = store.forget_requests(kept).await {
+            tracing::warn!(%error, "old requests cannot be forgotten");
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

@@ -1,0 +1,110 @@
+//! What is kept of the members of a request: everything that rules look at, and nothing that is, or may be, secret. Pure.
+
+use serde_json::{Map, Value};
+
+use crate::registration::key::is_secret;
+use crate::registration::members::{MemberKind, kind};
+use crate::registration::software_statement::MEMBER;
+
+/// Stands where something was, so that a rule which looks for it still finds it.
+pub(in crate::intake) const NOT_KEPT: &str = "(not kept)";
+
+/// Larger requests are not kept, in bytes of names and texts.
+const LARGEST: usize = 16 * 1024;
+
+/// The members; none where they are too large.
+pub(super) fn kept(members: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let weight = members.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>();
+    (weight <= LARGEST).then(|| members.iter().map(|(name, value)| (name.clone(), of_member(name, value))).collect())
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(entries) => entries.iter().map(weight).sum::<usize>() + 2,
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>() + 2,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
+}
+
+fn of_member(name: &str, value: &Value) -> Value {
+    if value.is_null() || value.as_str() == Some("") {
+        return value.clone();
+    }
+    match kind(name) {
+        // A statement can be presented again; what a server assigns may be a secret; what nobody defines may be anything.
+        _ if name == MEMBER => NOT_KEPT.into(),
+        None | Some(MemberKind::ServerAssigned) => NOT_KEPT.into(),
+        Some(_) if name == "jwks" => without_secrets(value),
+        Some(_) => without_passwords(value),
+    }
+}
+
+fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().map(|(name, value)| {
+                let value = if is_secret(name) { NOT_KEPT.into() } else { without_secrets(value) };
+                (name.clone(), value)
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(entries) => Value::Array(entries.iter().map(without_secrets).collect()),
+        other => other.clone(),
+    }
+}
+
+/// The user and the password of a URL are no rule's to tell apart: that there are some is what is wrong.
+fn without_passwords(value: &Value) -> Value {
+    match value {
+        Value::String(text) => {
+            let authority =
+                text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+            let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+            user.map_or_else(|| value.clone(), |user| text.replacen(user, "not-kept", 1).into())
+        }
+        Value::Array(entries) => Value::Array(entries.iter().map(without_passwords).collect()),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), without_passwords(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_or_may_be_secret_is_not_kept_and_what_rules_look_at_is() {
+        let asked = json!({
+            "client_name": "Orders", "client_name#de": "Auftr\u{e4}ge",
+            "redirect_uris": ["https://app.example.com/cb", "https://ada:hunter2@app.example.com/cb"],
+            "client_uri": "https://hunter2@app.example.com", "contacts": ["ada@example.com"],
+            "client_secret": "hunter2", "registration_access_token": "hunter2", "client_id": null,
+            "software_statement": "ey.hunter2.sig", "password": "hunter2", "x": {"y": "hunter2"},
+            "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "hunter2", "oth": [{"r": "hunter2"}]}]},
+        });
+        let kept = Value::Object(kept(asked.as_object().unwrap()).unwrap());
+        assert!(!kept.to_string().contains("hunter2"), "{kept}");
+        assert_eq!(
+            kept,
+            json!({
+                "client_name": "Orders", "client_name#de": "Auftr\u{e4}ge",
+                "redirect_uris": ["https://app.example.com/cb", "https://not-kept@app.example.com/cb"],
+                "client_uri": "https://not-kept@app.example.com", "contacts": ["ada@example.com"],
+                "client_secret": NOT_KEPT, "registration_access_token": NOT_KEPT, "client_id": null,
+                "software_statement": NOT_KEPT, "password": NOT_KEPT, "x": NOT_KEPT,
+                "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": NOT_KEPT, "oth": NOT_KEPT}]},
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept() {
+        let large = json!({ "contacts": vec!["ops@example.com"; 2_000] });
+        assert_eq!(kept(large.as_object().unwrap()), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! Which requests are kept when there are very many: each source has a share, and all together have one. Pure: arithmetic over given times.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+const WINDOW: Duration = Duration::from_secs(60);
+/// Of one source in a window.
+const OF_ONE: u32 = 20;
+/// Of all sources in a window; of refused requests and of others so many each.
+const OF_ALL: u32 = 1_000;
+
+/// One window. It remembers no more sources than requests it takes.
+#[derive(Debug, Default)]
+pub(super) struct Sample {
+    began: Option<Timestamp>,
+    /// By source, and whether they were refused: whoever is refused often is kept when it is admitted.
+    sources: HashMap<(String, bool), u32>,
+    refused: u32,
+    others: u32,
+}
+
+impl Sample {
+    /// Whether a request of this source, refused or not, is kept.
+    pub(super) fn takes(&mut self, (source, is_refused): (&str, bool), now: Timestamp) -> bool {
+        if self.began.is_none_or(|began| now >= began.after(WINDOW)) {
+            *self = Self { began: Some(now), ..Self::default() };
+        }
+        let taken = if is_refused { &mut self.refused } else { &mut self.others };
+        if *taken >= OF_ALL {
+            return false;
+        }
+        let of_one = self.sources.entry((source.to_owned(), is_refused)).or_default();
+        if *of_one >= OF_ONE {
+            return false;
+        }
+        *of_one += 1;
+        *taken += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(sample: &mut Sample, source: &str, is_refused: bool, at: i64) -> u32 {
+        let now = Timestamp::from_unix_millis(at);
+        (0..5_000).map(|_| u32::from(sample.takes((source, is_refused), now))).sum()
+    }
+
+    #[test]
+    fn one_source_has_its_share_and_no_more_until_the_window_is_over() {
+        let mut sample = Sample::default();
+        assert_eq!(taken(&mut sample, "a", true, 0), OF_ONE);
+        assert_eq!(taken(&mut sample, "a", true, 59_999), 0);
+        assert_eq!(taken(&mut sample, "b", true, 59_999), OF_ONE, "another has its own");
+        assert_eq!(taken(&mut sample, "a", false, 59_999), OF_ONE, "what is admitted of it has one, too");
+        assert_eq!(taken(&mut sample, "a", true, 60_000), OF_ONE);
+    }
+
+    #[test]
+    fn refused_ones_from_everywhere_leave_room_for_what_is_admitted() {
+        let mut sample = Sample::default();
+        let refused: u32 = (0..5_000).map(|source| taken(&mut sample, &source.to_string(), true, 0)).sum();
+        assert_eq!(refused, OF_ALL);
+        assert!(sample.sources.len() <= OF_ALL as usize, "{}", sample.sources.len());
+        assert_eq!(taken(&mut sample, "somebody", false, 1), OF_ONE);
+    }
+}

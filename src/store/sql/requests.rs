@@ -1,0 +1,77 @@
+//! The record of requests: the statements.
+
+use async_trait::async_trait;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::SqlStore;
+use super::list::List;
+use super::rows::{Value, with_rows};
+use super::writer::{Applied, Done, Other};
+use crate::clock::Timestamp;
+use crate::store::{Page, RequestRecord, Requests, RequestsKept, StoreError};
+
+const COLUMNS: &str = "id, at, request";
+
+#[async_trait]
+impl Requests for SqlStore {
+    async fn keep_requests(&self, requests: Vec<RequestRecord>) -> Result<(), StoreError> {
+        self.writer.write(Other::KeepRequests(requests)).await.map(drop)
+    }
+
+    async fn requests(&self, since: Option<Timestamp>, page: &Page) -> Result<Vec<RequestRecord>, StoreError> {
+        let list = List::of("recorded_requests", COLUMNS).since("at", since).page(("at", "id"), page);
+        self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
+    }
+
+    async fn request(&self, id: &str) -> Result<Option<RequestRecord>, StoreError> {
+        let by = |column| List::of("recorded_requests", COLUMNS).with(column, Some(id));
+        self.read(async |reader| {
+            let found = match by("id").one(&mut *reader).await? {
+                None => by("registration").one(reader).await?,
+                found => found,
+            };
+            found.as_ref().map(record).transpose()
+        })
+        .await
+    }
+
+    async fn forget_requests(&self, kept: RequestsKept) -> Result<(), StoreError> {
+        self.writer.write(Other::ForgetRequests(kept)).await.map(drop)
+    }
+}
+
+pub(super) async fn keep(connection: &mut AnyConnection, requests: &[RequestRecord]) -> Applied {
+    let insert = "INSERT INTO recorded_requests (id, at, registration, refused, request) VALUES";
+    let rows = requests.iter().map(row).collect::<Result<_, _>>()?;
+    with_rows(connection, (insert, ""), rows).await?;
+    Ok(Ok(Done::Written))
+}
+
+fn row(record: &RequestRecord) -> Result<[Value; 5], sqlx::Error> {
+    let request = serde_json::to_string(&record.request).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok([
+        record.id.clone().into(),
+        record.at.unix_millis().into(),
+        record.request.registration.clone().into(),
+        i64::from(record.request.is_refused()).into(),
+        request.into(),
+    ])
+}
+
+pub(super) async fn forget(connection: &mut AnyConnection, kept: &RequestsKept) -> Applied {
+    let query = sqlx::query("DELETE FROM recorded_requests WHERE at < $1").bind(kept.since.unix_millis());
+    query.execute(&mut *connection).await?;
+    let too_many = "DELETE FROM recorded_requests WHERE refused = 1 AND (at, id) <= \
+        (SELECT at, id FROM recorded_requests WHERE refused = 1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET $1)";
+    sqlx::query(too_many).bind(i64::from(kept.most_refused)).execute(&mut *connection).await?;
+    let too_many = "DELETE FROM recorded_requests WHERE (at, id) <= \
+        (SELECT at, id FROM recorded_requests ORDER BY at DESC, id DESC LIMIT 1 OFFSET $1)";
+    sqlx::query(too_many).bind(i64::from(kept.most)).execute(connection).await?;
+    Ok(Ok(Done::Written))
+}
+
+fn record(row: &AnyRow) -> Result<RequestRecord, sqlx::Error> {
+    let request = serde_json::from_str(row.try_get(2)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(RequestRecord { id: row.try_get(0)?, at: Timestamp::from_unix_millis(row.try_get(1)?), request })
+}
