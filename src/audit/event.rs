@@ -279,7 +279,7 @@ impl Event {
         self.violations.truncate(LONGEST_LIST);
         self.redirect_uri_hosts.truncate(LONGEST_LIST);
         let event = serde_json::to_string(&self).map_err(|error| StoreError(error.into()))?;
-        Ok(AuditEntry { at, event })
+        Ok(AuditEntry { at, event, told: Vec::new() })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod clients;
+mod deliveries;
 mod findings;
 mod registrations;
 mod uses;
@@ -42,6 +43,7 @@ struct State {
     usage: HashMap<(String, String, Window), u64>,
     audit: audit::Log,
     findings: Vec<FindingRecord>,
+    outbox: deliveries::Outbox,
     watch: Option<Watch>,
 }
 
@@ -148,6 +150,7 @@ impl Store for MemoryStore {
         let mut state = self.state();
         state.spent.retain(|_, until| now < *until);
         state.findings.retain(|finding| now <= finding.at.after(FINDINGS_KEPT));
+        state.outbox.forget_told(now);
         Ok(())
     }
 }

@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::{self, OpenChain};
 use super::connect::Place;
+use super::deliveries::{self, Came, DeliveryChange};
 use super::finish::{self, Finishing};
 use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, registrations, tokens, uses};
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, AuditRecord, Beginning, Begun, ClientRecord, FindingRecord, IssuedToken, Outcome, RegistrationId,
-    SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
+    SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnTaken, WriterId,
 };
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
@@ -79,7 +80,8 @@ pub(super) enum Other {
     NoteUses {
         uses: Vec<(String, Timestamp)>,
     },
-    EnterFinding(Box<FindingRecord>),
+    EnterFinding(Box<FindingRecord>, Vec<Telling>),
+    Deliveries(DeliveryChange),
     /// From this moment on; none: not any more.
     WatchUses {
         from: Option<Timestamp>,
@@ -115,6 +117,7 @@ pub(super) enum Done {
     Begun(Begun),
     Unfinished(Vec<RegistrationId>),
     Turn(TurnTaken),
+    Deliveries(Came),
 }
 
 impl Done {
@@ -280,6 +283,9 @@ impl Group {
         let mut records = Vec::new();
         let entries = to_record(changes, &results);
         if let Some(chain) = chain.as_mut().filter(|_| !entries.is_empty()) {
+            for entry in &entries {
+                deliveries::tell(&mut transaction, &entry.told).await?;
+            }
             records = chain.record(&mut transaction, entries).await?;
         }
         transaction.commit().await?;
@@ -352,6 +358,7 @@ impl Other {
             Self::FindUnfinished { age, now } => registrations::find_unfinished(connection, *age, *now).await,
             Self::SettleTheDead { now } => {
                 clients::break_off_all_turns(connection, *now).await?;
+                deliveries::break_off_all_turns(connection).await?;
                 registrations::find_unfinished(connection, Duration::ZERO, *now).await
             }
             Self::TakeTurn { client_id, turn, now } => clients::take_turn(connection, client_id, turn, *now).await,
@@ -361,9 +368,11 @@ impl Other {
             }
             Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
-            Self::EnterFinding(finding) => findings::enter(connection, finding).await,
+            Self::EnterFinding(finding, told) => findings::enter(connection, finding, told).await,
+            Self::Deliveries(change) => change.apply(connection).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
+                deliveries::forget_told(connection, *now).await?;
                 tokens::forget_spent(connection, *now).await?;
                 quotas::forget_ended(connection, *now).await?;
                 Ok(Ok(Done::Written))
