@@ -1,6 +1,7 @@
 //! The command line: one file per command. Data goes to standard output, everything said about it to standard error.
 //! Exit codes: 0, 1 (it failed), 2 (the command was not understood), 78 (the configuration is wrong; sysexits' EX_CONFIG).
 
+mod alerts;
 mod audit;
 mod clients;
 mod config;
@@ -59,6 +60,9 @@ enum Command {
     /// See what detectors of anomalies found, at the running gateway.
     #[command(subcommand)]
     Findings(findings::Command),
+    /// Try whether receivers of alerts can be told.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
     /// See, export and verify the record of what happened.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -157,6 +161,7 @@ pub fn run() -> ExitCode {
         Command::Tokens(command) => tokens::run(command, format, &mut out),
         Command::Clients(command) => clients::run(&command, format, &mut out),
         Command::Registrations(command) => registrations::run(&command, format, &mut out),
+        Command::Alerts(command) => alerts::run(&command, format, &mut out),
         Command::Audit(command) => audit::run(&command, format, &mut out),
         Command::Findings(command) => findings::run(&command, format, &mut out),
         Command::Keys(command) => keys::run(&command, format, &mut out),

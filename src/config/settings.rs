@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::settings::AdminSettings;
+use crate::alert::settings::{ReceiverSettings, SilenceSettings};
 use crate::anomaly::AnomalySettings;
 use crate::audit::AuditSettings;
 use crate::authorization_server::settings::{AuthorizationServerSettings, ClientIdMetadataDocuments};
@@ -58,6 +59,12 @@ pub struct GatewaySettings {
     /// Who behaves otherwise than usual: each detector's thresholds. Read on the start only: on a reload detectors would forget what they learned.
     #[serde(default)]
     pub anomalies: AnomalySettings,
+    /// Who is told of what happens: webhooks, chats, Alertmanager, mail. Default: nobody.
+    #[serde(default)]
+    pub alerts: Vec<ReceiverSettings>,
+    /// What nobody is told of for a while.
+    #[serde(default)]
+    pub silences: Vec<SilenceSettings>,
     /// Which web pages may register clients and read the metadata from a browser.
     #[serde(default)]
     pub cors: CorsSettings,

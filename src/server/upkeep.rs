@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::audit;
+use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp};
@@ -67,8 +68,13 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
     }
 }
 
-/// From now on: the detectors look at what they are told, and what they find is kept.
-pub(super) async fn watch(mut watcher: Watcher, store: &dyn Store, mut stopped: watch::Receiver<bool>) {
+/// From now on: the detectors look at what they are told; what they find is kept, and who wants to know is told.
+pub(super) async fn watch(
+    mut watcher: Watcher,
+    store: &dyn Store,
+    alerts: &Alerts,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         let found = tokio::select! {
             found = watcher.next() => found,
@@ -79,7 +85,7 @@ pub(super) async fn watch(mut watcher: Watcher, store: &dyn Store, mut stopped: 
             let mut name = [0; 16];
             super::randomness(&mut name);
             let record = record::of(RegistrationId::from_random(name).0, finding);
-            if let Err(error) = store.enter_finding(record).await {
+            if let Err(error) = store.enter_finding_and_tell(record, alerts.of_finding(finding)).await {
                 tracing::warn!(%error, "a finding cannot be kept");
             }
         }

@@ -1,6 +1,8 @@
 //! What receivers of alerts are to be told, kept until they have it: written in the transaction of what it tells, gathered into
 //! deliveries, taken by one process at a time. What a notice says is text that the store does not read.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{StoreError, Turn};
@@ -8,6 +10,9 @@ use crate::clock::Timestamp;
 
 /// The most notices in one delivery; what comes beyond it is counted.
 pub const MOST_NOTICES: u32 = 50;
+
+/// How long is remembered whom the end of something interests, after it might be told again.
+pub const TOLD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One thing that one receiver is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]

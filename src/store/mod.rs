@@ -21,7 +21,7 @@ pub use self::audit::{
 };
 pub use self::client::{ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnTaken, Unsettled};
 pub use self::delivery::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, Telling,
+    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, TOLD_KEPT, Telling,
 };
 pub use self::finding::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings};
 pub use self::page::{Cursor, LARGEST_PAGE, Page};

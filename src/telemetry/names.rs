@@ -107,7 +107,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 21] = [
+pub const METRICS: [&str; 24] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -127,6 +127,9 @@ pub const METRICS: [&str; 21] = [
     "dcr.store.errors",
     "dcr.findings",
     "dcr.observations.dropped",
+    "dcr.alert.deliveries",
+    "dcr.alert.silenced",
+    "dcr.alert.backlog",
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];

@@ -24,6 +24,7 @@ use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::turn::{self, Held};
 use super::{Tools, register, sighting, unavailable};
+use crate::audit::event::Waits;
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
@@ -70,14 +71,16 @@ pub(super) async fn manage(
     let taken = take_through((rulebook, tools), taken, segment, &mut learned).await;
     let request_digest = body.digest();
     let Learned { mut event, change } = learned;
+    let grows = rulebook.management.growth == Growth::Approval && event.growth.is_some();
+    let waits = grows.then_some(Waits::Growth);
     let taken = match taken {
         Ok(answer) => {
-            let call = audited::Managed { event: &event, request_digest, segment, is_done: true };
+            let call = audited::Managed { event: &event, request_digest, segment, waits, is_done: true };
             audited::managed(tools, call).await.map(|()| answer)
         }
         Err(refusal) => {
             event.reason = refusal.reason().explained().name;
-            let call = audited::Managed { event: &event, request_digest, segment, is_done: false };
+            let call = audited::Managed { event: &event, request_digest, segment, waits: None, is_done: false };
             audited::managed(tools, call).await.and(Err(refusal))
         }
     };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use super::super::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, Telling, Turn,
+    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
+    Telling, Turn,
 };
 use super::MemoryStore;
 use crate::clock::Timestamp;
@@ -39,9 +40,9 @@ impl Outbox {
         }
     }
 
-    /// What may be told again.
+    /// What may be told again for so long that its end interests nobody.
     pub(super) fn forget_told(&mut self, now: Timestamp) {
-        self.told.retain(|_, until| now < *until);
+        self.told.retain(|_, until| now < until.after(TOLD_KEPT));
     }
 
     fn gather(&mut self, telling: Telling, group: String, until: Timestamp) {

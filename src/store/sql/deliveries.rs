@@ -11,7 +11,8 @@ use super::writer::{Applied, Done, Other};
 use crate::clock::Timestamp;
 
 use crate::store::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, Telling, Turn,
+    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
+    Telling, Turn,
 };
 
 /// A change to what waits.
@@ -358,9 +359,10 @@ async fn forget(
     Ok(gone.into_iter().map(|(receiver, count)| Backlog { receiver, count }).collect())
 }
 
-/// What may be told again.
+/// What may be told again for so long that its end interests nobody.
 pub(super) async fn forget_told(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let forget = sqlx::query("DELETE FROM alert_told WHERE quiet_until <= $1").bind(now.unix_millis());
+    let long_ago = now.before(TOLD_KEPT).unix_millis();
+    let forget = sqlx::query("DELETE FROM alert_told WHERE quiet_until <= $1").bind(long_ago);
     forget.execute(connection).await.map(drop)
 }
 
