@@ -89,7 +89,10 @@ mod tests {
         let (begun, ended) = (alert(&begun, "g", at), alert(&ended, "g", at.after(BELIEVED * 2)));
         assert_eq!(begun["labels"], ended["labels"]);
         assert_eq!(begun["labels"]["alertname"], "client_pending");
-        assert_eq!((&begun["startsAt"], &begun["endsAt"]), (&"2023-11-14T22:13:20Z".into(), &"2023-11-14T22:18:20Z".into()));
+        assert_eq!(
+            (&begun["startsAt"], &begun["endsAt"]),
+            (&"2023-11-14T22:13:20Z".into(), &"2023-11-14T22:18:20Z".into())
+        );
         assert_eq!(ended["endsAt"], "2023-11-14T22:18:20Z");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::failure::Failure;
@@ -54,6 +54,13 @@ struct Worked {
     result: Result<Done, Failure>,
 }
 
+/// What is to be done next.
+enum Due {
+    Look,
+    Count,
+    Note(Result<Worked, JoinError>),
+}
+
 /// Nothing more is to be done now.
 enum Done {
     /// It was reached.
@@ -75,27 +82,27 @@ impl Deliverer {
         let mut at_work = JoinSet::new();
         let (mut busy, mut pauses) = (HashSet::new(), HashMap::new());
         loop {
-            tokio::select! {
-                _ = looks.tick() => {
-                    if !self.alerts.is_nobody() {
-                        self.begin(&mut at_work, &mut busy, &pauses).await;
-                    }
-                }
-                _ = counts.tick() => {
+            let due = tokio::select! {
+                _ = looks.tick() => Due::Look,
+                _ = counts.tick() => Due::Count,
+                Some(worked) = at_work.join_next() => Due::Note(worked),
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            };
+            match due {
+                Due::Look if self.alerts.is_nobody() => {}
+                Due::Look => self.begin(&mut at_work, &mut busy, &pauses).await,
+                Due::Count => {
                     let backlog = self.bound().await;
                     *shown.write().unwrap_or_else(PoisonError::into_inner) = backlog;
                 }
-                Some(worked) = at_work.join_next() => match worked {
-                    Ok(worked) => {
-                        busy.remove(&worked.receiver);
-                        self.note(worked, &mut pauses);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a delivery broke off");
-                        busy.clear();
-                    }
-                },
-                _ = stopped.wait_for(|stopped| *stopped) => break,
+                Due::Note(Ok(worked)) => {
+                    busy.remove(&worked.receiver);
+                    self.note(worked, &mut pauses);
+                }
+                Due::Note(Err(error)) => {
+                    tracing::error!(%error, "a delivery broke off");
+                    busy.clear();
+                }
             }
         }
         // What is being sent is sent; the rest waits for the next start, or another replica.
@@ -103,12 +110,7 @@ impl Deliverer {
     }
 
     /// Begins to work for every receiver that something is due for and that is not left alone.
-    async fn begin(
-        &self,
-        at_work: &mut JoinSet<Worked>,
-        busy: &mut HashSet<String>,
-        pauses: &HashMap<String, Pause>,
-    ) {
+    async fn begin(&self, at_work: &mut JoinSet<Worked>, busy: &mut HashSet<String>, pauses: &HashMap<String, Pause>) {
         let now = self.clock.now();
         let due = match self.store.receivers_due(now).await {
             Ok(due) => due,
@@ -167,7 +169,11 @@ impl Deliverer {
             if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
                 let before = self.clock.now().before(FORGOTTEN_AFTER);
                 for Backlog { receiver, count } in self.store.forget_receivers(&known, before).await? {
-                    tracing::warn!(receiver, count, "dropped: what waited for a receiver that is not in the configuration");
+                    tracing::warn!(
+                        receiver,
+                        count,
+                        "dropped: what waited for a receiver that is not in the configuration"
+                    );
                 }
             }
             backlog.retain(|waiting| known.contains(&waiting.receiver));
@@ -176,7 +182,11 @@ impl Deliverer {
                     let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING).await?;
                     waiting.count = waiting.count.saturating_sub(count);
                     metrics().alert_deliveries(&waiting.receiver, AlertOutcome::GivenUp, count);
-                    tracing::error!(receiver = waiting.receiver, count, "given up: too much waits for this receiver of alerts");
+                    tracing::error!(
+                        receiver = waiting.receiver,
+                        count,
+                        "given up: too much waits for this receiver of alerts"
+                    );
                 }
             }
             Ok::<_, StoreError>(backlog)

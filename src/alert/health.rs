@@ -62,11 +62,15 @@ impl Condition {
     /// It is over, or was never so: whoever was told of it hears that.
     pub fn ends(&self, at: Timestamp) -> News {
         let (title, sentence) = match self {
-            Self::ThrottleUnreachable => ("The throttle's Redis is back", "Attempts are counted in Redis again.".to_owned()),
+            Self::ThrottleUnreachable => {
+                ("The throttle's Redis is back", "Attempts are counted in Redis again.".to_owned())
+            }
             Self::RegistrationElsewhere { path } => {
                 ("The server advertises no other registration endpoint", format!("{path} is not advertised any more."))
             }
-            Self::FileEnding { file, .. } => ("A file of a listener's TLS was replaced", format!("{file} is good again.")),
+            Self::FileEnding { file, .. } => {
+                ("A file of a listener's TLS was replaced", format!("{file} is good again."))
+            }
         };
         let ended = Ended { name: self.name().to_owned(), severity: self.severity() };
         News::over(self.notice(at).saying(title, sentence), ended, Interest::Told)

@@ -87,10 +87,9 @@ impl Receiver {
                 }
                 (Format::Json, None) => return Err(failed("has no secret_file".to_owned())),
             },
-            (None, Some(url), _) => Box::new(Alertmanager {
-                post: post(url, super::alertmanager::PATH)?,
-                gateway: reach.gateway.clone(),
-            }),
+            (None, Some(url), _) => {
+                Box::new(Alertmanager { post: post(url, super::alertmanager::PATH)?, gateway: reach.gateway.clone() })
+            }
             (None, None, Some(smtp)) => {
                 let smtp = Smtp::new(smtp, secrets.password.as_ref(), reach);
                 Box::new(smtp.map_err(failed)?)

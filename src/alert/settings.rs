@@ -169,7 +169,10 @@ impl ReceiverUrl {
     /// # Errors
     /// The end of a sentence that begins with the URL's place.
     pub fn target(&self, plain_http: PlainHttp, suffix: &str) -> Result<Target, String> {
-        let text = format!("{}{suffix}", if suffix.is_empty() { self.0.expose() } else { self.0.expose().trim_end_matches('/') });
+        let text = format!(
+            "{}{suffix}",
+            if suffix.is_empty() { self.0.expose() } else { self.0.expose().trim_end_matches('/') }
+        );
         match plain_http {
             PlainHttp::Refuse => Target::configured(&text),
             PlainHttp::Allow => Target::configured_in_clear(&text),
@@ -272,7 +275,8 @@ impl ReceiverSettings {
             0 => report("", "is no receiver", "write webhook, alertmanager or smtp"),
             _ => report("", "is more than one receiver", "write an entry for each"),
         }
-        let is_name = |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let is_name =
+            |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
         if !self.name.iter().all(is_name) {
             report("name", "is no name", "write 1 to 64 printable characters of ASCII");
         }
@@ -282,7 +286,11 @@ impl ReceiverSettings {
             }
             match (self.format, &self.secret_file) {
                 (Format::Json, None) => {
-                    report("secret_file", "is missing: nobody could know that it was the gateway", "`openssl rand -base64 32` makes a secret");
+                    report(
+                        "secret_file",
+                        "is missing: nobody could know that it was the gateway",
+                        "`openssl rand -base64 32` makes a secret",
+                    );
                 }
                 (Format::Slack, Some(_)) => report("secret_file", "a chat verifies no signature", "leave it out"),
                 (Format::Json, Some(_)) | (Format::Slack, None) => {}
@@ -299,7 +307,11 @@ impl ReceiverSettings {
             }
         }
         if self.smtp.is_some() && self.bearer_token_file.is_some() {
-            report("bearer_token_file", "is for webhooks and Alertmanager", "write smtp.username and smtp.password_file");
+            report(
+                "bearer_token_file",
+                "is for webhooks and Alertmanager",
+                "write smtp.username and smtp.password_file",
+            );
         }
         if self.on.as_ref().is_some_and(Vec::is_empty) {
             report("on", "it is told nothing", "leave it out, or take the receiver out");
@@ -414,7 +426,10 @@ mod tests {
             ("{ alertmanager: https://a.example, name: \"\" }", "name"),
             ("{ smtp: { server: mail.example, tls: none, from: g@example.com, to: [o@example.com] } }", "smtp.tls"),
             ("{ smtp: { server: mail.example, username: u, from: g@example.com, to: [o@example.com] } }", "smtp"),
-            ("{ smtp: { server: mail.example, from: \"g@example.com\\nBcc: e@evil.example\", to: [o@example.com] } }", "smtp.from"),
+            (
+                "{ smtp: { server: mail.example, from: \"g@example.com\\nBcc: e@evil.example\", to: [o@example.com] } }",
+                "smtp.from",
+            ),
             ("{ smtp: { server: mail.example, from: g@example.com, to: [] } }", "smtp.to"),
         ] {
             assert_eq!(places(yaml), [wrong], "{yaml}");
@@ -427,6 +442,22 @@ mod tests {
             serde_yaml::from_str("{ webhook: https://hooks.slack.com/services/hunter2, format: slack }").unwrap();
         let shown = format!("{settings:?} {} {}", serde_json::to_string(&settings).unwrap(), settings.called());
         assert!(!shown.contains("hunter2") && shown.contains("https://hooks.slack.com/***"), "{shown}");
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_fine() {
+        #[derive(Deserialize)]
+        struct Example {
+            alerts: Vec<ReceiverSettings>,
+            silences: Vec<SilenceSettings>,
+        }
+        let document = include_str!("../../docs/alerts.md");
+        let yaml = document.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let yaml = yaml.replace("${SLACK_WEBHOOK}", "https://hooks.slack.com/services/T0/B0/x");
+        let Example { alerts, silences } = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(alerts.iter().flat_map(ReceiverSettings::problems).collect::<Vec<_>>(), []);
+        assert_eq!(silences.iter().flat_map(SilenceSettings::problems).collect::<Vec<_>>(), []);
+        assert_eq!((alerts.len(), silences.len()), (4, 1));
     }
 
     #[test]

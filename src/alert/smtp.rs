@@ -6,9 +6,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use async_trait::async_trait;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mail};
+use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::Error as SmtpError;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use super::failure::Failure;
@@ -134,11 +134,25 @@ mod tests {
         let message = Message { id: "abc".to_owned(), notices: vec![notice], more: 0 };
         let text = String::from_utf8(smtp.mail(&message, at).unwrap().formatted()).unwrap();
         let (head, _) = text.split_once("\r\n\r\n").unwrap();
-        let names: Vec<&str> = head.split("\r\n").filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(':').next()).collect();
+        let names: Vec<&str> = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with(' '))
+            .filter_map(|line| line.split(':').next())
+            .collect();
         for name in &names {
             assert!(
-                ["From", "Subject", "Date", "Message-ID", "Content-Type", "To", "Content-Transfer-Encoding", "Auto-Submitted", "MIME-Version"]
-                    .contains(name),
+                [
+                    "From",
+                    "Subject",
+                    "Date",
+                    "Message-ID",
+                    "Content-Type",
+                    "To",
+                    "Content-Transfer-Encoding",
+                    "Auto-Submitted",
+                    "MIME-Version"
+                ]
+                .contains(name),
                 "{name}: {head}"
             );
         }

@@ -103,18 +103,21 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         Kind::ClientDeleted => deleted(event, at)?,
         Kind::RegistrationUnknown => unknown(event, at),
         Kind::ConfigurationRefused => {
-            let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
+            let notice =
+                Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
             let sentence = "The configuration has problems and was NOT reloaded: the old one stays in force. `dcr-gateway config check` names them.";
             News::lasting(notice.saying("The configuration was refused", sentence), at.after(health::LASTS))
         }
         Kind::ConfigurationLoaded => {
             let ended = Ended { name: "configuration_refused".to_owned(), severity: Severity::Critical };
             let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at);
-            let notice = notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
+            let notice =
+                notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
             News::over(notice, ended, Interest::Told)
         }
         Kind::RecordsLost => {
-            let notice = Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
+            let notice =
+                Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
             let count = event.count.unwrap_or_default();
             let sentence = format!("{count} refusals could not be written to the audit log; their number is on it.");
             News::once(notice.saying("Audit records were lost", sentence))
@@ -179,7 +182,8 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
     Some(match waits {
         Waits::Registration { until } => {
             let sentence = format!("{who} waits for an approval until {until}; then it is removed.{asks}");
-            let notice = notice("client_pending", pending(client_id)).saying("A client waits for an approval", sentence);
+            let notice =
+                notice("client_pending", pending(client_id)).saying("A client waits for an approval", sentence);
             News::lasting(Notice { until: Some(until), ..notice }, until)
         }
         Waits::Growth => {
@@ -191,7 +195,9 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
         Waits::SecondApproval => {
             let sentence = format!("{who} was approved once; somebody else must approve it, too.");
             let key = format!("{}/second/{}", pending(client_id), at.unix_millis());
-            News::once(notice("client_second_approval_pending", key).saying("A client waits for a second approval", sentence))
+            News::once(
+                notice("client_second_approval_pending", key).saying("A client waits for a second approval", sentence),
+            )
         }
     })
 }
@@ -258,7 +264,8 @@ pub fn of_finding(finding: &Finding) -> News {
 pub fn of_head(signed: &SignedHead) -> News {
     let head = &signed.head;
     let key = format!("head/{}/{}", head.writer.0, head.sequence);
-    let sentence = format!("Chain {} has {} records; the last has the hash {}.", head.writer.0, head.sequence + 1, head.hash);
+    let sentence =
+        format!("Chain {} has {} records; the last has the hash {}.", head.writer.0, head.sequence + 1, head.hash);
     let notice = Notice::new(Topic::AuditHeads, "audit_head", key, head.at).about("chain", head.writer.0.clone());
     let notice = notice.saying("A head of the audit log", sentence);
     News::once(Notice { data: serde_json::to_value(signed).ok(), ..notice })
@@ -273,7 +280,8 @@ mod tests {
 
     fn event(kind: Kind, waits: Option<Waits>) -> Event {
         let aside = Aside { client_name: Some("Evil\u{202e}\n<!channel>".to_owned()), waits };
-        let event = Event::new(kind, Actor::Operator { name: "ada".to_owned() }).about(Subject::Client("c1".to_owned()));
+        let event =
+            Event::new(kind, Actor::Operator { name: "ada".to_owned() }).about(Subject::Client("c1".to_owned()));
         Event { profile: Some("mcp".to_owned()), aside, ..event }
     }
 

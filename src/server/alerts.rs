@@ -134,12 +134,7 @@ struct Known {
 }
 
 impl Known {
-    fn news(
-        &mut self,
-        wrong: Vec<Condition>,
-        right: Vec<Condition>,
-        now: Timestamp,
-    ) -> Vec<crate::alert::News> {
+    fn news(&mut self, wrong: Vec<Condition>, right: Vec<Condition>, now: Timestamp) -> Vec<crate::alert::News> {
         let mut news = Vec::new();
         let seen_before = std::mem::take(&mut self.seen_once);
         for condition in wrong {

@@ -64,8 +64,7 @@ fn gateway_on(store: &str, alerts: &str, upstream: SocketAddr) -> Gateway {
     std::fs::write(directory.path().join("webhook"), SECRET).unwrap();
     std::fs::write(directory.path().join("password"), crate::mail::USER.1).unwrap();
     Keys::read_or_make(&directory.path().join("key"), &[7; 32]).unwrap();
-    let configuration =
-        CONFIGURATION.replace("{alerts}", alerts).replace("{store}", store).replace("{key}", "key");
+    let configuration = CONFIGURATION.replace("{alerts}", alerts).replace("{store}", store).replace("{key}", "key");
     std::fs::write(directory.path().join("gateway.yaml"), configuration.replace("{upstream}", "127.0.0.1:1")).unwrap();
     let made = std::process::Command::new(env!("CARGO_BIN_EXE_dcr-gateway"))
         .current_dir(directory.path())
@@ -132,9 +131,16 @@ async fn everybody_is_told_of_what_waits_and_of_what_became_of_it_also_who_was_a
     assert_eq!((&notice["client_name"], &notice["profile"]), (&json!("Planner & <3>"), &json!("partners")));
     assert!(notice["sentence"].as_str().unwrap().contains("orders"), "{notice}");
     let text = chat.until_taken(1).await[0].json()["text"].as_str().unwrap().to_owned();
-    assert!(text.contains("Planner &amp; &lt;3&gt;") && text.contains(&format!("<https://admin.example.com/console/#/clients/{client}>")), "{text}");
+    assert!(
+        text.contains("Planner &amp; &lt;3&gt;")
+            && text.contains(&format!("<https://admin.example.com/console/#/clients/{client}>")),
+        "{text}"
+    );
     let mails = mail.until(1).await;
-    assert_eq!((mails[0].from.as_str(), mails[0].to.as_slice()), ("dcr@example.com", ["ops@example.com".to_owned()].as_slice()));
+    assert_eq!(
+        (mails[0].from.as_str(), mails[0].to.as_slice()),
+        ("dcr@example.com", ["ops@example.com".to_owned()].as_slice())
+    );
     assert!(mails[0].text.contains("Subject: [dcr-gateway] A client waits for an approval"), "{}", mails[0].text);
 
     // The one that is away was asked in vain, more than once, under one name.
@@ -261,7 +267,10 @@ async fn an_alertmanager_hears_when_something_begins_and_when_it_is_over() {
     let sent = manager.until(|sent| !of_client(sent).is_empty()).await;
     assert_eq!(sent[0].path, "/am/api/v2/alerts");
     let begun = of_client(&sent).remove(0);
-    assert_eq!((&begun["labels"]["alertname"], &begun["labels"]["profile"]), (&json!("client_pending"), &json!("partners")));
+    assert_eq!(
+        (&begun["labels"]["alertname"], &begun["labels"]["profile"]),
+        (&json!("client_pending"), &json!("partners"))
+    );
     assert!(begun["endsAt"].as_str() > begun["startsAt"].as_str(), "{begun}");
     decided(&gateway, &["reject", &client]);
     let sent = manager.until(|sent| of_client(sent).len() >= 2).await;
@@ -278,7 +287,8 @@ async fn a_receiver_that_is_taken_out_holds_up_nobody_and_one_that_comes_in_by_a
     gone.until(|sent| !sent.is_empty()).await;
     let file = gateway.file("gateway.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replace(&alerts, &format!("alerts: [{}]", hook("come", &come, ", on: [pending]")))).unwrap();
+    std::fs::write(&file, text.replace(&alerts, &format!("alerts: [{}]", hook("come", &come, ", on: [pending]"))))
+        .unwrap();
     gateway.signal("HUP");
     gateway.told(|said| said["message"] == "configuration reloaded");
     let second = registered(&gateway, "Second").await;
@@ -307,9 +317,11 @@ async fn a_test_goes_to_everybody_and_says_who_does_not_have_it() {
     let output = gateway.run(&["--json", "alerts", "test"]);
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let delivered = told["tried"].as_array().unwrap().iter().map(|tried| {
-        (tried["receiver"].as_str().unwrap().to_owned(), tried["delivered"].as_bool().unwrap())
-    });
+    let delivered = told["tried"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tried| (tried["receiver"].as_str().unwrap().to_owned(), tried["delivered"].as_bool().unwrap()));
     let all = [("there", true), ("away", false), ("mail", true), ("stranger", false)];
     assert_eq!(delivered.collect::<Vec<_>>(), all.map(|(name, is)| (name.to_owned(), is)));
     assert!(names(&there.taken()).contains(&"test".to_owned()));
@@ -361,6 +373,45 @@ async fn mail_goes_over_tls_to_a_server_that_is_known_and_to_no_other() {
         gateway.told(|said| said["message"] == "a receiver of alerts refuses a message");
         server.refuse(None);
         registered(&gateway, "Another").await;
-        assert!(server.until(3).await[2..].iter().any(|mail| mail.text.contains("Another") || mail.text.contains("Refused")));
+        assert!(
+            server.until(3).await[2..]
+                .iter()
+                .any(|mail| mail.text.contains("Another") || mail.text.contains("Refused"))
+        );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_work_is_told_and_that_it_works_again() {
+    let hooked = Hook::start(204).await;
+    // Nobody listens there any more.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let redis = format!("throttle: {{ backend: \"redis://{nobody}\", when_unavailable: local }}");
+    let gateway = gateway(&format!("alerts: [{}]\n{redis}", hook("hook", &hooked, ", on: [health]"))).await;
+    let sent = hooked.until_taken(1).await;
+    let notice = sent[0].notices().remove(0);
+    assert_eq!((&notice["name"], &notice["status"]), (&json!("throttle_unreachable"), &json!("firing")), "{notice}");
+    assert_eq!(notice["severity"], "critical");
+
+    let file = gateway.file("gateway.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\nnonsense: true\n")).unwrap();
+    gateway.signal("HUP");
+    gateway.told(|said| said["message"].as_str().is_some_and(|message| message.contains("NOT reloaded")));
+    std::fs::write(&file, text.replace(&redis, "")).unwrap();
+    gateway.signal("HUP");
+    gateway.told(|said| said["message"] == "configuration reloaded");
+    let told = |sent: &[Sent]| {
+        let told = notices(sent).into_iter().map(|notice| format!("{} {}", notice["name"], notice["status"]));
+        told.map(|text| text.replace('"', "")).collect::<BTreeSet<_>>()
+    };
+    let all = [
+        "configuration_refused firing",
+        "configuration_refused resolved",
+        "throttle_unreachable firing",
+        "throttle_unreachable resolved",
+    ];
+    let sent = hooked.until(|sent| told(sent).len() >= all.len()).await;
+    assert_eq!(told(&sent), all.map(str::to_owned).into());
+    assert_eq!(notices(&sent).len(), all.len(), "each once");
 }

@@ -68,7 +68,9 @@ impl Hook {
         let serving = hook.clone();
         let router = axum::Router::new().fallback(move |request: Request<Body>| {
             let hook = serving.clone();
-            async move { hook.take(request).await }
+            // A sender that is killed meanwhile has sent it all the same.
+            let taking = tokio::spawn(async move { hook.take(request).await });
+            async move { taking.await.unwrap() }
         });
         tokio::spawn(axum::serve(listener, router).into_future());
         hook

@@ -102,7 +102,8 @@ impl MailServer {
         if greeting == Greeting::Hello {
             say(stream, "220 mail.example ESMTP").await?;
         }
-        let fresh = || Mail { from: String::new(), to: Vec::new(), text: String::new(), was_encrypted, signed_in_as: None };
+        let fresh =
+            || Mail { from: String::new(), to: Vec::new(), text: String::new(), was_encrypted, signed_in_as: None };
         let mut mail = fresh();
         loop {
             let Some(line) = read_line(stream).await? else { return Ok(End::Quit) };

@@ -78,7 +78,9 @@ impl SignInSettings {
 pub(in crate::admin) fn origin_problem(url: &str) -> Option<String> {
     match Target::configured(url) {
         Err(reason) => Some(format!("{url} {reason}")),
-        Ok(target) if target.url().origin().ascii_serialization() != url => Some(format!("{url} is more than an origin")),
+        Ok(target) if target.url().origin().ascii_serialization() != url => {
+            Some(format!("{url} is more than an origin"))
+        }
         Ok(_) => None,
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dcr_gateway::clock::Timestamp;
 use dcr_gateway::store::{
-    AuditEntry, Backlog, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, Store, Telling, Turn, WriterId,
+    AuditEntry, Backlog, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, Store, Telling, Turn,
+    WriterId,
 };
 
 use super::Handles;
@@ -194,8 +195,11 @@ async fn bounds_what_waits(store: &dyn Store) {
 }
 
 async fn enters_what_is_told_with_what_it_tells(Handles { one, other }: &Handles) {
-    one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("finding", at(1_000))]).await.unwrap();
-    let again = one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("twice", at(1_000))]).await;
+    one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("finding", at(1_000))])
+        .await
+        .unwrap();
+    let again =
+        one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("twice", at(1_000))]).await;
     assert!(again.is_err(), "nothing was found, and nobody is told");
     one.open_chain(WriterId("0".repeat(32)), None).await.unwrap();
     let entry = AuditEntry { at: at(2_000), event: "{}".to_owned(), told: vec![gathered("event", at(2_000))] };
