@@ -20,7 +20,7 @@ CREATE TABLE alert_deliveries (
 ) STRICT;
 
 CREATE INDEX alert_deliveries_due ON alert_deliveries (due_at, receiver);
-CREATE INDEX alert_deliveries_of ON alert_deliveries (receiver, due_at, id);
+CREATE INDEX alert_deliveries_of ON alert_deliveries (receiver, created_at, id);
 CREATE UNIQUE INDEX alert_deliveries_open ON alert_deliveries (receiver, name) WHERE closed = 0;
 
 CREATE TABLE alert_notices (

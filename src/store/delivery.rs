@@ -134,7 +134,7 @@ pub trait Deliveries: Send + Sync {
     async fn tell(&self, told: Vec<Telling>) -> Result<(), StoreError>;
     /// The receivers for whom something is due.
     async fn receivers_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError>;
-    /// Takes a turn at a receiver, and what is due for it, the longest due first, at most `limit`: to these deliveries nothing is added any
+    /// Takes a turn at a receiver, and what is due for it, the oldest first, at most `limit`: to these deliveries nothing is added any
     /// more. None: another process has the turn. Where nothing is due there is no turn to end.
     async fn take_deliveries(
         &self,

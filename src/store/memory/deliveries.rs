@@ -127,7 +127,8 @@ impl Outbox {
             return None;
         }
         self.turns.insert(receiver.to_owned(), (turn.holder.clone(), now.after(turn.lasts)));
-        due.sort_by(|a, b| (a.due_at, &a.delivery.id).cmp(&(b.due_at, &b.delivery.id)));
+        let order = |waiting: &Waiting| (waiting.delivery.created_at, waiting.delivery.id.clone());
+        due.sort_by_key(|waiting| order(waiting));
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let taken = due.into_iter().map(|waiting| {
             waiting.is_closed = waiting.delivery.lasting_until.is_none();

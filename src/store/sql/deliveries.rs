@@ -240,7 +240,7 @@ async fn take(
 ) -> Result<Option<Vec<Delivery>>, sqlx::Error> {
     let due = sqlx::query(
         "SELECT id, version, created_at, attempts, lasting_until, more FROM alert_deliveries \
-         WHERE receiver = $1 AND due_at <= $2 ORDER BY due_at, id LIMIT $3",
+         WHERE receiver = $1 AND due_at <= $2 ORDER BY created_at, id LIMIT $3",
     )
     .bind(receiver.to_owned())
     .bind(now.unix_millis())

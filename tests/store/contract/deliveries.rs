@@ -38,6 +38,10 @@ fn gathered(key: &str, moment: Timestamp) -> Telling {
     }
 }
 
+fn for_mail(telling: Telling) -> Telling {
+    Telling { receiver: "mail".to_owned(), delivery: format!("{} for mail", telling.delivery), ..telling }
+}
+
 fn lasting(key: &str, moment: Timestamp, until: Timestamp) -> Telling {
     Telling { form: Form::Lasting { until }, ..gathered(key, moment) }
 }
@@ -66,7 +70,7 @@ fn told(deliveries: &[Delivery]) -> Vec<&[String]> {
 async fn gathers_what_belongs_together(Handles { one, other }: &Handles) {
     one.tell(vec![gathered("a", at(1_000))]).await.unwrap();
     other.tell(vec![gathered("b", at(2_000))]).await.unwrap();
-    one.tell(vec![Telling { receiver: "mail".to_owned(), ..gathered("c", at(2_000)) }]).await.unwrap();
+    one.tell(vec![for_mail(gathered("c", at(2_000)))]).await.unwrap();
     assert_eq!(other.receivers_due(at(30_999)).await.unwrap(), [""; 0]);
     assert_eq!(take(&**other, at(30_999)).await, []);
     assert_eq!(other.receivers_due(at(32_000)).await.unwrap(), ["mail", "ops"]);
@@ -105,7 +109,7 @@ async fn tells_the_same_thing_once(Handles { one, other }: &Handles) {
     // Another receiver was not told, and its time is over for this one.
     one.tidy(at(4_000_000)).await.unwrap();
     other.tell(vec![gathered("a", at(3_601_000))]).await.unwrap();
-    other.tell(vec![Telling { receiver: "mail".to_owned(), ..gathered("a", at(3_601_000)) }]).await.unwrap();
+    other.tell(vec![for_mail(gathered("a", at(3_601_000)))]).await.unwrap();
     assert_eq!(one.receivers_due(at(4_000_000)).await.unwrap(), ["mail", "ops"]);
 }
 
@@ -182,7 +186,7 @@ async fn bounds_what_waits(store: &dyn Store) {
         let form = Form::Gathered { group: format!("group {number}"), until: moment };
         store.tell(vec![Telling { form, ..gathered(&format!("{number}"), moment) }]).await.unwrap();
     }
-    store.tell(vec![Telling { receiver: "mail".to_owned(), ..gathered("x", at(0)) }]).await.unwrap();
+    store.tell(vec![for_mail(gathered("x", at(0)))]).await.unwrap();
     store.tell(vec![lasting("fire", at(0), at(900_000))]).await.unwrap();
     assert_eq!(store.give_up_oldest("ops", 3).await.unwrap(), 2);
     assert_eq!(store.give_up_oldest("ops", 3).await.unwrap(), 0);
