@@ -2,12 +2,13 @@
 //!
 //! The modules form layers; nothing points upward (`tests/architecture.rs` holds the list):
 //! `registration` (what a request says), `jose` (what others signed) and `policy` (whether it may pass) are pure;
-//! `fetch`, `registrant`, `throttle`, `store` and `authorization_server` are what a decision needs, `audit` the record of it and
-//! `anomaly` what is unusual about it; `intake` takes one registration through all of them;
+//! `fetch`, `registrant`, `throttle`, `store` and `authorization_server` are what a decision needs, `audit` the record of it,
+//! `anomaly` what is unusual about it and `alert` who is told; `intake` takes one registration through all of them;
 //! `proxy` and `admin` are the network; `server` and `cli` put everything together.
 #![deny(missing_docs)]
 
 pub mod admin;
+pub mod alert;
 pub mod anomaly;
 pub mod audit;
 pub mod authorization_server;

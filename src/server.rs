@@ -1,5 +1,6 @@
 //! The composition root: puts the parts together, starts them, reloads them, stops them.
 
+mod alerts;
 mod audit;
 mod compose;
 mod examination;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{Admin, Health, InForce, Phase, Reload, Subject};
+use crate::alert::{Alerts, InForce as Receivers};
 use crate::anomaly::{self, Watcher};
 use crate::audit::{Actor, Event, Keeper, Kind, Recorder, Subject as Recorded};
 use crate::authorization_server::client_endpoints::AdvertisedEndpoints;
@@ -33,11 +35,13 @@ use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, ReloadResult, Stor
 use crate::telemetry::{self, Exposition};
 use crate::throttle::{Standing, Throttle};
 
+pub use alerts::receivers;
 pub use audit::{beginning, signing_keys};
 pub use compose::software_statements;
 pub use examination::examination;
 pub use start_error::StartError;
 
+use alerts::HealthWatch;
 use compose::Kept;
 use reload::Reasons;
 
@@ -94,13 +98,15 @@ pub struct Gateway {
     keeper: Option<Keeper>,
     watcher: Option<Watcher>,
     request_keeper: Option<RequestKeeper>,
+    alerts: Arc<Alerts>,
 }
 
 impl Gateway {
     /// Reads every file and takes every port; serves nothing before [`Gateway::run`].
     pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
-        let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock).await?;
-        Self::assemble(config, store, (recorder, Some(keeper))).await
+        let alerts = Arc::new(Alerts::new(receivers(&config)?, randomness));
+        let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock, alerts.clone()).await?;
+        Self::assemble(config, store, (recorder, Some(keeper)), alerts).await
     }
 
     /// As [`Gateway::start`], and records nothing of what happens: what the audit log costs is measured beside it. No configuration
@@ -109,13 +115,15 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::start`].
     pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
-        Self::assemble(config, store, (Recorder::silent(), None)).await
+        let alerts = Arc::new(Alerts::new(Receivers::default(), randomness));
+        Self::assemble(config, store, (Recorder::silent(), None), alerts).await
     }
 
     async fn assemble(
         config: Config,
         store: Arc<dyn Store>,
         (recorder, keeper): (Recorder, Option<Keeper>),
+        alerts: Arc<Alerts>,
     ) -> Result<Self, StartError> {
         for warning in &config.warnings {
             tracing::warn!(place = warning.place, hint = warning.hint, "configuration: {}", warning.reason);
@@ -153,6 +161,7 @@ impl Gateway {
             keeper,
             watcher,
             request_keeper,
+            alerts,
         })
     }
 
@@ -207,13 +216,16 @@ impl Gateway {
         let (reading, until) = (self.intake.clone(), stopped.clone());
         beside.spawn(async move { upkeep::read_uses(&reading, until).await });
         if let Some(watcher) = self.watcher.take() {
-            let (store, intake, until) = (self.store.clone(), self.intake.clone(), stopped.clone());
-            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, until)).await });
+            let (store, alerts, until) = (self.store.clone(), self.alerts.clone(), stopped.clone());
+            let intake = self.intake.clone();
+            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.subscribe());
             beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
         }
+        beside.spawn(alerts::deliverer(&self.config, &self.store, &self.clock, &self.alerts).run(stopped.clone()));
+        beside.spawn(self.health_watch().run(stopped.clone()));
         // Until the last request is answered: it may have been a use.
         let (uses, until) = (self.intake.clone(), drained.subscribe());
         beside.spawn(async move { uses.keep_uses(until).await });
@@ -235,6 +247,17 @@ impl Gateway {
         let _ = all_done.send(true);
         if let Some(keeping) = keeping {
             let _ = tokio::time::timeout(RECORD_DEADLINE, keeping).await;
+        }
+    }
+
+    fn health_watch(&self) -> HealthWatch {
+        HealthWatch {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            alerts: self.alerts.clone(),
+            intake: self.intake.clone(),
+            proxy: self.proxy.clone(),
+            closed_paths: self.closed_paths.clone(),
         }
     }
 
@@ -281,9 +304,11 @@ impl Gateway {
         let kept = Kept { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
         let parts = compose::parts(&config, kept).map_err(|error| error.to_string())?;
         let admin = admin_in_force(&config).map_err(|error| error.to_string())?;
+        let receivers = receivers(&config).map_err(|error| error.to_string())?;
         self.proxy.reload(parts.proxy).map_err(|problems| StartError::Proxy(problems).to_string())?;
         self.intake.replace(parts.rulebook);
         self.admin_in_force.store(Arc::new(admin));
+        self.alerts.replace(receivers);
         self.config = config;
         Ok(())
     }

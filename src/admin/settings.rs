@@ -26,6 +26,8 @@ pub struct AdminSettings {
     /// there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
+    /// Where browsers reach the console, without a path: `https://gateway-admin.example.com`. Alerts lead there. Default: `sign_in.openid.console_url`.
+    pub console_url: Option<String>,
     /// TLS for `listen`; needed for `tokens` on an address that is not loopback.
     pub tls: Option<AdminTlsSettings>,
     /// Who may use the API at `listen`, by a bearer token. Default: nobody, the API is served on the socket alone.
@@ -145,6 +147,12 @@ const LONGEST_SOCKET: usize = 107;
 const TAKEN_NAMES: [&str; 2] = ["client", "gateway"];
 
 impl AdminSettings {
+    /// Where browsers reach the console, as far as it is known.
+    pub fn console(&self) -> Option<&str> {
+        let of_openid = self.sign_in.openid.as_ref().map(|openid| openid.console_url.as_str());
+        self.console_url.as_deref().or(of_openid)
+    }
+
     /// Everything that is wrong with the settings, after paths are resolved.
     pub fn problems(&self) -> Vec<AdminProblem> {
         let mut problems = Vec::new();
@@ -194,6 +202,11 @@ impl AdminSettings {
             bad.push(AdminProblem { place: "tokens", reason, hint: "give each operator a token of their own" });
         }
         problems.extend(bad);
+        problems.extend(self.console_url.as_deref().and_then(|url| {
+            let hint = "write scheme, host and port: https://gateway-admin.example.com";
+            let reason = super::console::settings::origin_problem(url)?;
+            Some(AdminProblem { place: "console_url", reason, hint })
+        }));
         let sign_in = self.sign_in.problems().into_iter();
         problems.extend(sign_in.map(|(place, reason, hint)| AdminProblem { place, reason, hint }));
         problems

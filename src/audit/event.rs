@@ -225,6 +225,29 @@ impl Subject {
     }
 }
 
+/// What receivers of alerts are told beside an event, and the record does not hold: what a registrant wrote freely, and who must decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// `client_name`.
+    pub client_name: Option<String>,
+    /// What now waits for somebody.
+    pub waits: Option<Waits>,
+}
+
+/// What waits for an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// The client.
+    Registration {
+        /// Until then; afterwards it expires.
+        until: Timestamp,
+    },
+    /// A change that the client asked for.
+    Growth,
+    /// The first of two approvals is given.
+    SecondApproval,
+}
+
 /// One event. What is not known is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -292,11 +315,14 @@ pub struct Event {
     /// The key that the heads of this chain are signed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<String>,
+    /// What the record does not hold.
+    #[serde(skip)]
+    pub aside: Aside,
 }
 
 impl Event {
     /// Nothing is known but what happened, and who did it.
-    pub const fn new(event: Kind, actor: Actor) -> Self {
+    pub fn new(event: Kind, actor: Actor) -> Self {
         Self {
             event,
             actor,
@@ -320,6 +346,7 @@ impl Event {
             since: None,
             counted: None,
             signing_key: None,
+            aside: Aside::default(),
         }
     }
 
@@ -343,7 +370,7 @@ impl Event {
         self.violations.truncate(LONGEST_LIST);
         self.redirect_uri_hosts.truncate(LONGEST_LIST);
         let event = serde_json::to_string(&self).map_err(|error| StoreError(error.into()))?;
-        Ok(AuditEntry { at, event })
+        Ok(AuditEntry { at, event, told: Vec::new() })
     }
 }
 

@@ -13,5 +13,5 @@ pub mod verify;
 
 pub use chain::{KeyFileError, PublicKeys, Purpose, SigningKeys};
 pub use event::{Actor, Event, Kind, Subject};
-pub use recorder::{Keeper, Recorder};
+pub use recorder::{Audience, Keeper, Nobody, Recorder};
 pub use settings::AuditSettings;

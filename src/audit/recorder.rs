@@ -14,7 +14,7 @@ use super::export::{self, Sinks};
 use super::journal::Journal;
 use super::settings::AuditSettings;
 use crate::clock::{Clock, Timestamp};
-use crate::store::{AuditEntry, Head, SignedHead, Store, StoreError, WriterId};
+use crate::store::{AuditEntry, Head, SignedHead, Store, StoreError, Telling, WriterId};
 
 /// So many refusals wait for the store; more are counted and left out.
 const LONGEST_QUEUE: usize = 4096;
@@ -27,12 +27,35 @@ const GATHER: Duration = Duration::from_millis(200);
 /// How often what is too old is taken away.
 const CUT_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// Who is told of what is recorded: of an event in the transaction that it is recorded in.
+pub trait Audience: Send + Sync {
+    /// What is told of an event.
+    fn of_event(&self, event: &Event, at: Timestamp) -> Vec<Telling>;
+    /// What is told of a head that was signed.
+    fn of_head(&self, head: &SignedHead) -> Vec<Telling>;
+}
+
+/// Nobody is told anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Audience for Nobody {
+    fn of_event(&self, _event: &Event, _at: Timestamp) -> Vec<Telling> {
+        Vec::new()
+    }
+
+    fn of_head(&self, _head: &SignedHead) -> Vec<Telling> {
+        Vec::new()
+    }
+}
+
 /// Takes events; the same for everybody in the process.
 #[derive(Clone, Default)]
 pub struct Recorder(Option<Arc<Inner>>);
 
 struct Inner {
     store: Arc<dyn Store>,
+    audience: Arc<dyn Audience>,
     noted: mpsc::Sender<(Event, Timestamp)>,
     lost: AtomicU64,
 }
@@ -45,6 +68,8 @@ pub struct Beginning {
     pub keys: Option<Arc<SigningKeys>>,
     /// What this process is: `serve`, `tokens create`.
     pub command: &'static str,
+    /// Who is told of what it records.
+    pub audience: Arc<dyn Audience>,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -77,14 +102,14 @@ impl Recorder {
         settings: &AuditSettings,
         beginning: Beginning,
     ) -> Result<(Self, Keeper), StoreError> {
-        let Beginning { writer, keys, command, now } = beginning;
+        let Beginning { writer, keys, command, audience, now } = beginning;
         let sinks = Sinks::open(&settings.export).map_err(|error| StoreError(error.into()))?;
         let (told, telling) = mpsc::channel(LONGEST_EXPORT);
         let (heads, heads_told) = mpsc::channel(16);
         let (noted, notes) = mpsc::channel(LONGEST_QUEUE);
         store.open_chain(writer.clone(), (!sinks.is_empty()).then_some(told)).await?;
         store.append(vec![started(&writer, keys.as_deref(), command).at(now)?]).await?;
-        let inner = Arc::new(Inner { store, noted, lost: AtomicU64::new(0) });
+        let inner = Arc::new(Inner { store, audience, noted, lost: AtomicU64::new(0) });
         let keeper = Keeper {
             inner: inner.clone(),
             noted: notes,
@@ -109,7 +134,10 @@ impl Recorder {
     /// # Errors
     /// It cannot be written, which no event is known to do.
     pub fn entry(&self, event: impl FnOnce() -> Event, now: Timestamp) -> Result<Vec<AuditEntry>, StoreError> {
-        if self.is_silent() { Ok(Vec::new()) } else { Ok(vec![event().at(now)?]) }
+        match &self.0 {
+            Some(inner) => Ok(vec![inner.entry(event(), now)?]),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Records it; it is on disk when this returns.
@@ -118,7 +146,7 @@ impl Recorder {
     /// The store's.
     pub async fn record(&self, event: Event, now: Timestamp) -> Result<(), StoreError> {
         let Some(inner) = &self.0 else { return Ok(()) };
-        inner.store.append(vec![event.at(now)?]).await
+        inner.store.append(vec![inner.entry(event, now)?]).await
     }
 
     /// Records it soon, within the bounds of refusals; never waits.
@@ -127,6 +155,14 @@ impl Recorder {
         if inner.noted.try_send((event(), now)).is_err() {
             inner.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Inner {
+    /// The entry, with what is told of it.
+    fn entry(&self, event: Event, at: Timestamp) -> Result<AuditEntry, StoreError> {
+        let told = self.audience.of_event(&event, at);
+        Ok(AuditEntry { told, ..event.at(at)? })
     }
 }
 
@@ -141,7 +177,7 @@ fn started(writer: &WriterId, keys: Option<&SigningKeys>, command: &str) -> Even
 /// # Errors
 /// The store's.
 pub async fn record_alone(store: &dyn Store, beginning: Beginning, event: Event) -> Result<(), StoreError> {
-    let Beginning { writer, keys, command, now } = beginning;
+    let Beginning { writer, keys, command, now, audience: _ } = beginning;
     store.open_chain(writer.clone(), None).await?;
     let entries = [started(&writer, keys.as_deref(), command), event, stopped(&writer)];
     let entries = entries.into_iter().map(|event| event.at(now)).collect::<Result<_, _>>()?;
@@ -228,7 +264,7 @@ impl Keeper {
             return;
         }
         let count = due.len() as u64;
-        let entries: Result<Vec<_>, _> = due.into_iter().map(|(event, at)| event.at(at)).collect();
+        let entries: Result<Vec<_>, _> = due.into_iter().map(|(event, at)| self.inner.entry(event, at)).collect();
         let written = match entries {
             Ok(entries) => self.inner.store.append(entries).await,
             Err(error) => Err(error),
@@ -252,6 +288,9 @@ impl Keeper {
             tracing::warn!(%error, "a head of the audit log is not in the store; it is exported all the same");
         }
         self.signed_up_to = Some(sequence);
+        if let Err(error) = self.inner.store.tell(self.inner.audience.of_head(&head)).await {
+            tracing::warn!(%error, "nobody is told of a head of the audit log; the next one stands for it");
+        }
         // An export that is so slow gets the next head.
         let _ = self.heads.try_send(head);
     }

@@ -17,7 +17,11 @@ fn writer(name: &str) -> WriterId {
 async fn chain(name: &str, length: usize) -> Vec<AuditRecord> {
     let store = MemoryStore::default();
     store.open_chain(writer(name), None).await.unwrap();
-    let entry = |number: usize| AuditEntry { at: at(number as i64), event: format!("{{\"event\":{number}}}") };
+    let entry = |number: usize| AuditEntry {
+        at: at(number as i64),
+        event: format!("{{\"event\":{number}}}"),
+        told: Vec::new(),
+    };
     store.append((0..length).map(entry).collect()).await.unwrap();
     store.records_of(&writer(name), 0, u32::MAX).await.unwrap()
 }

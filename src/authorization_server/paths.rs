@@ -93,6 +93,11 @@ impl ClosedPaths {
         true
     }
 
+    /// The paths that were closed, in the form in which spellings are compared.
+    pub fn all(&self) -> Vec<String> {
+        self.0.load().iter().cloned().collect()
+    }
+
     fn contains(&self, folded: &str) -> bool {
         self.0.load().contains(folded)
     }

@@ -1,6 +1,7 @@
 //! The command line: one file per command. Data goes to standard output, everything said about it to standard error.
 //! Exit codes: 0, 1 (it failed), 2 (the command was not understood), 78 (the configuration is wrong; sysexits' EX_CONFIG).
 
+mod alerts;
 mod audit;
 mod bans;
 mod clients;
@@ -73,6 +74,9 @@ enum Command {
     /// Close registration as a whole, and open it again, at the running gateway.
     #[command(subcommand)]
     Lockdown(lockdown::Command),
+    /// Try whether receivers of alerts can be told.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
     /// See, export and verify the record of what happened.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -176,6 +180,7 @@ pub fn run() -> ExitCode {
         Command::Clients(command) => clients::run(&command, format, &mut out),
         Command::Import(arguments) => import::run(&arguments, format, &mut out),
         Command::Registrations(command) => registrations::run(&command, format, &mut out),
+        Command::Alerts(command) => alerts::run(&command, format, &mut out),
         Command::Audit(command) => audit::run(&command, format, &mut out),
         Command::Bans(command) => bans::run(&command, format, &mut out),
         Command::Lockdown(command) => lockdown::run(&command, format, &mut out),

@@ -1,5 +1,6 @@
 //! How the parts of a configuration fit together. Closed by default: what would leave a door open that nobody asked for is an error.
 
+mod alerts;
 mod clean_up;
 mod tokens;
 
@@ -155,6 +156,7 @@ pub(super) fn check_whole(
     whole.check_telemetry();
     whole.check_audit();
     whole.check_admin();
+    whole.check_alerts();
     whole.check_urls()
 }
 

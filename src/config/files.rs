@@ -153,6 +153,17 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
         }
     }
     all.extend(listed(Place::root().below("fetch.trust"), &mut settings.fetch.trust));
+    for (index, receiver) in settings.alerts.iter_mut().enumerate() {
+        let place = Place::root().key("alerts").index(index);
+        let password = receiver.smtp.as_mut().and_then(|smtp| smtp.password_file.as_mut());
+        for (key, file) in [
+            ("secret_file", receiver.secret_file.as_mut()),
+            ("bearer_token_file", receiver.bearer_token_file.as_mut()),
+            ("smtp.password_file", password),
+        ] {
+            all.extend(file.map(|file| (place.below(key), Content::Secret, file)));
+        }
+    }
     let place = Place::root().key("initial_access_tokens");
     for (index, issuer) in settings.initial_access_tokens.jwt.iter_mut().enumerate() {
         if let Some(file) = &mut issuer.jwks_file {

@@ -2,15 +2,9 @@
 
 use super::place::Place;
 
-/// Keys that the design names and this version does not have. A key below one of them is not looked at.
-const PLANNED: [&str; 3] = ["admin.socket", "alerts", "anomalies"];
-
 /// The hint for a key nobody knows at its place.
 pub(super) fn for_unknown_key(place: &Place, known: &[&str]) -> String {
     let path = place.keys();
-    if PLANNED.contains(&path.as_str()) {
-        return "not available in this version".to_owned();
-    }
     let key = path.rsplit('.').next().unwrap_or_default();
     match nearest(key, known) {
         Some(nearest) => format!("did you mean {nearest}?"),
@@ -48,12 +42,6 @@ mod tests {
     fn a_typing_error_gets_the_key_that_was_meant() {
         let place = Place::root().key("profiles").index(0).key("redirect_urls");
         assert_eq!(for_unknown_key(&place, &["name", "redirect_uris"]), "did you mean redirect_uris?");
-    }
-
-    #[test]
-    fn a_planned_key_is_called_so() {
-        let place = Place::root().key("alerts");
-        assert_eq!(for_unknown_key(&place, &["name"]), "not available in this version");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::settings::AdminSettings;
+use crate::alert::settings::{ReceiverSettings, SilenceSettings};
 use crate::anomaly::AnomalySettings;
 use crate::audit::AuditSettings;
 use crate::authorization_server::settings::{AuthorizationServerSettings, ClientIdMetadataDocuments};
@@ -60,6 +61,12 @@ pub struct GatewaySettings {
     /// forget what they learned. `known_networks`, as far as nothing is done to them, and `responses` are reloaded.
     #[serde(default)]
     pub anomalies: AnomalySettings,
+    /// Who is told of what happens: webhooks, chats, Alertmanager, mail. Default: nobody.
+    #[serde(default)]
+    pub alerts: Vec<ReceiverSettings>,
+    /// What nobody is told of for a while.
+    #[serde(default)]
+    pub silences: Vec<SilenceSettings>,
     /// Which web pages may register clients and read the metadata from a browser.
     #[serde(default)]
     pub cors: CorsSettings,

@@ -189,6 +189,18 @@ fn failed(error: reqwest::Error) -> FetchError {
     }
 }
 
+/// The certificates in the files of CAs that are trusted besides the system's.
+///
+/// # Errors
+/// A file that holds none.
+pub fn trusted(settings: &FetchSettings) -> Result<Vec<CertificateDer<'static>>, FetchSetupError> {
+    let mut all = Vec::new();
+    for file in &settings.trust {
+        all.extend(certificates(file).map_err(|reason| FetchSetupError::Trust { file: file.clone(), reason })?);
+    }
+    Ok(all)
+}
+
 fn tls(trust: &[PathBuf]) -> Result<ClientConfig, FetchSetupError> {
     let system = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();

@@ -35,6 +35,14 @@ impl Target {
         Ok(Self { url, destination: Destination::Configured })
     }
 
+    /// As [`Self::configured`], http to other machines too: where a named setting of the operator's says so.
+    ///
+    /// # Errors
+    /// As [`Self::configured`].
+    pub fn configured_in_clear(text: &str) -> Result<Self, String> {
+        Ok(Self { url: web_url(text)?, destination: Destination::Configured })
+    }
+
     /// A URL of a registrant's: https, and no address that is not public. What a name leads to is seen when it is fetched.
     ///
     /// # Errors

@@ -11,7 +11,9 @@ use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::{Tools, unavailable};
+use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
+use crate::lifecycle::Lifecycle;
 use crate::registrant::client_certificate::hexadecimal;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
@@ -59,13 +61,30 @@ pub(super) fn outcome(intent: &Intent, origin: Origin, outcome: &Outcome) -> Eve
         Outcome::Unknown { .. } => Kind::RegistrationUnknown,
     };
     let reason = outcome.reason().map(str::to_owned);
+    let waits = match outcome {
+        Outcome::Registered(client) => waits(&client.lifecycle),
+        Outcome::NotRegistered { .. } | Outcome::Unknown { .. } => None,
+    };
     Event {
+        aside: Aside { client_name: intent.client_name.clone(), waits },
         subject: outcome.client_id().map(|id| Subject::Client(id.to_owned())),
         reason,
         request_id: origin.request_id,
         request_digest: origin.request_digest,
         ..of_intent(kind, intent)
     }
+}
+
+fn waits(lifecycle: &Lifecycle) -> Option<Waits> {
+    match lifecycle {
+        Lifecycle::Pending { until, .. } => Some(Waits::Registration { until: *until }),
+        _ => None,
+    }
+}
+
+/// What receivers of alerts are told of a client.
+fn aside(client: &ClientRecord, waits: Option<Waits>) -> Aside {
+    Aside { client_name: client.client_name.clone(), waits }
 }
 
 fn of_intent(kind: Kind, intent: &Intent) -> Event {
@@ -208,6 +227,8 @@ pub(super) struct Managed<'a> {
     pub(super) request_digest: Option<String>,
     /// The last segment of the path; the client, when the call was done.
     pub(super) segment: &'a str,
+    /// What waits for an approval, if it was done.
+    pub(super) waits: Option<Waits>,
     pub(super) is_done: bool,
 }
 
@@ -225,13 +246,14 @@ impl Managed<'_> {
             growth: learned.growth.clone(),
             refused_by: learned.response.clone(),
             violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+            aside: Aside { waits: self.waits, ..Aside::default() },
             ..Event::new(kind, Actor::Client { address: learned.client_address })
         }
     }
 }
 
 /// What an operator did to a client, or a response did for the reason that a detector is.
-pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
+pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,
         Change::Elevate { .. } => Kind::ClientElevated,
@@ -247,8 +269,9 @@ pub(super) fn changed(instruction: &Instruction, profile: &str) -> Event {
     };
     Event {
         subject: Some(Subject::Client(instruction.client_id.clone())),
-        profile: Some(profile.to_owned()),
+        profile: Some(client.profile.clone()),
         reason,
+        aside: aside(client, client.first_approval.as_ref().map(|_| Waits::SecondApproval)),
         comment: instruction.comment.clone(),
         trace_id: propagation::trace_id(&Span::current()),
         ..Event::new(kind, actor)
@@ -271,6 +294,7 @@ pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
         subject: Some(Subject::Client(client.client_id.clone())),
         profile: Some(client.profile.clone()),
         reason: Some(reason.to_owned()),
+        aside: aside(client, None),
         ..Event::new(Kind::ClientExpired, Actor::Gateway)
     }
 }

@@ -118,7 +118,7 @@ impl Work {
             );
         }
         let client = self.tools.store.client(client_id).await?.ok_or_else(unknown)?;
-        self.tools.audit.record(audited::changed(instruction, &client.profile), self.tools.clock.now()).await?;
+        self.tools.audit.record(audited::changed(instruction, &client), self.tools.clock.now()).await?;
         let is_gone = client.lifecycle.at_the_server() == AtTheServer::Absent && wanted != AtTheServer::Absent;
         if is_gone { Err(NotDone::Gone) } else { Ok(client) }
     }

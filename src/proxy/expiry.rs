@@ -65,6 +65,11 @@ impl FileEnd {
         self.ends.saturating_sub(now.unix_seconds())
     }
 
+    /// Whether it ends soon, or has ended: the log names it then.
+    pub fn is_ending(&self, now: Timestamp) -> bool {
+        self.seconds_left(now) <= self.kind.warned_before().as_secs().cast_signed()
+    }
+
     /// Writes it to the log: an error once it is past.
     pub(super) fn warn(&self, now: Timestamp) {
         let left = self.seconds_left(now);
@@ -91,7 +96,7 @@ pub(super) struct Warned(BTreeMap<FileEnd, Timestamp>);
 impl Warned {
     /// Those of `files` to be named now: they end soon or have ended, and were not named in the last day. A file that was replaced is forgotten.
     pub(super) fn due(&mut self, mut files: Vec<FileEnd>, now: Timestamp) -> Vec<FileEnd> {
-        files.retain(|file| file.seconds_left(now) <= file.kind.warned_before().as_secs().cast_signed());
+        files.retain(|file| file.is_ending(now));
         self.0.retain(|file, _| files.contains(file));
         files.retain(|file| self.0.get(file).is_none_or(|at| now.since(*at) >= DAY));
         self.0.extend(files.iter().map(|file| (file.clone(), now)));

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{StartError, randomness};
 use crate::audit::recorder::Beginning;
-use crate::audit::{Actor, AuditSettings, Event, Keeper, Kind, Recorder, SigningKeys, Subject};
+use crate::audit::{Actor, Audience, AuditSettings, Event, Keeper, Kind, Nobody, Recorder, SigningKeys, Subject};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::store::{RecordHash, Store, WriterId};
@@ -24,18 +24,19 @@ pub fn beginning(settings: &AuditSettings, command: &'static str, now: Timestamp
     let mut name = [0; 16];
     randomness(&mut name);
     let writer = WriterId(name.iter().map(|octet| format!("{octet:02x}")).collect());
-    Ok(Beginning { writer, keys: signing_keys(settings)?, command, now })
+    Ok(Beginning { writer, keys: signing_keys(settings)?, command, audience: Arc::new(Nobody), now })
 }
 
-/// Begins the chain of the gateway, with the configuration it was started with.
+/// Begins the chain of the gateway, with the configuration it was started with; the audience is told of what happens.
 pub(super) async fn begin(
     config: &Config,
     store: Arc<dyn Store>,
     clock: &dyn Clock,
+    audience: Arc<dyn Audience>,
 ) -> Result<(Recorder, Keeper), StartError> {
     let settings = &config.settings.audit;
     let now = clock.now();
-    let beginning = beginning(settings, "serve", now)?;
+    let beginning = Beginning { audience, ..beginning(settings, "serve", now)? };
     if beginning.keys.is_none() {
         tracing::warn!(
             "the audit log is not signed: who can write to the store can write another one; \

@@ -239,7 +239,7 @@ fn initial_access_tokens(config: &Config) -> Result<InitialAccessTokens, StartEr
     Ok(InitialAccessTokens::Verified(Box::new(verifiers)))
 }
 
-fn secret(file: &Path) -> Result<Secret, StartError> {
+pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {
     read_secret(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
 }
 

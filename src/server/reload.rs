@@ -95,6 +95,10 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     files.extend(config.settings.admin.sign_in.openid.iter().filter_map(|openid| openid.client_secret_file.clone()));
     files.extend(server.administrator().map(|client| client.client_secret_file.clone()));
     files.extend(config.settings.fetch.trust.iter().cloned());
+    for receiver in &config.settings.alerts {
+        files.extend(receiver.secret_file.iter().chain(&receiver.bearer_token_file).cloned());
+        files.extend(receiver.smtp.iter().filter_map(|smtp| smtp.password_file.clone()));
+    }
     let tokens = &config.settings.initial_access_tokens;
     files.extend(tokens.jwt.iter().filter_map(|issuer| issuer.jwks_file.clone()));
     files.extend(tokens.introspection.iter().map(|introspection| introspection.client_secret_file.clone()));

@@ -58,6 +58,9 @@ pub enum StartError {
     /// The introspection endpoint.
     #[error("initial_access_tokens.introspection.endpoint {0}")]
     Introspection(String),
+    /// A receiver of alerts; the sentence names it.
+    #[error("{0}")]
+    Alerts(String),
     /// A rate that is none.
     #[error(transparent)]
     Limit(#[from] NoLimit),

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::audit;
+use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp};
@@ -72,11 +73,13 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
     }
 }
 
-/// From now on: the detectors look at what they are told, what they find is kept, and what the operator's rules say is done about it.
+/// From now on: the detectors look at what they are told, what they find is kept, who wants to know is told, and what the operator's rules
+/// say is done about it.
 pub(super) async fn watch(
     mut watcher: Watcher,
     store: &dyn Store,
-    (intake, mut stopped): (Arc<Intake>, watch::Receiver<bool>),
+    (intake, alerts): (Arc<Intake>, &Alerts),
+    mut stopped: watch::Receiver<bool>,
 ) {
     // Beside the looking: a suspension may wait for the authorization server.
     let mut responding = JoinSet::new();
@@ -92,7 +95,7 @@ pub(super) async fn watch(
             super::randomness(&mut name);
             let name = RegistrationId::from_random(name).0;
             let record = record::of(name.clone(), &finding);
-            if let Err(error) = store.enter_finding(record).await {
+            if let Err(error) = store.enter_finding_and_tell(record, alerts.of_finding(&finding)).await {
                 tracing::warn!(%error, "a finding cannot be kept");
             }
             let intake = intake.clone();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Beginning, Begun, Cursor, Outcome, RegistrationId, StoreError};
+use super::{Beginning, Begun, Cursor, Outcome, RegistrationId, StoreError, Telling};
 use crate::clock::Timestamp;
 
 /// What the hash of a record begins with: another way to hash is another name.
@@ -33,6 +33,8 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What happened: one JSON object, recorded as it is written here.
     pub event: String,
+    /// What receivers of alerts are told of it, entered in the same transaction.
+    pub told: Vec<Telling>,
 }
 
 /// A record.
@@ -157,7 +159,7 @@ impl End {
 
     /// The entry becomes the last record.
     pub(super) fn link(&mut self, entry: AuditEntry) -> AuditRecord {
-        let AuditEntry { at, event } = entry;
+        let AuditEntry { at, event, told: _ } = entry;
         let (writer, sequence, previous) = (self.writer.clone(), self.next, self.hash);
         let mut record = AuditRecord { writer, sequence, at, previous, hash: previous, event };
         record.hash = record.computed_hash();
@@ -258,7 +260,7 @@ mod tests {
     use super::*;
 
     fn entry(event: &str) -> AuditEntry {
-        AuditEntry { at: Timestamp::from_unix_millis(7), event: event.to_owned() }
+        AuditEntry { at: Timestamp::from_unix_millis(7), event: event.to_owned(), told: Vec::new() }
     }
 
     #[test]

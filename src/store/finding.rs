@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
 use super::page::Page;
+use super::{StoreError, Telling};
 use crate::clock::Timestamp;
 
 /// How long a finding is kept.
@@ -47,7 +47,11 @@ pub struct FindingFilter {
 #[async_trait]
 pub trait Findings: Send + Sync {
     /// Enters one; no other of its moment may have its name.
-    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError>;
+    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
+        self.enter_finding_and_tell(finding, Vec::new()).await
+    }
+    /// The same, and what receivers of alerts are told of it.
+    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError>;
     /// A page of them, newest first.
     async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError>;
 }

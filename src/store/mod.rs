@@ -3,6 +3,7 @@
 
 mod audit;
 mod client;
+mod delivery;
 mod finding;
 pub mod memory;
 mod page;
@@ -21,6 +22,9 @@ pub use self::audit::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, SignedHead, WriterId,
 };
 pub use self::client::{ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnTaken, Unsettled};
+pub use self::delivery::{
+    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, TOLD_KEPT, Telling,
+};
 pub use self::finding::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings};
 pub use self::page::{Cursor, LARGEST_PAGE, Page};
 pub use self::quota::{PerPeriod, QuotaName, QuotaReached, Quotas};
@@ -40,12 +44,14 @@ use crate::clock::Timestamp;
 
 /// Everything the gateway asks of a store.
 #[async_trait]
-pub trait Store: InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings + Responses + Requests {
+pub trait Store:
+    InitialAccessTokens + Registrations + Clients + Uses + AuditLog + Findings + Responses + Requests + Deliveries
+{
     /// Whether the store answers: for `/readyz`.
     async fn ping(&self) -> Result<(), StoreError>;
     /// To be called once, before a process serves from the store. Where the store knows that no other process does, all that a
     /// dead one left behind is settled at once: its intents become `Unknown`, and are returned, the oldest first; its turns at
-    /// clients are broken off. Where it does not know, nothing is: age tells ([`Registrations::find_unfinished`]).
+    /// clients and receivers are broken off. Where it does not know, nothing is: age tells ([`Registrations::find_unfinished`]).
     async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
     /// How often it failed since it was opened. What was refused for its own values is no failure of the store.
     fn failures(&self) -> Failures {

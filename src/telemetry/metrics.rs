@@ -47,6 +47,8 @@ pub struct Metrics {
     observations_dropped: Counter<u64>,
     pub(super) responses_imposed: Counter<u64>,
     clients_refused: Counter<u64>,
+    alert_deliveries: Counter<u64>,
+    alerts_silenced: Counter<u64>,
 }
 
 /// What a registration is counted by. All three come from closed lists.
@@ -179,6 +181,12 @@ impl Metrics {
                 "{request}",
                 "Requests of clients that are out of use, refused at a forwarded endpoint",
             ),
+            alert_deliveries: counter(
+                "dcr.alert.deliveries",
+                "{delivery}",
+                "Messages to receivers of alerts, by what became of the attempt",
+            ),
+            alerts_silenced: counter("dcr.alert.silenced", "{notice}", "What nobody was told because it is silenced"),
             meter,
         }
     }
@@ -243,6 +251,31 @@ impl Metrics {
     /// The detectors were not told of something: they were behind.
     pub fn observation_dropped(&self) {
         self.observations_dropped.add(1, &[]);
+    }
+
+    /// So many messages for a receiver of alerts came to this.
+    pub fn alert_deliveries(&self, receiver: &str, outcome: AlertOutcome, count: u64) {
+        let receiver = KeyValue::new("receiver", receiver.to_owned());
+        self.alert_deliveries.add(count, &[receiver, KeyValue::new("outcome", outcome.as_str())]);
+    }
+
+    /// Nobody was told of something: it is silenced.
+    pub fn alert_silenced(&self) {
+        self.alerts_silenced.add(1, &[]);
+    }
+
+    /// From now on `read` is asked how many messages wait, by receiver. Call it once, after [`super::init`].
+    pub fn observe_alert_backlog(&self, read: impl Fn() -> Vec<(String, u64)> + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_gauge("dcr.alert.backlog")
+            .with_unit("{delivery}")
+            .with_description("Messages that wait for a receiver of alerts")
+            .with_callback(move |observer| {
+                for (receiver, count) in read() {
+                    observer.observe(count, &[KeyValue::new("receiver", receiver)]);
+                }
+            })
+            .build();
     }
 
     /// An HTTP request was answered, or given up.
@@ -394,6 +427,27 @@ impl ReloadResult {
         match self {
             Self::Applied => "applied",
             Self::Refused => "refused",
+        }
+    }
+}
+
+/// What an attempt to tell a receiver of alerts came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertOutcome {
+    /// It has the message.
+    Delivered,
+    /// It does not have it yet.
+    Failed,
+    /// It will not have it.
+    GivenUp,
+}
+
+impl AlertOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
         }
     }
 }

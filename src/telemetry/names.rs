@@ -110,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 25] = [
+pub const METRICS: [&str; 28] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -134,6 +134,9 @@ pub const METRICS: [&str; 25] = [
     "dcr.observations.dropped",
     "dcr.responses",
     "dcr.responses.imposed",
+    "dcr.alert.deliveries",
+    "dcr.alert.silenced",
+    "dcr.alert.backlog",
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];

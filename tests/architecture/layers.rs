@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("authorization_server", &["clock", "duration", "fetch", "policy", "registration", "secret", "telemetry"]),
     ("audit", &["clock", "duration", "policy", "registration", "secret", "store", "telemetry"]),
     ("anomaly", &["audit", "clock", "duration", "fetch", "policy", "registration", "secret", "store", "telemetry"]),
+    ("alert", &["anomaly", "audit", "clock", "duration", "fetch", "registration", "secret", "store", "telemetry"]),
     ("intake", BELOW_INTAKE),
     ("proxy", &["authorization_server", "clock", "duration", "intake", "policy", "registrant", "secret", "telemetry"]),
     ("admin", ADMIN),
@@ -71,6 +72,7 @@ const ADMIN: &[&str] = &[
 
 const BELOW_CONFIG: &[&str] = &[
     "admin",
+    "alert",
     "anomaly",
     "audit",
     "authorization_server",
@@ -91,6 +93,7 @@ const BELOW_CONFIG: &[&str] = &[
 
 const BELOW_SERVER: &[&str] = &[
     "admin",
+    "alert",
     "anomaly",
     "audit",
     "authorization_server",
@@ -115,6 +118,7 @@ const BELOW_SERVER: &[&str] = &[
 /// What answers without a running gateway, or asks one.
 const CLI: &[&str] = &[
     "admin",
+    "alert",
     "anomaly",
     "audit",
     "authorization_server",

@@ -1,5 +1,6 @@
 //! The executable before a small authorization server, over real sockets: what a client gets, what the server gets, what an operator sees.
 
+mod alerts;
 mod audit;
 mod client;
 mod corpus;
@@ -8,9 +9,13 @@ mod detectors;
 mod disk;
 mod failures;
 mod flow;
+#[path = "../servers/hook.rs"]
+mod hook;
 mod judged;
 mod keycloak;
 mod killed;
+#[path = "../servers/mail.rs"]
+mod mail;
 mod managed;
 mod management;
 #[path = "../store/postgres_server.rs"]

@@ -99,7 +99,7 @@ async fn respond(store: &dyn Store, id: &str) {
 }
 
 async fn recorded(store: &dyn Store, writer: &WriterId, event: &str) {
-    store.append(vec![AuditEntry { at: at(1_000), event: event.to_owned() }]).await.unwrap();
+    store.append(vec![AuditEntry { at: at(1_000), event: event.to_owned(), told: Vec::new() }]).await.unwrap();
     let head = store.head(at(2_000)).await.unwrap().unwrap();
     store.keep_head(chain::unsigned(head)).await.unwrap();
     store.records_of(writer, 0, 20).await.unwrap();

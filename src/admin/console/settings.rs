@@ -74,6 +74,17 @@ impl SignInSettings {
     }
 }
 
+/// What is wrong with where browsers reach the console: it is scheme, host and port.
+pub(in crate::admin) fn origin_problem(url: &str) -> Option<String> {
+    match Target::configured(url) {
+        Err(reason) => Some(format!("{url} {reason}")),
+        Ok(target) if target.url().origin().ascii_serialization() != url => {
+            Some(format!("{url} is more than an origin"))
+        }
+        Ok(_) => None,
+    }
+}
+
 impl OpenIdSettings {
     fn problems(&self) -> Vec<(&'static str, String, &'static str)> {
         let mut problems = Vec::new();
@@ -86,12 +97,8 @@ impl OpenIdSettings {
             Ok(_) => {}
         }
         let hint = "write scheme, host and port: https://gateway-admin.example.com";
-        match Target::configured(&self.console_url) {
-            Err(reason) => report("sign_in.openid.console_url", format!("{} {reason}", self.console_url), hint),
-            Ok(target) if target.url().origin().ascii_serialization() != self.console_url => {
-                report("sign_in.openid.console_url", format!("{} is more than an origin", self.console_url), hint);
-            }
-            Ok(_) => {}
+        if let Some(reason) = origin_problem(&self.console_url) {
+            report("sign_in.openid.console_url", reason, hint);
         }
         if self.roles.is_empty() {
             let reason = "nobody could sign in: no role of the provider's is one here".to_owned();

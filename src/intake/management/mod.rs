@@ -26,6 +26,7 @@ use super::turn::{self, Held};
 use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
+use crate::audit::event::Waits;
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, State};
 use crate::policy::profile::Requirement;
@@ -70,15 +71,17 @@ pub(super) async fn manage(
     let taken = take_through((rulebook, tools), taken, segment, &mut learned).await;
     let request_digest = body.digest();
     let Learned { mut event, change } = learned;
+    let grows = rulebook.management.growth == Growth::Approval && event.growth.is_some();
+    let waits = grows.then_some(Waits::Growth);
     let taken = match taken {
         Ok(answer) => {
-            let call = audited::Managed { event: &event, request_digest, segment, is_done: true };
+            let call = audited::Managed { event: &event, request_digest, segment, waits, is_done: true };
             audited::managed(tools, call).await.map(|()| answer)
         }
         Err(refusal) => {
             event.reason = refusal.reason().explained().name;
             event.response = refusal.response().map(str::to_owned);
-            let call = audited::Managed { event: &event, request_digest, segment, is_done: false };
+            let call = audited::Managed { event: &event, request_digest, segment, waits: None, is_done: false };
             audited::managed(tools, call).await.and(Err(refusal))
         }
     };

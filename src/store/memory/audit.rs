@@ -10,7 +10,7 @@ use super::super::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, RegistrationId,
     SignedHead, StoreError, WriterId,
 };
-use super::{MemoryStore, failure};
+use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
 
 /// So many records are taken away at once, at most.
@@ -53,6 +53,16 @@ impl Log {
     }
 }
 
+impl State {
+    /// Records the entries, and enters what is told of them.
+    fn record(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        let told = entries.iter().flat_map(|entry| entry.told.clone()).collect();
+        self.audit.append(entries)?;
+        self.outbox.tell(told);
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl AuditLog for MemoryStore {
     async fn open_chain(&self, writer: WriterId, told: Option<mpsc::Sender<AuditRecord>>) -> Result<(), StoreError> {
@@ -64,7 +74,7 @@ impl AuditLog for MemoryStore {
     }
 
     async fn append(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
-        self.state().audit.append(entries)
+        self.state().record(entries)
     }
 
     async fn begin_and_append(&self, beginning: Beginning, if_known: Vec<AuditEntry>) -> Result<Begun, StoreError> {
@@ -72,7 +82,7 @@ impl AuditLog for MemoryStore {
         state.audit.check_open(&if_known)?;
         let begun = state.begin(beginning)?;
         if begun.is_repeated() {
-            state.audit.append(if_known)?;
+            state.record(if_known)?;
         }
         Ok(begun)
     }
@@ -87,7 +97,7 @@ impl AuditLog for MemoryStore {
         let mut state = self.state();
         state.audit.check_open(&entries)?;
         match state.finish(id, outcome, None, now)? {
-            true => state.audit.append(entries),
+            true => state.record(entries),
             false => Ok(()),
         }
     }

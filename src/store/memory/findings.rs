@@ -2,17 +2,18 @@
 
 use async_trait::async_trait;
 
-use super::super::{FindingFilter, FindingRecord, Findings, Page, StoreError};
+use super::super::{FindingFilter, FindingRecord, Findings, Page, StoreError, Telling};
 use super::{MemoryStore, failure};
 
 #[async_trait]
 impl Findings for MemoryStore {
-    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
+    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.findings.iter().any(|known| (known.at, &known.id) == (finding.at, &finding.id)) {
             return Err(failure(format!("there is a finding {}", finding.id)));
         }
         state.findings.push(finding);
+        state.outbox.tell(told);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod clients;
+mod deliveries;
 mod findings;
 mod registrations;
 mod requests;
@@ -44,6 +45,7 @@ struct State {
     usage: HashMap<(String, String, Window), u64>,
     audit: audit::Log,
     findings: Vec<FindingRecord>,
+    outbox: deliveries::Outbox,
     responses: responses::Kept,
     requests: Vec<RequestRecord>,
     watch: Option<Watch>,
@@ -154,6 +156,7 @@ impl Store for MemoryStore {
         state.spent.retain(|_, until| now < *until);
         state.findings.retain(|finding| now <= finding.at.after(FINDINGS_KEPT));
         state.responses.forget_old(now);
+        state.outbox.forget_told(now);
         Ok(())
     }
 }

@@ -4,18 +4,18 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::SqlStore;
 use super::list::List;
 use super::writer::{Applied, Done, Other};
+use super::{SqlStore, deliveries};
 use crate::clock::Timestamp;
-use crate::store::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings, Page, StoreError};
+use crate::store::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings, Page, StoreError, Telling};
 
 const COLUMNS: &str = "id, at, detector, mode, subject_kind, subject, score, evidence, sentence, request_id";
 
 #[async_trait]
 impl Findings for SqlStore {
-    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
-        self.writer.write(Other::EnterFinding(Box::new(finding))).await.map(drop)
+    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
+        self.writer.write(Other::EnterFinding(Box::new(finding), told)).await.map(drop)
     }
 
     async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError> {
@@ -24,7 +24,7 @@ impl Findings for SqlStore {
     }
 }
 
-pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecord) -> Applied {
+pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecord, told: &[Telling]) -> Applied {
     let query = sqlx::query(
         "INSERT INTO findings (id, at, detector, mode, subject_kind, subject, score, evidence, sentence, request_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -40,8 +40,9 @@ pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecor
         .bind(finding.evidence.as_str())
         .bind(finding.sentence.as_str())
         .bind(finding.request_id.as_deref())
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+    deliveries::tell(connection, told).await?;
     Ok(Ok(Done::Written))
 }
 

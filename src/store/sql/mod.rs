@@ -7,6 +7,7 @@ mod begin;
 mod client_row;
 mod clients;
 mod connect;
+mod deliveries;
 mod findings;
 mod finish;
 mod import;

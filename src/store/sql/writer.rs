@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::audit::{self, OpenChain};
 use super::connect::Place;
+use super::deliveries::{self, Came, DeliveryChange};
 use super::finish::{self, Finishing};
 use super::import::{self, Importing};
 use super::responses::{self, ResponseChange, ResponseChanged};
@@ -16,7 +17,7 @@ use super::{Health, begin, clients, findings, in_time, is_refusal, quotas, regis
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, AuditRecord, Beginning, Begun, ClientRecord, FindingRecord, IssuedToken, Outcome, RegistrationId,
-    RequestRecord, RequestsKept, SignedHead, StoreError, TokenHash, TokenId, Turn, TurnTaken, WriterId,
+    RequestRecord, RequestsKept, SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnTaken, WriterId,
 };
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
@@ -83,10 +84,11 @@ pub(super) enum Other {
     NoteUses {
         uses: Vec<(String, Timestamp)>,
     },
-    EnterFinding(Box<FindingRecord>),
+    EnterFinding(Box<FindingRecord>, Vec<Telling>),
     Response(Box<ResponseChange>),
     KeepRequests(Vec<RequestRecord>),
     ForgetRequests(RequestsKept),
+    Deliveries(DeliveryChange),
     /// From this moment on; none: not any more.
     WatchUses {
         from: Option<Timestamp>,
@@ -127,6 +129,7 @@ pub(super) enum Done {
     Unfinished(Vec<RegistrationId>),
     Turn(TurnTaken),
     Response(Box<ResponseChanged>),
+    Deliveries(Came),
 }
 
 impl Done {
@@ -292,6 +295,9 @@ impl Group {
         let mut records = Vec::new();
         let entries = to_record(changes, &results);
         if let Some(chain) = chain.as_mut().filter(|_| !entries.is_empty()) {
+            for entry in &entries {
+                deliveries::tell(&mut transaction, &entry.told).await?;
+            }
             records = chain.record(&mut transaction, entries).await?;
         }
         transaction.commit().await?;
@@ -366,6 +372,7 @@ impl Other {
             Self::FindUnfinished { age, now } => registrations::find_unfinished(connection, *age, *now).await,
             Self::SettleTheDead { now } => {
                 clients::break_off_all_turns(connection, *now).await?;
+                deliveries::break_off_all_turns(connection).await?;
                 registrations::find_unfinished(connection, Duration::ZERO, *now).await
             }
             Self::TakeTurn { client_id, turn, now } => clients::take_turn(connection, client_id, turn, *now).await,
@@ -377,13 +384,15 @@ impl Other {
             Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
             Self::BeginReading(pause, now) => uses::begin_reading(connection, *pause, *now).await,
             Self::EndReading(read_to) => uses::end_reading(connection, *read_to).await,
-            Self::EnterFinding(finding) => findings::enter(connection, finding).await,
+            Self::EnterFinding(finding, told) => findings::enter(connection, finding, told).await,
             Self::Response(change) => responses::change(connection, change).await,
             Self::KeepRequests(requests) => requests::keep(connection, requests).await,
             Self::ForgetRequests(kept) => requests::forget(connection, kept).await,
+            Self::Deliveries(change) => change.apply(connection).await,
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
                 responses::forget_old(connection, *now).await?;
+                deliveries::forget_told(connection, *now).await?;
                 tokens::forget_spent(connection, *now).await?;
                 quotas::forget_ended(connection, *now).await?;
                 Ok(Ok(Done::Written))

@@ -97,7 +97,7 @@ class World:
     # ---- the peers ----
 
     def start(self):
-        from . import cognito  # it needs what is in this module
+        from . import alerts, cognito  # they need what is in this module
 
         for folder in ("servers", "clients"):  # a module finds its packages from where it lies
             for script in (HERE / folder).glob("*.mjs"):
@@ -111,6 +111,7 @@ class World:
         self._start_replicas()
         cognito.start(self)
         self._start_console()
+        alerts.start(self)
         self.mcp_resource = self._node_server("mcp_resource")
         keycloak.wait_ready(answers(f"http://127.0.0.1:{self.keycloak_health}/health/ready"), 240)
         self.keycloak_gateway.secret_file("client-secret", self.secrets["keycloak client"])

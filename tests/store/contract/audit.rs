@@ -27,7 +27,7 @@ fn writer(name: &str) -> WriterId {
 }
 
 fn entry(millis: i64, event: &str) -> AuditEntry {
-    AuditEntry { at: at(millis), event: format!("{{\"event\":\"{event}\"}}") }
+    AuditEntry { at: at(millis), event: format!("{{\"event\":\"{event}\"}}"), told: Vec::new() }
 }
 
 fn head_of(record: &AuditRecord, millis: i64) -> SignedHead {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod clients;
+mod deliveries;
 mod digests;
 mod due;
 pub mod findings;
@@ -44,6 +45,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     audit::hold_for(&empty).await;
     uses::hold_for(&empty).await;
     imports::hold_for(&empty).await;
+    deliveries::hold_for(&empty).await;
 }
 
 /// Begins them all at once, in turn on the two handles.

@@ -119,7 +119,7 @@ def _(world):
 def _(world):
     services = web.get(f"http://127.0.0.1:{world.jaeger_query}/api/services").json()["data"]
     gateways = [s for s in services if s.startswith("gateway-")]
-    equal(len(gateways), 11, f"gateways that sent traces ({services})")
+    equal(len(gateways), 12, f"gateways that sent traces ({services})")
     whole = own = ""  # all spans of these traces, Keycloak's too; the gateways' own
     for service in gateways:
         traces = web.get(f"http://127.0.0.1:{world.jaeger_query}/api/traces?service={service}&limit=1500&lookback=1h").json()["data"]

@@ -1,0 +1,313 @@
+//! Delivers what waits in the store: one receiver at a time in all processes, each receiver on its own, so that one that is away holds up no
+//! other. What it does not have yet is tried again, with longer and longer pauses, until it has it; after a kill, too.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use super::failure::Failure;
+use super::receiver::{Message, Receiver};
+use super::routing::{Alerts, Randomness};
+use super::{alertmanager, backoff, smtp};
+use crate::clock::{Clock, Timestamp};
+use crate::store::{Backlog, Delivery, Fate, Settled, Store, StoreError, Turn};
+use crate::telemetry::metrics;
+use crate::telemetry::metrics::AlertOutcome;
+
+/// How often is looked for what is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often what waits is counted, and brought within its bound.
+const COUNT_EVERY: Duration = Duration::from_secs(15);
+/// The most deliveries that wait for one receiver; beyond it the oldest are given up.
+const MOST_WAITING: u32 = 10_000;
+/// What waits for receivers that are not in the configuration is dropped after this time: another replica may have them still, or already.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// Delivers.
+pub struct Deliverer {
+    /// Where it waits.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The receivers in force.
+    pub alerts: Arc<Alerts>,
+    /// For names and pauses.
+    pub randomness: Randomness,
+    /// How long one message takes at most: `fetch.timeout`.
+    pub longest_fetch: Duration,
+}
+
+/// Until when a receiver is left alone, after how many failures in a row.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    failures: u32,
+    until: Timestamp,
+}
+
+/// What came of one look at a receiver.
+struct Worked {
+    receiver: String,
+    result: Result<Done, Failure>,
+}
+
+/// What is to be done next.
+enum Due {
+    Look,
+    Count,
+    Note(Result<Worked, JoinError>),
+}
+
+/// Nothing more is to be done now.
+enum Done {
+    /// It was reached.
+    Reached,
+    /// It was not tried: another process is at it, nothing was due, the store was away.
+    NotTried,
+}
+
+impl Deliverer {
+    /// Keeps at it until `stopped` is true.
+    pub async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let shown = Arc::new(RwLock::new(Vec::<Backlog>::new()));
+        let read = shown.clone();
+        metrics().observe_alert_backlog(move || {
+            let backlog = read.read().unwrap_or_else(PoisonError::into_inner);
+            backlog.iter().map(|waiting| (waiting.receiver.clone(), waiting.count)).collect()
+        });
+        let (mut looks, mut counts) = (every(LOOK_EVERY), every(COUNT_EVERY));
+        let mut at_work = JoinSet::new();
+        let (mut busy, mut pauses) = (HashSet::new(), HashMap::new());
+        loop {
+            let due = tokio::select! {
+                _ = looks.tick() => Due::Look,
+                _ = counts.tick() => Due::Count,
+                Some(worked) = at_work.join_next() => Due::Note(worked),
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            };
+            match due {
+                Due::Look if self.alerts.is_nobody() => {}
+                Due::Look => self.begin(&mut at_work, &mut busy, &pauses).await,
+                Due::Count => {
+                    let backlog = self.bound().await;
+                    *shown.write().unwrap_or_else(PoisonError::into_inner) = backlog;
+                }
+                Due::Note(Ok(worked)) => {
+                    busy.remove(&worked.receiver);
+                    self.note(worked, &mut pauses);
+                }
+                Due::Note(Err(error)) => {
+                    tracing::error!(%error, "a delivery broke off");
+                    busy.clear();
+                }
+            }
+        }
+        // What is being sent is sent; the rest waits for the next start, or another replica.
+        while at_work.join_next().await.is_some() {}
+    }
+
+    /// Begins to work for every receiver that something is due for and that is not left alone.
+    async fn begin(&self, at_work: &mut JoinSet<Worked>, busy: &mut HashSet<String>, pauses: &HashMap<String, Pause>) {
+        let now = self.clock.now();
+        let due = match self.store.receivers_due(now).await {
+            Ok(due) => due,
+            Err(error) => return tracing::debug!(%error, "what is to be told is not known"),
+        };
+        let in_force = self.alerts.in_force();
+        for receiver in &in_force.receivers {
+            let name = receiver.name();
+            let is_left_alone = pauses.get(name).is_some_and(|pause| now < pause.until);
+            if is_left_alone || !due.iter().any(|due| due == name) || !busy.insert(name.to_owned()) {
+                continue;
+            }
+            let work = Work {
+                store: self.store.clone(),
+                clock: self.clock.clone(),
+                receiver: receiver.clone(),
+                randomness: self.randomness,
+                lasts: (self.longest_fetch + smtp::WHOLE) * 2,
+            };
+            at_work.spawn(work.carry_out());
+        }
+    }
+
+    /// Says once that a receiver is away, and that it is back.
+    fn note(&self, Worked { receiver, result }: Worked, pauses: &mut HashMap<String, Pause>) {
+        match result {
+            Ok(Done::NotTried) => {}
+            Ok(Done::Reached) => {
+                if pauses.remove(&receiver).is_some() {
+                    tracing::info!(receiver, "a receiver of alerts is back: it gets what it missed");
+                }
+            }
+            Err(failure) => {
+                let failures = pauses.get(&receiver).map_or(0, |pause| pause.failures).saturating_add(1);
+                if failures == 1 {
+                    tracing::warn!(receiver, %failure, "a receiver of alerts cannot be told: what it misses waits for it");
+                } else {
+                    tracing::debug!(receiver, %failure, failures, "a receiver of alerts still cannot be told");
+                }
+                let asked = match failure {
+                    Failure::Down { retry_after, .. } => retry_after.unwrap_or_default(),
+                    Failure::Refused(_) => Duration::ZERO,
+                };
+                let pause = backoff::of_receiver(failures, random(self.randomness)).max(asked);
+                pauses.insert(receiver, Pause { failures, until: self.clock.now().after(pause) });
+            }
+        }
+    }
+
+    /// Brings what waits within its bound, drops what is for nobody, and counts the rest.
+    async fn bound(&self) -> Vec<Backlog> {
+        let in_force = self.alerts.in_force();
+        let known: Vec<String> = in_force.receivers.iter().map(|receiver| receiver.name().to_owned()).collect();
+        let counted = async {
+            let mut backlog = self.store.backlog().await?;
+            if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
+                let before = self.clock.now().before(FORGOTTEN_AFTER);
+                for Backlog { receiver, count } in self.store.forget_receivers(&known, before).await? {
+                    tracing::warn!(
+                        receiver,
+                        count,
+                        "dropped: what waited for a receiver that is not in the configuration"
+                    );
+                }
+            }
+            backlog.retain(|waiting| known.contains(&waiting.receiver));
+            for waiting in &mut backlog {
+                if waiting.count > u64::from(MOST_WAITING) {
+                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING).await?;
+                    waiting.count = waiting.count.saturating_sub(count);
+                    metrics().alert_deliveries(&waiting.receiver, AlertOutcome::GivenUp, count);
+                    tracing::error!(
+                        receiver = waiting.receiver,
+                        count,
+                        "given up: too much waits for this receiver of alerts"
+                    );
+                }
+            }
+            Ok::<_, StoreError>(backlog)
+        };
+        counted.await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what waits for receivers of alerts cannot be counted");
+            Vec::new()
+        })
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn random(randomness: Randomness) -> u64 {
+    let mut octets = [0; 8];
+    randomness(&mut octets);
+    u64::from_le_bytes(octets)
+}
+
+/// One piece of work for one receiver: all that is due for it.
+struct Work {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    receiver: Arc<Receiver>,
+    randomness: Randomness,
+    /// Longer than anything that is sent takes.
+    lasts: Duration,
+}
+
+impl Work {
+    async fn carry_out(self) -> Worked {
+        let result = self.deliver_all().await;
+        Worked { receiver: self.receiver.name().to_owned(), result }
+    }
+
+    async fn deliver_all(&self) -> Result<Done, Failure> {
+        let name = self.receiver.name();
+        let mut done = Done::NotTried;
+        loop {
+            let turn = Turn { holder: format!("{:016x}", random(self.randomness)), lasts: self.lasts };
+            let now = self.clock.now();
+            let taken = self.store.take_deliveries(name, &turn, self.receiver.at_once(), now).await;
+            let taken = match taken {
+                Ok(Some(taken)) if !taken.is_empty() => taken,
+                Ok(_) => return Ok(done),
+                Err(error) => {
+                    tracing::warn!(receiver = name, %error, "what is to be told cannot be read");
+                    return Ok(done);
+                }
+            };
+            let result = self.send(&taken).await;
+            let settled = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
+            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled).await {
+                // It is sent again, under the same name, when the turn is over.
+                tracing::warn!(receiver = name, %error, "what was told cannot be written down");
+                return result.map(|()| Done::Reached);
+            }
+            match result {
+                // The receiver is there: the others may go.
+                Ok(()) | Err(Failure::Refused(_)) => done = Done::Reached,
+                Err(down) => return Err(down),
+            }
+        }
+    }
+
+    async fn send(&self, taken: &[Delivery]) -> Result<(), Failure> {
+        let message = |delivery: &Delivery| {
+            let notices = delivery.notices.iter().filter_map(|text| match serde_json::from_str(text) {
+                Ok(notice) => Some(notice),
+                Err(error) => {
+                    tracing::error!(%error, "a notice that another version wrote cannot be read, and is left out");
+                    None
+                }
+            });
+            Message { id: delivery.id.clone(), notices: notices.collect(), more: delivery.more }
+        };
+        let mut messages: Vec<Message> = taken.iter().map(message).collect();
+        messages.retain(|message| !message.notices.is_empty());
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.receiver.send(&messages, self.clock.now()).await
+    }
+
+    fn settled(&self, delivery: &Delivery, failure: Option<&Failure>) -> Settled {
+        let (name, now) = (self.receiver.name(), self.clock.now());
+        let told = |outcome| metrics().alert_deliveries(name, outcome, 1);
+        let fate = match failure {
+            None => {
+                told(AlertOutcome::Delivered);
+                match delivery.lasting_until {
+                    Some(until) if now < until => Fate::Again(now.after(alertmanager::AGAIN_AFTER)),
+                    _ => Fate::Done,
+                }
+            }
+            Some(failure) => {
+                let (kept, next_at) = match failure {
+                    Failure::Refused(_) => {
+                        let pause = backoff::of_refused(delivery.attempts.saturating_add(1), random(self.randomness));
+                        (backoff::KEPT_REFUSED, now.after(pause))
+                    }
+                    // The receiver as a whole is left alone for a while.
+                    Failure::Down { .. } => (backoff::KEPT, now),
+                };
+                if now.since(delivery.created_at) > kept {
+                    told(AlertOutcome::GivenUp);
+                    tracing::error!(receiver = name, id = delivery.id, %failure, "given up: a receiver of alerts was not told");
+                    Fate::Done
+                } else {
+                    told(AlertOutcome::Failed);
+                    if matches!(failure, Failure::Refused(_)) {
+                        tracing::warn!(receiver = name, id = delivery.id, %failure, "a receiver of alerts refuses a message");
+                    }
+                    Fate::Failed { next_at, error: failure.to_string().chars().take(500).collect() }
+                }
+            }
+        };
+        Settled { id: delivery.id.clone(), version: delivery.version, fate }
+    }
+}

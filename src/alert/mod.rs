@@ -1,0 +1,25 @@
+//! Who is told of what happens: out of audit events, findings and the gateway's own health come notices, for each receiver that wants
+//! them; they wait in the store until the receiver has them. Nothing here decides anything about a client.
+
+mod alertmanager;
+mod backoff;
+mod delivery;
+mod failure;
+mod health;
+mod notice;
+mod receiver;
+mod routing;
+pub mod settings;
+mod signature;
+mod slack;
+mod smtp;
+mod told;
+mod webhook;
+
+pub use delivery::Deliverer;
+pub use failure::Failure;
+pub use health::Condition;
+pub use notice::{About, Ended, Notice, Severity, Status, Topic};
+pub use receiver::{Reach, Receiver, Secrets};
+pub use routing::{Alerts, InForce, Links};
+pub use told::News;

@@ -1,0 +1,472 @@
+//! The `alerts` and `silences` sections: who is told of what, and what nobody is told of for a while.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::notice::Topic;
+use super::told;
+use crate::clock::Timestamp;
+use crate::duration::DurationText;
+use crate::fetch::Target;
+use crate::secret::Secret;
+
+/// A receiver: `webhook`, `alertmanager` or `smtp` says what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverSettings {
+    /// Its name in logs and metrics; what waits for it is kept under this name. Default: what it is, and the host.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// A URL that notices are posted to: https, or http on loopback. It may be a secret: write it as `${VARIABLE}`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub webhook: Option<ReceiverUrl>,
+    /// What a webhook is sent: `json`, signed by Standard Webhooks; or `slack`, a text for Slack, Mattermost and their like.
+    #[serde(default)]
+    pub format: Format,
+    /// The file with the secret that signs `json`: `whsec_` and base64, or a text of 24 octets at least. Several lines are several secrets,
+    /// each of which signs, so that one can take another's place.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// A file with a token that a webhook or Alertmanager is sent as `Authorization: Bearer`.
+    #[serde(default)]
+    pub bearer_token_file: Option<PathBuf>,
+    /// An Alertmanager, without `/api/v2/alerts`. It is told what lasts: `findings` (for an hour), `pending` and `health`, again each minute until it is over.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub alertmanager: Option<ReceiverUrl>,
+    /// A mail server.
+    #[serde(default)]
+    pub smtp: Option<SmtpSettings>,
+    /// Whether the URL may be plain http on another machine, where everybody in between can read and change what it is told: `refuse` | `allow`. Default: refuse.
+    #[serde(default)]
+    pub plain_http: PlainHttp,
+    /// What it is told of: `findings`, `pending`, `outcomes`, `audit_heads`, `health`. Default: all but `audit_heads`; an Alertmanager: what lasts.
+    #[serde(default)]
+    pub on: Option<Vec<Topic>>,
+    /// Findings with a lower score are not told, from 0 to 1. Default: 0.5, which is all of them.
+    #[serde(default = "minimum_score")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub minimum_score: f64,
+    /// How long what belongs together gathers before it goes as one message. Default: `30s`.
+    #[serde(default = "group_for")]
+    pub group_for: DurationText,
+    /// The same thing is not told again within this time. Default: `4h`.
+    #[serde(default = "repeat_after")]
+    pub repeat_after: DurationText,
+}
+
+const fn minimum_score() -> f64 {
+    0.5
+}
+
+const fn group_for() -> DurationText {
+    DurationText(Duration::from_secs(30))
+}
+
+const fn repeat_after() -> DurationText {
+    DurationText(Duration::from_secs(4 * 60 * 60))
+}
+
+/// The text of a webhook.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON, signed.
+    #[default]
+    Json,
+    /// A text for a chat.
+    Slack,
+}
+
+/// Whether plain http may be spoken to other machines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlainHttp {
+    /// It may not.
+    #[default]
+    Refuse,
+    /// It may.
+    Allow,
+}
+
+/// A mail server, and who gets mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmtpSettings {
+    /// Its host name.
+    pub server: String,
+    /// Its port. Default: 465 for `tls: required`, 587 for `starttls`, 25 for `none`.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// `required`: TLS from the first octet; `starttls`: TLS before anything is said; `none`: for loopback hosts only. CAs: the system's, and `fetch.trust`. Default: required.
+    #[serde(default)]
+    pub tls: SmtpTls,
+    /// Who signs in. Default: nobody does.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The file with the password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The sender: `dcr@example.com`, or `Gateway <dcr@example.com>`.
+    pub from: String,
+    /// Who gets it; at least one.
+    pub to: Vec<String>,
+}
+
+/// How the connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SmtpTls {
+    /// TLS from the first octet.
+    #[default]
+    Required,
+    /// TLS after `STARTTLS`, without which nothing is said.
+    Starttls,
+    /// Not at all.
+    None,
+}
+
+/// What nobody is told of for a while. What is said of a notice must all fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SilenceSettings {
+    /// The name of what is not told: a detector (`token_guessing`), or another of `docs/alerts.md` (`client_pending`).
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whom it is about: a network, a client, a file, as it stands in the notice.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The profile.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// When the silence is over: `2026-12-24T18:00:00Z`.
+    #[schemars(with = "String")]
+    pub until: Moment,
+    /// Why, for those who read the file later.
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// A URL that may be a secret: it is shown without its path.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct ReceiverUrl(Secret);
+
+impl From<String> for ReceiverUrl {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl ReceiverUrl {
+    /// What is fetched; `suffix` stands behind the path.
+    ///
+    /// # Errors
+    /// The end of a sentence that begins with the URL's place.
+    pub fn target(&self, plain_http: PlainHttp, suffix: &str) -> Result<Target, String> {
+        let text = format!(
+            "{}{suffix}",
+            if suffix.is_empty() { self.0.expose() } else { self.0.expose().trim_end_matches('/') }
+        );
+        match plain_http {
+            PlainHttp::Refuse => Target::configured(&text),
+            PlainHttp::Allow => Target::configured_in_clear(&text),
+        }
+    }
+
+    fn host(&self) -> Option<String> {
+        let url = url::Url::parse(self.0.expose()).ok()?;
+        url.host_str().map(str::to_owned)
+    }
+}
+
+impl std::fmt::Display for ReceiverUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match url::Url::parse(self.0.expose()) {
+            Ok(url) if matches!(url.path(), "" | "/") => f.write_str(&url.origin().ascii_serialization()),
+            Ok(url) => write!(f, "{}/***", url.origin().ascii_serialization()),
+            Err(_) => f.write_str("***"),
+        }
+    }
+}
+
+impl std::fmt::Debug for ReceiverUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReceiverUrl({self})")
+    }
+}
+
+impl Serialize for ReceiverUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A moment as an operator writes it: RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Moment(pub Timestamp);
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let moment = OffsetDateTime::parse(&text, &Rfc3339);
+        let moment = moment.map_err(|_| format!("{text:?} is no moment: write it like 2026-12-24T18:00:00Z"))?;
+        Ok(Self(Timestamp::from_unix_millis(moment.unix_timestamp().saturating_mul(1000))))
+    }
+}
+
+impl From<Moment> for String {
+    fn from(Moment(at): Moment) -> Self {
+        at.to_string()
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertProblem {
+    /// Where below the receiver or the silence; empty for itself.
+    pub place: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// What to write instead.
+    pub hint: &'static str,
+}
+
+impl ReceiverSettings {
+    /// The name that it goes by.
+    pub fn called(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        let host = |url: &ReceiverUrl| url.host().unwrap_or_default();
+        match (&self.webhook, &self.alertmanager, &self.smtp) {
+            (Some(url), ..) => format!("webhook {}", host(url)),
+            (None, Some(url), _) => format!("alertmanager {}", host(url)),
+            (None, None, Some(smtp)) => format!("smtp {}", smtp.server),
+            (None, None, None) => String::new(),
+        }
+    }
+
+    /// What it is told of.
+    pub fn topics(&self) -> Vec<Topic> {
+        let all = match self.alertmanager {
+            Some(_) => vec![Topic::Findings, Topic::Pending, Topic::Health],
+            None => vec![Topic::Findings, Topic::Pending, Topic::Outcomes, Topic::Health],
+        };
+        self.on.clone().unwrap_or(all)
+    }
+
+    /// Everything that is wrong with it, but for the files.
+    pub fn problems(&self) -> Vec<AlertProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason: &str, hint| {
+            problems.push(AlertProblem { place, reason: reason.to_owned(), hint });
+        };
+        let kinds = [self.webhook.is_some(), self.alertmanager.is_some(), self.smtp.is_some()];
+        match kinds.into_iter().filter(|is_there| *is_there).count() {
+            1 => {}
+            0 => report("", "is no receiver", "write webhook, alertmanager or smtp"),
+            _ => report("", "is more than one receiver", "write an entry for each"),
+        }
+        let is_name =
+            |name: &String| (1..=64).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if !self.name.iter().all(is_name) {
+            report("name", "is no name", "write 1 to 64 printable characters of ASCII");
+        }
+        if let Some(url) = &self.webhook {
+            if let Err(reason) = url.target(self.plain_http, "") {
+                report("webhook", &reason, "write its URL; plain_http: allow where http must do");
+            }
+            match (self.format, &self.secret_file) {
+                (Format::Json, None) => {
+                    report(
+                        "secret_file",
+                        "is missing: nobody could know that it was the gateway",
+                        "`openssl rand -base64 32` makes a secret",
+                    );
+                }
+                (Format::Slack, Some(_)) => report("secret_file", "a chat verifies no signature", "leave it out"),
+                (Format::Json, Some(_)) | (Format::Slack, None) => {}
+            }
+        } else if self.secret_file.is_some() || self.format != Format::Json {
+            report("", "secret_file and format are for webhooks", "leave them out");
+        }
+        if let Some(url) = &self.alertmanager {
+            if let Err(reason) = url.target(self.plain_http, "") {
+                report("alertmanager", &reason, "write its URL; plain_http: allow where http must do");
+            }
+            if self.topics().iter().any(|topic| matches!(topic, Topic::Outcomes | Topic::AuditHeads)) {
+                report("on", "an Alertmanager is told what lasts: findings, pending, health", "leave the others out");
+            }
+        }
+        if self.smtp.is_some() && self.bearer_token_file.is_some() {
+            report(
+                "bearer_token_file",
+                "is for webhooks and Alertmanager",
+                "write smtp.username and smtp.password_file",
+            );
+        }
+        if self.on.as_ref().is_some_and(Vec::is_empty) {
+            report("on", "it is told nothing", "leave it out, or take the receiver out");
+        }
+        if !(0.0..=1.0).contains(&self.minimum_score) {
+            report("minimum_score", "is not between 0 and 1", "write 0.75, say");
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        if self.group_for.0 > day {
+            report("group_for", "is longer than a day", "write 30s, say");
+        }
+        if self.repeat_after.0 > day * 30 {
+            report("repeat_after", "is longer than 30 days", "write 4h, say");
+        }
+        problems.extend(self.smtp.iter().flat_map(SmtpSettings::problems));
+        problems
+    }
+}
+
+impl SmtpSettings {
+    /// The port it has.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            SmtpTls::Required => 465,
+            SmtpTls::Starttls => 587,
+            SmtpTls::None => 25,
+        })
+    }
+
+    fn problems(&self) -> Vec<AlertProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
+        let host = url::Host::parse(&self.server);
+        let is_loopback = match &host {
+            Ok(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Ok(url::Host::Ipv4(address)) => address.is_loopback(),
+            Ok(url::Host::Ipv6(address)) => address.is_loopback(),
+            Err(_) => false,
+        };
+        if let Err(error) = host {
+            report("smtp.server", format!("is no host: {error}"), "write its name, like mail.example.com");
+        }
+        if self.tls == SmtpTls::None && !is_loopback {
+            let reason = "mail and password would travel in clear".to_owned();
+            report("smtp.tls", reason, "write required or starttls; none is for loopback hosts only");
+        }
+        if self.username.is_some() != self.password_file.is_some() {
+            let reason = "username and password_file belong together".to_owned();
+            report("smtp", reason, "write both, or none");
+        }
+        let is_mailbox = |text: &String| text.parse::<lettre::message::Mailbox>().is_ok();
+        if !is_mailbox(&self.from) {
+            report("smtp.from", "is no address".to_owned(), "write dcr@example.com, or Gateway <dcr@example.com>");
+        }
+        if self.to.is_empty() || !self.to.iter().all(is_mailbox) {
+            report("smtp.to", "is no list of addresses".to_owned(), "write [ops@example.com]");
+        }
+        problems
+    }
+}
+
+impl SilenceSettings {
+    /// Everything that is wrong with it.
+    pub fn problems(&self) -> Vec<AlertProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
+        if self.name.is_none() && self.subject.is_none() && self.profile.is_none() {
+            let reason = "would silence everything".to_owned();
+            report("", reason, "write name, subject or profile; to be told nothing, take the receivers out");
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| !told::names().any(|known| known == name.as_str())) {
+            report("name", format!("there is no {name:?}"), "docs/alerts.md has the names");
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(yaml: &str) -> Vec<&'static str> {
+        let settings: ReceiverSettings = serde_yaml::from_str(yaml).unwrap();
+        settings.problems().into_iter().map(|problem| problem.place).collect()
+    }
+
+    #[test]
+    fn what_an_operator_would_write_is_fine() {
+        for yaml in [
+            "{ webhook: https://hooks.example/dcr, secret_file: a }",
+            "{ webhook: https://hooks.slack.com/services/T0/B0/x, format: slack }",
+            "{ alertmanager: http://alertmanager:9093, plain_http: allow }",
+            "{ alertmanager: http://127.0.0.1:9093/prefix/ }",
+            "{ smtp: { server: mail.example, tls: starttls, username: u, password_file: p, from: G <g@example.com>, to: [o@example.com] } }",
+            "{ smtp: { server: localhost, tls: none, from: g@example.com, to: [o@example.com] } }",
+        ] {
+            assert_eq!(places(yaml), [""; 0], "{yaml}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (yaml, wrong) in [
+            ("{}", ""),
+            ("{ webhook: https://a.example/, secret_file: a, alertmanager: https://b.example }", ""),
+            ("{ webhook: http://a.example/, secret_file: a }", "webhook"),
+            ("{ webhook: https://a.example/ }", "secret_file"),
+            ("{ webhook: https://a.example/, format: slack, secret_file: a }", "secret_file"),
+            ("{ alertmanager: https://a.example, on: [outcomes] }", "on"),
+            ("{ alertmanager: https://a.example, on: [] }", "on"),
+            ("{ alertmanager: https://a.example, minimum_score: 75 }", "minimum_score"),
+            ("{ alertmanager: https://a.example, name: \"\" }", "name"),
+            ("{ smtp: { server: mail.example, tls: none, from: g@example.com, to: [o@example.com] } }", "smtp.tls"),
+            ("{ smtp: { server: mail.example, username: u, from: g@example.com, to: [o@example.com] } }", "smtp"),
+            (
+                "{ smtp: { server: mail.example, from: \"g@example.com\\nBcc: e@evil.example\", to: [o@example.com] } }",
+                "smtp.from",
+            ),
+            ("{ smtp: { server: mail.example, from: g@example.com, to: [] } }", "smtp.to"),
+        ] {
+            assert_eq!(places(yaml), [wrong], "{yaml}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_a_secret_is_not_shown() {
+        let settings: ReceiverSettings =
+            serde_yaml::from_str("{ webhook: https://hooks.slack.com/services/hunter2, format: slack }").unwrap();
+        let shown = format!("{settings:?} {} {}", serde_json::to_string(&settings).unwrap(), settings.called());
+        assert!(!shown.contains("hunter2") && shown.contains("https://hooks.slack.com/***"), "{shown}");
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_fine() {
+        #[derive(Deserialize)]
+        struct Example {
+            alerts: Vec<ReceiverSettings>,
+            silences: Vec<SilenceSettings>,
+        }
+        let document = include_str!("../../docs/alerts.md");
+        let yaml = document.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let yaml = yaml.replace("${SLACK_WEBHOOK}", "https://hooks.slack.com/services/T0/B0/x");
+        let Example { alerts, silences } = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(alerts.iter().flat_map(ReceiverSettings::problems).collect::<Vec<_>>(), []);
+        assert_eq!(silences.iter().flat_map(SilenceSettings::problems).collect::<Vec<_>>(), []);
+        assert_eq!((alerts.len(), silences.len()), (4, 1));
+    }
+
+    #[test]
+    fn a_silence_silences_something_and_ends() {
+        let silence = |yaml: &str| serde_yaml::from_str::<SilenceSettings>(yaml);
+        let fine = silence("{ name: token_guessing, until: \"2026-12-24T19:00:00+01:00\" }").unwrap();
+        assert_eq!((fine.problems(), fine.until.0.to_string()), (Vec::new(), "2026-12-24T18:00:00Z".to_owned()));
+        assert_eq!(silence("{ until: \"2026-12-24T18:00:00Z\" }").unwrap().problems().len(), 1);
+        assert_eq!(silence("{ name: nobody, until: \"2026-12-24T18:00:00Z\" }").unwrap().problems().len(), 1);
+        assert!(silence("{ name: probing }").is_err() && silence("{ name: probing, until: tomorrow }").is_err());
+    }
+}

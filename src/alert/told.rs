@@ -1,0 +1,353 @@
+//! What is told of what is recorded: out of an audit event, a finding, a signed head comes a notice, or none. Pure. Receivers are told in the
+//! transaction that the event is recorded in.
+
+use crate::anomaly::{DetectorName, Finding};
+use crate::audit::event::{Responded, Waits};
+use crate::audit::{Actor, Event, Kind, Subject};
+use crate::clock::Timestamp;
+use crate::registration::excerpt::Excerpt;
+use crate::store::{Interest, SignedHead};
+
+use super::health;
+use super::notice::{About, Ended, Notice, Severity, Status, Topic};
+
+/// How long a finding is shown by a receiver of what lasts.
+const FINDING_LASTS: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+/// A change that waits for an approval waits until somebody decides: no longer than this is it shown as waiting.
+const CHANGE_LASTS: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The names of notices that are no detector's, with what each says; `docs/alerts.md` has them.
+pub(super) const NAMES: [(&str, Topic); 20] = [
+    ("client_pending", Topic::Pending),
+    ("client_change_pending", Topic::Pending),
+    ("client_second_approval_pending", Topic::Pending),
+    ("client_approved", Topic::Outcomes),
+    ("client_elevated", Topic::Outcomes),
+    ("client_rejected", Topic::Outcomes),
+    ("client_expired", Topic::Outcomes),
+    ("client_suspended", Topic::Outcomes),
+    ("client_resumed", Topic::Outcomes),
+    ("client_removed", Topic::Outcomes),
+    ("client_deleted", Topic::Outcomes),
+    ("audit_head", Topic::AuditHeads),
+    ("registration_unknown", Topic::Health),
+    ("configuration_refused", Topic::Health),
+    ("response_imposed", Topic::Health),
+    ("audit_records_lost", Topic::Health),
+    (health::THROTTLE, Topic::Health),
+    (health::ELSEWHERE, Topic::Health),
+    (health::ENDING, Topic::Health),
+    (TEST, Topic::Health),
+];
+
+/// What `alerts test` sends.
+pub(super) const TEST: &str = "test";
+
+/// The names of all notices.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().map(|(name, _)| name).chain(DetectorName::ALL.map(DetectorName::as_str))
+}
+
+/// A notice, and how it is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// What is told.
+    pub notice: Notice,
+    /// Whether it begins or is over.
+    pub occasion: Occasion,
+    /// Until when it lasts; none: it is over as soon as it is told, and nothing for an Alertmanager.
+    pub lasts: Option<Timestamp>,
+}
+
+/// Whether something begins or is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// It begins, or happened.
+    Begins,
+    /// It is over.
+    Ends(Interest),
+}
+
+impl News {
+    /// Something happened.
+    pub(super) fn once(notice: Notice) -> Self {
+        Self { notice, occasion: Occasion::Begins, lasts: None }
+    }
+
+    /// Something is so until then.
+    pub(super) fn lasting(notice: Notice, until: Timestamp) -> Self {
+        Self { notice, occasion: Occasion::Begins, lasts: Some(until) }
+    }
+
+    /// What was told under the key, by this name and this severely, is over.
+    pub(super) fn over(notice: Notice, ended: Ended, interest: Interest) -> Self {
+        let at = notice.at;
+        let notice = Notice { status: Status::Resolved, ended: Some(ended), ..notice };
+        Self { notice, occasion: Occasion::Ends(interest), lasts: Some(at) }
+    }
+}
+
+/// What is told of an event; none: nothing.
+pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
+    let news = match event.event {
+        Kind::RegistrationAdmitted | Kind::RegistrationLetThrough | Kind::ClientUpdated => waiting(event, at, event.aside.waits?)?,
+        Kind::ClientApproved | Kind::ClientElevated if event.aside.waits == Some(Waits::SecondApproval) => {
+            waiting(event, at, Waits::SecondApproval)?
+        }
+        Kind::ClientApproved => decided(event, at, ("client_approved", "A client was approved"))?,
+        Kind::ClientElevated => decided(event, at, ("client_elevated", "A client was given more scopes"))?,
+        Kind::ClientRejected => decided(event, at, ("client_rejected", "A client was rejected"))?,
+        Kind::ClientExpired => decided(event, at, ("client_expired", "A client expired"))?,
+        Kind::ClientSuspended => decided(event, at, ("client_suspended", "A client was suspended"))?,
+        Kind::ClientResumed => decided(event, at, ("client_resumed", "A client was resumed"))?,
+        Kind::ClientRemoved => decided(event, at, ("client_removed", "A client was removed"))?,
+        Kind::ClientDeleted => deleted(event, at)?,
+        Kind::RegistrationUnknown => unknown(event, at),
+        Kind::ResponseImposed => imposed(event, at)?,
+        Kind::ConfigurationRefused => {
+            let notice =
+                Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
+            let sentence = "The configuration has problems and was NOT reloaded: the old one stays in force. `dcr-gateway config check` names them.";
+            News::lasting(notice.saying("The configuration was refused", sentence), at.after(health::LASTS))
+        }
+        Kind::ConfigurationLoaded => {
+            let ended = Ended { name: "configuration_refused".to_owned(), severity: Severity::Critical };
+            let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at);
+            let notice =
+                notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
+            News::over(notice, ended, Interest::Told)
+        }
+        Kind::RecordsLost => {
+            let notice =
+                Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
+            let count = event.count.unwrap_or_default();
+            let sentence = format!("{count} refusals could not be written to the audit log; their number is on it.");
+            News::once(notice.saying("Audit records were lost", sentence))
+        }
+        Kind::RegistrationRepeated
+        | Kind::RegistrationRefused
+        | Kind::RegistrationFailed
+        | Kind::RegistrationResolved
+        | Kind::ClientRead
+        | Kind::ClientImported
+        | Kind::ManagementRefused
+        | Kind::ResponseDryRun
+        | Kind::ResponseProlonged
+        | Kind::ResponseLifted
+        | Kind::ResponseExpired
+        | Kind::TokenCreated
+        | Kind::TokenRevoked
+        | Kind::ProcessStarted
+        | Kind::ProcessStopped
+        | Kind::KeyRotated
+        | Kind::OperatorRefused
+        | Kind::OperatorSignedIn
+        | Kind::OperatorSignedOut
+        | Kind::SignInRefused
+        | Kind::RefusalsCounted => return None,
+    };
+    let News { notice, .. } = news;
+    let actor = match &event.actor {
+        Actor::Operator { name } => Some(name.clone()),
+        Actor::Registrant { .. } | Actor::Client { .. } | Actor::Gateway => None,
+    };
+    let (profile, request_id) = (event.profile.clone(), event.request_id.clone());
+    let client_name = event.aside.client_name.clone();
+    Some(News { notice: Notice { profile, request_id, client_name, actor, ..notice }, ..news })
+}
+
+const CONFIGURATION: &str = "health/configuration";
+
+fn client(event: &Event) -> Option<&str> {
+    match &event.subject {
+        Some(Subject::Client(client_id)) => Some(client_id),
+        _ => None,
+    }
+}
+
+/// The key of what waits, and of what became of it.
+fn pending(client_id: &str) -> String {
+    format!("pending/{client_id}")
+}
+
+/// `"Planner" (client abc) of profile mcp`.
+fn named(event: &Event, client_id: &str) -> String {
+    let profile = event.profile.as_deref().map(|profile| format!(" of profile {profile}")).unwrap_or_default();
+    match &event.aside.client_name {
+        Some(name) => format!("{} (client {}){profile}", Excerpt(name), Excerpt(client_id)),
+        None => format!("Client {}{profile}", Excerpt(client_id)),
+    }
+}
+
+fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
+    let client_id = client(event)?;
+    let who = named(event, client_id);
+    let mut asks = String::new();
+    let scopes = event.scope_withheld.as_deref().filter(|scopes| !scopes.is_empty());
+    asks.extend(scopes.map(|scopes| format!(" Scopes withheld until then: {}.", Excerpt(scopes))));
+    if !event.redirect_uri_hosts.is_empty() {
+        asks.push_str(&format!(" Redirects to {}.", Excerpt(&event.redirect_uri_hosts.join(", "))));
+    }
+    let notice = |name: &str, key: String| Notice::new(Topic::Pending, name, key, at).about("client", client_id);
+    Some(match waits {
+        Waits::Registration { until } => {
+            let sentence = format!("{who} waits for an approval until {until}; then it is removed.{asks}");
+            let notice =
+                notice("client_pending", pending(client_id)).saying("A client waits for an approval", sentence);
+            News::lasting(Notice { until: Some(until), ..notice }, until)
+        }
+        Waits::Growth => {
+            let growth = event.growth.as_deref().unwrap_or_default();
+            let sentence = format!("{who} asks for a change that waits for an approval: {}.", Excerpt(growth));
+            let notice = notice("client_change_pending", pending(client_id));
+            News::lasting(notice.saying("A client's change waits for an approval", sentence), at.after(CHANGE_LASTS))
+        }
+        Waits::SecondApproval => {
+            let sentence = format!("{who} was approved once; somebody else must approve it, too.");
+            let key = format!("{}/second/{}", pending(client_id), at.unix_millis());
+            News::once(
+                notice("client_second_approval_pending", key).saying("A client waits for a second approval", sentence),
+            )
+        }
+    })
+}
+
+/// It is told whoever was told that the client waits, and ends that.
+fn decided(event: &Event, at: Timestamp, (name, title): (&str, &str)) -> Option<News> {
+    let client_id = client(event)?;
+    let mut sentence = format!("{}: {title}", named(event, client_id));
+    if let Actor::Operator { name } = &event.actor {
+        sentence.push_str(&format!(" by {}", Excerpt(name)));
+    }
+    sentence.extend(event.reason.as_deref().map(|reason| format!(" ({reason})")));
+    sentence.extend(event.comment.as_deref().map(|comment| format!(": {}", Excerpt(comment))));
+    sentence.push('.');
+    let notice = Notice::new(Topic::Outcomes, name, pending(client_id), at).about("client", client_id);
+    Some(News::over(notice.saying(title, sentence), was_pending(), Interest::All))
+}
+
+/// The client's own affair, unless somebody was asked to approve it.
+fn deleted(event: &Event, at: Timestamp) -> Option<News> {
+    let client_id = client(event)?;
+    let sentence = format!("{} was deleted by its owner: nothing is left to approve.", named(event, client_id));
+    let notice = Notice::new(Topic::Outcomes, "client_deleted", pending(client_id), at).about("client", client_id);
+    Some(News::over(notice.saying("A client was deleted by its owner", sentence), was_pending(), Interest::Told))
+}
+
+fn was_pending() -> Ended {
+    Ended { name: "client_pending".to_owned(), severity: Severity::Info }
+}
+
+fn unknown(event: &Event, at: Timestamp) -> News {
+    let id = match (&event.registration, &event.subject) {
+        (Some(id), _) | (None, Some(Subject::Registration(id))) => id.as_str(),
+        _ => "",
+    };
+    let sentence = format!(
+        "Whether registration {id} made a client is unknown. Look for it at the server, and write it down with `dcr-gateway registrations resolve`."
+    );
+    let notice = Notice::new(Topic::Health, "registration_unknown", format!("registration/{id}"), at);
+    let notice = notice.severe(Severity::Warning).about("registration", id);
+    News::once(notice.saying("The outcome of a registration is unknown", sentence))
+}
+
+/// Somebody, or everybody, is kept from something now.
+fn imposed(event: &Event, at: Timestamp) -> Option<News> {
+    let Responded { action, on, until, .. } = event.response.as_ref()?;
+    let to_whom = if on.is_empty() { String::new() } else { format!(" to {}", Excerpt(on)) };
+    let sentence = format!("{action}{to_whom} until {until}. `dcr-gateway bans list` shows it, `bans lift` undoes it.");
+    let severity = if on.is_empty() { Severity::Critical } else { Severity::Warning };
+    let notice = Notice::new(Topic::Health, "response_imposed", format!("response/{action}/{on}"), at).severe(severity);
+    Some(News::once(notice.saying("A response was imposed", sentence)))
+}
+
+/// What is told of a finding.
+pub fn of_finding(finding: &Finding) -> News {
+    let (kind, id) = (finding.subject.kind(), finding.subject.name());
+    let key = format!("finding/{}/{kind}/{id}", finding.detector.as_str());
+    let score = finding.score.value();
+    let severity = match score {
+        score if score >= 0.9 => Severity::Critical,
+        score if score >= 0.75 => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let about = (!id.is_empty()).then(|| About { kind: kind.to_owned(), id });
+    let title = format!("Anomaly: {}", finding.detector.as_str());
+    let notice = Notice::new(Topic::Findings, finding.detector.as_str(), key, finding.at);
+    let notice = notice.severe(severity).saying(title, finding.sentence.clone());
+    let data = serde_json::to_value(&finding.evidence).ok().map(|evidence| serde_json::json!({ "evidence": evidence }));
+    let request_id = finding.request_id.clone();
+    News::lasting(Notice { score: Some(score), about, data, request_id, ..notice }, finding.at.after(FINDING_LASTS))
+}
+
+/// What is told of a signed head of the audit log.
+pub fn of_head(signed: &SignedHead) -> News {
+    let head = &signed.head;
+    let key = format!("head/{}/{}", head.writer.0, head.sequence);
+    let sentence =
+        format!("Chain {} has {} records; the last has the hash {}.", head.writer.0, head.sequence + 1, head.hash);
+    let notice = Notice::new(Topic::AuditHeads, "audit_head", key, head.at).about("chain", head.writer.0.clone());
+    let notice = notice.saying("A head of the audit log", sentence);
+    News::once(Notice { data: serde_json::to_value(signed).ok(), ..notice })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::Aside;
+
+    const AT: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
+
+    fn event(kind: Kind, waits: Option<Waits>) -> Event {
+        let aside = Aside { client_name: Some("Evil\u{202e}\n<!channel>".to_owned()), waits };
+        let event =
+            Event::new(kind, Actor::Operator { name: "ada".to_owned() }).about(Subject::Client("c1".to_owned()));
+        Event { profile: Some("mcp".to_owned()), aside, ..event }
+    }
+
+    #[test]
+    fn a_registration_is_told_when_it_waits_and_otherwise_not() {
+        assert_eq!(of_event(&event(Kind::RegistrationAdmitted, None), AT), None);
+        let until = AT.after(FINDING_LASTS);
+        let waits = Some(Waits::Registration { until });
+        let News { notice, occasion, lasts } = of_event(&event(Kind::RegistrationAdmitted, waits), AT).unwrap();
+        assert_eq!((notice.name.as_str(), notice.key.as_str()), ("client_pending", "pending/c1"));
+        assert_eq!((occasion, lasts, notice.client_id()), (Occasion::Begins, Some(until), Some("c1")));
+        assert!(notice.sentence.contains("until 2023-11-14T23:13:20Z"), "{}", notice.sentence);
+    }
+
+    #[test]
+    fn what_became_of_it_ends_what_was_told() {
+        for kind in [Kind::ClientApproved, Kind::ClientRejected, Kind::ClientExpired, Kind::ClientRemoved] {
+            let News { notice, occasion, .. } = of_event(&event(kind, None), AT).unwrap();
+            assert_eq!((notice.key.as_str(), notice.topic), ("pending/c1", Topic::Outcomes), "{kind:?}");
+            assert_eq!(occasion, Occasion::Ends(Interest::All));
+        }
+        let deleted = of_event(&event(Kind::ClientDeleted, None), AT).unwrap();
+        assert_eq!(deleted.occasion, Occasion::Ends(Interest::Told));
+    }
+
+    #[test]
+    fn the_first_of_two_approvals_is_no_outcome() {
+        let news = of_event(&event(Kind::ClientApproved, Some(Waits::SecondApproval)), AT).unwrap();
+        assert_eq!((news.notice.topic, news.lasts), (Topic::Pending, None));
+    }
+
+    #[test]
+    fn what_a_registrant_wrote_stands_escaped_in_sentences() {
+        let sentence = of_event(&event(Kind::ClientRejected, None), AT).unwrap().notice.sentence;
+        assert!(sentence.starts_with(r#""Evil\u{202e}\n<!channel>" (client "c1") of profile mcp"#), "{sentence}");
+        assert!(!sentence.contains('\n') && !sentence.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn every_name_stands_in_the_document() {
+        let document = include_str!("../../docs/alerts.md");
+        for (name, topic) in NAMES {
+            let row = format!("| `{name}` | `{}` |", topic.as_str());
+            assert!(document.contains(&row), "docs/alerts.md: {row}");
+        }
+        let rows = document.lines().filter(|line| line.starts_with("| `") && line.matches("` | `").count() == 1);
+        assert_eq!(rows.count(), NAMES.len(), "docs/alerts.md has each name once, and nothing else in such a row");
+    }
+}

@@ -1,0 +1,32 @@
+//! Receivers of alerts and silences: each alone, and that no two receivers go by one name.
+
+use std::collections::HashMap;
+
+use super::Whole;
+use crate::alert::settings::AlertProblem;
+use crate::config::place::Place;
+
+impl Whole<'_, '_> {
+    pub(super) fn check_alerts(&mut self) {
+        let mut names = HashMap::new();
+        for (index, receiver) in self.settings.alerts.iter().enumerate() {
+            let place = Place::root().key("alerts").index(index);
+            self.add_all(&place, receiver.problems());
+            let name = receiver.called();
+            let first = names.entry(name.clone()).or_insert(index);
+            if *first != index && !name.is_empty() {
+                let reason = format!("goes by {name:?}, as alerts[{first}] does");
+                self.add(&place, reason, "give each a name of its own: what waits for a receiver is kept under it");
+            }
+        }
+        for (index, silence) in self.settings.silences.iter().enumerate() {
+            self.add_all(&Place::root().key("silences").index(index), silence.problems());
+        }
+    }
+
+    fn add_all(&mut self, place: &Place, problems: Vec<AlertProblem>) {
+        for problem in problems {
+            self.add(&place.below(problem.place), problem.reason, problem.hint);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Receivers of alerts out of the configuration, and what the gateway tells of its own health: what its parts see already, looked at in time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use super::compose::secret;
+use super::{StartError, randomness};
+use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
+use crate::authorization_server::paths::ClosedPaths;
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::fetch::{self, FetchClient};
+use crate::intake::Intake;
+use crate::proxy::Proxy;
+use crate::store::{Store, Telling};
+
+/// How often the gateway's own health is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often what is still so is told again: a receiver of what lasts would hold it for over.
+const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// The receivers and silences of the configuration; reads the secrets that it names.
+///
+/// # Errors
+/// A file, or a setting.
+pub fn receivers(config: &Config) -> Result<InForce, StartError> {
+    let settings = &config.settings;
+    let links = Links { console: settings.admin.console().map(str::to_owned) };
+    let silences = settings.silences.clone();
+    if settings.alerts.is_empty() {
+        return Ok(InForce { receivers: Vec::new(), silences, links });
+    }
+    let trust = fetch::trusted(&settings.fetch)?;
+    let reach = Reach {
+        client: FetchClient::new(&settings.fetch)?,
+        trust: trust.into_iter().map(|der| der.to_vec()).collect(),
+        gateway: config.public_url.clone(),
+    };
+    let receivers = settings.alerts.iter().map(|receiver| {
+        let read = |file: Option<&std::path::PathBuf>| file.map(|file| secret(file)).transpose();
+        let secrets = Secrets {
+            signing: read(receiver.secret_file.as_ref())?,
+            bearer: read(receiver.bearer_token_file.as_ref())?,
+            password: read(receiver.smtp.as_ref().and_then(|smtp| smtp.password_file.as_ref()))?,
+        };
+        Receiver::new(receiver, secrets, &reach).map(Arc::new).map_err(StartError::Alerts)
+    });
+    Ok(InForce { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
+}
+
+/// Who delivers.
+pub(super) fn deliverer(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    alerts: &Arc<Alerts>,
+) -> Deliverer {
+    Deliverer {
+        store: store.clone(),
+        clock: clock.clone(),
+        alerts: alerts.clone(),
+        randomness,
+        longest_fetch: config.settings.fetch.timeout.0,
+    }
+}
+
+/// Looks at what the gateway's parts say of themselves, and tells what begins and what is over.
+pub(super) struct HealthWatch {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) alerts: Arc<Alerts>,
+    pub(super) intake: Arc<Intake>,
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) closed_paths: ClosedPaths,
+}
+
+impl HealthWatch {
+    /// Keeps at it until `stopped` is true.
+    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut known = Known::default();
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
+            if self.alerts.is_nobody() {
+                continue;
+            }
+            let now = self.clock.now();
+            let (wrong, right) = self.conditions(now);
+            let told = known.news(wrong, right, now).into_iter().flat_map(|news| self.alerts.of(news));
+            if let Err(error) = self.store.tell(told.collect::<Vec<Telling>>()).await {
+                tracing::debug!(%error, "the health of the gateway cannot be told: the store is away");
+                // All of it is told when the store is back.
+                known = Known::default();
+            }
+        }
+    }
+
+    /// What is wrong, and what could be and is not.
+    fn conditions(&self, now: Timestamp) -> (Vec<Condition>, Vec<Condition>) {
+        let (mut wrong, mut right) = (Vec::new(), Vec::new());
+        let is_reachable = self.intake.throttle_standing().is_reachable;
+        if is_reachable { &mut right } else { &mut wrong }.push(Condition::ThrottleUnreachable);
+        for end in self.proxy.file_ends() {
+            let condition = Condition::FileEnding {
+                file: end.file.display().to_string(),
+                kind: end.kind.as_str(),
+                ends: Timestamp::from_unix_millis(end.ends.saturating_mul(1000)),
+            };
+            if end.is_ending(now) { &mut wrong } else { &mut right }.push(condition);
+        }
+        wrong.extend(self.closed_paths.all().into_iter().map(|path| Condition::RegistrationElsewhere { path }));
+        (wrong, right)
+    }
+}
+
+/// What was seen the last time, by key.
+#[derive(Default)]
+struct Known {
+    /// Wrong once: it may be over the next time, and is not told yet.
+    seen_once: BTreeMap<String, ()>,
+    /// Told, and when.
+    told: BTreeMap<String, Timestamp>,
+    /// Known to be right: those who were told otherwise, by whichever process, know it.
+    right: BTreeMap<String, ()>,
+}
+
+impl Known {
+    fn news(&mut self, wrong: Vec<Condition>, right: Vec<Condition>, now: Timestamp) -> Vec<crate::alert::News> {
+        let mut news = Vec::new();
+        let seen_before = std::mem::take(&mut self.seen_once);
+        for condition in wrong {
+            let key = condition.key();
+            self.right.remove(&key);
+            let is_due = self.told.get(&key).is_none_or(|at| now.since(*at) >= TELL_AGAIN);
+            if is_due && (seen_before.contains_key(&key) || self.told.contains_key(&key)) {
+                self.told.insert(key, now);
+                news.push(condition.begins(now));
+            } else if is_due {
+                self.seen_once.insert(key, ());
+            }
+        }
+        for condition in right {
+            let key = condition.key();
+            self.told.remove(&key);
+            if self.right.insert(key, ()).is_none() {
+                news.push(condition.ends(now));
+            }
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::Status;
+
+    fn statuses(known: &mut Known, is_wrong: bool, seconds: i64) -> Vec<Status> {
+        let throttle = vec![Condition::ThrottleUnreachable];
+        let (wrong, right) = if is_wrong { (throttle, Vec::new()) } else { (Vec::new(), throttle) };
+        let now = Timestamp::from_unix_millis(seconds * 1000);
+        known.news(wrong, right, now).into_iter().map(|news| news.notice.status).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_twice_is_told_once_an_hour_and_its_end_once() {
+        let (wrong, right) = (std::convert::identity(true), std::convert::identity(false));
+        let mut known = Known::default();
+        assert_eq!(statuses(&mut known, right, 0), [Status::Resolved], "whoever was told before hears that it is over");
+        assert_eq!(statuses(&mut known, wrong, 10), []);
+        assert_eq!(statuses(&mut known, wrong, 20), [Status::Firing]);
+        assert_eq!(statuses(&mut known, wrong, 30), []);
+        assert_eq!(statuses(&mut known, wrong, 3620), [Status::Firing]);
+        assert_eq!(statuses(&mut known, right, 3630), [Status::Resolved]);
+        assert_eq!(statuses(&mut known, right, 3640), []);
+        assert_eq!(statuses(&mut known, wrong, 3650), [], "a moment is nothing to tell");
+        assert_eq!(statuses(&mut known, right, 3660), [Status::Resolved]);
+    }
+}

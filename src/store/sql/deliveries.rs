@@ -1,0 +1,372 @@
+//! What receivers of alerts are to be told: the statements. What is told of a change enters in the change's transaction.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use super::SqlStore;
+use super::writer::{Applied, Done, Other};
+use crate::clock::Timestamp;
+
+use crate::store::{
+    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
+    Telling, Turn,
+};
+
+/// A change to what waits.
+#[derive(Debug)]
+pub(super) enum DeliveryChange {
+    Tell(Vec<Telling>),
+    Take { receiver: String, turn: Turn, limit: u32, now: Timestamp },
+    Settle { receiver: String, holder: String, settled: Vec<Settled> },
+    GiveUpOldest { receiver: String, keep: u32 },
+    Forget { known: Vec<String>, before: Timestamp },
+}
+
+/// What such a change came to.
+#[derive(Debug)]
+pub(super) enum Came {
+    Taken(Option<Vec<Delivery>>),
+    Gone(Vec<Backlog>),
+}
+
+impl From<DeliveryChange> for Other {
+    fn from(change: DeliveryChange) -> Self {
+        Self::Deliveries(change)
+    }
+}
+
+#[async_trait]
+impl Deliveries for SqlStore {
+    async fn tell(&self, told: Vec<Telling>) -> Result<(), StoreError> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.write_deliveries(DeliveryChange::Tell(told)).await.map(drop)
+    }
+
+    async fn receivers_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query("SELECT DISTINCT receiver FROM alert_deliveries WHERE due_at <= $1 ORDER BY receiver");
+        let query = query.bind(now.unix_millis());
+        self.read(async |reader| query.fetch_all(reader).await?.iter().map(|row| row.try_get(0)).collect()).await
+    }
+
+    async fn take_deliveries(
+        &self,
+        receiver: &str,
+        turn: &Turn,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Delivery>>, StoreError> {
+        let change = DeliveryChange::Take { receiver: receiver.to_owned(), turn: turn.clone(), limit, now };
+        match self.write_deliveries(change).await? {
+            Done::Deliveries(Came::Taken(taken)) => Ok(taken),
+            other => Err(other.unexpected()),
+        }
+    }
+
+    async fn settle_deliveries(&self, receiver: &str, holder: &str, settled: Vec<Settled>) -> Result<(), StoreError> {
+        let (receiver, holder) = (receiver.to_owned(), holder.to_owned());
+        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled }).await.map(drop)
+    }
+
+    async fn give_up_oldest(&self, receiver: &str, keep: u32) -> Result<u64, StoreError> {
+        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep }).await?;
+        Ok(gone.iter().map(|gone| gone.count).sum())
+    }
+
+    async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        // What lasts and was told waits for nothing.
+        let query = sqlx::query(
+            "SELECT receiver, COUNT(*) FROM alert_deliveries WHERE lasting_until IS NULL OR attempts > 0 \
+             GROUP BY receiver ORDER BY receiver",
+        );
+        self.read(async |reader| query.fetch_all(reader).await?.iter().map(backlog).collect()).await
+    }
+
+    async fn forget_receivers(&self, known: &[String], before: Timestamp) -> Result<Vec<Backlog>, StoreError> {
+        self.gone(DeliveryChange::Forget { known: known.to_vec(), before }).await
+    }
+}
+
+impl SqlStore {
+    async fn write_deliveries(&self, change: DeliveryChange) -> Result<Done, StoreError> {
+        self.writer.write(Other::from(change)).await
+    }
+
+    async fn gone(&self, change: DeliveryChange) -> Result<Vec<Backlog>, StoreError> {
+        match self.write_deliveries(change).await? {
+            Done::Deliveries(Came::Gone(gone)) => Ok(gone),
+            other => Err(other.unexpected()),
+        }
+    }
+}
+
+impl DeliveryChange {
+    pub(super) async fn apply(&self, connection: &mut AnyConnection) -> Applied {
+        let came = match self {
+            Self::Tell(told) => {
+                tell(connection, told).await?;
+                return Ok(Ok(Done::Written));
+            }
+            Self::Settle { receiver, holder, settled } => {
+                settle(connection, settled).await?;
+                end_turn(connection, receiver, holder).await?;
+                return Ok(Ok(Done::Written));
+            }
+            Self::Take { receiver, turn, limit, now } => {
+                Came::Taken(take(connection, (receiver, turn), *limit, *now).await?)
+            }
+            Self::GiveUpOldest { receiver, keep } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
+            Self::Forget { known, before } => Came::Gone(forget(connection, known, *before).await?),
+        };
+        Ok(Ok(Done::Deliveries(came)))
+    }
+}
+
+/// Enters what receivers are told.
+pub(super) async fn tell(connection: &mut AnyConnection, told: &[Telling]) -> Result<(), sqlx::Error> {
+    for telling in told {
+        match &telling.form {
+            Form::Gathered { group, until } => gather(connection, telling, (group, *until)).await?,
+            Form::Lasting { until } => replace(connection, telling, *until).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Adds it to the delivery that its group is gathered in, or begins one.
+async fn gather(
+    connection: &mut AnyConnection,
+    telling: &Telling,
+    (group, until): (&str, Timestamp),
+) -> Result<(), sqlx::Error> {
+    if !is_news(connection, telling).await? {
+        return Ok(());
+    }
+    let open = sqlx::query("SELECT id FROM alert_deliveries WHERE receiver = $1 AND name = $2 AND closed = 0")
+        .bind(telling.receiver.clone())
+        .bind(group.to_owned());
+    let id: String = match open.fetch_optional(&mut *connection).await? {
+        Some(row) => row.try_get(0)?,
+        None => {
+            begin(connection, telling, (group, until, None)).await?;
+            telling.delivery.clone()
+        }
+    };
+    let count = sqlx::query("SELECT COUNT(*) FROM alert_notices WHERE delivery = $1").bind(id.clone());
+    let count: i64 = count.fetch_one(&mut *connection).await?.try_get(0)?;
+    if count < i64::from(MOST_NOTICES) {
+        return add(connection, (&id, count), &telling.notice).await;
+    }
+    let more = sqlx::query("UPDATE alert_deliveries SET more = more + 1 WHERE id = $1").bind(id);
+    more.execute(connection).await.map(drop)
+}
+
+/// Whether the receiver was not told of it lately; what it was told is remembered.
+async fn is_news(connection: &mut AnyConnection, telling: &Telling) -> Result<bool, sqlx::Error> {
+    let (receiver, key) = (telling.receiver.clone(), telling.key.clone());
+    match telling.occasion {
+        Occasion::Begins { quiet_until } => {
+            let query = sqlx::query(
+                "INSERT INTO alert_told (receiver, key, quiet_until) VALUES ($1, $2, $3) \
+                 ON CONFLICT (receiver, key) DO UPDATE SET quiet_until = excluded.quiet_until \
+                 WHERE alert_told.quiet_until <= $4",
+            );
+            let query = query.bind(receiver).bind(key).bind(quiet_until.unix_millis()).bind(telling.at.unix_millis());
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        }
+        Occasion::Ends(interest) => {
+            let query = sqlx::query("DELETE FROM alert_told WHERE receiver = $1 AND key = $2");
+            let was_told = query.bind(receiver).bind(key).execute(connection).await?.rows_affected() > 0;
+            Ok(was_told || interest == Interest::All)
+        }
+    }
+}
+
+/// Takes the place of what was told under the key, or begins; an end of what is not there interests nobody.
+async fn replace(connection: &mut AnyConnection, telling: &Telling, until: Timestamp) -> Result<(), sqlx::Error> {
+    let update = sqlx::query(
+        "UPDATE alert_deliveries SET version = version + 1, due_at = $1, lasting_until = $2, attempts = 0 \
+         WHERE receiver = $3 AND name = $4 AND closed = 0 RETURNING id",
+    )
+    .bind(telling.at.unix_millis())
+    .bind(until.unix_millis())
+    .bind(telling.receiver.clone())
+    .bind(telling.key.clone());
+    let id: String = match (update.fetch_optional(&mut *connection).await?, telling.occasion) {
+        (Some(row), _) => row.try_get(0)?,
+        (None, Occasion::Ends(_)) => return Ok(()),
+        (None, Occasion::Begins { .. }) => {
+            begin(connection, telling, (&telling.key, telling.at, Some(until))).await?;
+            telling.delivery.clone()
+        }
+    };
+    let forget = sqlx::query("DELETE FROM alert_notices WHERE delivery = $1").bind(id.clone());
+    forget.execute(&mut *connection).await?;
+    add(connection, (&id, 0), &telling.notice).await
+}
+
+async fn begin(
+    connection: &mut AnyConnection,
+    telling: &Telling,
+    (name, due, lasting): (&str, Timestamp, Option<Timestamp>),
+) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query(
+        "INSERT INTO alert_deliveries (id, receiver, name, created_at, due_at, lasting_until) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(telling.delivery.clone())
+    .bind(telling.receiver.clone())
+    .bind(name.to_owned())
+    .bind(telling.at.unix_millis())
+    .bind(due.unix_millis())
+    .bind(lasting.map(Timestamp::unix_millis));
+    insert.execute(connection).await.map(drop)
+}
+
+async fn add(connection: &mut AnyConnection, (id, place): (&str, i64), notice: &str) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query("INSERT INTO alert_notices (delivery, place, notice) VALUES ($1, $2, $3)");
+    insert.bind(id.to_owned()).bind(place).bind(notice.to_owned()).execute(connection).await.map(drop)
+}
+
+async fn take(
+    connection: &mut AnyConnection,
+    (receiver, turn): (&str, &Turn),
+    limit: u32,
+    now: Timestamp,
+) -> Result<Option<Vec<Delivery>>, sqlx::Error> {
+    let due = sqlx::query(
+        "SELECT id, version, created_at, attempts, lasting_until, more FROM alert_deliveries \
+         WHERE receiver = $1 AND due_at <= $2 ORDER BY created_at, id LIMIT $3",
+    )
+    .bind(receiver.to_owned())
+    .bind(now.unix_millis())
+    .bind(i64::from(limit));
+    let due = due.fetch_all(&mut *connection).await?.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+    if due.is_empty() {
+        return Ok(Some(due));
+    }
+    let begin = sqlx::query(
+        "INSERT INTO alert_turns (receiver, holder, until) VALUES ($1, $2, $3) ON CONFLICT (receiver) \
+         DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE alert_turns.until <= $4",
+    )
+    .bind(receiver.to_owned())
+    .bind(turn.holder.clone())
+    .bind(now.after(turn.lasts).unix_millis())
+    .bind(now.unix_millis());
+    if begin.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let mut taken = Vec::with_capacity(due.len());
+    for delivery in due {
+        if delivery.lasting_until.is_none() {
+            let close = sqlx::query("UPDATE alert_deliveries SET closed = 1 WHERE id = $1").bind(delivery.id.clone());
+            close.execute(&mut *connection).await?;
+        }
+        let notices = sqlx::query("SELECT notice FROM alert_notices WHERE delivery = $1 ORDER BY place");
+        let notices = notices.bind(delivery.id.clone()).fetch_all(&mut *connection).await?;
+        let notices = notices.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        taken.push(Delivery { notices, ..delivery });
+    }
+    Ok(Some(taken))
+}
+
+/// Out of the columns `id, version, created_at, attempts, lasting_until, more`.
+fn delivery(row: &AnyRow) -> Result<Delivery, sqlx::Error> {
+    let count = |column| Ok::<_, sqlx::Error>(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(u32::MAX));
+    Ok(Delivery {
+        id: row.try_get(0)?,
+        version: row.try_get(1)?,
+        created_at: Timestamp::from_unix_millis(row.try_get(2)?),
+        attempts: count(3)?,
+        lasting_until: row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_unix_millis),
+        notices: Vec::new(),
+        more: count(5)?,
+    })
+}
+
+async fn settle(connection: &mut AnyConnection, settled: &[Settled]) -> Result<(), sqlx::Error> {
+    for Settled { id, version, fate } in settled {
+        let change = match fate {
+            Fate::Done => sqlx::query("DELETE FROM alert_deliveries WHERE id = $1 AND version = $2")
+                .bind(id.clone())
+                .bind(*version),
+            Fate::Again(at) => sqlx::query(
+                "UPDATE alert_deliveries SET due_at = $3, attempts = 0, last_error = NULL WHERE id = $1 AND version = $2",
+            )
+            .bind(id.clone())
+            .bind(*version)
+            .bind(at.unix_millis()),
+            Fate::Failed { next_at, error } => sqlx::query(
+                "UPDATE alert_deliveries SET due_at = $3, attempts = attempts + 1, last_error = $4 \
+                 WHERE id = $1 AND version = $2",
+            )
+            .bind(id.clone())
+            .bind(*version)
+            .bind(next_at.unix_millis())
+            .bind(error.clone()),
+        };
+        change.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn end_turn(connection: &mut AnyConnection, receiver: &str, holder: &str) -> Result<(), sqlx::Error> {
+    let end = sqlx::query("DELETE FROM alert_turns WHERE receiver = $1 AND holder = $2");
+    end.bind(receiver.to_owned()).bind(holder.to_owned()).execute(connection).await.map(drop)
+}
+
+/// Whoever had a turn is gone.
+pub(super) async fn break_off_all_turns(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM alert_turns").execute(connection).await.map(drop)
+}
+
+async fn give_up_oldest(
+    connection: &mut AnyConnection,
+    receiver: &str,
+    keep: u32,
+) -> Result<Vec<Backlog>, sqlx::Error> {
+    let give_up = sqlx::query(
+        "DELETE FROM alert_deliveries WHERE id IN (SELECT id FROM alert_deliveries WHERE receiver = $1 \
+         AND lasting_until IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000000 OFFSET $2)",
+    )
+    .bind(receiver.to_owned())
+    .bind(i64::from(keep));
+    let count = give_up.execute(connection).await?.rows_affected();
+    Ok(vec![Backlog { receiver: receiver.to_owned(), count }])
+}
+
+async fn forget(
+    connection: &mut AnyConnection,
+    known: &[String],
+    before: Timestamp,
+) -> Result<Vec<Backlog>, sqlx::Error> {
+    let old = sqlx::query("SELECT receiver FROM alert_deliveries WHERE created_at < $1").bind(before.unix_millis());
+    let mut gone = BTreeMap::<String, u64>::new();
+    for row in old.fetch_all(&mut *connection).await? {
+        let receiver: String = row.try_get(0)?;
+        if !known.contains(&receiver) {
+            *gone.entry(receiver).or_default() += 1;
+        }
+    }
+    for receiver in gone.keys() {
+        let forget = sqlx::query("DELETE FROM alert_deliveries WHERE receiver = $1 AND created_at < $2");
+        forget.bind(receiver.clone()).bind(before.unix_millis()).execute(&mut *connection).await?;
+    }
+    Ok(gone.into_iter().map(|(receiver, count)| Backlog { receiver, count }).collect())
+}
+
+/// What may be told again for so long that its end interests nobody.
+pub(super) async fn forget_told(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
+    let long_ago = now.before(TOLD_KEPT).unix_millis();
+    let forget = sqlx::query("DELETE FROM alert_told WHERE quiet_until <= $1").bind(long_ago);
+    forget.execute(connection).await.map(drop)
+}
+
+fn backlog(row: &AnyRow) -> Result<Backlog, sqlx::Error> {
+    let count = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or_default();
+    Ok(Backlog { receiver: row.try_get(0)?, count })
+}
