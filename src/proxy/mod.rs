@@ -9,6 +9,7 @@ mod client_id_guard;
 mod client_names;
 mod client_trust;
 mod connection;
+mod crowding;
 mod expiry;
 mod fence;
 mod form;

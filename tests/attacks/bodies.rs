@@ -45,7 +45,7 @@ async fn bodies_that_cost_more_than_they_look_are_refused() {
         ("ten thousand escapes", with(&format!("\"client_name\":\"{}\"", "\\u0041".repeat(10_000))), 400),
         ("a redirect URI of sixty thousand characters", uris(&format!("\"https://app.example.com/{}\"", "a".repeat(60_000)), 1), 400),
         ("a host of thirty thousand labels", uris(&format!("\"https://{}com\"", "a.".repeat(30_000)), 1), 400),
-        ("a scope of thirty thousand values", with(&format!("\"scope\":\"{}\"", "a ".repeat(30_000).trim_end())), 400),
+        ("a scope of thirty thousand values, none of which is granted", with(&format!("\"scope\":\"{}\"", "a ".repeat(30_000).trim_end())), 201),
         ("six hundred keys", with(&format!("\"jwks\":{{\"keys\":{}}}", list("{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", 1200))), 400),
         ("more octets than are read", format!("{{\"a\":\"{}\"}}", "a".repeat(70_000)), 413),
     ] {

@@ -7,7 +7,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::get;
 use crate::measured;
 use crate::process::PATIENCE;
 use crate::world::{BAD, GOOD, Setting, World, connect_from};
@@ -60,7 +59,7 @@ async fn ten_thousand_idle_connections_are_held_and_the_next_client_is_served() 
     let share = measured::share_of_a_processor(world.gateway.pid()).await;
     assert!(share < 0.5, "it is busy with nothing: {share} of a processor");
     drop(idle);
-    measured::until(|| measured::descriptors(world.gateway.pid()) < 200).await;
+    world.is_alone().await;
     world.a_good_client_registers().await;
 }
 
@@ -108,12 +107,10 @@ async fn one_address_cannot_take_all_connections() {
         timeout(PATIENCE, stream.read_exact(&mut beginning)).await.expect("in time").unwrap();
         assert_eq!(&beginning, b"HTTP/1.1 204");
     }
-    let metrics = get(world.gateway.admin, "/metrics").await.body;
-    let told = metrics.lines().find(|line| line.starts_with("dcr_connections_dropped"));
-    assert!(told.is_some_and(|line| line.ends_with(" 240")), "{told:?} in {metrics}");
+    assert_eq!(world.metric("dcr_connections_dropped").await, 240);
     // A connection that ends makes room for another one from there.
     drop(crowd);
-    measured::until(|| measured::descriptors(world.gateway.pid()) < 60).await;
+    world.is_alone().await;
     let answer = world.ask(BAD, &world.registration()).await.expect("an answer");
     assert_eq!(answer.status, 201, "{answer:?}");
 }

@@ -9,7 +9,6 @@ use crate::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Http2, LARGEST_FRAME, PADDED, PING, PRIORITY,
     PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, framed_as, integer, registration_fields, request_fields,
 };
-use crate::measured;
 use crate::process::PATIENCE;
 use crate::upstream::Mood;
 use crate::world::{BAD, World, connect_from, orders};
@@ -139,7 +138,6 @@ async fn floods_of_small_frames_cost_no_memory_and_nobody_else_notices() {
 async fn a_client_that_asks_and_never_listens_is_dropped() {
     let world = World::tls(json!({ "deadlines": { "idle": "1s" } })).await;
     let memory = world.memory();
-    let before = measured::descriptors(world.gateway.pid());
     let mut deaf = Vec::new();
     for flood in [frame(PING, 0, 0, b"01234567"), frame(SETTINGS, 0, 0, &[])] {
         let mut attacker = Http2::open_deaf(&world).await;
@@ -148,16 +146,19 @@ async fn a_client_that_asks_and_never_listens_is_dropped() {
         while attacker.send(&many).await {}
         deaf.push(attacker);
     }
-    measured::until(|| measured::descriptors(world.gateway.pid()) <= before).await;
+    world.is_alone().await;
     world.a_good_client_registers().await;
     memory.grew_less_than(32, "frames that must be answered, never read");
 }
+
+const SIZES: &str = "a table that changes its size again and again";
 
 /// A few octets that stand for many: an entry of the dynamic table, named again and again (CVE-2016-6581).
 #[tokio::test(flavor = "multi_thread")]
 async fn bombs_in_compressed_headers_are_refused_before_they_are_whole() {
     let world = World::tls(json!({})).await;
     world.a_good_client_registers().await;
+    world.upstream.take();
     let memory = world.memory();
     let large = field(0x40, "x-bomb", &"a".repeat(3900));
     let once_more = integer(0x80, 7, 62);
@@ -168,7 +169,7 @@ async fn bombs_in_compressed_headers_are_refused_before_they_are_whole() {
         ("one entry four thousand times", named(4000)),
         ("one entry twelve thousand times", named(12_000)),
         ("very many cookies", [request_fields("GET", "/"), cookies].concat()),
-        ("a table that changes its size again and again", [sizes, request_fields("GET", "/")].concat()),
+        (SIZES, [sizes, request_fields("GET", "/")].concat()),
         ("a table larger than it may be", [integer(0x20, 5, 1 << 30), request_fields("GET", "/")].concat()),
         ("an integer without end", [request_fields("GET", "/"), vec![0x7f], vec![0xff; 64]].concat()),
         ("an entry that is not there", [request_fields("GET", "/"), integer(0x80, 7, 5000)].concat()),
@@ -192,9 +193,11 @@ async fn bombs_in_compressed_headers_are_refused_before_they_are_whole() {
             };
             timeout(PATIENCE, answered).await.unwrap_or_else(|_| panic!("{attack}: {:?}", attacker.heard()));
         }
+        // A size may be told as often as somebody likes (RFC 7541 §4.2): what follows is a request.
+        let received = world.upstream.take();
+        assert!(received.is_empty() || attack == SIZES, "{attack}: {received:?}");
         memory.grew_less_than(32, attack);
     }
-    assert!(world.upstream.take().len() <= 1, "the good client's registration is all that arrives");
     world.a_good_client_registers().await;
 }
 

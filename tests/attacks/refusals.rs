@@ -42,11 +42,7 @@ struct Refused {
 }
 
 async fn world() -> World {
-    let directory = tempfile::tempdir().unwrap();
-    let keys = directory.path().join("keys.json");
-    std::fs::write(&keys, KEYS).unwrap();
-    let rest = CONFIGURATION.replace("keys.json", keys.to_str().unwrap());
-    World::start(Setting { rest: &rest, ..Setting::default() }).await
+    World::start(Setting { rest: CONFIGURATION, files: &[("keys.json", KEYS)], ..Setting::default() }).await
 }
 
 /// `{"alg":"ES256","kid":"1"}`, claims that would do, and 64 octets that are no signature over them.
@@ -81,7 +77,7 @@ fn refusals(world: &World) -> Vec<Refused> {
         refused("an unknown token", post(Some(unknown), "", &good), 401),
         refused("a token that is malformed", post(Some(&revoked), "", &good), 401),
         refused("a token with a wrong signature", post(Some(&forged), "", &good), 401),
-        refused("a token in the address", with_token("", &good).replacing(b"/register ", b"/register?access_token=a "), 400),
+        refused("a token in the address", with_token("", &good).replacing(b"/register ", b"/register?access_token=a "), 401),
         refused("no JSON", with_token("", "{"), 400),
         refused("a member twice", with_token("", r#"{"a":1,"a":2}"#), 400),
         refused("many violations", with_token("", &elsewhere), 400),
@@ -183,8 +179,8 @@ fn p99(mut times: Vec<Duration>) -> Duration {
     times[times.len() * 99 / 100]
 }
 
-/// Quiet and flooded in turns, so that what else the machine does falls on both; the attackers wait for their answers, and are paced so that it is
-/// the gateway that is measured, not the processor they take.
+/// Quiet and flooded in turns, so that what else the machine does falls on both. The attackers are in this process: what they take of the
+/// processors is in the ratio too.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, for a quiet machine: cargo test --release --test attacks -- --ignored --nocapture"]
 async fn the_good_clients_latency_stays_within_three_times_the_quiet_one() {

@@ -129,8 +129,8 @@ async fn answers_that_nobody_reads_are_not_kept_in_memory() {
     }
     world.upstream.set(Mood::Well);
     world.a_good_client_registers().await;
-    // 1600 MiB were asked for.
-    memory.grew_less_than(48, "slow readers");
+    // 1600 MiB were asked for; what Pingora reads ahead is less than a MiB for each.
+    memory.grew_less_than(100, "slow readers");
     drop(readers);
     world.a_good_client_registers().await;
 }

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::tls::TlsConnector;
 use rustls::pki_types::ServerName;
@@ -9,9 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::certificates::{Authority, ServerFiles};
-use crate::client::{Answer, Post, exchange_on};
+use crate::client::{Answer, Post, exchange_on, get};
 use crate::measured::Memory;
 use crate::process::{Gateway, PATIENCE};
 use crate::upstream::Upstream;
@@ -61,6 +63,8 @@ pub struct Setting<'a> {
     pub listener: Value,
     /// The rest of the configuration from `throttle` on; nothing: [`PROFILES`].
     pub rest: &'a str,
+    /// Files beside the configuration, by name.
+    pub files: &'a [(&'a str, &'a str)],
     /// What starts it ([`Gateway::start_by`]).
     pub launcher: &'a [&'a str],
 }
@@ -97,13 +101,16 @@ impl World {
     }
 
     async fn start_with(setting: Setting<'_>, tls: Option<(Authority, ServerFiles)>) -> Self {
-        let Setting { mut listener, rest, launcher } = setting;
+        let Setting { mut listener, rest, files, launcher } = setting;
         listener["address"] = json!("127.0.0.1:0");
         let rest = if rest.is_empty() { PROFILES } else { rest };
         // JSON is YAML.
         let configuration = format!("{CONFIGURATION}\nlisteners: [{listener}]\n{rest}");
         let upstream = Upstream::start().await;
         let directory = TempDir::new().unwrap();
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
         let gateway = Gateway::start_by(launcher, directory, (&configuration, upstream.address));
         let token = gateway.token("partners", 1_000_000);
         Self { gateway, upstream, token, tls }
@@ -134,6 +141,23 @@ impl World {
     pub async fn ask(&self, source: Ipv4Addr, request: &[u8]) -> Option<Answer> {
         let stream = self.connect(source).await;
         exchange_on(stream, PATIENCE, request).await.expect("an answer or an end, in time")
+    }
+
+    /// One of the gateway's own metrics that has no labels.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let metrics = get(self.gateway.admin, "/metrics").await.body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.rsplit_once(' ')?.1.parse().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    }
+
+    /// Returns once no client has a connection any more.
+    pub async fn is_alone(&self) {
+        let is_alone = async {
+            while self.metric("dcr_connections{").await > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(PATIENCE, is_alone).await.expect("all connections end");
     }
 
     /// The registration of the good client, as it is sent.
