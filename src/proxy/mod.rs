@@ -5,6 +5,7 @@ mod addresses;
 mod answer;
 mod body;
 mod call;
+mod chunks;
 mod client_id_guard;
 mod client_names;
 mod client_trust;
