@@ -14,6 +14,7 @@ mod clock;
 mod connections;
 mod descriptors;
 mod frames;
+mod framing;
 mod http2;
 mod measured;
 #[path = "../gateway/process.rs"]

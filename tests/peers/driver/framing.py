@@ -1,5 +1,6 @@
 """What three proxies make of the same bytes: each request of framing/requests.txt goes to the gateway, nginx and Envoy, before a server that writes down
-what reaches it. docs/framing.md is the table of it.   python3 -m driver.framing [--write]   compares alone, without the other peers"""
+what reaches it. docs/framing.md is the table of it.   python3 -m driver.framing [--write]   compares alone, without
+the other peers"""
 
 import re
 import shutil
@@ -188,11 +189,13 @@ class Outcome:
         last = f"{refusal}" if refusal else None
         if answer and not statuses:
             last = "an answer that is not HTTP/1" if not received else None
+        if statuses and not received:
+            last = f"{statuses[0]}"
         if not answer and not received:
             last = "closed" if is_closed else "waits for more"
         self.text = "; ".join([*(str(request) for request in received), *([last] if last else [])]).replace("|", "\\|")
         # Who is refused is refused, by whatever status; a redirect tells the client to come again with another request.
-        kind = "waits" if last == "waits for more" else "redirected" if refusal and refusal < 400 else "refused" if last in ("closed", f"{refusal}") else last
+        kind = "redirected" if refusal and refusal < 400 else "refused" if last in ("closed", f"{refusal}") else last
         self.meaning = ([request.meaning for request in received], [request.objections() for request in received], kind)
 
 
