@@ -148,7 +148,11 @@ mod tests {
             "5\r\nhello\r\n0\r\nX-Trailer: y\r\nX-Empty:\r\n\r\n",
         ] {
             assert_eq!(scan(body), Ok(Some(body.len())), "{body:?}");
-            assert_eq!(scan(&format!("{body}GET / HTTP/1.1\r\n")), Ok(Some(body.len())), "{body:?}, and another request");
+            assert_eq!(
+                scan(&format!("{body}GET / HTTP/1.1\r\n")),
+                Ok(Some(body.len())),
+                "{body:?}, and another request"
+            );
         }
     }
 

@@ -40,7 +40,8 @@ mod tests {
     use super::*;
 
     fn listener(max_connections: usize) -> ListenerSettings {
-        serde_json::from_value(serde_json::json!({ "address": "127.0.0.1:0", "max_connections": max_connections })).unwrap()
+        serde_json::from_value(serde_json::json!({ "address": "127.0.0.1:0", "max_connections": max_connections }))
+            .unwrap()
     }
 
     #[test]

@@ -41,19 +41,39 @@ async fn bodies_that_cost_more_than_they_look_are_refused() {
         ("four thousand redirect URIs", uris("\"https://a\"", 4000), 400),
         ("a number of sixty thousand digits", with(&format!("\"a\":{}", "9".repeat(60_000))), 400),
         ("a number with a huge exponent", with(&format!("\"client_name\":1e{}", "9".repeat(1000))), 400),
-        ("sixty thousand combining characters", with(&format!("\"client_name\":\"a{}\"", "\u{301}".repeat(30_000))), 400),
+        (
+            "sixty thousand combining characters",
+            with(&format!("\"client_name\":\"a{}\"", "\u{301}".repeat(30_000))),
+            400,
+        ),
         ("ten thousand escapes", with(&format!("\"client_name\":\"{}\"", "\\u0041".repeat(10_000))), 400),
-        ("a redirect URI of sixty thousand characters", uris(&format!("\"https://app.example.com/{}\"", "a".repeat(60_000)), 1), 400),
+        (
+            "a redirect URI of sixty thousand characters",
+            uris(&format!("\"https://app.example.com/{}\"", "a".repeat(60_000)), 1),
+            400,
+        ),
         ("a host of thirty thousand labels", uris(&format!("\"https://{}com\"", "a.".repeat(30_000)), 1), 400),
-        ("a scope of thirty thousand values, none of which is granted", with(&format!("\"scope\":\"{}\"", "a ".repeat(30_000).trim_end())), 201),
-        ("six hundred keys", with(&format!("\"jwks\":{{\"keys\":{}}}", list("{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", 1200))), 400),
+        (
+            "a scope of thirty thousand values, none of which is granted",
+            with(&format!("\"scope\":\"{}\"", "a ".repeat(30_000).trim_end())),
+            201,
+        ),
+        (
+            "six hundred keys",
+            with(&format!("\"jwks\":{{\"keys\":{}}}", list("{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", 1200))),
+            400,
+        ),
         ("more octets than are read", format!("{{\"a\":\"{}\"}}", "a".repeat(70_000)), 413),
     ] {
         let request = Post { token: Some(&world.token), body: body.as_bytes(), ..Post::default() }.bytes();
         for _ in 0..TIMES {
             let answer = world.ask(BAD, &request).await.unwrap_or_else(|| panic!("{what}: no answer"));
             assert_eq!(answer.status, status, "{what}: {answer:?}");
-            assert!(answer.body.len() < 16 * 1024, "{what}: the answer is as large as the question: {}", answer.body.len());
+            assert!(
+                answer.body.len() < 16 * 1024,
+                "{what}: the answer is as large as the question: {}",
+                answer.body.len()
+            );
         }
         memory.grew_less_than(24, what);
     }
@@ -67,7 +87,17 @@ async fn compressed_bodies_are_refused_unread() {
     let memory = world.memory();
     // The beginning of a gzip member; what would follow does not matter to anybody who does not inflate it.
     let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &[0; 60_000]].concat();
-    for coding in ["gzip", "deflate", "br", "zstd", "gzip, gzip, gzip", "x-gzip", "GZIP", "identity, gzip", "identity\r\nContent-Encoding: gzip"] {
+    for coding in [
+        "gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "gzip, gzip, gzip",
+        "x-gzip",
+        "GZIP",
+        "identity, gzip",
+        "identity\r\nContent-Encoding: gzip",
+    ] {
         let headers = format!("Content-Encoding: {coding}\r\n");
         let request = Post { token: Some(&world.token), headers, body: &gzip }.bytes();
         let answer = world.ask(BAD, &request).await.expect("an answer");

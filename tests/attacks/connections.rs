@@ -29,17 +29,18 @@ fn descriptors_for_this_process() -> usize {
         String::from_utf8(output.stdout).unwrap().trim().parse::<usize>().unwrap_or(1 << 20)
     };
     let hard = read("HARD");
-    let raised = std::process::Command::new("prlimit").args(["--pid", &this, &format!("--nofile={hard}:{hard}")]).status();
+    let raised =
+        std::process::Command::new("prlimit").args(["--pid", &this, &format!("--nofile={hard}:{hard}")]).status();
     assert!(raised.unwrap().success());
     read("SOFT")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_connections_are_held_and_the_next_client_is_served() {
-    // This process has tests beside this one.
-    let wanted = 10_000.min(descriptors_for_this_process().saturating_sub(2000));
+    // The gateway, which inherits what this process may have, takes half of it for connections.
+    let wanted = 10_000.min(descriptors_for_this_process() / 2 - 200);
     println!("{wanted} idle connections");
-    assert!(wanted >= 500, "this system allows too few descriptors for this to show anything: ulimit -Hn");
+    assert!(wanted >= 1500, "this system allows too few descriptors for this to show anything: ulimit -Hn");
     let world = World::plain(json!({ "max_connections": wanted + 100, "deadlines": { "request_head": "5m" } })).await;
     world.a_good_client_registers().await;
     let memory = world.memory();
@@ -66,8 +67,10 @@ async fn ten_thousand_idle_connections_are_held_and_the_next_client_is_served() 
 /// `max_connections`: what is over it waits in the system's queue, and nothing of it is in the gateway.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_connections_than_there_may_be_cost_nothing_and_go_by() {
-    let world =
-        World::plain(json!({ "max_connections": 50, "max_connections_per_address": 50, "deadlines": { "request_head": "2s" } })).await;
+    let world = World::plain(
+        json!({ "max_connections": 50, "max_connections_per_address": 50, "deadlines": { "request_head": "2s" } }),
+    )
+    .await;
     world.a_good_client_registers().await;
     let memory = world.memory();
     let before = measured::descriptors(world.gateway.pid());
@@ -86,7 +89,8 @@ async fn more_connections_than_there_may_be_cost_nothing_and_go_by() {
 /// `max_connections_per_address`: somebody who opens what can be opened keeps nobody else out.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_cannot_take_all_connections() {
-    let limits = json!({ "max_connections": 100, "max_connections_per_address": 60, "deadlines": { "request_head": "5m" } });
+    let limits =
+        json!({ "max_connections": 100, "max_connections_per_address": 60, "deadlines": { "request_head": "5m" } });
     let world = World::plain(limits).await;
     let mut crowd = Vec::new();
     for _ in 0..300 {
@@ -107,7 +111,7 @@ async fn one_address_cannot_take_all_connections() {
         timeout(PATIENCE, stream.read_exact(&mut beginning)).await.expect("in time").unwrap();
         assert_eq!(&beginning, b"HTTP/1.1 204");
     }
-    assert_eq!(world.metric("dcr_connections_dropped").await, 240);
+    assert_eq!(world.metric("dcr_connections_dropped_total").await, 240);
     // A connection that ends makes room for another one from there.
     drop(crowd);
     world.is_alone().await;
@@ -118,7 +122,8 @@ async fn one_address_cannot_take_all_connections() {
 /// A proxy has all its clients' connections: it is not one of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trusted_proxy_may_have_all_connections() {
-    let listener = json!({ "max_connections": 100, "max_connections_per_address": 10, "trusted_proxies": ["127.0.0.1/32"] });
+    let listener =
+        json!({ "max_connections": 100, "max_connections_per_address": 10, "trusted_proxies": ["127.0.0.1/32"] });
     let world = World::plain(listener).await;
     let mut proxied = Vec::new();
     for _ in 0..50 {
@@ -135,9 +140,13 @@ async fn a_trusted_proxy_may_have_all_connections() {
 /// A reload takes the new limit for the connections that come.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_changes_how_many_an_address_may_have() {
-    let world = World::start(Setting { listener: json!({ "max_connections_per_address": 2 }), ..Setting::default() }).await;
+    let world =
+        World::start(Setting { listener: json!({ "max_connections_per_address": 2 }), ..Setting::default() }).await;
     let written = std::fs::read_to_string(world.gateway.file("gateway.yaml")).unwrap();
-    let _two = [connect_from(GOOD, world.gateway.address).await.unwrap(), connect_from(GOOD, world.gateway.address).await.unwrap()];
+    let _two = [
+        connect_from(GOOD, world.gateway.address).await.unwrap(),
+        connect_from(GOOD, world.gateway.address).await.unwrap(),
+    ];
     assert!(is_closed(&mut connect_from(GOOD, world.gateway.address).await.unwrap()).await);
     let changed = written.replace(r#""max_connections_per_address":2"#, r#""max_connections_per_address":9"#);
     assert_ne!(changed, written);

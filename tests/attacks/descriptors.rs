@@ -9,7 +9,8 @@ use crate::measured;
 use crate::world::{BAD, Setting, World, connect_from};
 
 async fn with_descriptors(limit: &str, listener: Value) -> World {
-    World::start(Setting { listener, launcher: &["prlimit", &format!("--nofile={limit}"), "--"], ..Setting::default() }).await
+    World::start(Setting { listener, launcher: &["prlimit", &format!("--nofile={limit}"), "--"], ..Setting::default() })
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

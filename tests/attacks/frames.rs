@@ -123,7 +123,9 @@ impl Http2 {
 
     async fn open_and(
         world: &World,
-        listen: impl FnOnce(ReadHalf<Box<dyn Stream>>) -> (Option<ReadHalf<Box<dyn Stream>>>, Arc<Mutex<Heard>>, watch::Receiver<bool>),
+        listen: impl FnOnce(
+            ReadHalf<Box<dyn Stream>>,
+        ) -> (Option<ReadHalf<Box<dyn Stream>>>, Arc<Mutex<Heard>>, watch::Receiver<bool>),
     ) -> Self {
         let tcp = connect_from(BAD, world.gateway.address).await.unwrap();
         let stream: Box<dyn Stream> = Box::new(world.shake_hands(tcp, b"h2").await.unwrap());

@@ -113,7 +113,9 @@ async fn very_many_requests_behind_one_another_are_answered_in_their_order() {
         .map(|number| match number % 3 {
             0 => format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"),
             1 => format!("POST /{number} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"),
-            _ => format!("POST /{number} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+            _ => format!(
+                "POST /{number} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+            ),
         })
         .collect();
     let stream = connect_from(BAD, world.gateway.address).await.unwrap();

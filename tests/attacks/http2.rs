@@ -6,8 +6,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Http2, LARGEST_FRAME, PADDED, PING, PRIORITY,
-    PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, framed_as, integer, registration_fields, request_fields,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, Http2, LARGEST_FRAME, PADDED, PING,
+    PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, field, frame, framed_as, integer, registration_fields,
+    request_fields,
 };
 use crate::process::PATIENCE;
 use crate::upstream::Mood;
@@ -96,7 +97,8 @@ async fn floods_of_small_frames_cost_no_memory_and_nobody_else_notices() {
     let memory = world.memory();
     let open = frame(HEADERS, END_HEADERS, 1, &registration_fields(&world.token, 100));
     let half_open = frame(HEADERS, 0, 1, &request_fields("POST", "/register"));
-    let settings: Vec<u8> = (1_u16..=6).flat_map(|id| [id.to_be_bytes().to_vec(), vec![0, 0, 0x40, 0]].concat()).collect();
+    let settings: Vec<u8> =
+        (1_u16..=6).flat_map(|id| [id.to_be_bytes().to_vec(), vec![0, 0, 0x40, 0]].concat()).collect();
     let unknown_settings = vec![0xfe; 6 * 100];
     let fields = field(0, "x-more", &"a".repeat(LARGEST_FRAME - 100));
     let window = [&[0, 1][..], &vec![0, 4, 0, 0, 0x7f, 0xff].repeat(100)[2..]].concat();
@@ -177,8 +179,10 @@ async fn bombs_in_compressed_headers_are_refused_before_they_are_whole() {
         assert!(block.len() < LARGEST_FRAME, "{attack}");
         for _ in 0..5 {
             let mut attacker = Http2::open(&world).await;
-            let bombs: Vec<u8> =
-                streams().take(STREAMS).flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)).collect();
+            let bombs: Vec<u8> = streams()
+                .take(STREAMS)
+                .flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block))
+                .collect();
             attacker.send(&bombs).await;
             // Each is answered, or its stream reset, or the connection closed.
             let answered = async {

@@ -15,12 +15,14 @@ use crate::world::{BAD, Setting, World, connect_from};
 /// Attackers at once, each with one request after the other.
 const ATTACKERS: usize = 16;
 
-/// One throttled address is the attackers'; statements and signed tokens are of issuers whose keys are at hand.
+/// Statements and signed tokens are of an issuer whose keys are at hand.
 const CONFIGURATION: &str = r#"
 throttle: { per_address: { rate: 100000/s, burst: 100000 }, total: { rate: 100000/s, burst: 100000 } }
 initial_access_tokens:
   jwt:
     - { issuer: "https://tokens.example.com", jwks_file: keys.json, audience: dcr, required_scope: register }
+software_statements:
+  issuers: [{ issuer: "https://tokens.example.com", jwks_file: keys.json, audience: dcr }]
 profiles:
   - name: partners
     match: { initial_access_token: true }
@@ -29,6 +31,10 @@ profiles:
     match: { initial_access_token: true }
     redirect_uris: { https: [{ host: slow.example.com }] }
     limits: { rate: 1/h, burst: 1 }
+  - name: vouched
+    match: { initial_access_token: true }
+    software_statement: required
+    redirect_uris: { https: [{ host: app.example.com }] }
 "#;
 
 /// A public key that belongs to nobody (P-256; RFC 7515, appendix A.3.1).
@@ -60,38 +66,55 @@ fn forged_token() -> String {
 fn refusals(world: &World) -> Vec<Refused> {
     let good = json!({"redirect_uris": ["https://app.example.com/callback"]}).to_string();
     let slow = world.gateway.token("slow", 1000);
-    let revoked = world.gateway.token("partners", 1).replace("dcrt_", "dcrt_A");
+    let vouched = world.gateway.token("vouched", 1000);
+    let malformed = world.gateway.token("partners", 1).replace("dcrt_", "dcrt_A");
     let forged = forged_token();
     let post = |token: Option<&str>, headers: &str, body: &str| {
         Post { token, headers: headers.to_owned(), body: body.as_bytes() }.bytes()
     };
     let with_token = |headers: &str, body: &str| post(Some(&world.token), headers, body);
-    let get = |line: &str, headers: &str| format!("{line} HTTP/1.1\r\nHost: sso.example.com\r\n{headers}\r\n").into_bytes();
+    let get =
+        |line: &str, headers: &str| format!("{line} HTTP/1.1\r\nHost: sso.example.com\r\n{headers}\r\n").into_bytes();
     let elsewhere = json!({"redirect_uris": vec!["https://elsewhere.example/callback#x"; 50]}).to_string();
-    let name = json!({"redirect_uris": ["https://app.example.com/callback"], "client_name": "\u{202e}Раураl"}).to_string();
-    let statement = json!({"redirect_uris": ["https://app.example.com/callback"], "software_statement": forged}).to_string();
+    let name =
+        json!({"redirect_uris": ["https://app.example.com/callback"], "client_name": "\u{202e}Раураl"}).to_string();
+    let statement =
+        json!({"redirect_uris": ["https://app.example.com/callback"], "software_statement": forged}).to_string();
     let unknown = "dcrt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let refused = |what, request, status| Refused { what, request, status };
     vec![
         refused("no token", post(None, "", &good), 401),
         refused("an unknown token", post(Some(unknown), "", &good), 401),
-        refused("a token that is malformed", post(Some(&revoked), "", &good), 401),
+        refused("a token that is malformed", post(Some(&malformed), "", &good), 401),
         refused("a token with a wrong signature", post(Some(&forged), "", &good), 401),
-        refused("a token in the address", with_token("", &good).replacing(b"/register ", b"/register?access_token=a "), 401),
+        refused(
+            "a token in the address",
+            with_token("", &good).replacing(b"/register ", b"/register?access_token=a "),
+            401,
+        ),
         refused("no JSON", with_token("", "{"), 400),
         refused("a member twice", with_token("", r#"{"a":1,"a":2}"#), 400),
         refused("many violations", with_token("", &elsewhere), 400),
         refused("a name that looks like another", with_token("", &name), 400),
-        refused("a software statement that nobody may use", with_token("", &statement), 400),
+        refused("a software statement with a wrong signature", post(Some(&vouched), "", &statement), 400),
+        refused("no software statement", post(Some(&vouched), "", &good), 400),
         refused("another media type", with_token("Content-Type: text/plain\r\n", &good), 415),
         refused("a body too large", with_token("", &"a".repeat(70_000)), 413),
-        refused("more than a profile's rate", post(Some(&slow), "", &json!({"redirect_uris": ["https://slow.example.com/c"]}).to_string()), 429),
+        refused(
+            "more than a profile's rate",
+            post(Some(&slow), "", &json!({"redirect_uris": ["https://slow.example.com/c"]}).to_string()),
+            429,
+        ),
         refused("a method that is not for registering", get("PUT /register", "Content-Length: 0\r\n"), 405),
         refused("a method that nobody knows", get("BREW /", ""), 405),
         refused("TRACE", get("TRACE /", ""), 405),
         refused("another spelling of the path", get("POST /REGISTER/", "Content-Length: 0\r\n"), 400),
         refused("a path that can be read in two ways", get("GET /a/../b", ""), 400),
-        refused("framing that can be read in two ways", get("POST /x", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400),
+        refused(
+            "framing that can be read in two ways",
+            get("POST /x", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+            400,
+        ),
         refused("no host", b"GET / HTTP/1.1\r\n\r\n".to_vec(), 400),
         refused("a head too large", get("GET /", &format!("X: {}\r\n", "a".repeat(40_000))), 431),
         refused("a client that nobody knows", get("GET /register/nobody", "Authorization: Bearer dcra_x\r\n"), 401),

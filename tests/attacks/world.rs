@@ -146,14 +146,15 @@ impl World {
     /// One of the gateway's own metrics that has no labels.
     pub async fn metric(&self, name: &str) -> u64 {
         let metrics = get(self.gateway.admin, "/metrics").await.body;
-        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.rsplit_once(' ')?.1.parse().ok());
+        let line = metrics.lines().find(|line| line.split(['{', ' ']).next() == Some(name));
+        let value = line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok());
         value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
     }
 
     /// Returns once no client has a connection any more.
     pub async fn is_alone(&self) {
         let is_alone = async {
-            while self.metric("dcr_connections{").await > 0 {
+            while self.metric("dcr_connections").await > 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
