@@ -107,7 +107,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 21] = [
+pub const METRICS: [&str; 22] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -116,6 +116,7 @@ pub const METRICS: [&str; 21] = [
     "http.client.request.duration",
     "dcr.connections",
     "dcr.connections.accepted",
+    "dcr.connections.dropped",
     "dcr.tls.handshake_failures",
     "dcr.certificate.expiry",
     "dcr.throttled",

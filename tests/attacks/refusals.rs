@@ -106,7 +106,7 @@ fn refusals(world: &World) -> Vec<Refused> {
             429,
         ),
         refused("a method that is not for registering", get("PUT /register", "Content-Length: 0\r\n"), 405),
-        refused("a method that nobody knows", get("BREW /", ""), 405),
+        refused("a method that nobody knows", get("BREW /", ""), 501),
         refused("TRACE", get("TRACE /", ""), 405),
         refused("another spelling of the path", get("POST /REGISTER/", "Content-Length: 0\r\n"), 400),
         refused("a path that can be read in two ways", get("GET /a/../b", ""), 400),
