@@ -60,6 +60,14 @@ pub async fn share_of_a_processor(pid: u32) -> f64 {
     (processor_time(pid) - before).as_secs_f64() / began.elapsed().as_secs_f64()
 }
 
+/// Returns once a process has done what it was doing.
+pub async fn rests(pid: u32) {
+    let began = Instant::now();
+    while share_of_a_processor(pid).await > 0.1 {
+        assert!(began.elapsed() < PATIENCE, "it does not rest");
+    }
+}
+
 /// How many descriptors a process has open.
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()

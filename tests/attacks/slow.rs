@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
+use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Http2, SETTINGS, WINDOW_UPDATE, frame, request_fields};
+use crate::measured;
 use crate::process::PATIENCE;
 use crate::upstream::{Mood, http};
 use crate::world::{BAD, World, connect_from};
@@ -110,15 +112,19 @@ async fn a_body_in_the_smallest_chunks_costs_no_more_than_its_size() {
     memory.grew_less_than(16, "small chunks");
 }
 
+/// A page larger than what the system's own queues hold on its way.
+fn page() -> Vec<u8> {
+    http("200 OK", "text/html", "a".repeat(8 << 20))
+}
+
 /// Whoever does not read what was asked for is waited for, at the price of what lies in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_nobody_reads_are_not_kept_in_memory() {
     let world = World::plain(deadlines()).await;
-    let page = http("200 OK", "text/html", "a".repeat(16 << 20));
-    world.upstream.set(Mood::Bytes(page));
+    world.upstream.set(Mood::Bytes(page()));
     let memory = world.memory();
     let mut readers = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..40 {
         let mut stream = connect_from(BAD, world.gateway.address).await.unwrap();
         stream.write_all(b"GET /large HTTP/1.1\r\nHost: sso.example.com\r\n\r\n").await.unwrap();
         // The beginning has come, the rest stands in the queues.
@@ -129,8 +135,32 @@ async fn answers_that_nobody_reads_are_not_kept_in_memory() {
     }
     world.upstream.set(Mood::Well);
     world.a_good_client_registers().await;
-    // 1600 MiB were asked for; what Pingora reads ahead is less than a MiB for each.
-    memory.grew_less_than(100, "slow readers");
+    measured::rests(world.gateway.pid()).await;
+    // 320 MiB were asked for; what Pingora reads ahead is less than a MiB for each.
+    memory.grew_less_than(40, "slow readers");
     drop(readers);
     world.a_good_client_registers().await;
+}
+
+/// The same over HTTP/2, with windows that let everything be sent: as many as one connection may have open.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_reads_are_not_kept_in_memory_over_http_2_either() {
+    let world = World::tls(deadlines()).await;
+    world.upstream.set(Mood::Bytes(page()));
+    let memory = world.memory();
+    let mut attacker = Http2::open_deaf(&world).await;
+    let windows = [
+        frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]),
+        frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes()),
+    ];
+    assert!(attacker.send(&windows.concat()).await);
+    let block = request_fields("GET", "/large");
+    let requests = (1..).step_by(2).take(64).flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
+    assert!(attacker.send(&requests.collect::<Vec<u8>>()).await);
+    timeout(PATIENCE, world.upstream.until_arrived(64)).await.expect("all arrive");
+    world.upstream.set(Mood::Well);
+    world.a_good_client_registers().await;
+    measured::rests(world.gateway.pid()).await;
+    // 512 MiB were asked for; for each there is what Pingora reads ahead, and what HTTP/2 keeps to be sent.
+    memory.grew_less_than(80, "slow readers of HTTP/2");
 }
