@@ -59,7 +59,7 @@ async fn bodies_that_cost_more_than_they_look_are_refused() {
             201,
         ),
         (
-            "six hundred keys",
+            "twelve hundred keys",
             with(&format!("\"jwks\":{{\"keys\":{}}}", list("{\"kty\":\"RSA\",\"n\":\"AQAB\",\"e\":\"AQAB\"}", 1200))),
             400,
         ),

@@ -97,6 +97,9 @@ pub struct Heard {
     pub resets: BTreeMap<u32, u32>,
 }
 
+/// The reading side of a connection that nobody reads, or what was heard on it and whether it is closed.
+type Listening = (Option<ReadHalf<Box<dyn Stream>>>, Arc<Mutex<Heard>>, watch::Receiver<bool>);
+
 /// A connection of an attacker's. Everything the gateway sends is read, unless it is a deaf one.
 pub struct Http2 {
     write: WriteHalf<Box<dyn Stream>>,
@@ -121,12 +124,7 @@ impl Http2 {
         .await
     }
 
-    async fn open_and(
-        world: &World,
-        listen: impl FnOnce(
-            ReadHalf<Box<dyn Stream>>,
-        ) -> (Option<ReadHalf<Box<dyn Stream>>>, Arc<Mutex<Heard>>, watch::Receiver<bool>),
-    ) -> Self {
+    async fn open_and(world: &World, listen: impl FnOnce(ReadHalf<Box<dyn Stream>>) -> Listening) -> Self {
         let tcp = connect_from(BAD, world.gateway.address).await.unwrap();
         let stream: Box<dyn Stream> = Box::new(world.shake_hands(tcp, b"h2").await.unwrap());
         let (read, write) = split(stream);
@@ -137,9 +135,7 @@ impl Http2 {
         connection
     }
 
-    fn hearing(
-        mut read: ReadHalf<Box<dyn Stream>>,
-    ) -> (Option<ReadHalf<Box<dyn Stream>>>, Arc<Mutex<Heard>>, watch::Receiver<bool>) {
+    fn hearing(mut read: ReadHalf<Box<dyn Stream>>) -> Listening {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let (close, closed) = watch::channel(false);
         let keep = heard.clone();

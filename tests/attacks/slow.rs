@@ -155,7 +155,8 @@ async fn answers_that_nobody_reads_are_not_kept_in_memory_over_http_2_either() {
     ];
     assert!(attacker.send(&windows.concat()).await);
     let block = request_fields("GET", "/large");
-    let requests = (1..).step_by(2).take(64).flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
+    let requests =
+        (1..).step_by(2).take(64).flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
     assert!(attacker.send(&requests.collect::<Vec<u8>>()).await);
     timeout(PATIENCE, world.upstream.until_arrived(64)).await.expect("all arrive");
     world.upstream.set(Mood::Well);
