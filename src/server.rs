@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod compose;
+mod descriptors;
 mod examination;
 mod reload;
 mod start_error;
@@ -331,6 +332,7 @@ fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> Co
             accepted: sum(|counters| &counters.accepted),
             banned: sum(|counters| &counters.banned),
             open: sum(|counters| &counters.open),
+            dropped: sum(|counters| &counters.dropped),
             handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
             handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),
             handshakes_failed: sum(|counters| &counters.handshakes_failed),

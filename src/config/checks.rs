@@ -119,6 +119,9 @@ fn check_listener(listener: &ListenerSettings, place: &Place, tree: &Node, findi
     if listener.max_connections == 0 {
         findings.add(tree, &place.key("max_connections"), "nobody could connect", "write a number above 0");
     }
+    if listener.max_connections_per_address == Some(0) {
+        findings.add(tree, &place.key("max_connections_per_address"), "nobody could connect", "write a number above 0");
+    }
     if listener.max_head_bytes < 1024 {
         findings.add(tree, &place.key("max_head_bytes"), "ordinary requests would not fit", "write 1024 or more");
     }

@@ -228,6 +228,9 @@ pub(super) fn refusal_of(error: &Error) -> Option<ProtocolRefusal> {
         | ErrorType::HandshakeError => Some(ProtocolRefusal::UpstreamUnreachable),
         ErrorType::ReadTimedout if is_downstream => Some(ProtocolRefusal::BodyTimedOut),
         ErrorType::ReadTimedout | ErrorType::WriteTimedout if !is_downstream => Some(ProtocolRefusal::UpstreamTimedOut),
+        ErrorType::ReadError if is_downstream && has_broken_chunks(error) => {
+            Some(ProtocolRefusal::Framing("the chunks of the body can be read in several ways"))
+        }
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout
             if is_downstream =>
         {
@@ -237,6 +240,12 @@ pub(super) fn refusal_of(error: &Error) -> Option<ProtocolRefusal> {
         _ if *error.esource() == ErrorSource::Upstream => Some(ProtocolRefusal::UpstreamBroken),
         _ => Some(ProtocolRefusal::Internal),
     }
+}
+
+/// Whether reading ended at chunks that [`super::fence`] does not let pass.
+fn has_broken_chunks(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ pub(super) enum HeadProgress {
 pub(super) enum BodyLength {
     /// After this many bytes behind the head.
     Exactly(u64),
-    /// The body itself says, or the connection becomes something else.
+    /// Its chunks say.
+    Chunked,
+    /// The connection may become something else.
     Unknown,
 }
 
@@ -154,13 +156,17 @@ impl Framing {
             (1, _) | (0, Version::Http10) => {}
             _ => return Err(ProtocolRefusal::Host),
         }
-        let is_open_ended = self.transfer_encodings > 0 || self.may_upgrade;
-        Ok(if is_open_ended { BodyLength::Unknown } else { BodyLength::Exactly(self.length) })
+        // Nothing that has a body becomes something else; some clients offer it with every request, to plain HTTP/2 say.
+        Ok(match (self.transfer_encodings, self.length, self.may_upgrade) {
+            (1.., ..) => BodyLength::Chunked,
+            (0, 0, true) => BodyLength::Unknown,
+            (0, length, _) => BodyLength::Exactly(length),
+        })
     }
 }
 
 /// A token (RFC 9110 §5.6.2).
-fn is_token(name: &[u8]) -> bool {
+pub(super) fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }
 
@@ -288,8 +294,10 @@ mod tests {
         let with = |lines: &str| check(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"));
         assert_eq!(with(""), Ok(BodyLength::Exactly(0)));
         assert_eq!(with("Content-Length: 12\r\n"), Ok(BodyLength::Exactly(12)));
-        assert_eq!(with("Transfer-Encoding: chunked\r\n"), Ok(BodyLength::Unknown));
+        assert_eq!(with("Transfer-Encoding: chunked\r\n"), Ok(BodyLength::Chunked));
         assert_eq!(with("Upgrade: websocket\r\n"), Ok(BodyLength::Unknown));
+        assert_eq!(with("Upgrade: h2c\r\nContent-Length: 12\r\n"), Ok(BodyLength::Exactly(12)));
+        assert_eq!(with("Upgrade: h2c\r\nTransfer-Encoding: chunked\r\n"), Ok(BodyLength::Chunked));
     }
 
     #[test]

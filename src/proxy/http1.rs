@@ -11,8 +11,9 @@ use pingora::protocols::http::ServerSession;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
+use super::chunks::ChunkScanner;
 use super::connection::Connection;
-use super::fence::Fence;
+use super::fence::{Fence, Left};
 use super::framing::{BodyLength, HeadProgress, check_head, find_head_end};
 use super::listener::Serving;
 use super::{answer, identity, observed};
@@ -50,9 +51,13 @@ pub(super) async fn serve(serving: &Serving, mut stream: Stream, connection: Arc
             BodyLength::Exactly(length) => {
                 let here = usize::try_from(length).unwrap_or(usize::MAX).min(head.len() - end.bytes);
                 let early = head.split_off(end.bytes + here);
-                fence.close(Some(length - here as u64), &early);
+                fence.close(Left::Bytes(length - here as u64), &early);
             }
-            BodyLength::Unknown => fence.close(None, &[]),
+            BodyLength::Chunked => {
+                let early = head.split_off(end.bytes);
+                fence.close(Left::Chunks(ChunkScanner::default()), &early);
+            }
+            BodyLength::Unknown => fence.close(Left::All, &[]),
         }
         let mut session = ServerSession::new_http1(stream);
         session.set_pipelined_prefix(head);

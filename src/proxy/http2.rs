@@ -1,5 +1,6 @@
 //! HTTP/2 on one connection: preface within a deadline, bounded streams and headers, idle time, and an orderly end.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use pingora::apps::HttpServerApp as _;
@@ -60,8 +61,18 @@ pub(super) async fn serve(serving: &Serving, stream: Stream, connection: Arc<Con
             is_draining = true;
             http2.graceful_shutdown();
         }
+        // A stream that the client resets makes room for another one at once, the request behind it goes on: whoever resets what is being
+        // served gets no more of them (CVE-2023-44487). Streams that then wait and are reset end the connection, by the library's own count.
+        let is_full = sessions.len() >= MAX_CONCURRENT_STREAMS as usize;
+        let next = async {
+            if is_full {
+                let _ = poll_fn(|cx| http2.poll_closed(cx)).await;
+                return Ok(None);
+            }
+            HttpSession::from_h2_conn(&mut http2, digest.clone()).await
+        };
         tokio::select! {
-            accepted = HttpSession::from_h2_conn(&mut http2, digest.clone()) => match accepted {
+            accepted = next => match accepted {
                 Ok(Some(H2Accept::Session(session))) => {
                     let (app, draining) = (serving.app.clone(), serving.draining.clone());
                     sessions.spawn(async move {

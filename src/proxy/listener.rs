@@ -1,4 +1,4 @@
-//! One listening socket and its accept loop: connection cap, TLS handshake with a deadline, and an end that loses no request.
+//! One listening socket and its accept loop: connection caps, TLS handshake with a deadline, and an end that loses no request.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connection::{Connection, Handshake, ListenerGeneration};
+use super::crowding::{Crowding, Room};
 use super::fence::Fence;
 use super::phases::Gateway;
 use super::wire::{Transport, Wire};
@@ -43,6 +44,7 @@ pub struct Listener {
     socket: Mutex<Option<TcpListener>>,
     local: SocketAddr,
     permits: Arc<Semaphore>,
+    crowding: Arc<Crowding>,
     /// Settings and files as they are now.
     pub(super) generation: Arc<ArcSwap<ListenerGeneration>>,
     /// What happened here, for the metrics.
@@ -58,6 +60,8 @@ pub struct ConnectionCounters {
     pub banned: AtomicU64,
     /// Open now.
     pub open: AtomicU64,
+    /// Closed at once: their address had as many as it may have.
+    pub dropped: AtomicU64,
     /// Handshakes that took too long.
     pub handshakes_timed_out: AtomicU64,
     /// Handshakes in which the client's certificate was missing or refused.
@@ -112,7 +116,8 @@ impl Listener {
         let (socket, local) = listening().map_err(|source| BindError { address, source })?;
         let permits = Arc::new(Semaphore::new(generation.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let generation = Arc::new(ArcSwap::from_pointee(generation));
-        Ok(Self { socket: Mutex::new(Some(socket)), local, permits, generation, counters: Arc::default() })
+        let (crowding, counters) = (Arc::default(), Arc::default());
+        Ok(Self { socket: Mutex::new(Some(socket)), local, permits, crowding, generation, counters })
     }
 
     /// The address it listens on, with the port that port 0 became.
@@ -166,6 +171,16 @@ impl Listener {
         Ok((tcp, peer, permit))
     }
 
+    /// `None`: the address has as many connections as it may have. A trusted proxy, whose connections are those of all its clients, always finds room.
+    fn room(&self, peer: SocketAddr) -> Option<Option<Room>> {
+        let generation = self.generation.load();
+        let address = peer.ip().to_canonical();
+        if generation.settings.trusted_proxies.iter().any(|network| network.contains(&address)) {
+            return Some(None);
+        }
+        self.crowding.enter(address, generation.settings.connections_per_address()).map(Some)
+    }
+
     fn spawn(
         &self,
         connections: &mut JoinSet<()>,
@@ -174,8 +189,12 @@ impl Listener {
     ) {
         let (serving, generation, counters) = (serving.clone(), self.generation.clone(), self.counters.clone());
         counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let Some(room) = self.room(peer) else {
+            counters.dropped.fetch_add(1, Ordering::Relaxed);
+            return tracing::debug!(%peer, "connection dropped: its address has as many as it may have");
+        };
         connections.spawn(async move {
-            let _open = Open::new(counters.clone(), permit);
+            let _open = Open::new(counters.clone(), (permit, room));
             serve_connection(&serving, generation, &counters, (tcp, peer)).await;
         });
     }
@@ -189,13 +208,13 @@ async fn until_true(watched: &mut watch::Receiver<bool>) {
 /// Counts a connection as open, also when serving it panics.
 struct Open {
     counters: Arc<ConnectionCounters>,
-    _permit: OwnedSemaphorePermit,
+    _room: (OwnedSemaphorePermit, Option<Room>),
 }
 
 impl Open {
-    fn new(counters: Arc<ConnectionCounters>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(counters: Arc<ConnectionCounters>, room: (OwnedSemaphorePermit, Option<Room>)) -> Self {
         counters.open.fetch_add(1, Ordering::Relaxed);
-        Self { counters, _permit: permit }
+        Self { counters, _room: room }
     }
 }
 

@@ -36,6 +36,10 @@ pub struct ListenerSettings {
     /// Connections open at the same time; more wait in the system's queue. Default 4096.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+    /// Connections that one address (IPv6: one /64) may have open at the same time; more are closed at once. `trusted_proxies` may have all. Behind a
+    /// balancer that passes connections on as its own, write what `max_connections` is. Default: a quarter of `max_connections`, but not below 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_connections_per_address: Option<usize>,
     /// Bytes of a request's head, that is its first line and all headers; more is answered with 431. Default 32768.
     #[serde(default = "default_max_head_bytes")]
     pub max_head_bytes: usize,
@@ -45,6 +49,11 @@ impl ListenerSettings {
     /// Whether what the peer says about whose request it passes on is believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    /// How many connections one address may have open.
+    pub fn connections_per_address(&self) -> usize {
+        self.max_connections_per_address.unwrap_or((self.max_connections / 4).max(16))
     }
 
     /// Whether a registrant can show a client certificate here.
@@ -216,6 +225,15 @@ deadlines: { idle: 5s }",
             read("{ address: '[::]:8080', trusted_proxies: [127.0.0.0/8], client_certificate_header: client-cert }")
                 .unwrap();
         assert_eq!(listener.client_certificate_header, Some(ForwardedCertificateFormat::ClientCert));
+    }
+
+    #[test]
+    fn no_address_may_have_all_connections_unless_somebody_says_so() {
+        let of = |more: &str| read(&format!("{{ address: 127.0.0.1:0{more} }}")).unwrap().connections_per_address();
+        assert_eq!(of(""), 1024);
+        assert_eq!(of(", max_connections: 100"), 25);
+        assert_eq!(of(", max_connections: 2"), 16);
+        assert_eq!(of(", max_connections_per_address: 4096"), 4096);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::StartError;
+use super::{StartError, descriptors};
 use crate::anomaly::Responder;
 use crate::authorization_server::client_endpoints::{AdvertisedEndpoints, ClientEndpoints};
 use crate::authorization_server::cognito::metadata::{self, Facade};
@@ -134,7 +134,7 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
         },
     };
     let proxy = ProxySettings {
-        listeners: config.settings.listeners.clone(),
+        listeners: descriptors::fitting(config.settings.listeners.clone()),
         upstream,
         paths,
         other_paths: server.other_paths,

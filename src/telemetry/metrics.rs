@@ -82,6 +82,8 @@ pub struct ConnectionCounts {
     pub banned: u64,
     /// Open now.
     pub open: u64,
+    /// Closed at once, because their address had as many as it may have.
+    pub dropped: u64,
     /// Handshakes that took too long.
     pub handshakes_timed_out: u64,
     /// Handshakes in which the client's certificate was missing or refused.
@@ -304,6 +306,13 @@ impl Metrics {
             .with_unit("{connection}")
             .with_description("Connections dropped before the TLS handshake because their address is banned")
             .with_callback(move |observer| observer.observe(banned().banned, &[]))
+            .build();
+        let dropped = read.clone();
+        self.meter
+            .u64_observable_counter("dcr.connections.dropped")
+            .with_unit("{connection}")
+            .with_description("Connections closed at once because their address had as many as it may have")
+            .with_callback(move |observer| observer.observe(dropped().dropped, &[]))
             .build();
         let open = read.clone();
         self.meter

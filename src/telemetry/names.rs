@@ -110,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 28] = [
+pub const METRICS: [&str; 29] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -120,6 +120,7 @@ pub const METRICS: [&str; 28] = [
     "dcr.connections",
     "dcr.connections.accepted",
     "dcr.connections.banned",
+    "dcr.connections.dropped",
     "dcr.tls.handshake_failures",
     "dcr.certificate.expiry",
     "dcr.throttled",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -94,7 +94,15 @@ pub async fn exchange_within(
     address: SocketAddr,
     request: &[u8],
 ) -> Result<Option<Answer>, Elapsed> {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    exchange_on(TcpStream::connect(address).await.unwrap(), patience, request).await
+}
+
+/// The same, on a connection to whatever speaks HTTP at its other end.
+pub async fn exchange_on(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    patience: Duration,
+    request: &[u8],
+) -> Result<Option<Answer>, Elapsed> {
     // A refusal may come, and the connection close, before all was written.
     let _ = stream.write_all(request).await;
     timeout(patience, read_answer(&mut stream, request.starts_with(b"HEAD "))).await
@@ -107,7 +115,7 @@ pub async fn try_exchange(address: SocketAddr, request: &[u8]) -> Option<Answer>
     timeout(PATIENCE, read_answer(&mut stream, false)).await.expect("an answer or an end, in time")
 }
 
-async fn read_answer(stream: &mut TcpStream, is_head_alone: bool) -> Option<Answer> {
+async fn read_answer(stream: &mut (impl AsyncRead + Unpin), is_head_alone: bool) -> Option<Answer> {
     let mut bytes = Vec::new();
     loop {
         if let Some(answer) = parse(&bytes, is_head_alone) {

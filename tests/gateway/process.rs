@@ -21,21 +21,24 @@ pub struct Gateway {
     /// Where operators do.
     pub admin: SocketAddr,
     directory: TempDir,
+    /// What starts the executable, by becoming it; nothing where nothing has to be different for it.
+    launcher: Vec<String>,
     process: Child,
     news: Receiver<Value>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 /// The executable with the configuration of `directory`.
-fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dcr-gateway"));
-    command.current_dir(directory).args(arguments).args(["--config", "gateway.yaml"]);
+fn command(launcher: &[String], directory: &Path, arguments: &[&str]) -> Command {
+    let mut words = launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_dcr-gateway")]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).current_dir(directory).args(arguments).args(["--config", "gateway.yaml"]);
     command
 }
 
 /// Starts it; what it writes is kept, and told line by line.
-fn serve(directory: &Path, log: &Arc<Mutex<Vec<String>>>) -> (Child, Receiver<Value>) {
-    let mut process = command(directory, &["serve"])
+fn serve(launcher: &[String], directory: &Path, log: &Arc<Mutex<Vec<String>>>) -> (Child, Receiver<Value>) {
+    let mut process = command(launcher, directory, &["serve"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -63,12 +66,18 @@ impl Gateway {
 
     /// The same, in a directory that holds files the configuration names.
     pub fn start_in(directory: TempDir, configuration: &str, upstream: SocketAddr) -> Self {
+        Self::start_by(&[], directory, (configuration, upstream))
+    }
+
+    /// The same, started by another command that becomes it, with the environment or the limits that it gives: `env`, `prlimit`.
+    pub fn start_by(launcher: &[&str], directory: TempDir, (configuration, upstream): (&str, SocketAddr)) -> Self {
         let configuration = configuration.replace("{upstream}", &upstream.to_string());
         std::fs::write(directory.path().join("gateway.yaml"), configuration).unwrap();
         let log = Arc::default();
-        let (process, news) = serve(directory.path(), &log);
+        let launcher: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
+        let (process, news) = serve(&launcher, directory.path(), &log);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut gateway = Self { address: unknown, admin: unknown, directory, process, news, log };
+        let mut gateway = Self { address: unknown, admin: unknown, directory, launcher, process, news, log };
         gateway.learn_addresses();
         gateway
     }
@@ -76,6 +85,11 @@ impl Gateway {
     fn learn_addresses(&mut self) {
         self.admin = self.told_address("admin listening");
         self.address = self.told_address("listening");
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// kill -9.
@@ -86,7 +100,7 @@ impl Gateway {
 
     /// Starts it again after its end, in the same directory, at other addresses.
     pub fn restart(&mut self) {
-        (self.process, self.news) = serve(self.directory.path(), &self.log);
+        (self.process, self.news) = serve(&self.launcher, self.directory.path(), &self.log);
         self.learn_addresses();
     }
 
@@ -119,7 +133,7 @@ impl Gateway {
 
     /// Runs another command with the same configuration, while it serves.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        command(self.directory.path(), arguments).output().unwrap()
+        command(&[], self.directory.path(), arguments).output().unwrap()
     }
 
     /// A fresh initial access token for a profile.
@@ -133,7 +147,7 @@ impl Gateway {
 
     /// Sends it a signal by name: `TERM`, `HUP`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 

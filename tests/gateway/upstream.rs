@@ -95,7 +95,12 @@ impl Upstream {
 
     /// Returns once a registration has arrived, and been read.
     pub async fn until_a_registration(&self) {
-        self.arrived.clone().wait_for(|count| *count > 0).await.unwrap();
+        self.until_arrived(1).await;
+    }
+
+    /// Returns once so many requests have arrived since the start, and been read.
+    pub async fn until_arrived(&self, wanted: usize) {
+        self.arrived.clone().wait_for(|count| *count >= wanted).await.unwrap();
     }
 
     async fn serve(self, mut stream: TcpStream, arrive: Arc<watch::Sender<usize>>) {

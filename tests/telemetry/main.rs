@@ -48,6 +48,7 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         metrics().observe_connections(|| ConnectionCounts {
             accepted: 3,
             open: 1,
+            dropped: 4,
             handshakes_failed: 2,
             ..Default::default()
         });
@@ -334,6 +335,7 @@ fn prometheus_finds_every_metric() {
     assert!(text.contains(&format!("dcr_registrations_total{{{counted}")), "{text}");
     for line in [
         "dcr_connections 1",
+        "dcr_connections_dropped_total 4",
         "dcr_throttle_reachable 1",
         "dcr_throttle_uncounted_total 2",
         "dcr_throttle_forgotten_total 3",
