@@ -134,7 +134,7 @@ fn member() -> impl Strategy<Value = (String, Value)> {
     let names = ["Orders", "Cl\u{430}ude", "Claude", "Example Bank", "", "\u{202e}a", "a\u{0}b", "N\u{fc}tzlich"];
     let number = prop_oneof![Just(3600u64), any::<u64>(), Just((1 << 53) + 1)].prop_map(Value::from);
     let urls = ["https://app.example.com/x", "http://app.example.com/", "javascript:alert(1)", "https://evil.example/", "https://169.254.169.254/"];
-    let urls = select(&urls).prop_map(Value::from);
+    let urls = select(urls.to_vec()).prop_map(Value::from);
     let method = text(&["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "other"]);
     let grants = list(&["authorization_code", "refresh_token", "client_credentials", "implicit", "password", ""]);
     let responses = list(&["code", "code id_token", "id_token code", "token", "none"]);
@@ -189,6 +189,11 @@ fn ordinary() -> Vec<Value> {
     ]
 }
 
+/// An ordinary request of the first profile with that `default_max_age`.
+pub fn with_max_age(number: &str) -> String {
+    ordinary()[0].to_string().replacen('{', &format!("{{\"default_max_age\":{number},"), 1)
+}
+
 /// The bodies of the clients in `tests/fixtures/clients`.
 pub fn real_clients() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clients");
@@ -204,7 +209,8 @@ fn body(profile: usize) -> impl Strategy<Value = Vec<u8>> {
         body.extend(members);
         Value::from(body).to_string().into_bytes()
     });
-    let rarely_changed = prop_oneof![3 => members.clone().boxed(), 1 => changed(members, JSON_PIECES, 2).boxed()];
+    let members = members.boxed();
+    let rarely_changed = prop_oneof![3 => members.clone(), 1 => changed(members, JSON_PIECES, 2).boxed()];
     let real = select(real_clients()).prop_map(String::into_bytes);
     prop_oneof![4 => rarely_changed, 1 => changed(real, JSON_PIECES, 2)]
 }
@@ -247,7 +253,7 @@ pub fn web_token() -> impl Strategy<Value = Vec<u8>> {
         json!({"iss": "https://idp.example", "aud": aud, "exp": exp, "iat": iat}).to_string().into_bytes()
     });
     let halves = (changed(Just(header.into_bytes()), PIECES, 1), changed(claims, PIECES, 1));
-    let halves = halves.prop_map(|(header, claims)| [&header[..], b"\0", &claims[..]].concat());
+    let halves = halves.prop_map(|(header, claims)| [&header[..], b"\0", &claims[..]].concat()).boxed();
     let text = "[A-Za-z0-9_=-]{0,30}(\\.[A-Za-z0-9_=-]{0,30}){0,3}".prop_map(String::into_bytes);
     let keys = json_text();
     prop_oneof![
@@ -256,7 +262,7 @@ pub fn web_token() -> impl Strategy<Value = Vec<u8>> {
         halves.clone().prop_map(|rest| [&[1], &rest[..]].concat()),
         (any::<[u8; 2]>(), select(b"AZaz09-_.=+/ \n".to_vec()), halves)
             .prop_map(|(at, byte, rest)| [&[2], &at[..], &[byte], &rest[..]].concat()),
-        keys.prop_map(|keys| [&[3], b"{\"keys\":[", &keys[..], b"]}"].concat()),
+        keys.prop_map(|keys| [b"\x03{\"keys\":[", &keys[..], b"]}"].concat()),
     ]
 }
 
@@ -284,11 +290,11 @@ pub fn certificate_headers() -> impl Strategy<Value = Vec<u8>> {
     let der = rcgen::generate_simple_self_signed(["app.partner.example".to_owned()]).unwrap().cert.der().to_vec();
     let certificate = changed(Just(der), PIECES, 2).prop_map(|der| [&[4], &der[..]].concat());
     prop_oneof![
-        lines(0, 0, sequence),
-        changed(Just(chained), PIECES, 2).prop_map(|rest| [&[0], &rest[..]].concat()),
-        lines(1, 2, element),
-        lines(1, 2, both),
-        lines(2, 3, pem),
+        1 => lines(0, 0, sequence),
+        1 => changed(Just(chained), PIECES, 2).prop_map(|rest| [&[0], &rest[..]].concat()),
+        1 => lines(1, 2, element),
+        1 => lines(1, 2, both),
+        1 => lines(2, 3, pem),
         3 => nearest,
         1 => certificate,
     ]

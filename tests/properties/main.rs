@@ -10,10 +10,11 @@ use proptest::test_runner::TestRunner;
 
 use held::{certificate_headers, configuration, decision, paths, redirect_uri, request, strict_json, web_token};
 
-/// So many inputs of each kind.
+/// So many inputs of each kind, and `PROPERTIES_TIMES` as many where somebody has the time.
 fn cases(cases: u32) -> ProptestConfig {
+    let times = std::env::var("PROPERTIES_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     // Nothing is written beside the sources: what is found becomes a test of its own.
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: cases.saturating_mul(times), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -99,4 +100,14 @@ fn the_requests_of_real_clients_hold_too() {
             request::holds(&[&[world, 2], "application/json\0".as_bytes(), body.as_bytes()].concat());
         }
     }
+}
+
+/// What was found, by these tests or by the fuzzers, each with what it was.
+#[test]
+fn what_was_found_stays_mended() {
+    // A certificate whose subject, behind a client's quotation mark that does not end, was read as an element of XFCC: somebody else's certificate.
+    let foreign = certificate_headers::escaped_pem(&[0x30, 0x01, 0x07]);
+    certificate_headers::holds(&[b"\x03a=\"\0", format!("x,Cert={foreign};y=\"").as_bytes()].concat());
+    // A number that JavaScript rounds was sent on.
+    decision::holds(&[b"\0", inputs::with_max_age("9007199254740993").as_bytes()].concat());
 }

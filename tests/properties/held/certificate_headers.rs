@@ -74,7 +74,7 @@ fn lines(format: ForwardedCertificateFormat, input: &[u8]) -> bool {
 }
 
 /// Envoy appends its element to what the client sent. Whatever that was, and whatever stands in the subject of the client's own
-/// certificate (written by RFC 4514, in quotes), nobody's certificate is read but the one that Envoy saw.
+/// certificate (written by RFC 4514 §2.4, in quotes), nobody's certificate is read but the one that Envoy saw.
 fn nearest_proxy(input: &[u8]) -> bool {
     let (sent, subject) = halves(input);
     let subject = String::from_utf8_lossy(subject);
@@ -82,7 +82,7 @@ fn nearest_proxy(input: &[u8]) -> bool {
         .chars()
         .filter(char::is_ascii_graphic)
         .flat_map(|character| {
-            let is_special = matches!(character, '"' | '\\' | ',' | ';' | '+' | '<' | '>' | '=' | '#');
+            let is_special = matches!(character, '"' | '\\' | ',' | ';' | '+' | '<' | '>');
             is_special.then_some('\\').into_iter().chain([character])
         })
         .collect();

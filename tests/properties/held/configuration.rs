@@ -41,5 +41,5 @@ fn is_told_well(problem: &Problem, text: &str) {
     assert!(problem.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{problem:?}: there are {lines} lines");
     assert!(problem.column.is_none_or(|column| column >= 1) && problem.line.is_some() == problem.column.is_some(), "{problem:?}");
     let is_of_the_whole = problem.place.is_empty();
-    assert!(!is_of_the_whole || problem.value.is_none(), "a value without a place: {problem:?}");
+    assert!(is_of_the_whole || problem.line.is_some(), "a place that is nowhere in the file: {problem:?}");
 }

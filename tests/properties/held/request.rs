@@ -38,6 +38,7 @@ use super::{choice, halves, json_readers};
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 const PATH: &str = "/register";
 const OWN_CREDENTIAL: &str = "the-gateways-own";
+const TOKEN: &str = "dcrt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const INSIDE: &str = "inside.example";
 
 /// The property. The first byte chooses the world (modulo the worlds) and the second whether the caller presents the token that the profile
@@ -54,8 +55,8 @@ pub fn holds(input: &[u8]) -> bool {
     let Ok(media_type) = HeaderValue::from_bytes(media_type) else { return false };
     let token = match presents % 4 {
         0 => None,
-        1 => Some(HeaderValue::from_static("Bearer another")),
-        _ => Some(HeaderValue::from_static("Bearer dcrt_the-profiles-own")),
+        1 => Some(HeaderValue::from_static("Bearer dcrt_another")),
+        _ => HeaderValue::from_str(&format!("Bearer {TOKEN}")).ok(),
     };
     let (answer, sent) = register(world, &media_type, token.as_ref(), body);
     is_readable(&answer);
@@ -152,7 +153,7 @@ fn register(
     let server = Arc::new(Server::default());
     runtime().block_on(async {
         let store = Arc::new(MemoryStore::default());
-        let token = Secret::new("dcrt_the-profiles-own");
+        let token = Secret::new(TOKEN);
         store.create(issued(world.profile.name()), hash(&token)).await.expect("a store that forgets");
         let tools = Tools::new(store, Arc::new(Now), |octets| octets.fill(7));
         let intake = Intake::new(rulebook(world, server.clone()), tools);
