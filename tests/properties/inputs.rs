@@ -1,7 +1,7 @@
 //! Makes inputs: pieces that each mean something where they stand, put together nearly as they should be, then changed in a few places.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -194,9 +194,40 @@ pub fn with_max_age(number: &str) -> String {
     ordinary()[0].to_string().replacen('{', &format!("{{\"default_max_age\":{number},"), 1)
 }
 
+/// The repository's root, above `fuzz/` as well.
+fn repository() -> PathBuf {
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    above.find(|folder| folder.join("tests/fixtures/clients").is_dir()).unwrap().to_owned()
+}
+
+/// The entries of that name in one table of the hostile corpus.
+fn hostile(table: &str, entries: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join("tests/gateway/corpus/hostile").join(table)).unwrap();
+    let groups: Vec<serde_yaml::Value> = serde_yaml::from_str(&text).unwrap();
+    let entries = groups.iter().filter_map(|group| group[entries].as_sequence()).flatten();
+    entries.filter_map(|entry| entry.as_str()).map(str::to_owned).collect()
+}
+
+/// Redirect URIs that would hand somebody's code to somebody else.
+pub fn hostile_uris() -> Vec<String> {
+    hostile("redirect_uris.yaml", "redirect_uris")
+}
+
+/// Bodies that two parsers read differently.
+pub fn hostile_bodies() -> Vec<String> {
+    let ordinary = ordinary()[0].to_string();
+    let members = ordinary.trim_matches(['{', '}']);
+    hostile("json.yaml", "texts").iter().map(|text| text.replace("{members}", members)).collect()
+}
+
+/// An ordinary request of the first profile but for its redirect URI.
+pub fn asking_for(redirect_uri: &str) -> String {
+    json!({"client_name": "Orders", "redirect_uris": [redirect_uri]}).to_string()
+}
+
 /// The bodies of the clients in `tests/fixtures/clients`.
 pub fn real_clients() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/clients");
+    let folder = repository().join("tests/fixtures/clients");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = files.filter(|file| file.extension().is_some_and(|end| end == "json")).collect();
     files.sort();
@@ -228,12 +259,15 @@ pub fn request() -> impl Strategy<Value = Vec<u8>> {
     let types = select(vec![
         "application/json",
         "application/json",
+        "application/json",
+        "application/json",
+        "application/json",
         "application/json; charset=utf-8",
         "application/json;charset=utf-16",
         "text/plain",
         "",
     ]);
-    (0..5usize, 0..2u8, 0..4u8, types).prop_flat_map(|(profile, kind, token, media_type)| {
+    (0..5usize, 0..2u8, select(vec![0u8, 1, 2, 2, 2, 2, 2]), types).prop_flat_map(|(profile, kind, token, media_type)| {
         let world = u8::try_from(profile).unwrap() * 3 + kind;
         body(profile).prop_map(move |body| [&[world, token], media_type.as_bytes(), b"\0", &body[..]].concat())
     })
@@ -320,7 +354,7 @@ pub fn configuration() -> impl Strategy<Value = Vec<u8>> {
         "${SECRET}", "${NOT_SET}", "$${", "${", "!tag ", "&a ", "*a", "- ", ": ", "\n", "  ", "{", "}", "[", "]", "\"", "'", "#", "|", ">-", "null", "~", "0", "-1", "1e9",
         "true", "off", "https://", "\u{feff}", "\u{85}", "\t", "\n---\n", "\n? ", "<<: ", "profiles:", "name: a",
     ];
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = repository();
     let mut texts = vec![include_bytes!("../../config.yaml").to_vec(), include_bytes!("../gateway/corpus/gateway.yaml").to_vec()];
     for museum in ["tests/config/good", "tests/config/bad"] {
         let mut files: Vec<_> = fs::read_dir(folder.join(museum)).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -3,6 +3,7 @@
 
 mod held;
 mod inputs;
+mod other_languages;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -99,6 +100,21 @@ fn the_requests_of_real_clients_hold_too() {
             decision::holds(&[&[world], body.as_bytes()].concat());
             request::holds(&[&[world, 2], "application/json\0".as_bytes(), body.as_bytes()].concat());
         }
+    }
+}
+
+/// The corpus that the executable is judged by.
+#[test]
+fn the_hostile_corpus_holds_too() {
+    for uri in inputs::hostile_uris() {
+        redirect_uri::holds(uri.as_bytes());
+        for world in 0..u8::try_from(decision::worlds().len()).unwrap() {
+            decision::holds(&[&[world], inputs::asking_for(&uri).as_bytes()].concat());
+        }
+    }
+    for body in inputs::hostile_bodies() {
+        strict_json::holds(body.as_bytes());
+        request::holds(&[b"\x00\x02application/json\0", body.as_bytes()].concat());
     }
 }
 

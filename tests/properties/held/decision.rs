@@ -84,6 +84,15 @@ pub fn holds(input: &[u8]) -> bool {
     judged.is_ok()
 }
 
+/// What is sent for this input, when it is admitted.
+pub fn sent(input: &[u8]) -> Option<Value> {
+    let (chosen, body) = choice(input)?;
+    let world = &worlds()[usize::from(chosen) % worlds().len()];
+    let requested = ClientMetadata::from_json(json::parse(body).ok()?);
+    let clearance = authorization_server::judge(world.kind, &world.profile, &requested).result.ok()?;
+    Some(Value::Object(world.dialect.outgoing(&clearance)))
+}
+
 fn refused(violations: &[Violation]) {
     assert!(!violations.is_empty() && violations.len() <= 64);
     for Violation { place, message, .. } in violations {
@@ -142,13 +151,25 @@ fn redirects(world: &World, asked: &Map<String, Value>, clearance: &Clearance, o
             let is_asked_for = asked.iter().any(|asked| *asked == uri || without_port(asked).as_deref() == Ok(uri));
             assert!(is_asked_for, "{name}: {uri} was not asked for");
             let browser = url::Url::parse(uri).unwrap_or_else(|error| panic!("{name}: {uri}: {error}"));
-            assert!(may_lead_to(world.profile.name(), &browser), "{name}: {uri} under {}", world.profile.name());
+            // After a logout to the same hosts, but to any page of theirs.
+            let browser = if name == "redirect_uris" { Page::This(&browser) } else { Page::Any(&browser) };
+            assert!(may_lead_to(world.profile.name(), browser), "{name}: {uri} under {}", world.profile.name());
         }
     }
 }
 
+/// A URI as a browser reads it: the very page, or any of the same host.
+enum Page<'u> {
+    This(&'u url::Url),
+    Any(&'u url::Url),
+}
+
 /// Where clients of the profile may be, said a second time and without any code of the gateway's. `gateway.yaml` and the preset are the first.
-fn may_lead_to(profile: &str, uri: &url::Url) -> bool {
+fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
+    let (uri, any_page) = match page {
+        Page::This(uri) => (uri, false),
+        Page::Any(uri) => (uri, true),
+    };
     let host = uri.host_str().unwrap_or_default();
     let is_loopback = uri.scheme() == "http"
         && (matches!(host, "localhost" | "[::1]") || host.starts_with("127.") && host.bytes().all(|b| b"0123456789.".contains(&b)));
@@ -157,7 +178,7 @@ fn may_lead_to(profile: &str, uri: &url::Url) -> bool {
         "partners" => {
             let is_named = matches!(host, "app.example.com" | "xn--mnchen-3ya.example");
             let is_below = host.ends_with(".partner.example")
-                && uri.path().starts_with("/oauth/")
+                && (any_page || uri.path().starts_with("/oauth/"))
                 && matches!(uri.port_or_known_default(), Some(443 | 8443));
             is_https && (is_named && uri.port().is_none() || is_below)
         }
@@ -169,7 +190,7 @@ fn may_lead_to(profile: &str, uri: &url::Url) -> bool {
                 "msauth.com.example.app",
                 "myapp",
             ];
-            is_loopback || schemes.contains(&uri.scheme()) || is_https && host == "app.example.com" && uri.path() == "/callback"
+            is_loopback || schemes.contains(&uri.scheme()) || is_https && host == "app.example.com" && (any_page || uri.path() == "/callback")
         }
         "regulated" => is_https && host == "app.example.com" && uri.port().is_none(),
         "mcp" => {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use simd_json::prelude::*;
 use tinyjson::JsonValue;
 
-/// Panics unless every parser reads from `text` what is in `meant`. `fuzz/readers` asks those of Python, Node and Go as well.
+/// Panics unless every parser reads from `text` what is in `meant`. `other_languages` asks those of Python, JavaScript and Go as well.
 pub fn all_read(text: &[u8], meant: &Value) {
     let shown = || String::from_utf8_lossy(text).into_owned();
     let plain: Value = serde_json::from_slice(text).unwrap_or_else(|error| panic!("serde_json: {error}: {}", shown()));

@@ -71,7 +71,8 @@ fn is_of(text: &str, target: &Target) {
     leads_where_everybody_thinks(text, &target.host.to_string(), target.port);
     let browser = url::Url::parse(text).unwrap_or_else(|error| panic!("a browser: {error}: {text}"));
     assert_eq!(browser.path(), if target.path.is_empty() { "/" } else { &target.path }, "{text}");
-    assert_eq!(browser.query(), target.query.as_deref(), "{text}");
+    // The one character of a query that a browser writes otherwise.
+    assert_eq!(browser.query().map(|query| query.replace("%27", "'")), target.query.as_ref().map(|query| query.replace("%27", "'")), "{text}");
     assert_eq!(browser.fragment(), None, "{text}");
     // Decoded once or twice, as some frameworks do, the path is still no way up, and no line of a header.
     let once = decoded(target.path.as_bytes());
