@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use dcr_gateway_fuzz::inputs;
+// Everything here is built for the fuzzer, this too.
+use libfuzzer_sys as _;
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
