@@ -17,7 +17,7 @@ ENV RUSTFLAGS="--remap-path-prefix=/source=/gateway --remap-path-prefix=/usr/loc
     CFLAGS="-ffile-prefix-map=/source=/gateway -ffile-prefix-map=/usr/local/cargo=/cargo -Wdate-time" \
     CARGO_INCREMENTAL=0
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
-    cargo build --release --locked && cp target/release/dcr-gateway /dcr-gateway && deploy/sbom > /sbom.cdx.json
+    cargo build --release --locked && cp target/release/dcr-gateway /dcr-gateway && deploy/sbom "$(rustc -vV | sed -n 's/^host: //p')" > /sbom.cdx.json
 # Mounted volumes take over the owner of the directory they cover.
 RUN mkdir /data
 

@@ -8,7 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The packages of a lock file: name, source, checksum.
@@ -46,14 +47,18 @@ fn licences() -> BTreeMap<String, String> {
     let packages = metadata["packages"].as_array().unwrap().iter();
     let packages = packages.filter(|package| resolved.contains(package["id"].as_str().unwrap()));
     let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
-    packages.map(|package| (format!("{} {}", text(&package["name"]), text(&package["version"])), text(&package["license"]))).collect()
+    packages
+        .map(|package| (format!("{} {}", text(&package["name"]), text(&package["version"])), text(&package["license"])))
+        .collect()
 }
 
 /// Whether an expression (SPDX, or the old `A/B`) can be met by the licences that are allowed. `AND` binds closer than `OR`.
 fn is_met(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let expression = expression.replace('/', " OR ");
     let expression = expression.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let (Some(open), Some(close)) = (expression.rfind('('), expression.find(')').filter(|_| expression.contains('('))) {
+    if let (Some(open), Some(close)) =
+        (expression.rfind('('), expression.find(')').filter(|_| expression.contains('(')))
+    {
         let close = open + expression[open..].find(')').unwrap_or(close - open);
         let inside = if is_met(&expression[open + 1..close], allowed) { "yes" } else { "no" };
         return is_met(&format!("{}{inside}{}", &expression[..open], &expression[close + 1..]), allowed);
@@ -76,7 +81,8 @@ fn every_package_is_from_the_registry_and_has_its_checksum() {
     assert!(packages.len() > 300);
     let sources: BTreeSet<_> = packages.iter().filter_map(|(_, source, _)| *source).collect();
     assert!(sources.len() == 1 && sources.iter().all(|source| source.starts_with("registry+")), "{sources:?}");
-    let without: Vec<_> = packages.iter().filter(|(_, source, checksum)| source.is_none() || checksum.is_none()).collect();
+    let without: Vec<_> =
+        packages.iter().filter(|(_, source, checksum)| source.is_none() || checksum.is_none()).collect();
     assert!(matches!(without[..], [("dcr-gateway", None, None)]), "{without:?}");
 }
 
@@ -102,12 +108,37 @@ fn nothing_that_deny_toml_bans_is_there() {
 }
 
 #[test]
+fn what_is_fuzzed_is_what_is_built() {
+    let (own, fuzzed) = (read("Cargo.lock"), read("fuzz/Cargo.lock"));
+    let versions = |lock: &str| {
+        let packages = lock.split("[[package]]").skip(1).filter(|package| package.contains("\nsource = "));
+        packages.map(|package| package.lines().skip(1).take(2).collect::<Vec<_>>().join(" ")).collect::<BTreeSet<_>>()
+    };
+    let (own, fuzzed) = (versions(&own), versions(&fuzzed));
+    let name = |package: &String| package.split(" version").next().unwrap_or_default().to_owned();
+    let known: BTreeSet<_> = own.iter().map(name).collect();
+    let others: Vec<_> = fuzzed.difference(&own).filter(|package| known.contains(&name(package))).collect();
+    let mend = "cp Cargo.lock fuzz/Cargo.lock && cargo metadata --manifest-path fuzz/Cargo.toml > /dev/null";
+    assert!(others.is_empty() && fuzzed.len() > 300, "other versions in fuzz/Cargo.lock: {others:?}: {mend}");
+}
+
+#[test]
 fn an_expression_of_licences_is_read_as_spdx_has_it() {
     let allowed = BTreeSet::from(["MIT", "ISC", "Apache-2.0 WITH LLVM-exception"].map(str::to_owned));
-    for met in ["MIT", "GPL-3.0 OR MIT", "GPL-3.0/MIT", "GPL-3.0 / MIT", "MIT AND ISC", "(GPL-3.0 OR MIT) AND ISC", "Apache-2.0 WITH LLVM-exception"] {
+    for met in [
+        "MIT",
+        "GPL-3.0 OR MIT",
+        "GPL-3.0/MIT",
+        "GPL-3.0 / MIT",
+        "MIT AND ISC",
+        "(GPL-3.0 OR MIT) AND ISC",
+        "Apache-2.0 WITH LLVM-exception",
+    ] {
         assert!(is_met(met, &allowed), "{met}");
     }
-    for unmet in ["none", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND GPL-3.0", "GPL-3.0 OR (MIT AND GPL-2.0)", "Apache-2.0"] {
+    for unmet in
+        ["none", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND GPL-3.0", "GPL-3.0 OR (MIT AND GPL-2.0)", "Apache-2.0"]
+    {
         assert!(!is_met(unmet, &allowed), "{unmet}");
     }
 }
@@ -144,8 +175,11 @@ fn the_bill_of_materials_lists_what_is_built_and_is_the_same_twice() {
         let hash = component["hashes"][0]["content"].as_str().unwrap_or_default();
         assert!(checksums.contains(hash), "{component}");
     }
-    let references: BTreeSet<_> = components.iter().map(|component| &component["bom-ref"]).map(Value::to_string).collect();
-    for dependency in bill["dependencies"].as_array().unwrap().iter().flat_map(|one| one["dependsOn"].as_array().unwrap()) {
+    let references: BTreeSet<_> =
+        components.iter().map(|component| &component["bom-ref"]).map(Value::to_string).collect();
+    for dependency in
+        bill["dependencies"].as_array().unwrap().iter().flat_map(|one| one["dependsOn"].as_array().unwrap())
+    {
         assert!(references.contains(&dependency.to_string()), "{dependency} is depended on, and not listed");
     }
 }

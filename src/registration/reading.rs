@@ -343,9 +343,18 @@ mod tests {
             (json!({"scope": ["openid"]}), "scope: must be a string"),
             (json!({"scope": "a\"b"}), "scope: has a token with a character that no scope has (RFC 6749 §3.3)"),
             (json!({"scope": "a\nb"}), "scope: contains a control character"),
-            (json!({"default_max_age": "3600"}), "default_max_age: must be a whole number of seconds, not negative and below 2^53"),
-            (json!({"default_max_age": 1_u64 << 53}), "default_max_age: must be a whole number of seconds, not negative and below 2^53"),
-            (json!({"default_max_age": -1}), "default_max_age: must be a whole number of seconds, not negative and below 2^53"),
+            (
+                json!({"default_max_age": "3600"}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
+            (
+                json!({"default_max_age": 1_u64 << 53}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
+            (
+                json!({"default_max_age": -1}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
             (json!({"require_auth_time": "true"}), "require_auth_time: must be true or false"),
             (json!({"jwks": {"keys": [{}]}}), "jwks.keys[0].kty: is missing"),
             (json!({"subject_type": 1}), "subject_type: must be a string"),

@@ -63,14 +63,53 @@ fn changed(
 }
 
 const JSON_PIECES: &[&str] = &[
-    "{", "}", "[", "]", ",", ":", "\"", "\\", "null", "true", "1", "-0", "1e400", "1e15", "0.1", "9007199254740993", "123456789012345678901",
-    "\"a\":1,", "\"a\":1,\"a\":2", "\"\\u0061\":1,", "\\ud800", "\\udc00", "\\ud83d\\ude00", "\\u0000", "\\/", "\\x", "\u{feff}", "\u{a0}",
-    "\u{2028}", "//", "/*", "'", "NaN", "\t", "\n", " ", "\u{0}", "{\"a\":", "[[[[[[[[[[[[[[[[[[",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "null",
+    "true",
+    "1",
+    "-0",
+    "1e400",
+    "1e15",
+    "0.1",
+    "9007199254740993",
+    "123456789012345678901",
+    "\"a\":1,",
+    "\"a\":1,\"a\":2",
+    "\"\\u0061\":1,",
+    "\\ud800",
+    "\\udc00",
+    "\\ud83d\\ude00",
+    "\\u0000",
+    "\\/",
+    "\\x",
+    "\u{feff}",
+    "\u{a0}",
+    "\u{2028}",
+    "//",
+    "/*",
+    "'",
+    "NaN",
+    "\t",
+    "\n",
+    " ",
+    "\u{0}",
+    "{\"a\":",
+    "[[[[[[[[[[[[[[[[[[",
 ];
 
 /// Bodies.
 pub fn json_text() -> impl Strategy<Value = Vec<u8>> {
-    let name = prop_oneof![select(vec!["a", "b", "scope", "redirect_uris", "", "é", "a b"]).prop_map(str::to_owned), "\\PC{0,6}"];
+    let name = prop_oneof![
+        select(vec!["a", "b", "scope", "redirect_uris", "", "é", "a b"]).prop_map(str::to_owned),
+        "\\PC{0,6}"
+    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -84,7 +123,8 @@ pub fn json_text() -> impl Strategy<Value = Vec<u8>> {
     let value = leaf.prop_recursive(6, 24, 4, {
         let name = name.clone();
         move |inside| {
-            let object = vec((name.clone(), inside.clone()), 0..4).prop_map(|members| Value::Object(members.into_iter().collect()));
+            let object = vec((name.clone(), inside.clone()), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect()));
             prop_oneof![vec(inside, 0..4).prop_map(Value::Array), object]
         }
     });
@@ -95,25 +135,99 @@ pub fn json_text() -> impl Strategy<Value = Vec<u8>> {
     changed(text, JSON_PIECES, 3)
 }
 
-const SCHEMES: &[&str] = &["https", "http", "HTTPS", "com.example.app", "myapp", "cursor", "javascript", "data", "ftp", ""];
+const SCHEMES: &[&str] =
+    &["https", "http", "HTTPS", "com.example.app", "myapp", "cursor", "javascript", "data", "ftp", ""];
 const HOSTS: &[&str] = &[
-    "app.example.com", "APP.example.com", "a.partner.example", "partner.example", "claude.ai", "localhost", "127.0.0.1", "127.1", "0x7f.1",
-    "[::1]", "[::ffff:127.0.0.1]", "[2001:DB8::1]", "xn--mnchen-3ya.example", "app.example.com.", "app.example.com@evil.example", "evil.example", "",
-    "app.example.com%2eevil.example", "2130706433", "anysphere.cursor-mcp",
+    "app.example.com",
+    "APP.example.com",
+    "a.partner.example",
+    "partner.example",
+    "claude.ai",
+    "localhost",
+    "127.0.0.1",
+    "127.1",
+    "0x7f.1",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[2001:DB8::1]",
+    "xn--mnchen-3ya.example",
+    "app.example.com.",
+    "app.example.com@evil.example",
+    "evil.example",
+    "",
+    "app.example.com%2eevil.example",
+    "2130706433",
+    "anysphere.cursor-mcp",
 ];
 const PATHS: &[&str] = &[
-    "", "/", "/callback", "/oauth/callback", "/oauth/../callback", "/a//b", "/%2e%2e/a", "/a%2fb", "/a;b", "/a%20b", "/caf%C3%A9", "/oauth/callback/",
+    "",
+    "/",
+    "/callback",
+    "/oauth/callback",
+    "/oauth/../callback",
+    "/a//b",
+    "/%2e%2e/a",
+    "/a%2fb",
+    "/a;b",
+    "/a%20b",
+    "/caf%C3%A9",
+    "/oauth/callback/",
     "/api/mcp/auth_callback",
 ];
 const ENDS: &[&str] = &["", "?", "?a=b", "?a=b&c=%20", "?next=https://evil.example", "#", "#a", "?a#b"];
 const URI_PIECES: &[&str] = &[
-    "@", ":", "/", "\\", "//", ".", "..", "?", "#", "%", "%2f", "%2e", "%5c", "%00", "%0d%0a", "%25", "%2525", "%40", "*", ";", "evil.example", "[", "]",
-    "\t", " ", "\u{3002}", "\u{ff0f}", "\u{200b}", "\u{130}", "443", "0", "&", "=", "xn--", "%c0%af", "|", "^", "'", "{", "<",
+    "@",
+    ":",
+    "/",
+    "\\",
+    "//",
+    ".",
+    "..",
+    "?",
+    "#",
+    "%",
+    "%2f",
+    "%2e",
+    "%5c",
+    "%00",
+    "%0d%0a",
+    "%25",
+    "%2525",
+    "%40",
+    "*",
+    ";",
+    "evil.example",
+    "[",
+    "]",
+    "\t",
+    " ",
+    "\u{3002}",
+    "\u{ff0f}",
+    "\u{200b}",
+    "\u{130}",
+    "443",
+    "0",
+    "&",
+    "=",
+    "xn--",
+    "%c0%af",
+    "|",
+    "^",
+    "'",
+    "{",
+    "<",
 ];
 
 fn plain_uri() -> impl Strategy<Value = String> {
     let port = select(vec!["", "", "", ":443", ":8443", ":80", ":51004", ":0", ":65536", ":0443", ":"]);
-    (select(SCHEMES), select(vec!["://", "://", "://", ":/", ":", ":///"]), select(HOSTS), port, select(PATHS), select(ENDS))
+    (
+        select(SCHEMES),
+        select(vec!["://", "://", "://", ":/", ":", ":///"]),
+        select(HOSTS),
+        port,
+        select(PATHS),
+        select(ENDS),
+    )
         .prop_map(|(scheme, slashes, host, port, path, end)| format!("{scheme}{slashes}{host}{port}{path}{end}"))
 }
 
@@ -129,16 +243,36 @@ pub fn uri() -> impl Strategy<Value = String> {
 fn member() -> impl Strategy<Value = (String, Value)> {
     let list = |values: &'static [&'static str]| vec(select(values), 0..4).prop_map(Value::from);
     let text = |values: &'static [&'static str]| select(values).prop_map(Value::from);
-    let named = |name: &'static str, value: BoxedStrategy<Value>| value.prop_map(move |value| (name.to_owned(), value)).boxed();
-    let uris = vec(prop_oneof![3 => select(GOOD_URIS).prop_map(str::to_owned), 1 => uri()], 0..4).prop_map(Value::from).boxed();
+    let named =
+        |name: &'static str, value: BoxedStrategy<Value>| value.prop_map(move |value| (name.to_owned(), value)).boxed();
+    let uris = vec(prop_oneof![3 => select(GOOD_URIS).prop_map(str::to_owned), 1 => uri()], 0..4)
+        .prop_map(Value::from)
+        .boxed();
     let names = ["Orders", "Cl\u{430}ude", "Claude", "Example Bank", "", "\u{202e}a", "a\u{0}b", "N\u{fc}tzlich"];
     let number = prop_oneof![Just(3600u64), any::<u64>(), Just((1 << 53) + 1)].prop_map(Value::from);
-    let urls = ["https://app.example.com/x", "http://app.example.com/", "javascript:alert(1)", "https://evil.example/", "https://169.254.169.254/"];
+    let urls = [
+        "https://app.example.com/x",
+        "http://app.example.com/",
+        "javascript:alert(1)",
+        "https://evil.example/",
+        "https://169.254.169.254/",
+    ];
     let urls = select(urls.to_vec()).prop_map(Value::from);
-    let method = text(&["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "other"]);
+    let method =
+        text(&["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "other"]);
     let grants = list(&["authorization_code", "refresh_token", "client_credentials", "implicit", "password", ""]);
     let responses = list(&["code", "code id_token", "id_token code", "token", "none"]);
-    let scopes = text(&["openid", "openid profile", "orders:write openid", "jobs:run", "admin", "openid openid", "a  b", "\"", "offline_access"]);
+    let scopes = text(&[
+        "openid",
+        "openid profile",
+        "orders:write openid",
+        "jobs:run",
+        "admin",
+        "openid openid",
+        "a  b",
+        "\"",
+        "offline_access",
+    ]);
     let octets = |length: usize| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xc3; length]);
     let keys = [
         json!({"keys": [{"kty": "RSA", "n": octets(256), "e": "AQAB", "kid": "1", "extra": 0.1}]}),
@@ -171,9 +305,16 @@ fn member() -> impl Strategy<Value = (String, Value)> {
 }
 
 const GOOD_URIS: &[&str] = &[
-    "https://app.example.com/callback", "https://a.partner.example/oauth/callback", "https://a.partner.example:8443/oauth/callback",
-    "http://127.0.0.1:51004/callback", "http://localhost/callback", "http://[::1]:4711/", "com.example.app:/callback",
-    "io.example.notes:/oauth/callback", "https://claude.ai/api/mcp/auth_callback", "cursor://anysphere.cursor-mcp/oauth/callback",
+    "https://app.example.com/callback",
+    "https://a.partner.example/oauth/callback",
+    "https://a.partner.example:8443/oauth/callback",
+    "http://127.0.0.1:51004/callback",
+    "http://localhost/callback",
+    "http://[::1]:4711/",
+    "com.example.app:/callback",
+    "io.example.notes:/oauth/callback",
+    "https://claude.ai/api/mcp/auth_callback",
+    "cursor://anysphere.cursor-mcp/oauth/callback",
 ];
 
 /// What an ordinary client of each profile of the corpus says, in the order of the profiles.
@@ -267,17 +408,32 @@ pub fn request() -> impl Strategy<Value = Vec<u8>> {
         "text/plain",
         "",
     ]);
-    (0..5usize, 0..2u8, select(vec![0u8, 1, 2, 2, 2, 2, 2]), types).prop_flat_map(|(profile, kind, token, media_type)| {
-        let world = u8::try_from(profile).unwrap() * 3 + kind;
-        body(profile).prop_map(move |body| [&[world, token], media_type.as_bytes(), b"\0", &body[..]].concat())
-    })
+    (0..5usize, 0..2u8, select(vec![0u8, 1, 2, 2, 2, 2, 2]), types).prop_flat_map(
+        |(profile, kind, token, media_type)| {
+            let world = u8::try_from(profile).unwrap() * 3 + kind;
+            body(profile).prop_map(move |body| [&[world, token], media_type.as_bytes(), b"\0", &body[..]].concat())
+        },
+    )
 }
 
 /// What `web_token::holds` takes.
 pub fn web_token() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
-        "\"alg\":\"none\",", "\"alg\":\"RS256\",", "\"alg\":\"HS256\",", "\"crit\":[\"exp\"],", "\"kid\":\"r\",", "\"kid\":\"n\",", "\"kid\":1,",
-        "\"b64\":false,", "\"exp\":1,", "\"aud\":[\"dcr\"],", "\"iss\":\"\",", ".", "=", "e30", "\0",
+        "\"alg\":\"none\",",
+        "\"alg\":\"RS256\",",
+        "\"alg\":\"HS256\",",
+        "\"crit\":[\"exp\"],",
+        "\"kid\":\"r\",",
+        "\"kid\":\"n\",",
+        "\"kid\":1,",
+        "\"b64\":false,",
+        "\"exp\":1,",
+        "\"aud\":[\"dcr\"],",
+        "\"iss\":\"\",",
+        ".",
+        "=",
+        "e30",
+        "\0",
     ];
     let header = json!({"alg": "EdDSA", "kid": KEY_ID}).to_string();
     let date = || 1_699_999_000u64..1_700_001_000;
@@ -294,8 +450,13 @@ pub fn web_token() -> impl Strategy<Value = Vec<u8>> {
         text.prop_map(|rest| [&[0], &rest[..]].concat()),
         halves.clone().prop_map(|rest| [&[1], &rest[..]].concat()),
         halves.clone().prop_map(|rest| [&[1], &rest[..]].concat()),
-        (any::<[u8; 2]>(), select(b"AZaz09-_.=+/ \n".to_vec()), halves)
-            .prop_map(|(at, byte, rest)| [&[2], &at[..], &[byte], &rest[..]].concat()),
+        (any::<[u8; 2]>(), select(b"AZaz09-_.=+/ \n".to_vec()), halves).prop_map(|(at, byte, rest)| [
+            &[2],
+            &at[..],
+            &[byte],
+            &rest[..]
+        ]
+        .concat()),
         keys.prop_map(|keys| [b"\x03{\"keys\":[", &keys[..], b"]}"].concat()),
     ]
 }
@@ -303,7 +464,25 @@ pub fn web_token() -> impl Strategy<Value = Vec<u8>> {
 /// What `certificate_headers::holds` takes.
 pub fn certificate_headers() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
-        "\"", "\\", "\\\"", ",", ";", "=", ":", "Cert=", "Chain=", "Hash=ab;", "Subject=\"CN=a\\\"b\";", ",Cert=", ";Chain=\"", "%", "%0A", "%00", "+", "\n", "\n\0",
+        "\"",
+        "\\",
+        "\\\"",
+        ",",
+        ";",
+        "=",
+        ":",
+        "Cert=",
+        "Chain=",
+        "Hash=ab;",
+        "Subject=\"CN=a\\\"b\";",
+        ",Cert=",
+        ";Chain=\"",
+        "%",
+        "%0A",
+        "%00",
+        "+",
+        "\n",
+        "\n\0",
     ];
     const OTHER: &[u8] = &[0x30, 0x01, 0x07];
     let sequence = format!(":{}:", STANDARD.encode(OTHER)).into_bytes();
@@ -337,12 +516,18 @@ pub fn certificate_headers() -> impl Strategy<Value = Vec<u8>> {
 /// What `paths::holds` takes.
 pub fn path() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
-        "/", "//", "/.", "/./", "/../", "/..", "..;/", ";a=b", "%2f", "%2F", "%5c", "%252f", "%2e", "%2e%2e", "%3b", "%3f", "%00", "%25", "\\", "?", "#", "%20", "R", "%52",
-        "%c5%bf", "x", "/x/..", "%c0%af",
+        "/", "//", "/.", "/./", "/../", "/..", "..;/", ";a=b", "%2f", "%2F", "%5c", "%252f", "%2e", "%2e%2e", "%3b",
+        "%3f", "%00", "%25", "\\", "?", "#", "%20", "R", "%52", "%c5%bf", "x", "/x/..", "%c0%af",
     ];
     const KNOWN: &[&str] = &[
-        "/register", "/register/c-1", "/realms/acme/clients-registrations/openid-connect", "/realms/acme/clients-registrations/default",
-        "/realms/acme/protocol/openid-connect/token", "/oauth2/register", "/.well-known/openid-configuration", "/a/b",
+        "/register",
+        "/register/c-1",
+        "/realms/acme/clients-registrations/openid-connect",
+        "/realms/acme/clients-registrations/default",
+        "/realms/acme/protocol/openid-connect/token",
+        "/oauth2/register",
+        "/.well-known/openid-configuration",
+        "/a/b",
     ];
     let text = changed(select(KNOWN).prop_map(|path| path.as_bytes().to_vec()), PIECES, 4);
     (0..3u8, any::<[u8; 2]>(), text).prop_map(|(server, reading, path)| [&[server], &reading[..], &path[..]].concat())
@@ -351,11 +536,46 @@ pub fn path() -> impl Strategy<Value = Vec<u8>> {
 /// Configurations near `config.yaml` and those of the corpus and the museum of mistakes.
 pub fn configuration() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
-        "${SECRET}", "${NOT_SET}", "$${", "${", "!tag ", "&a ", "*a", "- ", ": ", "\n", "  ", "{", "}", "[", "]", "\"", "'", "#", "|", ">-", "null", "~", "0", "-1", "1e9",
-        "true", "off", "https://", "\u{feff}", "\u{85}", "\t", "\n---\n", "\n? ", "<<: ", "profiles:", "name: a",
+        "${SECRET}",
+        "${NOT_SET}",
+        "$${",
+        "${",
+        "!tag ",
+        "&a ",
+        "*a",
+        "- ",
+        ": ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "'",
+        "#",
+        "|",
+        ">-",
+        "null",
+        "~",
+        "0",
+        "-1",
+        "1e9",
+        "true",
+        "off",
+        "https://",
+        "\u{feff}",
+        "\u{85}",
+        "\t",
+        "\n---\n",
+        "\n? ",
+        "<<: ",
+        "profiles:",
+        "name: a",
     ];
     let folder = repository();
-    let mut texts = vec![include_bytes!("../../config.yaml").to_vec(), include_bytes!("../gateway/corpus/gateway.yaml").to_vec()];
+    let mut texts =
+        vec![include_bytes!("../../config.yaml").to_vec(), include_bytes!("../gateway/corpus/gateway.yaml").to_vec()];
     for museum in ["tests/config/good", "tests/config/bad"] {
         let mut files: Vec<_> = fs::read_dir(folder.join(museum)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();

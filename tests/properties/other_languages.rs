@@ -22,7 +22,8 @@ fn meaning(value: &Value) -> String {
         Value::String(text) => format!("s{}", hex(text)),
         Value::Array(entries) => format!("[{}]", entries.iter().map(meaning).collect::<Vec<_>>().join(",")),
         Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().map(|(name, value)| format!("{}:{}", hex(name), meaning(value))).collect();
+            let mut members: Vec<_> =
+                members.iter().map(|(name, value)| format!("{}:{}", hex(name), meaning(value))).collect();
             members.sort();
             format!("{{{}}}", members.join(","))
         }
@@ -43,7 +44,8 @@ fn bodies() -> String {
 /// Where the language is not installed there is nothing to see, unless `DCR_TEST_READERS=required`.
 fn reads_alike(command: &[&str], script: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/properties/readers").join(script);
-    let child = Command::new(command[0]).args(&command[1..]).arg(script).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child =
+        Command::new(command[0]).args(&command[1..]).arg(script).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
         Err(error) if std::env::var_os("DCR_TEST_READERS").is_none() => {

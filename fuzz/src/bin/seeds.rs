@@ -16,7 +16,11 @@ fn main() {
     let seeds = Seeds { directory: Path::new(&directory), each };
     seeds.write("strict_json", inputs::json_text(), inputs::hostile_bodies().into_iter().map(String::into_bytes));
     let uris = inputs::hostile_uris();
-    seeds.write("redirect_uri", inputs::uri().prop_map(String::into_bytes), uris.iter().cloned().map(String::into_bytes));
+    seeds.write(
+        "redirect_uri",
+        inputs::uri().prop_map(String::into_bytes),
+        uris.iter().cloned().map(String::into_bytes),
+    );
     let clients = inputs::real_clients();
     // The worlds of `held::decision` are the corpus's five profiles before three kinds of servers.
     let in_worlds = |body: &String| (0..15u8).map(|world| [&[world], body.as_bytes()].concat()).collect::<Vec<_>>();
@@ -36,12 +40,7 @@ struct Seeds<'s> {
 }
 
 impl Seeds<'_> {
-    fn write(
-        &self,
-        target: &str,
-        made_up: impl Strategy<Value = Vec<u8>>,
-        known: impl IntoIterator<Item = Vec<u8>>,
-    ) {
+    fn write(&self, target: &str, made_up: impl Strategy<Value = Vec<u8>>, known: impl IntoIterator<Item = Vec<u8>>) {
         let mut runner = TestRunner::deterministic();
         let made_up = (0..self.each).map(|_| made_up.new_tree(&mut runner).expect("an input").current());
         let folder = self.directory.join(target);

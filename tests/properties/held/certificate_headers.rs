@@ -50,7 +50,8 @@ fn lines(format: ForwardedCertificateFormat, input: &[u8]) -> bool {
         ForwardedCertificateFormat::Xfcc => &["x-forwarded-client-cert"],
         ForwardedCertificateFormat::Nginx => &["ssl-client-cert", "x-ssl-client-cert"],
     };
-    let carrying = lines.iter().filter(|(name, value)| carriers.contains(name) && HeaderValue::from_bytes(value).is_ok());
+    let carrying =
+        lines.iter().filter(|(name, value)| carriers.contains(name) && HeaderValue::from_bytes(value).is_ok());
     assert_eq!(carrying.count(), 1, "one of two lines was believed: {lines:?}");
     // What was read, written as the proxy writes it, is read again.
     let again = match format {
@@ -86,7 +87,8 @@ fn nearest_proxy(input: &[u8]) -> bool {
             is_special.then_some('\\').into_iter().chain([character])
         })
         .collect();
-    let honest = format!("Hash=00ff;Cert=\"{}\";Subject=\"CN={subject}\";URI=spiffe://a.example/b", escaped_pem(HONEST));
+    let honest =
+        format!("Hash=00ff;Cert=\"{}\";Subject=\"CN={subject}\";URI=spiffe://a.example/b", escaped_pem(HONEST));
     let line = [sent, b",", honest.as_bytes()].concat();
     if HeaderValue::from_bytes(&line).is_err() {
         return false;

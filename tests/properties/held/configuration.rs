@@ -39,7 +39,10 @@ fn is_told_well(problem: &Problem, text: &str) {
     assert!(!problem.reason.is_empty(), "{problem:?}");
     let lines = text.split('\n').count();
     assert!(problem.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{problem:?}: there are {lines} lines");
-    assert!(problem.column.is_none_or(|column| column >= 1) && problem.line.is_some() == problem.column.is_some(), "{problem:?}");
+    assert!(
+        problem.column.is_none_or(|column| column >= 1) && problem.line.is_some() == problem.column.is_some(),
+        "{problem:?}"
+    );
     // What is missing at the top is missing in the whole file.
     let is_of_the_whole = problem.place.is_empty() || !problem.place.contains(['.', '[']);
     assert!(is_of_the_whole || problem.line.is_some(), "a place that is nowhere in the file: {problem:?}");

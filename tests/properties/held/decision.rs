@@ -172,7 +172,8 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
     };
     let host = uri.host_str().unwrap_or_default();
     let is_loopback = uri.scheme() == "http"
-        && (matches!(host, "localhost" | "[::1]") || host.starts_with("127.") && host.bytes().all(|b| b"0123456789.".contains(&b)));
+        && (matches!(host, "localhost" | "[::1]")
+            || host.starts_with("127.") && host.bytes().all(|b| b"0123456789.".contains(&b)));
     let is_https = uri.scheme() == "https";
     match profile {
         "partners" => {
@@ -190,7 +191,9 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "msauth.com.example.app",
                 "myapp",
             ];
-            is_loopback || schemes.contains(&uri.scheme()) || is_https && host == "app.example.com" && (any_page || uri.path() == "/callback")
+            is_loopback
+                || schemes.contains(&uri.scheme())
+                || is_https && host == "app.example.com" && (any_page || uri.path() == "/callback")
         }
         "regulated" => is_https && host == "app.example.com" && uri.port().is_none(),
         "mcp" => {
@@ -224,7 +227,10 @@ fn scopes(world: &World, clearance: &Clearance, outgoing: &Map<String, Value>) {
         assert!(world.profile.grants_at_once(scope), "{scope:?} is granted");
     }
     for scope in decided.withheld.iter() {
-        assert!(world.profile.grantable().contains(scope) && !world.profile.grants_at_once(scope), "{scope:?} is withheld");
+        assert!(
+            world.profile.grantable().contains(scope) && !world.profile.grants_at_once(scope),
+            "{scope:?} is withheld"
+        );
     }
     for scope in decided.requested.iter().flat_map(|requested| requested.iter()) {
         let parts = [&decided.granted, &decided.withheld, &decided.dropped];

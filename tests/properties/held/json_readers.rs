@@ -40,9 +40,8 @@ fn simd_reads(read: &simd_json::BorrowedValue<'_>, meant: &Value) -> bool {
             read.len() == meant.len() && read.iter().zip(meant).all(|(read, meant)| simd_reads(read, meant))
         }),
         Value::Object(meant) => read.as_object().is_some_and(|read| {
-            let is_read = |(name, meant): (&String, &Value)| {
-                read.get(name.as_str()).is_some_and(|read| simd_reads(read, meant))
-            };
+            let is_read =
+                |(name, meant): (&String, &Value)| read.get(name.as_str()).is_some_and(|read| simd_reads(read, meant));
             read.len() == meant.len() && meant.iter().all(is_read)
         }),
     }

@@ -42,7 +42,8 @@ pub fn holds(input: &[u8]) -> bool {
         Ok(Route::Discovery(_)) => assert!(path.contains("/.well-known/"), "{path}"),
         Ok(Route::Other | Route::Client(_)) => {
             let read = read_by_a_server(path, u16::from_be_bytes(*reading));
-            let is_below = |read: &str| read == server.registration || read.starts_with(&format!("{}/", server.registration));
+            let is_below =
+                |read: &str| read == server.registration || read.starts_with(&format!("{}/", server.registration));
             assert!(!is_below(&read), "{path} is forwarded, and some server reads {read}");
             return true;
         }
@@ -58,7 +59,12 @@ const READINGS: [fn(&str) -> String; 8] = [
     |path| path.replace('\\', "/"),
     |path| path.to_lowercase(),
     // Matrix parameters (Jakarta's), a query that was hidden, the end of a C text.
-    |path| path.split('/').map(|segment| segment.split([';', '?', '#', '\0']).next().unwrap_or_default()).collect::<Vec<_>>().join("/"),
+    |path| {
+        path.split('/')
+            .map(|segment| segment.split([';', '?', '#', '\0']).next().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join("/")
+    },
     |path| format!("/{}", path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("/")),
     dots_removed,
     |path| path.trim().trim_end_matches('/').to_owned(),

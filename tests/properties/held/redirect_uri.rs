@@ -53,7 +53,10 @@ fn accepted(text: &str, uri: &RedirectUri) {
             assert!(!matches!(own.as_str(), "http" | "https"), "{text}");
             assert_eq!(format!("{own}:{rest}").to_ascii_lowercase(), text.to_ascii_lowercase());
             let browser = url::Url::parse(text).unwrap_or_else(|error| panic!("a browser: {error}: {text}"));
-            assert!(browser.username().is_empty() && browser.password().is_none() && browser.fragment().is_none(), "{text}");
+            assert!(
+                browser.username().is_empty() && browser.password().is_none() && browser.fragment().is_none(),
+                "{text}"
+            );
         }
     }
     let without_port = uri.without_port();
@@ -72,7 +75,11 @@ fn is_of(text: &str, target: &Target) {
     let browser = url::Url::parse(text).unwrap_or_else(|error| panic!("a browser: {error}: {text}"));
     assert_eq!(browser.path(), if target.path.is_empty() { "/" } else { &target.path }, "{text}");
     // The one character of a query that a browser writes otherwise.
-    assert_eq!(browser.query().map(|query| query.replace("%27", "'")), target.query.as_ref().map(|query| query.replace("%27", "'")), "{text}");
+    assert_eq!(
+        browser.query().map(|query| query.replace("%27", "'")),
+        target.query.as_ref().map(|query| query.replace("%27", "'")),
+        "{text}"
+    );
     assert_eq!(browser.fragment(), None, "{text}");
     // Decoded once or twice, as some frameworks do, the path is still no way up, and no line of a header.
     let once = decoded(target.path.as_bytes());

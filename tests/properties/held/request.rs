@@ -11,9 +11,9 @@ use dcr_gateway::authorization_server::client_endpoints::{AdvertisedEndpoints, W
 use dcr_gateway::authorization_server::credential::Credential;
 use dcr_gateway::authorization_server::discovery::Rewriting;
 use dcr_gateway::authorization_server::endpoint::Endpoint;
+use dcr_gateway::authorization_server::judge;
 use dcr_gateway::authorization_server::paths::ClosedPaths;
 use dcr_gateway::authorization_server::settings::{ClientIdMetadataDocuments, Kind};
-use dcr_gateway::authorization_server::judge;
 use dcr_gateway::authorization_server::transport::{Limits, Transport, TransportError};
 use dcr_gateway::clock::{Clock, Timestamp};
 use dcr_gateway::intake::handler::{Answer, Body, BodyError, Handler as _, Head, PresentedCertificate, Request};
@@ -114,7 +114,8 @@ fn is_readable(answer: &Answer) {
     if status == StatusCode::CREATED {
         return;
     }
-    let text = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name}: {members:?}"));
+    let text =
+        |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no {name}: {members:?}"));
     assert_eq!(text("request_id"), "r-1");
     assert!(!text("error").is_empty());
     let sentence = text("error_description");

@@ -38,7 +38,8 @@ fn accepted(body: &[u8], object: Map<String, Value>) {
 
 fn refused(body: &[u8], error: &JsonError) {
     let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').collect();
-    let line = lines.get(error.line.wrapping_sub(1)).unwrap_or_else(|| panic!("{error}: there are {} lines", lines.len()));
+    let line =
+        lines.get(error.line.wrapping_sub(1)).unwrap_or_else(|| panic!("{error}: there are {} lines", lines.len()));
     assert!(error.column <= line.len() + 1, "{error}: the line has {} bytes", line.len());
     let sentence = error.to_string();
     assert!(sentence.len() < 300 && !sentence.contains(char::is_control), "{sentence:?}");
