@@ -16,8 +16,8 @@ def meaning(value):
         return "s" + value.encode().hex()
     if isinstance(value, list):
         return "[" + ",".join(map(meaning, value)) + "]"
-    members = sorted((name.encode().hex(), meaning(member)) for name, member in value.items())
-    return "{" + ",".join(name + ":" + member for name, member in members) + "}"
+    members = sorted(name.encode().hex() + ":" + meaning(member) for name, member in value.items())
+    return "{" + ",".join(members) + "}"
 
 
 lines = sys.stdin.buffer.read().split(b"\n")
