@@ -44,6 +44,7 @@ use tokio::sync::{Notify, watch};
 
 pub use self::expiry::{FileEnd, FileKind};
 pub use self::listener::{BindError, ConnectionCounters, Listener};
+pub use self::routing::route_of_path;
 pub use self::tls::TlsError;
 pub use self::upstream::{Upstream, UpstreamProblem, UpstreamSettings};
 

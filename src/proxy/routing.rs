@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::forward::Forwarding;
 use super::settings::ClientCertificateRequest;
 use super::{framing, target};
-use crate::authorization_server::paths::Route;
+use crate::authorization_server::paths::{PathTable, Route};
 use crate::intake::handler::{Head, PresentedCertificate, ProtocolRefusal};
 
 /// What the request is for, unless something is wrong with it. `OPTIONS *` is for nobody in particular: [`Route::Other`].
@@ -22,8 +22,16 @@ pub(super) fn route_of(
     if head.method == http::Method::OPTIONS && head.path == "*" {
         return Ok(Route::Other);
     }
-    let route = forwarding.paths.classify(&head.path);
-    match (&route, target::check_path(&head.path)) {
+    route_of_path(&forwarding.paths, &head.path)
+}
+
+/// What a path is, as it stands in the request without the query.
+///
+/// # Errors
+/// It is a registration path that the gateway does not offer, another spelling of a protected path, or one that is read differently by different servers.
+pub fn route_of_path(paths: &PathTable, path: &str) -> Result<Route, ProtocolRefusal> {
+    let route = paths.classify(path);
+    match (&route, target::check_path(path)) {
         (Route::NotOffered, Ok(())) => Err(ProtocolRefusal::NotOffered),
         (Route::Misspelt, _) => Err(ProtocolRefusal::Misspelt),
         // A client identifier may be percent-encoded in ways that no other path may.

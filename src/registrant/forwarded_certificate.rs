@@ -132,7 +132,11 @@ fn certificates(encoded: &str) -> Result<Chain, ForwardedCertificateError> {
         if chain.len() == LONGEST_CHAIN {
             return Err(ChainTooLong);
         }
-        chain.push(certificate.map_err(|_| Malformed("not PEM"))?);
+        let certificate = certificate.map_err(|_| Malformed("not PEM"))?;
+        if certificate.is_empty() {
+            return Err(Malformed("an empty certificate"));
+        }
+        chain.push(certificate);
     }
     if chain.is_empty() {
         return Err(Malformed("no PEM certificate in it"));
@@ -159,10 +163,8 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, [u8]>> {
 /// Envoy appends an element per proxy, so the last one is the nearest proxy's and speaks of the connection to it.
 fn xfcc(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError> {
     let Some(line) = only_line(headers, &["x-forwarded-client-cert"])? else { return Ok(None) };
-    let elements = split_outside_quotes(line, b',').ok_or(Malformed("a quoted string does not end"))?;
     let (mut own, mut whole) = (None, None);
-    let last = elements.last().copied().unwrap_or_default();
-    for pair in split_outside_quotes(last, b';').ok_or(Malformed("a quoted string does not end"))? {
+    for pair in split_outside_quotes(last_element(line), b';').ok_or(Malformed("a quoted string does not end"))? {
         let (key, value) = pair.split_once('=').ok_or(Malformed("a part of it is no key=value"))?;
         let place = match key.trim() {
             key if key.eq_ignore_ascii_case("cert") => &mut own,
@@ -181,6 +183,25 @@ fn xfcc(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError>
         (_, Some(chain)) => Ok(Some(chain)),
         (Some(own), None) => Ok(Some(own)),
     }
+}
+
+/// What stands behind the last comma outside quotes, found from the right: whatever a client put on the left, a quotation mark that
+/// does not end say, must not change how the nearest proxy's own element is read.
+fn last_element(line: &str) -> &str {
+    let mut quoted = false;
+    for (index, byte) in line.bytes().enumerate().rev() {
+        match byte {
+            b'"' if !is_escaped(&line[..index]) => quoted = !quoted,
+            b',' if !quoted => return &line[index + 1..],
+            _ => {}
+        }
+    }
+    line
+}
+
+/// Whether an odd number of backslashes stands before.
+fn is_escaped(before: &str) -> bool {
+    before.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 fn split_outside_quotes(text: &str, separator: u8) -> Option<Vec<&str>> {
@@ -313,7 +334,7 @@ mod tests {
 
     #[test]
     fn refuses_what_nginx_would_not_send() {
-        for value in ["NONE", "%", "%4", "%zz", "-----BEGIN%20CERTIFICATE-----", "CN=app"] {
+        for value in ["NONE", "%", "%4", "%zz", "-----BEGIN%20CERTIFICATE-----", &escaped_pem(b""), "CN=app"] {
             assert!(matches!(read(Nginx, &[("ssl-client-cert", value)]), Err(Malformed(_))), "{value}");
         }
     }
@@ -331,6 +352,19 @@ mod tests {
         ] {
             let expected = chain.into_iter().map(<[u8]>::to_vec).collect();
             assert_eq!(read(Xfcc, &[("x-forwarded-client-cert", &value)]), Ok(Some(expected)), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_put_before_its_proxys_element_changes_nothing() {
+        let (honest, foreign) = (escaped_pem(LEAF), escaped_pem(ISSUER));
+        // A subject of the client's choosing as its CA issued it, the special characters escaped by RFC 4514. Read from the left, behind
+        // a quotation mark that does not end, it is an element of its own.
+        let subject = format!(r#"Subject="CN=a\,Cert={foreign}\;b=\"""#);
+        for before in [r#"a=""#, r#"Cert="x"#, r#"""#, r#"\""#, r#"a="\"#, "Cert", ",,"] {
+            let line = format!("{before},Hash=ab;Cert=\"{honest}\";{subject}");
+            let read = read(Xfcc, &[("x-forwarded-client-cert", &line)]);
+            assert_eq!(read, Ok(Some(vec![LEAF.to_vec()])), "{line}");
         }
     }
 

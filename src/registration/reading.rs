@@ -21,6 +21,9 @@ const MOST_ENTRIES: usize = 100;
 /// The most unknown members, and the most malformed ones, that are set down.
 const MOST_NAMED: usize = 64;
 
+/// Beyond this a server whose numbers are doubles would read another number than was judged (RFC 7493 §2.2).
+const MOST_SECONDS: u64 = (1 << 53) - 1;
+
 /// The longest name of an unknown member that is set down, in bytes.
 const LONGEST_NAME: usize = 80;
 
@@ -85,8 +88,12 @@ impl Reading {
             }
             MemberKind::Flag if value.is_boolean() => self.plain(name, value),
             MemberKind::Flag => self.malformed(name, "must be true or false"),
-            MemberKind::Seconds if value.is_u64() => self.plain(name, value),
-            MemberKind::Seconds => self.malformed(name, "must be a whole number of seconds, not negative"),
+            MemberKind::Seconds if value.as_u64().is_some_and(|seconds| seconds <= MOST_SECONDS) => {
+                self.plain(name, value);
+            }
+            MemberKind::Seconds => {
+                self.malformed(name, "must be a whole number of seconds, not negative and below 2^53");
+            }
             MemberKind::ServerAssigned => self.metadata.server_assigned.push(name.to_owned()),
         }
     }
@@ -334,8 +341,18 @@ mod tests {
             (json!({"scope": ["openid"]}), "scope: must be a string"),
             (json!({"scope": "a\"b"}), "scope: has a token with a character that no scope has (RFC 6749 §3.3)"),
             (json!({"scope": "a\nb"}), "scope: contains a control character"),
-            (json!({"default_max_age": "3600"}), "default_max_age: must be a whole number of seconds, not negative"),
-            (json!({"default_max_age": -1}), "default_max_age: must be a whole number of seconds, not negative"),
+            (
+                json!({"default_max_age": "3600"}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
+            (
+                json!({"default_max_age": 1_u64 << 53}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
+            (
+                json!({"default_max_age": -1}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
             (json!({"require_auth_time": "true"}), "require_auth_time: must be true or false"),
             (json!({"jwks": {"keys": [{}]}}), "jwks.keys[0].kty: is missing"),
             (json!({"subject_type": 1}), "subject_type: must be a string"),

@@ -1,0 +1,6 @@
+//! Configuration files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    dcr_gateway_fuzz::held::configuration::holds(input);
+});

@@ -1,0 +1,6 @@
+//! Paths, and how servers read them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    dcr_gateway_fuzz::held::paths::holds(input);
+});
