@@ -53,7 +53,12 @@ pub fn svg(curves: &[Curve]) -> String {
         let at = wanted.min(lowest - LINE);
         lowest = at;
         let from = WIDTH - RIGHT + 8.0;
-        put(&mut svg, format_args!("<path class=\"curve c{colour}\" stroke-opacity=\"0.4\" d=\"M{end:.1} {wanted:.1}L{from:.1} {at:.1}\"/>"));
+        put(
+            &mut svg,
+            format_args!(
+                "<path class=\"curve c{colour}\" stroke-opacity=\"0.4\" d=\"M{end:.1} {wanted:.1}L{from:.1} {at:.1}\"/>"
+            ),
+        );
         put(&mut svg, format_args!("<text x=\"{:.1}\" y=\"{:.1}\">{text}</text>", from + 4.0, at + 4.0));
     }
     svg.push_str("</svg>\n");
@@ -73,7 +78,10 @@ fn grid(svg: &mut String, highest: f64, (x, y): (&impl Fn(u64) -> f64, &impl Fn(
     while cost <= highest {
         let at = y(cost);
         put(svg, format_args!("<path class=\"grid\" d=\"M{LEFT} {at:.1}H{:.1}\"/>", WIDTH - RIGHT));
-        put(svg, format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">×{cost}</text>", LEFT - 6.0, at + 4.0));
+        put(
+            svg,
+            format_args!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">×{cost}</text>", LEFT - 6.0, at + 4.0),
+        );
         cost += step;
     }
 }

@@ -9,12 +9,10 @@ pub fn clients(many: u64) -> Vec<String> {
         "CREATE TEMP TABLE names AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {many}) \
          SELECT n, n * 7919 % 1000003 AS name FROM n"
     );
-    let registrations =
-        "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, redirect_uris, scope_granted, \
+    let registrations = "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, redirect_uris, scope_granted, \
          scope_withheld, outcome, client_id, finished_at) SELECT 'r-' || name, n, 'profile-' || n % 7, '', 'somebody-' || n % 50000, \
          '192.0.2.1', '[\"https://app.example/cb\"]', 'openid', '', 'registered', name, n FROM names";
-    let clients =
-        "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, lifecycle, \
+    let clients = "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, lifecycle, \
          redirect_uris, scope_granted, scope_withheld, scope_approved, metadata, digest, access_token, unmanageable, confirmed_at) \
          SELECT name, 'r-' || name, 'profile-' || n % 7, 'somebody-' || n % 50000, n, n, 1, \
          CASE WHEN n % 100 = 0 THEN 'suspended' ELSE 'active' END, '{\"state\":\"active\"}', '[\"https://app.example/cb\"]', 'openid', \

@@ -12,14 +12,14 @@ def make(directory):
         subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True, cwd=directory)
 
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30", "-subj", "/CN=Partner CA")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "365", "-subj", "/CN=Partner CA")
 
     def leaf(name, subject, extensions):
         (directory / f"{name}.ext").write_text(extensions)
         openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", subject)
         openssl(
             *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"),
-            *("-out", f"{name}.pem", "-days", "30", "-extfile", f"{name}.ext"),
+            *("-out", f"{name}.pem", "-days", "365", "-extfile", f"{name}.ext"),
         )
 
     leaf("server", "/CN=localhost", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
@@ -27,9 +27,8 @@ def make(directory):
     leaf("throttled", "/CN=throttled", "subjectAltName=DNS:throttled.example\nextendedKeyUsage=clientAuth\n")
     both = (directory / "server.pem").read_text() + (directory / "server.key").read_text()
     (directory / "server-both.pem").write_text(both)
-    for file in directory.iterdir():
-        file.chmod(0o644)
-    directory.chmod(0o755)
+    for file in (*directory.glob("*.key"), directory / "server-both.pem"):
+        file.chmod(0o600)
 
 
 def fingerprint(file):

@@ -5,11 +5,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import certificates
-from .processes import free_port
+from .processes import NotStarted, free_port, ran
 from .scenarios import SOURCES
 
 # In the order of the table. By default: those the aims are about.
@@ -121,16 +122,16 @@ def _envoy(name, around):
 def _gateway(name, around):
     directory, port = around.made(name), free_port()
     (directory / "credential").write_text("the-gateways-own-credential\n")
-    key = subprocess.run(["openssl", "rand", "-base64", "32"], check=True, capture_output=True).stdout
-    (directory / "key").write_bytes(key)
-    (directory / "key").chmod(0o600)
+    (directory / "key").write_text(ran(["openssl", "rand", "-base64", "32"]))
+    for secret in ("key", "credential"):
+        (directory / secret).chmod(0o600)
     store, parts = "sqlite://gateway.db", []
     if name == "postgresql":
         server, store = _postgres(around, directory)
         parts.append(server)
     (directory / "gateway.yaml").write_text(around.text("gateway.yaml", directory, port, STORE=store))
     config = ["--config", "gateway.yaml"]
-    subprocess.run([around.tools["gateway"], "keys", "audit", *config], check=True, capture_output=True, cwd=directory)
+    ran([around.tools["gateway"], "keys", "audit", *config], cwd=directory)
     if name in ("bare", "memory"):
         argv = [around.tools["bench"], "serve", name, *config]
     else:
@@ -149,12 +150,14 @@ def _postgres(around, directory):
         owner = "postgres"
         shutil.chown(data, owner, pwd.getpwnam(owner).pw_gid)
     made = [binaries / "initdb", "-D", data / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]
-    subprocess.run(made, check=True, capture_output=True, user=owner, cwd=data)
+    ran(made, user=owner, cwd=data)
     argv = [binaries / "postgres", "-D", data / "data", "-k", data, "-c", "listen_addresses="]
     server = around.processes.start("postgres", argv, directory, around.cores.proxy, user=owner)
     ready = [binaries / "pg_isready", "-q", "-t", "30", "-h", data]
-    for _ in range(100):
+    for _ in range(200):
         if subprocess.run(ready).returncode == 0:
             break
-        subprocess.run(["sleep", "0.1"])
+        time.sleep(0.1)
+    else:
+        raise NotStarted(f"PostgreSQL is not ready:\n{server.tail()}")
     return server, f"postgres://postgres@localhost/postgres?host={data}"

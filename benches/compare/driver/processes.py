@@ -17,6 +17,14 @@ def free_port():
         return s.getsockname()[1]
 
 
+def ran(argv, **how):
+    """Runs it to its end; what it wrote."""
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, **how)
+    if done.returncode != 0:
+        raise NotStarted(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 class Process:
     def __init__(self, name, argv, directory, core, user=None):
         self.name, self.log = name, directory / f"{name}.log"

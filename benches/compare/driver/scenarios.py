@@ -34,7 +34,8 @@ class Scenario:
 def scenarios(pace):
     registration = {"path": "/register", "method": "POST", "body": str(SOURCES / "request.json"), "headers": ("Content-Type: application/json",)}
     refusing = {**registration, "without": ("bare",)}
-    bad_token = (*registration["headers"], "Authorization: Bearer nobody-made-this-one-and-nobody-knows-it-00000")
+    # Of the gateway's own form, so that it is looked for in the store.
+    bad_token = (*registration["headers"], f"Authorization: Bearer dcrt_{'A' * 43}")
     all_of_them = [
         Scenario("accepted", "an accepted registration", 201, **registration),
         Scenario("paced", f"the same, {pace} a second", 201, **registration, pace=pace),

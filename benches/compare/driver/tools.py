@@ -92,11 +92,14 @@ def versions(contestants, envoy_path, gateway):
         said = subprocess.run(argv, capture_output=True, text=True)
         return (said.stdout or said.stderr).strip().splitlines()[0]
 
-    told = {"dcr-gateway": first_line(gateway, "--version"), "nginx": first_line("nginx", "-v").removeprefix("nginx version: ")}
+    told = {
+        "dcr-gateway": first_line(gateway, "--version").split()[-1],
+        "nginx": first_line("nginx", "-v").split("/")[-1],
+        "rustc": first_line("rustc", "--version").split()[1],
+        "oha": OHA_VERSION,
+    }
     if "haproxy" in contestants:
-        told["haproxy"] = " ".join(first_line("haproxy", "-v").split()[:3])
+        told["haproxy"] = first_line("haproxy", "-v").split()[2]
     if envoy_path:
-        told["envoy"] = first_line(envoy_path, "--version").split("version:")[-1].strip().split("/")[1]
-    told["rustc"] = first_line("rustc", "--version")
+        told["envoy"] = first_line(envoy_path, "--version").split("version:")[-1].split("/")[1]
     return told
-
