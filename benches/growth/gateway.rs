@@ -65,6 +65,7 @@ impl Subject {
             .enable_all()
             .build()
             .expect("a runtime");
+        std::fs::write(directory.path().join("ca.pem"), authority()).expect("a file");
         let yaml = format!("{}{yaml}", head(server));
         let mut config = config::from_text(&yaml, &directory.path().join("gateway.yaml"), &|_| None)
             .unwrap_or_else(|problems| panic!("{problems}"));
@@ -196,11 +197,24 @@ impl Body for Whole {
     }
 }
 
+/// A CA for the configuration to trust: profiles look at certificates only where some may come.
+fn authority() -> String {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Partner CA");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.self_signed(&key).expect("a CA").pem()
+}
+
 fn head(server: SocketAddr) -> String {
     format!(
         r#"
 public_url: https://localhost:8443
-listeners: [{{ address: "127.0.0.1:0" }}]
+listeners:
+  - address: 127.0.0.1:0
+    trusted_proxies: [127.0.0.0/8]
+    client_certificate_header: client-cert
+    client_certificate_trust: {{ trust: [ca.pem] }}
 authorization_server:
   kind: rfc7591
   issuer: https://localhost:8443

@@ -64,7 +64,8 @@ def _panel(title, bars, top):
             low, high = (min(one, most) * scale for one in (min(ratios), max(ratios)))
             lines.append(f'<path class="whisker" d="M{LABELS + low:.1f} {y + 10}H{LABELS + high:.1f}"/>')
             end = max(length, high)
-        lines.append(f'<text x="{LABELS + end + 6:.1f}" y="{y + 14}">{value:.2f}</text>')
+        told = f"{value:.2f}" if value <= most else f"{value:.1f} (cut)"
+        lines.append(f'<text x="{LABELS + end + 6:.1f}" y="{y + 14}">{told}</text>')
     x = LABELS + scale
     bottom = top + TITLE - 10 + len(bars) * ROW
     lines.append(f'<path class="line" d="M{x:.1f} {top + TITLE - 10}V{bottom}"/>')

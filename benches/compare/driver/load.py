@@ -28,7 +28,7 @@ class Answers:
 def command(oha, scenario, seconds, port, directory):
     certificates = directory / "certificates"
     argv = [oha, "--no-tui", "--output-format", "json", "--worker-threads", "1", "-c", CONNECTIONS, "-z", f"{seconds}s"]
-    argv += ["--cacert", certificates / "ca.pem", "--ipv4", "--no-color", "--disable-compression", "--redirect", "0"]
+    argv += ["--cacert", certificates / "ca.pem", "--ipv4", "--disable-compression", "--redirect", "0"]
     argv += ["--cert", certificates / f"{scenario.certificate}.pem", "--key", certificates / f"{scenario.certificate}.key"]
     argv += ["-m", scenario.method]
     for header in scenario.headers:
