@@ -1,6 +1,9 @@
 //! What the store can do: durable registrations per second, and lookups among a million clients. Prints a table; the results
 //! are in docs/performance.md. SQLite and PostgreSQL (where it is installed) flush to the disk that `TMPDIR` is on.
 
+#[path = "growth/records.rs"]
+mod records;
+
 #[path = "../tests/store/postgres_server.rs"]
 mod postgres_server;
 #[path = "../tests/store/samples.rs"]
@@ -20,7 +23,7 @@ use dcr_gateway::store::{
     Registrations as _, TokenHash,
 };
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, Connection as _, Executor as _, PgConnection, SqliteConnection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _, PgConnection, SqliteConnection};
 
 use crate::postgres_server::{Disk, PostgresServer};
 use crate::samples::{UNDER_WAY, at, digest, intent, registered_as};
@@ -49,9 +52,9 @@ async fn main() {
         rate("PostgreSQL", server.new_database().await, at_once).await;
     }
     println!("\n| {CLIENTS} clients | client | access token | digest | page | page of a state |");
-    lookups("SQLite", file("million.db"), SQLITE_MILLION).await;
+    lookups("SQLite", file("million.db"), &records::clients(CLIENTS)).await;
     if let Some(server) = &postgres {
-        lookups("PostgreSQL", server.new_database().await, POSTGRES_MILLION).await;
+        lookups("PostgreSQL", server.new_database().await, &POSTGRES_MILLION.map(str::to_owned)).await;
     }
 }
 
@@ -97,11 +100,11 @@ async fn rate(name: &str, url: StoreUrl, at_once: usize) {
     store.close().await;
 }
 
-async fn lookups(name: &str, url: StoreUrl, million: &[&'static str]) {
+async fn lookups(name: &str, url: StoreUrl, million: &[String]) {
     let store = open(url.clone()).await;
     let mut beside = AnyConnection::connect(&url.to_string()).await.unwrap();
     for statement in million {
-        beside.execute(*statement).await.unwrap();
+        beside.execute(AssertSqlSafe(statement.clone())).await.unwrap();
     }
     let octets = |name: u64| <[u8; 32]>::try_from(format!("{name:032}").into_bytes()).unwrap();
     let mut medians = Vec::new();
@@ -188,23 +191,7 @@ fn median(mut took: Vec<Duration>) -> Duration {
     took[took.len() / 2]
 }
 
-const SQLITE_MILLION: &[&str] = &[
-    "BEGIN",
-    "CREATE TEMP TABLE names AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000000) \
-     SELECT n, n * 7919 % 1000003 AS name FROM n",
-    "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, redirect_uris, scope_granted, \
-     scope_withheld, outcome, client_id, finished_at) SELECT 'r-' || name, n, 'profile-' || n % 7, '', 'somebody-' || n % 50000, \
-     '192.0.2.1', '[\"https://app.example/cb\"]', 'openid', '', 'registered', name, n FROM names",
-    "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, lifecycle, \
-     redirect_uris, scope_granted, scope_withheld, scope_approved, metadata, digest, access_token, unmanageable, confirmed_at) \
-     SELECT name, 'r-' || name, 'profile-' || n % 7, 'somebody-' || n % 50000, n, n, 1, \
-     CASE WHEN n % 100 = 0 THEN 'suspended' ELSE 'active' END, '{\"state\":\"active\"}', '[\"https://app.example/cb\"]', 'openid', \
-     '', '', '{\"client_name\":\"One of a million\"}', CAST(printf('%032d', name) AS BLOB), \
-     CAST(printf('%032d', name) AS BLOB), 0, n FROM names",
-    "COMMIT",
-];
-
-const POSTGRES_MILLION: &[&str] = &[
+const POSTGRES_MILLION: [&str; 6] = [
     "BEGIN",
     "CREATE TEMP TABLE names AS SELECT n, n * 7919 % 1000003 AS name FROM generate_series(1::bigint, 1000000) n",
     "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, redirect_uris, scope_granted, \

@@ -27,6 +27,7 @@ use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::fetch::FetchClient;
+use crate::intake::handler::Handler;
 use crate::intake::recorded::{self, RequestKeeper};
 use crate::intake::{Intake, Tools};
 use crate::proxy::{ConnectionCounters, FileEnd, Proxy};
@@ -175,6 +176,12 @@ impl Gateway {
     /// The addresses listened on, in the order of the configuration.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.proxy.local_addrs()
+    }
+
+    /// What answers requests, for those that do not come over the network: a bench measures by it what one costs. Ask it while
+    /// [`Gateway::run`] runs, which keeps the record that answers wait for.
+    pub fn handler(&self) -> Arc<dyn Handler> {
+        self.intake.clone()
     }
 
     /// The address of the admin listener.

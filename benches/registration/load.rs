@@ -12,6 +12,8 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::server::message_length;
+
 /// What is sent, where to, and for how long.
 pub struct Load {
     pub address: SocketAddr,
@@ -126,16 +128,4 @@ async fn send_until(mut stream: Box<dyn Stream>, mut request: Request, until: In
         received.clear();
         latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
-}
-
-/// The length of the first whole message with a `Content-Length`, or without a body, in `bytes`.
-pub fn message_length(bytes: &[u8]) -> Option<usize> {
-    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let text = std::str::from_utf8(&bytes[..head]).expect("an ASCII head");
-    let length = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().expect("a length"))
-    });
-    let whole = head + length.unwrap_or(0);
-    (bytes.len() >= whole).then_some(whole)
 }

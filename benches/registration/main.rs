@@ -3,11 +3,15 @@
 //!
 //! `cargo bench --bench registration` prints rates, latencies and the ratio; `-- ROUNDS SECONDS` says how long. Each proxy has one thread,
 //! the load and the authorization server share another: on two cores the proxy is what is measured.
+//!
+//! `-- serve bare|memory --config FILE` runs one of the two alone, until it is ended: for `benches/compare/run`, which puts them beside other
+//! proxies.
 
 mod authorities;
 mod cpu;
 mod load;
 mod proxies;
+mod serve;
 mod server;
 
 use std::sync::Arc;
@@ -35,8 +39,11 @@ const CONNECTIONS: usize = 32;
 const BODY: &str = include_str!("../../tests/fixtures/clients/claude_code.json");
 
 fn main() {
-    let (rounds, seconds) = arguments();
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some(alone) = serve::Alone::asked_for(std::env::args().skip(1)) {
+        return alone.run();
+    }
+    let (rounds, seconds) = arguments();
     // Lines are made as in production, and go nowhere; without a collector there are no spans.
     let events = filter_fn(|metadata| metadata.is_event() && *metadata.level() <= tracing::Level::INFO);
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::sink).with_filter(events);

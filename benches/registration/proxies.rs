@@ -66,25 +66,18 @@ fn free_address() -> SocketAddr {
 impl Proxy {
     /// Pingora's server and proxy as they come, with one thread.
     pub fn bare(wire: Wire, files: &Files, server: SocketAddr) -> Self {
-        let conf = || ServerConf { threads: 1, ..ServerConf::default() };
-        let mut service = pingora::proxy::http_proxy_service(&Arc::new(conf()), PassOn(server));
         let address = free_address();
-        match wire {
-            Wire::Plain => service.add_tcp(&address.to_string()),
+        let tls = match wire {
+            Wire::Plain => None,
             Wire::MutualTls => {
                 let file = |name| files.path(name).display().to_string();
                 let settings = TlsSettings::intermediate(&file("server.pem"), &file("server.key"));
                 let mut settings = settings.expect("a server's certificate");
                 settings.set_client_cert_verifier(files.verifier());
-                service.add_tls_with_settings(&address.to_string(), None, settings);
+                Some(settings)
             }
-        }
-        let mut running = Server::new_with_opt_and_conf(None, conf());
-        running.add_service(service);
-        thread::spawn(move || {
-            running.bootstrap();
-            running.run(RunArgs { shutdown_signal: Box::new(Never) });
-        });
+        };
+        thread::spawn(move || Bare { address, tls, server }.run());
         wait_for(address);
         Self { name: "bare Pingora", address, threads: &["Pingora HTTP"] }
     }
@@ -167,6 +160,32 @@ profiles:
     limits: {{ rate: 1000000/s, burst: 1000000 }}
 "#
     )
+}
+
+/// Pingora's own server with nothing in it but the way to the upstream.
+pub struct Bare {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How, when it is not plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// The upstream.
+    pub server: SocketAddr,
+}
+
+impl Bare {
+    /// Runs until the process ends, with one thread for requests.
+    pub fn run(self) {
+        let conf = || ServerConf { threads: 1, ..ServerConf::default() };
+        let mut service = pingora::proxy::http_proxy_service(&Arc::new(conf()), PassOn(self.server));
+        match self.tls {
+            None => service.add_tcp(&self.address.to_string()),
+            Some(settings) => service.add_tls_with_settings(&self.address.to_string(), None, settings),
+        }
+        let mut running = Server::new_with_opt_and_conf(None, conf());
+        running.add_service(service);
+        running.bootstrap();
+        running.run(RunArgs { shutdown_signal: Box::new(Never) });
+    }
 }
 
 fn wait_for(address: SocketAddr) {

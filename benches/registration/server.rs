@@ -6,8 +6,6 @@ use std::ops::Range;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::load::message_length;
-
 /// The path of the redirect URI ends with a number of ten digits after this.
 pub const BEFORE_THE_NUMBER: &str = "/callback/";
 
@@ -54,4 +52,16 @@ async fn serve(mut stream: TcpStream) {
             },
         }
     }
+}
+
+/// The length of the first whole message with a `Content-Length`, or without a body, in `bytes`.
+pub fn message_length(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = std::str::from_utf8(&bytes[..head]).expect("an ASCII head");
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().expect("a length"))
+    });
+    let whole = head + length.unwrap_or(0);
+    (bytes.len() >= whole).then_some(whole)
 }

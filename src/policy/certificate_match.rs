@@ -1,5 +1,7 @@
 //! The part of a profile's `match` that looks at the verified client certificate.
 
+use std::cell::OnceCell;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,19 +75,37 @@ impl CertificateMatch {
         }
     }
 
-    /// Whether every condition holds.
-    pub(super) fn fits(&self, identity: &CertificateIdentity) -> bool {
-        any_name(&self.subject, &identity.subject)
-            && any_name(&self.issuer, &identity.issuer)
+    /// Whether every condition holds. What is compared without reading comes first: a certificate is looked at by one profile after the other.
+    pub(super) fn fits(&self, certificate: &Certificate<'_>) -> bool {
+        let identity = certificate.identity;
+        any_of(&self.thumbprint, std::slice::from_ref(&identity.thumbprint), |wanted, has| wanted == has)
             && any_of(&self.san_dns, &identity.san_dns, fits_dns)
             && any_of(&self.san_uri, &identity.san_uri, fits_uri)
             && any_of(&self.san_email, &identity.san_email, fits_email)
-            && any_of(&self.thumbprint, std::slice::from_ref(&identity.thumbprint), |wanted, has| wanted == has)
+            && self.subject.as_ref().is_none_or(|wanted| certificate.subject().is_some_and(|has| wanted.contains(has)))
+            && self.issuer.as_ref().is_none_or(|wanted| certificate.issuer().is_some_and(|has| wanted.contains(has)))
     }
 }
 
-fn any_name(wanted: &Option<Vec<DistinguishedName>>, has: &str) -> bool {
-    wanted.as_ref().is_none_or(|wanted| DistinguishedName::parse(has).is_ok_and(|has| wanted.contains(&has)))
+/// A verified certificate as many profiles look at it: its names are read once, when the first condition asks for them.
+pub(super) struct Certificate<'a> {
+    identity: &'a CertificateIdentity,
+    subject: OnceCell<Option<DistinguishedName>>,
+    issuer: OnceCell<Option<DistinguishedName>>,
+}
+
+impl<'a> Certificate<'a> {
+    pub(super) fn of(identity: &'a CertificateIdentity) -> Self {
+        Self { identity, subject: OnceCell::new(), issuer: OnceCell::new() }
+    }
+
+    fn subject(&self) -> Option<&DistinguishedName> {
+        self.subject.get_or_init(|| DistinguishedName::parse(&self.identity.subject).ok()).as_ref()
+    }
+
+    fn issuer(&self) -> Option<&DistinguishedName> {
+        self.issuer.get_or_init(|| DistinguishedName::parse(&self.identity.issuer).ok()).as_ref()
+    }
 }
 
 fn any_of(wanted: &Option<Vec<String>>, has: &[String], fits: fn(&str, &str) -> bool) -> bool {
@@ -94,10 +114,12 @@ fn any_of(wanted: &Option<Vec<String>>, has: &[String], fits: fn(&str, &str) -> 
 
 /// `*.` stands for exactly one label (RFC 9525 §6.3); the pattern is in lower case already.
 fn fits_dns(pattern: &str, entry: &str) -> bool {
-    let entry = entry.to_ascii_lowercase();
     match pattern.strip_prefix("*.") {
-        Some(parent) => entry.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
-        None => entry == pattern,
+        Some(parent) => {
+            let labels = entry.split_once('.');
+            labels.is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(parent))
+        }
+        None => entry.eq_ignore_ascii_case(pattern),
     }
 }
 
@@ -207,7 +229,7 @@ mod tests {
         let mut problems = Vec::new();
         let matches = CertificateMatch::compile(&serde_yaml::from_str(condition).unwrap(), &mut problems);
         assert_eq!(problems, [], "{condition}");
-        matches.fits(&identity)
+        matches.fits(&Certificate::of(&identity))
     }
 
     #[test]
@@ -218,6 +240,7 @@ mod tests {
             "{subject: 'cn=client, o=Partner'}".to_owned(),
             "{issuer: ['CN=Other', 'CN=Partner CA']}".to_owned(),
             "{san_dns: '*.Partner.example', issuer: 'CN=Partner CA'}".to_owned(),
+            "{subject: 'CN=client,O=Partner', issuer: 'CN=Partner CA'}".to_owned(),
             "{san_uri: ['spiffe://partner.example/*']}".to_owned(),
             "{san_email: ['Ops@partner.example']}".to_owned(),
             "{san_email: ['*@partner.example']}".to_owned(),

@@ -6,8 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::certificate_match::{CertificateMatch, CertificateSettings, never_fits};
-use super::presented::Presented;
+use super::certificate_match::{Certificate, CertificateMatch, CertificateSettings, never_fits};
 use super::settings::SettingProblem;
 
 /// The conditions of a profile; all that are written must hold.
@@ -87,11 +86,11 @@ impl Match {
         self.networks.as_ref().is_none_or(|networks| networks.iter().any(|network| network.contains(address)))
     }
 
-    pub(super) fn fits_certificate(&self, presented: &Presented<'_>) -> bool {
-        match (&self.certificate, presented.certificate) {
+    pub(super) fn fits_certificate(&self, certificate: Option<&Certificate<'_>>) -> bool {
+        match (&self.certificate, certificate) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(conditions), Some(identity)) => conditions.fits(identity),
+            (Some(conditions), Some(certificate)) => conditions.fits(certificate),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::approval::Approvals;
+use super::certificate_match::Certificate;
 use super::enforcement::Reporting;
 use super::matching::Match;
 use super::presented::{Presented, PresentedToken};
@@ -102,7 +103,7 @@ impl Profile {
 
     /// Whether the certificate that was presented is one the profile is for.
     pub fn fits_certificate(&self, presented: &Presented<'_>) -> bool {
-        self.matches.fits_certificate(presented)
+        self.matches.fits_certificate(presented.certificate.map(Certificate::of).as_ref())
     }
 
     /// Whether a software statement must be presented, may be, or is not looked at.
@@ -172,24 +173,26 @@ pub enum Choice<'a> {
 /// Chooses the first profile whose `match` fits. A token that was presented is never ignored: only the profile it was made for,
 /// or one that takes tokens, may be chosen.
 pub fn choose<'a>(profiles: &'a [Profile], presented: &Presented<'_>) -> Choice<'a> {
+    let certificate = presented.certificate.map(Certificate::of);
+    let fits = |profile: &Profile| fits(profile, presented, certificate.as_ref());
     let is_for = |profile: &Profile| match presented.initial_access_token {
         PresentedToken::None => true,
         PresentedToken::ForProfile(name) => profile.name == name,
         PresentedToken::ForAnyProfile => profile.initial_access_token != Requirement::Off,
     };
     if presented.initial_access_token != PresentedToken::None {
-        return match profiles.iter().find(|profile| is_for(profile) && fits(profile, presented)) {
+        return match profiles.iter().find(|profile| is_for(profile) && fits(profile)) {
             Some(profile) => Choice::Profile(profile),
             None => Choice::TokenDoesNotFit,
         };
     }
-    if let Some(profile) = profiles.iter().find(|profile| fits(profile, presented)) {
+    if let Some(profile) = profiles.iter().find(|profile| fits(profile)) {
         return Choice::Profile(profile);
     }
     let reachable = || profiles.iter().filter(|profile| profile.matches.fits_network(presented.address));
     let token_would_do = |profile: &Profile| profile.matches.initial_access_token == Some(true);
     let initial_access_token =
-        reachable().any(|profile| token_would_do(profile) && profile.matches.fits_certificate(presented));
+        reachable().any(|profile| token_would_do(profile) && profile.matches.fits_certificate(certificate.as_ref()));
     let client_certificate =
         presented.certificate.is_none() && reachable().any(|profile| profile.matches.names_a_certificate());
     if initial_access_token || client_certificate {
@@ -199,11 +202,11 @@ pub fn choose<'a>(profiles: &'a [Profile], presented: &Presented<'_>) -> Choice<
     }
 }
 
-fn fits(profile: &Profile, presented: &Presented<'_>) -> bool {
+fn fits(profile: &Profile, presented: &Presented<'_>, certificate: Option<&Certificate<'_>>) -> bool {
     let has_token = presented.initial_access_token != PresentedToken::None;
-    profile.matches.fits_network(presented.address)
-        && profile.matches.fits_certificate(presented)
-        && profile.matches.initial_access_token.is_none_or(|wanted| wanted == has_token)
+    profile.matches.initial_access_token.is_none_or(|wanted| wanted == has_token)
+        && profile.matches.fits_network(presented.address)
+        && profile.matches.fits_certificate(certificate)
 }
 
 fn check_name(name: &str, problems: &mut Vec<SettingProblem>) {

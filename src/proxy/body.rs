@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora::ErrorType;
 use pingora::protocols::http::ServerSession;
 
+use crate::intake::LARGEST_BODY;
 use crate::intake::handler::{Body, BodyError};
 
 /// The body of the request that a session is at.
@@ -61,6 +62,20 @@ pub(super) async fn read_whole(
         }
     };
     tokio::time::timeout(deadline, reading).await.unwrap_or(Err(BodyError::TimedOut))
+}
+
+/// Throws away a body that nobody wanted and that is here already, whole: the connection goes on then, and whoever is refused again needs no
+/// other handshake for it, which is dearer than the refusal. Waits for nothing: a body that is not here, or is larger than any that is
+/// read, costs the connection.
+pub(super) async fn throw_away_what_is_here(session: &mut ServerSession) {
+    let is_small = announced_length(session).is_some_and(|length| length <= LARGEST_BODY as u64);
+    if session.is_http2() || session.is_body_done() || !is_small || expects_continue(session) {
+        return;
+    }
+    // The body is asked for before the time is, so once at least.
+    let _ =
+        tokio::time::timeout(Duration::ZERO, async { while let Ok(Some(_)) = session.read_request_body().await {} })
+            .await;
 }
 
 /// The request's `Content-Length`; one that is not a number was refused before.

@@ -20,7 +20,7 @@ use super::forward::{self, Forwarding, Passage, ToForward};
 use super::headers::is_websocket_upgrade;
 use super::http1::WRITE_DEADLINE;
 use super::upstream::WEBSOCKET_SILENCE;
-use super::{answer, identity, observed, routing};
+use super::{answer, body, identity, observed, routing};
 use crate::authorization_server::paths::Route;
 use crate::clock::{Clock as _, SystemClock};
 use crate::intake::handler::{Answer, Handler, Head, ProtocolRefusal, Request};
@@ -147,6 +147,7 @@ impl ProxyHttp for Gateway {
         if route == Err(ProtocolRefusal::Certificate) {
             session.set_keepalive(None);
         }
+        let is_own = matches!(route, Ok(Route::Registration | Route::Management { .. }));
         exchange.connection = Some(connection);
         // Ends in `logging`, or when the exchange is dropped.
         let observed = observed::begin(&head, &route, &forwarding.paths);
@@ -157,6 +158,9 @@ impl ProxyHttp for Gateway {
         let is_answered = answer.is_some();
         if let Some(answer) = answer {
             exchange.close_when_draining(session);
+            if is_own {
+                body::throw_away_what_is_here(session.as_downstream_mut()).await;
+            }
             let sent = answer::send(session.as_downstream_mut(), answer, &head).await;
             exchange.is_answered = sent.is_ok();
             if let Err(error) = sent {

@@ -111,6 +111,41 @@ async fn an_answer_before_the_body_was_read_is_delivered() {
 }
 
 #[tokio::test]
+async fn a_refusal_leaves_the_connection_open_when_the_body_is_there_already() {
+    let gateway = Gateway::plain(mirror().await);
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    for number in 1..=3 {
+        let refused = format!(
+            "POST {REGISTER} HTTP/1.1\r\nHost: a\r\nX-Unauthorized: 1\r\nContent-Length: 35\r\n\r\n\
+             GET /not-a-request HTTP/1.1\r\nx: {number}\r\n"
+        );
+        stream.write_all(refused.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert_eq!(answer.status, 401);
+        assert!(!answer.head.to_ascii_lowercase().contains("connection: close"), "{}", answer.head);
+    }
+    let next = format!("POST {REGISTER} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}");
+    stream.write_all(next.as_bytes()).await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert_eq!(answer.status, 201);
+    assert!(answer.body.contains(r#""body":"{}""#), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_wait_for_a_body_that_is_not_there_and_ends_the_connection() {
+    let gateway = Gateway::plain(mirror().await);
+    for length in [8, 70_000] {
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        let half =
+            format!("POST {REGISTER} HTTP/1.1\r\nHost: a\r\nX-Unauthorized: 1\r\nContent-Length: {length}\r\n\r\nhalf");
+        stream.write_all(half.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.head.to_ascii_lowercase().contains("connection: close"), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
 async fn believes_forwarding_headers_of_trusted_proxies_only() {
     let backend = mirror().await;
     let untrusting = Gateway::plain(backend);
