@@ -83,7 +83,8 @@ impl Metrics {
             .build();
     }
 
-    fn imposed(&self, event: &ResponseEvent<'_>) {
+    /// A response was imposed; one that lasts longer is not counted again.
+    pub fn imposed(&self, event: &ResponseEvent<'_>) {
         let author = KeyValue::new("author", event.detector.unwrap_or(OPERATOR).to_owned());
         let labels = [author, KeyValue::new("action", event.action), KeyValue::new("dry_run", event.dry_run)];
         if event.what == "imposed" {

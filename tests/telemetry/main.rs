@@ -16,7 +16,7 @@ use dcr_gateway::telemetry::request::UpstreamCall;
 use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
 use dcr_gateway::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
 use dcr_gateway::telemetry::{
-    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ServerRequest,
+    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ResponseCount, ResponseEvent, ServerRequest,
     TelemetrySettings, metrics, propagation, span,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -59,6 +59,7 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         metrics().observe_clients(move || clients.clone());
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
         metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
+        metrics().observe_responses(|| vec![ResponseCount { action: "ban_address", dry_run: "false", count: 2 }]);
         let exposition = telemetry.exposition();
         // Lives as long as the process.
         std::mem::forget(telemetry);
@@ -308,6 +309,20 @@ fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() 
     });
 }
 
+/// An address that a detector had banned.
+fn banned() -> ResponseEvent<'static> {
+    ResponseEvent {
+        what: "imposed",
+        id: "4f1c",
+        action: "ban_address",
+        subject: "203.0.113.9/32",
+        detector: Some("token_guessing"),
+        author: "token_guessing",
+        dry_run: "false",
+        until: String::new(),
+    }
+}
+
 #[test]
 fn prometheus_finds_every_metric() {
     let running = &*RUNNING;
@@ -322,6 +337,7 @@ fn prometheus_finds_every_metric() {
     metrics().discovery_mismatch();
     metrics().found("registration_bursts", 0.5);
     metrics().observation_dropped();
+    metrics().imposed(&banned());
     let text = running.exposition.text().unwrap();
     for name in telemetry::names::METRICS {
         assert!(text.contains(&format!("# TYPE {}", name.replace('.', "_"))), "{name} is missing:\n{text}");

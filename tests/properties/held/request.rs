@@ -190,6 +190,8 @@ fn rulebook(world: &World, server: Arc<Server>) -> Rulebook {
     let limits = Limits { total: Duration::from_secs(5), response_bytes: 1 << 20 };
     Rulebook {
         profiles: vec![world.profile.clone()],
+        under_approval: std::collections::HashMap::new(),
+        responder: Responder::default(),
         profile_limits: std::collections::HashMap::new(),
         throttle: Throttle::new(&ThrottleSettings::default(), ThrottleFiles::default()).expect("a throttle"),
         initial_access_tokens: InitialAccessTokens::Verified(Box::default()),
@@ -207,6 +209,7 @@ fn rulebook(world: &World, server: Arc<Server>) -> Rulebook {
         when_record_unavailable: WhenRecordUnavailable::default(),
         own_metadata: None,
         sees_uses: false,
+        reads_events_every: None,
         issuer_path: String::new(),
         transport: server.clone(),
         limits,
