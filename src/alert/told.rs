@@ -90,7 +90,9 @@ impl News {
 /// What is told of an event; none: nothing.
 pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
     let news = match event.event {
-        Kind::RegistrationAdmitted | Kind::RegistrationLetThrough | Kind::ClientUpdated => waiting(event, at, event.aside.waits?)?,
+        Kind::RegistrationAdmitted | Kind::RegistrationLetThrough | Kind::ClientUpdated => {
+            waiting(event, at, event.aside.waits?)?
+        }
         Kind::ClientApproved | Kind::ClientElevated if event.aside.waits == Some(Waits::SecondApproval) => {
             waiting(event, at, Waits::SecondApproval)?
         }

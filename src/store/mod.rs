@@ -32,11 +32,11 @@ pub use self::registration::{
     Beginning, Begun, Import, Intent, MetadataDigest, Outcome, OutcomeName, PROCESS_DIED, RegistrantRecord,
     RegistrationFilter, RegistrationId, RegistrationRecord, Registrations,
 };
-pub use self::response::{
-    Ending, Imposed, RESPONSES_KEPT, ResponseAction, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
-};
 pub use self::request::{
     RecordedRegistrant, RecordedRequest, RecordedStatement, RecordedToken, RequestRecord, Requests, RequestsKept,
+};
+pub use self::response::{
+    Ending, Imposed, RESPONSES_KEPT, ResponseAction, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
 };
 pub use self::token::{InitialAccessTokens, IssuedToken, TokenHash, TokenId, TokenUnusable, TokenUse};
 pub use self::uses::{Unused, Uses, Watch};

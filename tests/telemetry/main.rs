@@ -16,8 +16,8 @@ use dcr_gateway::telemetry::request::UpstreamCall;
 use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
 use dcr_gateway::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
 use dcr_gateway::telemetry::{
-    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ResponseCount, ResponseEvent, ServerRequest,
-    TelemetrySettings, metrics, propagation, span,
+    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ResponseCount, ResponseEvent,
+    ServerRequest, TelemetrySettings, metrics, propagation, span,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use dcr_gateway::anomaly::Responder;
 use dcr_gateway::authorization_server::client_endpoints::{AdvertisedEndpoints, WhenRecordUnavailable};
 use dcr_gateway::authorization_server::credential::Credential;
 use dcr_gateway::authorization_server::discovery::Rewriting;

@@ -27,7 +27,7 @@ fn import(registration: &str, client_id: &str) -> Import {
 
 async fn an_imported_client_is_one_with_a_registration_that_is_over(Handles { one, other }: &Handles) {
     one.open_chain(WriterId("w".to_owned()), None).await.unwrap();
-    let entry = AuditEntry { at: at(1_000), event: "{}".to_owned() };
+    let entry = AuditEntry { at: at(1_000), event: "{}".to_owned(), told: Vec::new() };
     assert!(one.import(Import { entries: vec![entry], ..import("r1", "c1") }).await.unwrap());
     let registration = other.registration(&id("r1")).await.unwrap().unwrap();
     assert_eq!((registration.outcome, registration.client_id.as_deref()), (Some(OutcomeName::Registered), Some("c1")));
@@ -45,7 +45,7 @@ async fn an_imported_client_is_one_with_a_registration_that_is_over(Handles { on
 async fn a_client_that_is_known_is_left_as_it_is(store: &dyn Store) {
     store.open_chain(WriterId("w".to_owned()), None).await.unwrap();
     let before = enter(store, "c1").await;
-    let entry = AuditEntry { at: at(1_000), event: "{}".to_owned() };
+    let entry = AuditEntry { at: at(1_000), event: "{}".to_owned(), told: Vec::new() };
     let again = Import { intent: Intent { profile: "others".to_owned(), ..intent("r9") }, ..import("r9", "c1") };
     assert!(!store.import(Import { entries: vec![entry], ..again }).await.unwrap());
     assert_eq!(store.client("c1").await.unwrap(), Some(before));
