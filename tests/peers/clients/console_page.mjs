@@ -50,6 +50,7 @@ const places = [
   ["client", `clients/${client}`, card],
   ["registrations", "registrations", (page) => page.getByRole("img")],
   ["findings", "findings", (page) => page.getByRole("heading", { name: "Findings" })],
+  ["bans", "bans", (page) => page.getByRole("region", { name: "Lockdown" })],
   ["tokens", "tokens", (page) => page.getByRole("heading", { name: "Initial access tokens" })],
 ];
 
@@ -112,6 +113,22 @@ async function decide(id, button, comment, untick) {
 }
 seen.approved = await decide(approve, "Approve", "as agreed on the phone", "email");
 seen.rejected = await decide(reject, "Reject", "nobody knows them");
+
+// Somebody is banned and the ban lifted; registration is locked down and opened again.
+await open(ada, "bans", (page) => page.getByRole("region", { name: "Lockdown" }));
+await ada.getByText("Ban somebody").click();
+await ada.getByLabel("Which").fill("192.0.2.7");
+await ada.getByRole("button", { name: "Ban", exact: true }).click();
+await ada.getByRole("cell", { name: "192.0.2.7/32" }).waitFor();
+await look(ada, "banned");
+await ada.getByRole("button", { name: "Lift ban address 192.0.2.7/32" }).click();
+await ada.getByText("lifted", { exact: true }).waitFor();
+await ada.getByRole("button", { name: "Lock registration down" }).click();
+await ada.getByText("Registration is locked down until").waitFor();
+await look(ada, "locked-down");
+await ada.getByRole("button", { name: "Open registration" }).click();
+await ada.getByText("Clients can register.").waitFor();
+seen.bans = await ada.getByRole("table").locator(".badge").allTextContents();
 
 // What the page has and may.
 seen.kept = await ada.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);
