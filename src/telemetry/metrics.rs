@@ -168,6 +168,7 @@ impl Metrics {
     pub(super) fn begin_at_zero(&self) {
         self.discovery_mismatch.add(0, &[]);
         self.observations_dropped.add(0, &[]);
+        self.alerts_silenced.add(0, &[]);
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             self.reloads.add(0, &[KeyValue::new("result", result.as_str())]);
         }
@@ -184,6 +185,11 @@ impl Metrics {
     pub fn found(&self, detector: &'static str, score: f64) {
         let score = if score >= HIGH_SCORE { "high" } else { "low" };
         self.findings.add(1, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
+    }
+
+    /// Clients in this state are refused there, and none was yet.
+    pub fn refuses_clients(&self, endpoint: &'static str, lifecycle: &'static str) {
+        self.clients_refused.add(0, &[KeyValue::new("endpoint", endpoint), KeyValue::new("lifecycle", lifecycle)]);
     }
 
     /// A client that is out of use was refused where it would have used the server. Both come from closed lists.

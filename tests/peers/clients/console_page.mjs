@@ -44,10 +44,11 @@ async function open(page, place, ready) {
   await ready(page).waitFor();
 }
 
-const card = (page) => page.getByRole("article");
+/** The card of one client; the place before may still show others. */
+const card = (page, id = client) => page.getByRole("article").filter({ hasText: id });
 const places = [
   ["clients", "clients", (page) => page.getByRole("table")],
-  ["client", `clients/${client}`, card],
+  ["client", `clients/${client}`, (page) => card(page)],
   ["registrations", "registrations", (page) => page.getByRole("img")],
   ["findings", "findings", (page) => page.getByRole("heading", { name: "Findings" })],
   ["bans", "bans", (page) => page.getByRole("region", { name: "Lockdown" })],
@@ -100,8 +101,8 @@ seen.errors = seen.errors.filter((text) => !text.includes("412"));
 
 // What waits for somebody is approved with fewer scopes than were asked for, and rejected.
 async function decide(id, button, comment, untick) {
-  await open(ada, `clients/${id}`, card);
-  await card(ada).getByRole("button", { name: button }).click();
+  await open(ada, `clients/${id}`, (page) => card(page, id));
+  await card(ada, id).getByRole("button", { name: button }).click();
   const question = ada.getByRole("dialog");
   await question.waitFor();
   if (untick) await question.getByRole("checkbox", { name: untick }).uncheck();
@@ -109,7 +110,7 @@ async function decide(id, button, comment, untick) {
   await look(ada, `question-${button.toLowerCase()}`);
   await question.getByRole("button", { name: button }).click();
   await question.waitFor({ state: "detached" });
-  return card(ada).locator(".badge").first().textContent();
+  return card(ada, id).locator(".badge").first().textContent();
 }
 seen.approved = await decide(approve, "Approve", "as agreed on the phone", "email");
 seen.rejected = await decide(reject, "Reject", "nobody knows them");
