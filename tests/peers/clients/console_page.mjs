@@ -109,7 +109,7 @@ async function decide(id, button, comment, untick) {
   await question.getByLabel("Comment").fill(comment);
   await look(ada, `question-${button.toLowerCase()}`);
   await question.getByRole("button", { name: button }).click();
-  await question.waitFor({ state: "detached" });
+  await card(ada, id).getByRole("button", { name: button }).waitFor({ state: "detached" });
   return card(ada, id).locator(".badge").first().textContent();
 }
 seen.approved = await decide(approve, "Approve", "as agreed on the phone", "email");
@@ -120,7 +120,7 @@ await open(ada, "bans", (page) => page.getByRole("region", { name: "Lockdown" })
 await ada.getByText("Ban somebody").click();
 await ada.getByLabel("Which").fill("192.0.2.7");
 await ada.getByRole("button", { name: "Ban", exact: true }).click();
-await ada.getByRole("cell", { name: "192.0.2.7/32" }).waitFor();
+await ada.getByRole("cell", { name: "192.0.2.7/32", exact: true }).waitFor();
 await look(ada, "banned");
 await ada.getByRole("button", { name: "Lift ban address 192.0.2.7/32" }).click();
 await ada.getByText("lifted", { exact: true }).waitFor();
