@@ -64,7 +64,8 @@ impl Sockets {
 
     /// The one that listens on this path.
     pub fn take_local(&mut self, path: &Path) -> Option<UnixListener> {
-        let is_it = |socket: &UnixListener| socket.local_addr().is_ok_and(|local| local.as_pathname() == Some(path));
+        let path = std::path::absolute(path).ok()?;
+        let is_it = |socket: &UnixListener| socket.local_addr().is_ok_and(|local| local.as_pathname() == Some(&path));
         let found = self.local.iter().position(is_it)?;
         Some(self.local.swap_remove(found))
     }
@@ -75,10 +76,11 @@ impl Sockets {
             let local = socket.local_addr().ok()?;
             (!addresses.iter().any(|address| is_same(local, *address))).then(|| local.to_string())
         });
+        let path = path.and_then(|path| std::path::absolute(path).ok());
         let local = self.local.iter().filter_map(|socket| {
             let local = socket.local_addr().ok()?;
             let found = local.as_pathname();
-            (found.is_none() || found != path)
+            (found.is_none() || found != path.as_deref())
                 .then(|| found.map_or_else(|| "a Unix socket without a path".to_owned(), |at| at.display().to_string()))
         });
         network.chain(local).collect()

@@ -25,7 +25,7 @@ async fn a_server_that_flaps_is_found_each_time_it_is_up() {
     for cycle in 0..20 {
         assert_eq!(statuses(&gateway).await, (201, 200), "up in cycle {cycle}");
         server.down().await;
-        assert_eq!(statuses(&gateway).await, (503, 502), "down in cycle {cycle}");
+        assert_eq!(statuses(&gateway).await, (503, 503), "down in cycle {cycle}");
         let told = registration(&gateway).await;
         assert!(told.header("retry-after").is_some() && !told.body.contains(&server.address.to_string()), "{told:?}");
         server.up();
