@@ -150,9 +150,9 @@ fn the_configuration_of_the_unit_loads_with_what_the_unit_hands_over() {
     // What the gateway writes is where the unit lets it.
     let directories = ["/run/credentials", "/etc/dcr-gateway/tls", "/run/dcr-gateway", "/var/lib/dcr-gateway"];
     let config = load(&config, &directories.map(str::to_owned));
+    assert_eq!(ports(&config), handed_over_ports(), "the socket unit and the configuration name the same ports");
     let socket = config.settings.admin.socket.0.unwrap();
     assert!(socket.ends_with("run/dcr-gateway/admin.sock"));
-    assert_eq!(ports(&config), handed_over_ports(), "the socket unit and the configuration name the same ports");
     assert!(read("systemd/dcr-gateway.socket").contains("ListenStream=/run/dcr-gateway/admin.sock\n"));
     let key = config.settings.store.encryption_key_file.0;
     assert!(key.ends_with("var/lib/dcr-gateway/key") && unit.contains("StateDirectory=dcr-gateway"));
