@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 
 use crate::client::{Answer, Post, exchange_on};
 use crate::process::PATIENCE;
+
+/// A gateway that goes down closes connections that have had no request for half a second.
+const MAY_BE_CLOSED: Duration = Duration::from_millis(300);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,11 +173,11 @@ async fn work(
     (tally, ends, pause): (Arc<Tally>, Arc<AtomicBool>, Duration),
 ) {
     let request = ask.request();
-    let mut kept: Option<TcpStream> = None;
+    let mut kept: Option<(TcpStream, Instant)> = None;
     while !ends.load(Ordering::Acquire) {
-        let is_used = kept.is_some();
+        let idle = kept.as_ref().map(|(_, since)| since.elapsed());
         let mut stream = match kept.take() {
-            Some(stream) => stream,
+            Some((stream, _)) => stream,
             None => match TcpStream::connect(gateway).await {
                 Ok(stream) => stream,
                 Err(_) => {
@@ -190,10 +193,14 @@ async fn work(
                 if closes {
                     tally.closed.fetch_add(1, Ordering::Relaxed);
                 } else if connecting == Connecting::Keeps {
-                    kept = Some(stream);
+                    kept = Some((stream, Instant::now()));
                 }
             }
-            None if is_used => tally.lost.lock().unwrap().push(format!("{ask:?}")),
+            // A busy machine kept this client from asking for so long that its connection may have been closed as idle.
+            None if idle.is_some_and(|idle| idle > MAY_BE_CLOSED && pause.is_zero()) => {
+                tally.closed.fetch_add(1, Ordering::Relaxed);
+            }
+            None if idle.is_some() => tally.lost.lock().unwrap().push(format!("{ask:?}")),
             None => {
                 tally.silent.fetch_add(1, Ordering::Relaxed);
             }

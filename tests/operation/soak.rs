@@ -1,5 +1,6 @@
 //! Mixed load for as long as somebody wants: memory and descriptors stay flat, no request is lost. `benches/soak` runs it.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use crate::server::{Mood, Server};
 
 /// For how many minutes; three without it.
 const MINUTES: &str = "DCR_SOAK_MINUTES";
+/// What is asked for, if not everything.
+const ASKS: &str = "DCR_SOAK_ASKS";
 /// Until caches, tables and the allocator have what such a load needs.
 const WARM: u32 = 2;
 /// The pages of the database that SQLite keeps in memory, in KiB: it grows with the record up to this (the writer's 32 MiB, two for each of four readers).
@@ -25,13 +28,7 @@ async fn memory_stays_flat_under_mixed_load() {
     assert!(minutes > WARM, "{MINUTES} is more than {WARM}: that long it takes until memory is warm");
     let mut server = Server::start();
     let gateway = Gateway::start(&configuration(), server.address);
-    // Some two hundred requests a second: a machine has more to give, but every registration stays in the record.
-    let mut load = Load::pausing(Duration::from_millis(50));
-    for connecting in [Connecting::Keeps, Connecting::Anew] {
-        load.add(4, (Ask::Page, connecting), gateway.address);
-        load.add(1, (Ask::Registration, connecting), gateway.address);
-        load.add(1, (Ask::Refusal, connecting), gateway.address);
-    }
+    let mut load = load(gateway.address);
     let written = std::fs::read_to_string(gateway.file("gateway.yaml")).unwrap();
     let mut held = Vec::new();
     for minute in 1..=minutes {
@@ -72,6 +69,24 @@ async fn memory_stays_flat_under_mixed_load() {
         "{warm:?} -> {last:?}, of it at most {cached} KiB of the record"
     );
     assert!(last.descriptors < warm.descriptors + 16, "{warm:?} -> {last:?}");
+}
+
+/// Everything, some two hundred requests a second (a machine has more to give, but every registration stays in the record); or what [`ASKS`] says, to
+/// see what of it memory goes to: `pages`, or `registrations` as fast as they go.
+fn load(gateway: SocketAddr) -> Load {
+    let asks = std::env::var(ASKS).unwrap_or_default();
+    let pause = if asks == "registrations" { Duration::ZERO } else { Duration::from_millis(50) };
+    let mut load = Load::pausing(pause);
+    for connecting in [Connecting::Keeps, Connecting::Anew] {
+        if asks != "registrations" {
+            load.add(4, (Ask::Page, connecting), gateway);
+            load.add(1, (Ask::Refusal, connecting), gateway);
+        }
+        if asks != "pages" {
+            load.add(1, (Ask::Registration, connecting), gateway);
+        }
+    }
+    load
 }
 
 /// How large the database is, in KiB.
