@@ -4,7 +4,7 @@
 //! `registration` (what a request says), `jose` (what others signed) and `policy` (whether it may pass) are pure;
 //! `fetch`, `registrant`, `throttle`, `store` and `authorization_server` are what a decision needs, `audit` the record of it,
 //! `anomaly` what is unusual about it and `alert` who is told; `intake` takes one registration through all of them;
-//! `proxy` and `admin` are the network; `server` and `cli` put everything together.
+//! `proxy` and `admin` are the network, on sockets of their own or on those `handed_over`; `server` and `cli` put everything together.
 #![deny(missing_docs)]
 
 pub mod admin;
@@ -18,6 +18,7 @@ pub mod config;
 pub mod demo;
 pub mod duration;
 pub mod fetch;
+pub mod handed_over;
 pub mod intake;
 pub mod jose;
 pub mod lifecycle;

@@ -5,13 +5,14 @@ mod audit;
 mod compose;
 mod descriptors;
 mod examination;
+mod observed;
 mod reload;
+mod service_manager;
 mod start_error;
 mod upkeep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,15 +28,16 @@ use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::fetch::FetchClient;
+use crate::handed_over::Sockets;
 use crate::intake::handler::Handler;
 use crate::intake::recorded::{self, RequestKeeper};
 use crate::intake::{Intake, Tools};
-use crate::proxy::{ConnectionCounters, FileEnd, Proxy};
+use crate::proxy::Proxy;
+use crate::store::Store;
 use crate::store::sql::SqlStore;
-use crate::store::{Failures, Store};
-use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts};
+use crate::telemetry::metrics::ReloadResult;
 use crate::telemetry::{self, Exposition};
-use crate::throttle::{Standing, Throttle};
+use crate::throttle::Throttle;
 
 pub use alerts::receivers;
 pub use audit::{beginning, signing_keys};
@@ -45,7 +47,9 @@ pub use start_error::StartError;
 
 use alerts::HealthWatch;
 use compose::Kept;
+use observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use reload::Reasons;
+use service_manager::News;
 
 /// How often the server's metadata are asked for until they were seen once.
 const CONFIRM_EVERY: Duration = Duration::from_secs(15);
@@ -58,11 +62,13 @@ const RECORD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with telemetry, signals and reload.
 pub fn serve(config: Config) -> Result<(), StartError> {
+    // Before there is a second thread: it changes the environment.
+    let sockets = Sockets::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let telemetry = telemetry::init(&config.settings.telemetry)?;
         let store = Arc::new(SqlStore::open(&config.settings.store).await?);
-        let gateway = Gateway::start(config, store.clone()).await?.exposing(telemetry.exposition());
+        let gateway = Gateway::start_on(sockets, config, store.clone()).await?.exposing(telemetry.exposition());
         // The admin listener first: whoever waits for the last line knows all addresses, also those that port 0 became.
         if let Some(address) = gateway.admin_address() {
             tracing::info!(%address, "admin listening");
@@ -73,6 +79,7 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
             wait_for_stop().await;
+            service_manager::tell(News::Stopping);
             tracing::info!("stopping: no new connections, requests in flight finish");
             let _ = stop.send(true);
         });
@@ -103,12 +110,29 @@ pub struct Gateway {
     alerts: Arc<Alerts>,
 }
 
+/// What a gateway begins with, beside its configuration and its store.
+struct Beginnings {
+    recorder: Recorder,
+    keeper: Option<Keeper>,
+    alerts: Arc<Alerts>,
+    sockets: Sockets,
+}
+
 impl Gateway {
     /// Reads every file and takes every port; serves nothing before [`Gateway::run`].
     pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::start_on(Sockets::default(), config, store).await
+    }
+
+    /// As [`Gateway::start`], on sockets that were handed over; a port that is not among them is taken.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], and for a socket that no setting names.
+    pub async fn start_on(sockets: Sockets, config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        refuse_unexpected(&sockets, &config)?;
         let alerts = Arc::new(Alerts::new(receivers(&config)?, randomness));
         let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock, alerts.clone()).await?;
-        Self::assemble(config, store, (recorder, Some(keeper)), alerts).await
+        Self::assemble(config, store, Beginnings { recorder, keeper: Some(keeper), alerts, sockets }).await
     }
 
     /// As [`Gateway::start`], and records nothing of what happens: what the audit log costs is measured beside it. No configuration
@@ -117,15 +141,15 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::start`].
     pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
-        let alerts = Arc::new(Alerts::new(Receivers::default(), randomness));
-        Self::assemble(config, store, (Recorder::silent(), None), alerts).await
+        let (recorder, keeper) = (Recorder::silent(), None);
+        let (alerts, sockets) = (Arc::new(Alerts::new(Receivers::default(), randomness)), Sockets::default());
+        Self::assemble(config, store, Beginnings { recorder, keeper, alerts, sockets }).await
     }
 
     async fn assemble(
         config: Config,
         store: Arc<dyn Store>,
-        (recorder, keeper): (Recorder, Option<Keeper>),
-        alerts: Arc<Alerts>,
+        Beginnings { recorder, keeper, alerts, mut sockets }: Beginnings,
     ) -> Result<Self, StartError> {
         for warning in &config.warnings {
             tracing::warn!(place = warning.place, hint = warning.hint, "configuration: {}", warning.reason);
@@ -143,8 +167,9 @@ impl Gateway {
         let tools = Tools::new(store.clone(), clock.clone(), randomness).recording(recorder).watched_by(watch);
         let tools = tools.keeping(requests);
         let intake = Arc::new(Intake::new(parts.rulebook, tools));
-        let proxy = Arc::new(Proxy::new(parts.proxy, intake.clone()).map_err(StartError::Proxy)?);
-        let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?).await?;
+        let proxy = Proxy::on(&mut sockets, parts.proxy, intake.clone()).map_err(StartError::Proxy)?;
+        let proxy = Arc::new(proxy);
+        let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?, &mut sockets).await?;
         let (admin_in_force, admin) = (admin.in_force(), Some(admin));
         let (health, exposition) = (Arc::default(), Exposition::default());
         let (watcher, request_keeper) = (Some(watcher), Some(request_keeper));
@@ -241,6 +266,7 @@ impl Gateway {
         let health = self.health.clone();
         let reloading = tokio::spawn(self.reload_when_needed());
         health.enter(Phase::Serving);
+        service_manager::tell(News::Serving);
         let mut draining = stopped.clone();
         let at_end = health.clone();
         beside.spawn(async move {
@@ -322,52 +348,19 @@ impl Gateway {
     }
 }
 
+/// A socket that no setting names is a mistake of whoever wrote one of them: nobody would ever accept from it.
+fn refuse_unexpected(sockets: &Sockets, config: &Config) -> Result<(), StartError> {
+    let settings = &config.settings;
+    let addresses = settings.listeners.iter().map(|listener| listener.address).chain(settings.admin.listen);
+    let unexpected = sockets.unexpected(&addresses.collect::<Vec<_>>(), settings.admin.socket.0.as_deref());
+    if unexpected.is_empty() { Ok(()) } else { Err(StartError::Unexpected(unexpected)) }
+}
+
 /// Who may call the admin API, and what they may make there.
 fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
     let client = FetchClient::new(&config.settings.fetch)?;
     let issued_tokens = &config.settings.initial_access_tokens.issued;
     Ok(InForce::new(&config.settings.admin, &config.profiles, issued_tokens, client)?)
-}
-
-/// The connections of all listeners together.
-fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> ConnectionCounts {
-    move || {
-        let sum = |read: fn(&ConnectionCounters) -> &AtomicU64| {
-            listeners.iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
-        };
-        ConnectionCounts {
-            accepted: sum(|counters| &counters.accepted),
-            banned: sum(|counters| &counters.banned),
-            open: sum(|counters| &counters.open),
-            dropped: sum(|counters| &counters.dropped),
-            handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
-            handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),
-            handshakes_failed: sum(|counters| &counters.handshakes_failed),
-        }
-    }
-}
-
-/// How long the files of the listeners' TLS are still good.
-fn file_expiry(proxy: Arc<Proxy>, clock: Arc<dyn Clock>) -> impl Fn() -> Vec<FileExpiry> {
-    move || {
-        let now = clock.now();
-        let expiry = |end: FileEnd| FileExpiry {
-            file: end.file.display().to_string(),
-            kind: end.kind.as_str(),
-            seconds_left: end.seconds_left(now),
-        };
-        proxy.file_ends().into_iter().map(expiry).collect()
-    }
-}
-
-fn throttle_counts(standing: Standing) -> ThrottleCounts {
-    let Standing { is_reachable, uncounted, forgotten } = standing;
-    ThrottleCounts { reachable: u64::from(is_reachable), uncounted, forgotten }
-}
-
-fn store_failures(failures: Failures) -> StoreFailures {
-    let Failures { reads, writes } = failures;
-    StoreFailures { reads, writes }
 }
 
 /// Asks for the server's metadata once, so that another registration endpoint is found before somebody uses it.

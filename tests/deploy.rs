@@ -150,10 +150,19 @@ fn the_configuration_of_the_unit_loads_with_what_the_unit_hands_over() {
     // What the gateway writes is where the unit lets it.
     let directories = ["/run/credentials", "/etc/dcr-gateway/tls", "/run/dcr-gateway", "/var/lib/dcr-gateway"];
     let config = load(&config, &directories.map(str::to_owned));
+    assert_eq!(ports(&config), handed_over_ports(), "the socket unit and the configuration name the same ports");
     let socket = config.settings.admin.socket.0.unwrap();
-    assert!(socket.ends_with("run/dcr-gateway/admin.sock") && unit.contains("RuntimeDirectory=dcr-gateway"));
+    assert!(socket.ends_with("run/dcr-gateway/admin.sock"));
+    assert!(read("systemd/dcr-gateway.socket").contains("ListenStream=/run/dcr-gateway/admin.sock\n"));
     let key = config.settings.store.encryption_key_file.0;
     assert!(key.ends_with("var/lib/dcr-gateway/key") && unit.contains("StateDirectory=dcr-gateway"));
+}
+
+/// The ports of the socket unit.
+fn handed_over_ports() -> Vec<u16> {
+    let unit = read("systemd/dcr-gateway.socket");
+    let named = unit.lines().filter_map(|line| line.strip_prefix("ListenStream=")?.rsplit_once(':'));
+    named.map(|(_, port)| port.parse().unwrap()).collect()
 }
 
 #[test]
@@ -165,8 +174,9 @@ fn the_unit_is_hardened_and_reloads_by_the_signal_the_gateway_knows() {
         "ExecReload=/bin/kill -HUP $MAINPID",
         "RestartPreventExitStatus=78",
         "StateDirectory=dcr-gateway",
-        "RuntimeDirectory=dcr-gateway",
-        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "Type=notify",
+        "Sockets=dcr-gateway.socket",
+        "CapabilityBoundingSet=",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "ProtectHome=yes",

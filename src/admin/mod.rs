@@ -36,6 +36,7 @@ pub use self::settings::AdminSettings;
 use self::socket::{OpenTo, SocketFile};
 pub use self::tls::AdminTlsError;
 use crate::fetch::FetchClient;
+use crate::handed_over::Sockets;
 use crate::intake::Intake;
 use crate::policy::Profile;
 use crate::registrant::initial_access_token::IssuedTokenSettings;
@@ -108,7 +109,8 @@ pub enum AdminPortError {
 /// The admin listeners, their ports taken.
 pub struct Admin {
     network: Option<TcpListener>,
-    socket: Option<(UnixListener, SocketFile)>,
+    /// Without a file: the file is not ours to remove.
+    socket: Option<(UnixListener, Option<SocketFile>)>,
     in_force: Arc<ArcSwap<InForce>>,
 }
 
@@ -123,11 +125,18 @@ pub struct Subject {
 }
 
 impl Admin {
-    /// Takes the ports; serves nothing before [`Admin::serve`].
-    pub async fn open(settings: &AdminSettings, in_force: InForce) -> Result<Self, AdminPortError> {
+    /// Takes the ports, or what of `sockets` listens there; serves nothing before [`Admin::serve`].
+    pub async fn open(
+        settings: &AdminSettings,
+        in_force: InForce,
+        sockets: &mut Sockets,
+    ) -> Result<Self, AdminPortError> {
         let network = match settings.listen {
             Some(address) => {
-                let bound = TcpListener::bind(address).await;
+                let bound = match sockets.take_network(address) {
+                    Some(socket) => TcpListener::from_std(socket),
+                    None => TcpListener::bind(address).await,
+                };
                 Some(bound.map_err(|error| AdminPortError::Listen(address, error))?)
             }
             None => None,
@@ -136,7 +145,11 @@ impl Admin {
         let has_others = settings.actors.iter().any(|actor| actor.uid != 0 && actor.uid != own);
         let open_to = if has_others { OpenTo::Everybody } else { OpenTo::Owner };
         let socket = settings.socket.0.as_ref().map(|path| {
-            socket::listen(path, open_to).map_err(|error| AdminPortError::Socket { path: path.clone(), error })
+            let listening = match sockets.take_local(path) {
+                Some(socket) => UnixListener::from_std(socket).map(|socket| (socket, None)),
+                None => socket::listen(path, open_to).map(|(socket, file)| (socket, Some(file))),
+            };
+            listening.map_err(|error| AdminPortError::Socket { path: path.clone(), error })
         });
         Ok(Self { network, socket: socket.transpose()?, in_force: Arc::new(ArcSwap::from_pointee(in_force)) })
     }

@@ -101,19 +101,16 @@ impl Serving {
 }
 
 impl Listener {
-    /// Listens. The port is taken once this returns; nothing is accepted before [`Listener::run`].
-    pub(super) fn bind(generation: ListenerGeneration) -> Result<Self, BindError> {
+    /// Listens, on the socket that was handed over for this address or on one of its own. The port is taken once this returns; nothing is accepted
+    /// before [`Listener::run`].
+    pub(super) fn open(
+        generation: ListenerGeneration,
+        handed_over: Option<std::net::TcpListener>,
+    ) -> Result<Self, BindError> {
         let address = generation.settings.address;
-        let listening = || {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            // Without it the port stays taken for a minute after a restart.
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            let socket = socket.listen(BACKLOG)?;
-            let local = socket.local_addr()?;
-            Ok((socket, local))
-        };
-        let (socket, local) = listening().map_err(|source| BindError { address, source })?;
+        let socket = handed_over.map_or_else(|| bind(address), TcpListener::from_std);
+        let listening = socket.and_then(|socket| Ok((socket.local_addr()?, socket)));
+        let (local, socket) = listening.map_err(|source| BindError { address, source })?;
         let permits = Arc::new(Semaphore::new(generation.settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let generation = Arc::new(ArcSwap::from_pointee(generation));
         let (crowding, counters) = (Arc::default(), Arc::default());
@@ -147,11 +144,7 @@ impl Listener {
                 Some(_) = connections.join_next() => {}
             }
         }
-        // Whoever the system has already let in is served.
-        while let Ok(Ok(accepted)) = timeout(Duration::from_millis(1), self.accept(&socket)).await {
-            self.spawn(&mut connections, &serving, accepted);
-        }
-        drop(socket);
+        self.take_waiting(socket, &mut connections, &serving);
         let all_done = async {
             let lame_duck = async { while connections.join_next().await.is_some() {} };
             if timeout(LAME_DUCK, lame_duck).await.is_err() {
@@ -169,6 +162,25 @@ impl Listener {
         let permit = self.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
         let (tcp, peer) = socket.accept().await?;
         Ok((tcp, peer, permit))
+    }
+
+    /// Whoever the system has already let in is served, as far as there is room: what is left in a socket of our own is reset when it is closed, which
+    /// follows at once. Under load there is always somebody, so their number is bounded. What is left in one that was handed over waits there for
+    /// the next gateway.
+    fn take_waiting(&self, socket: TcpListener, connections: &mut JoinSet<()>, serving: &Arc<Serving>) {
+        let Ok(socket) = socket.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let Ok(permit) = self.permits.clone().try_acquire_owned() else { return };
+            let accepted = socket.accept().and_then(|(tcp, peer)| {
+                tcp.set_nonblocking(true)?;
+                Ok((TcpStream::from_std(tcp)?, peer, permit))
+            });
+            match accepted {
+                Ok(accepted) => self.spawn(connections, serving, accepted),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                Err(_) => return,
+            }
+        }
     }
 
     /// `None`: the address has as many connections as it may have. A trusted proxy, whose connections are those of all its clients, always finds room.
@@ -198,6 +210,14 @@ impl Listener {
             serve_connection(&serving, generation, &counters, (tcp, peer)).await;
         });
     }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Without it the port stays taken for a minute after a restart.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Returns once the value is true, or can never become it.

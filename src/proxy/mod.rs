@@ -57,6 +57,7 @@ use self::settings::ListenerSettings;
 use crate::authorization_server::paths::PathTable;
 use crate::authorization_server::settings::{ClientIdMetadataDocuments, OtherPaths};
 use crate::clock::{Clock as _, SystemClock};
+use crate::handed_over::Sockets;
 use crate::intake::handler::Handler;
 
 /// How often the files in use are looked at for their end, beside the start and every reload.
@@ -123,10 +124,23 @@ impl Proxy {
     /// Reads all files and takes all ports. Nothing is served before [`Proxy::run`].
     /// Must be called within a Tokio runtime.
     pub fn new(settings: ProxySettings, handler: Arc<dyn Handler>) -> Result<Self, Vec<ProxyProblem>> {
+        Self::on(&mut Sockets::default(), settings, handler)
+    }
+
+    /// As [`Proxy::new`], on those sockets that were handed over for its addresses.
+    ///
+    /// # Errors
+    /// As [`Proxy::new`].
+    pub fn on(
+        sockets: &mut Sockets,
+        settings: ProxySettings,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Self, Vec<ProxyProblem>> {
         let mut listeners = Vec::new();
         let mut problems = Vec::new();
         for (index, generation) in load_all(&settings.listeners)?.into_iter().enumerate() {
-            match Listener::bind(generation) {
+            let handed_over = sockets.take_network(generation.settings.address);
+            match Listener::open(generation, handed_over) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => problems.push(ProxyProblem::Bind { listener: index, error }),
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::admin::{AdminFileError, AdminPortError};
 use crate::fetch::FetchSetupError;
+use crate::handed_over::NotListening;
 use crate::policy::SettingProblem;
 use crate::proxy::{ProxyProblem, UpstreamProblem};
 use crate::registrant::initial_access_token::UnusableFile;
@@ -79,6 +80,15 @@ pub enum StartError {
     /// The certificate of the admin listener, or the secret of its console.
     #[error(transparent)]
     AdminFile(#[from] AdminFileError),
+    /// What was handed over is no listening socket.
+    #[error(transparent)]
+    HandedOver(#[from] NotListening),
+    /// Sockets were handed over that no setting names.
+    #[error(
+        "handed over is also what listens on {}: neither listeners nor admin names it. ListenStream= of the socket unit and the configuration must say the same",
+        .0.join(" and ")
+    )]
+    Unexpected(Vec<String>),
     /// The system.
     #[error(transparent)]
     System(#[from] std::io::Error),

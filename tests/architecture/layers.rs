@@ -7,6 +7,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("duration", &[]),
     ("secret", &[]),
+    ("handed_over", &[]),
     ("registration", &[]),
     ("policy", &["duration", "registration"]),
     ("lifecycle", &["clock"]),
@@ -22,7 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("anomaly", &["audit", "clock", "duration", "fetch", "policy", "registration", "secret", "store", "telemetry"]),
     ("alert", &["anomaly", "audit", "clock", "duration", "fetch", "registration", "secret", "store", "telemetry"]),
     ("intake", BELOW_INTAKE),
-    ("proxy", &["authorization_server", "clock", "duration", "intake", "policy", "registrant", "secret", "telemetry"]),
+    ("proxy", PROXY),
     ("admin", ADMIN),
     // Its settings stand with the modules that use them.
     ("config", BELOW_CONFIG),
@@ -51,12 +52,25 @@ const BELOW_INTAKE: &[&str] = &[
     "throttle",
 ];
 
+const PROXY: &[&str] = &[
+    "authorization_server",
+    "clock",
+    "duration",
+    "handed_over",
+    "intake",
+    "policy",
+    "registrant",
+    "secret",
+    "telemetry",
+];
+
 const ADMIN: &[&str] = &[
     "anomaly",
     "audit",
     "clock",
     "duration",
     "fetch",
+    "handed_over",
     "intake",
     "jose",
     "lifecycle",
@@ -101,6 +115,7 @@ const BELOW_SERVER: &[&str] = &[
     "config",
     "duration",
     "fetch",
+    "handed_over",
     "intake",
     "jose",
     "lifecycle",

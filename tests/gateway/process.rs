@@ -1,7 +1,9 @@
 //! The executable itself, started before an authorization server of ours, stopped by its own process number.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,13 +16,16 @@ use tempfile::TempDir;
 /// How long anything may take on a busy machine before a test gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Becomes the executable, with its standard input and output as the sockets that `sd_listen_fds(3)` tells of.
+const HANDS_OVER: &str = "exec 3<&0 4>&1 0</dev/null 1>/dev/null; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\"";
+
 /// A running gateway. Stopped when dropped.
 pub struct Gateway {
     /// Where clients connect.
     pub address: SocketAddr,
     /// Where operators do.
     pub admin: SocketAddr,
-    directory: TempDir,
+    directory: Arc<TempDir>,
     /// What starts the executable, by becoming it; nothing where nothing has to be different for it.
     launcher: Vec<String>,
     process: Child,
@@ -38,12 +43,11 @@ fn command(launcher: &[String], directory: &Path, arguments: &[&str]) -> Command
 
 /// Starts it; what it writes is kept, and told line by line.
 fn serve(launcher: &[String], directory: &Path, log: &Arc<Mutex<Vec<String>>>) -> (Child, Receiver<Value>) {
-    let mut process = command(launcher, directory, &["serve"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    listen_to(command(launcher, directory, &["serve"]).stdin(Stdio::null()).stdout(Stdio::null()), log)
+}
+
+fn listen_to(serving: &mut Command, log: &Arc<Mutex<Vec<String>>>) -> (Child, Receiver<Value>) {
+    let mut process = serving.stderr(Stdio::piped()).spawn().unwrap();
     let (tell, news) = channel();
     let kept = log.clone();
     let lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -69,6 +73,24 @@ impl Gateway {
         Self::start_by(&[], directory, (configuration, upstream))
     }
 
+    #[allow(dead_code, reason = "only tests/operation replaces one")]
+    /// The executable in a directory that has its `gateway.yaml`, on listening sockets that it is handed as systemd hands them over.
+    pub fn start_on(network: &TcpListener, admin: &UnixListener, directory: Arc<TempDir>) -> Self {
+        let log = Arc::default();
+        let launcher = ["sh", "-c", HANDS_OVER].map(str::to_owned).to_vec();
+        let socket = |socket: std::io::Result<OwnedFd>| Stdio::from(socket.unwrap());
+        let (process, news) = listen_to(
+            command(&launcher, directory.path(), &["serve"])
+                .stdin(socket(network.try_clone().map(OwnedFd::from)))
+                .stdout(socket(admin.try_clone().map(OwnedFd::from))),
+            &log,
+        );
+        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut gateway = Self { address: unknown, admin: unknown, directory, launcher, process, news, log };
+        gateway.learn_addresses();
+        gateway
+    }
+
     /// The same, started by another command that becomes it, with the environment or the limits that it gives: `env`, `prlimit`.
     pub fn start_by(launcher: &[&str], directory: TempDir, (configuration, upstream): (&str, SocketAddr)) -> Self {
         let configuration = configuration.replace("{upstream}", &upstream.to_string());
@@ -77,6 +99,7 @@ impl Gateway {
         let launcher: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
         let (process, news) = serve(&launcher, directory.path(), &log);
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+        let directory = Arc::new(directory);
         let mut gateway = Self { address: unknown, admin: unknown, directory, launcher, process, news, log };
         gateway.learn_addresses();
         gateway
