@@ -192,7 +192,7 @@ impl Gateway {
     /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until that is done: whoever
     /// waits for the end looks there.
     pub async fn run(mut self, stopped: watch::Receiver<bool>) {
-        telemetry::metrics().observe_connections(connection_counts(self.proxy.counters()));
+        telemetry::metrics().observe_connections(connection_counts(self.proxy.clone()));
         telemetry::metrics().observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
         let intake = self.intake.clone();
         telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));
@@ -330,7 +330,8 @@ fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
 }
 
 /// The connections of all listeners together.
-fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> ConnectionCounts {
+fn connection_counts(proxy: Arc<Proxy>) -> impl Fn() -> ConnectionCounts {
+    let listeners = proxy.counters();
     move || {
         let sum = |read: fn(&ConnectionCounters) -> &AtomicU64| {
             listeners.iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
@@ -340,6 +341,7 @@ fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> Co
             banned: sum(|counters| &counters.banned),
             open: sum(|counters| &counters.open),
             dropped: sum(|counters| &counters.dropped),
+            forwarded: proxy.forwarded_in_flight() as u64,
             handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
             handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),
             handshakes_failed: sum(|counters| &counters.handshakes_failed),
