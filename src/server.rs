@@ -331,10 +331,9 @@ fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
 
 /// The connections of all listeners together.
 fn connection_counts(proxy: Arc<Proxy>) -> impl Fn() -> ConnectionCounts {
-    let listeners = proxy.counters();
     move || {
         let sum = |read: fn(&ConnectionCounters) -> &AtomicU64| {
-            listeners.iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
+            proxy.counters().iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
         };
         ConnectionCounts {
             accepted: sum(|counters| &counters.accepted),
