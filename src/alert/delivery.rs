@@ -189,6 +189,10 @@ impl Deliverer {
                     );
                 }
             }
+            // Whoever waits for nothing is shown, too: a number that is not there raises no alert.
+            let waits = |name: &String| backlog.iter().any(|waiting| waiting.receiver == *name);
+            let idle: Vec<String> = known.iter().filter(|name| !waits(name)).cloned().collect();
+            backlog.extend(idle.into_iter().map(|receiver| Backlog { receiver, count: 0 }));
             Ok::<_, StoreError>(backlog)
         };
         counted.await.unwrap_or_else(|error| {

@@ -23,6 +23,9 @@ pub enum ClientEndpoint {
 }
 
 impl ClientEndpoint {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Token, Self::BackChannel, Self::Authorization];
+
     /// As it is counted.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -54,7 +54,8 @@ pub(super) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct Named {
-    /// Its `client_id`.
+    /// Its `client_id`; the server may have begun it with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     client_id: String,
     #[command(flatten)]
     file: ConfigFile,

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "take")]
     comment: Option<String>,
     /// List this client only, whatever it looks like; may be repeated.
-    #[arg(long, value_name = "CLIENT", conflicts_with = "take")]
+    #[arg(long, value_name = "CLIENT", conflicts_with = "take", allow_hyphen_values = true)]
     client_id: Vec<String>,
     /// List those as well that look as if an operator had made them.
     #[arg(long)]

@@ -33,7 +33,7 @@ pub(super) struct ListArguments {
     #[arg(long)]
     profile: Option<String>,
     /// Only those that led to this client.
-    #[arg(long, value_name = "CLIENT")]
+    #[arg(long, value_name = "CLIENT", allow_hyphen_values = true)]
     client: Option<String>,
     #[command(flatten)]
     page: PageArguments,
@@ -61,7 +61,7 @@ pub(super) struct ResolveArguments {
 #[group(required = true, multiple = false)]
 struct Found {
     /// The server has the client, under this `client_id`.
-    #[arg(long, value_name = "CLIENT")]
+    #[arg(long, value_name = "CLIENT", allow_hyphen_values = true)]
     registered: Option<String>,
     /// The server has no such client: the token's use and the quotas are given back.
     #[arg(long)]

@@ -141,6 +141,7 @@ fn unavailable(error: StoreError) -> Refusal {
 impl Intake {
     /// Takes requests by these rules.
     pub fn new(rulebook: Rulebook, tools: Tools) -> Self {
+        standing::begin_counting();
         Self { rulebook: ArcSwap::from_pointee(rulebook), tools: Arc::new(tools) }
     }
 

@@ -119,6 +119,15 @@ impl Standings {
     }
 }
 
+/// Tells the metrics who is refused where.
+pub(super) fn begin_counting() {
+    for endpoint in ClientEndpoint::ALL {
+        for state in State::ALL.into_iter().filter(|state| *state != State::Active) {
+            telemetry::metrics().refuses_clients(endpoint.as_str(), state.as_str());
+        }
+    }
+}
+
 /// Whether all clients that a request names may be used.
 pub(super) async fn judge(
     tools: &Tools,

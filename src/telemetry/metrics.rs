@@ -1,12 +1,14 @@
 //! The gateway's numbers. Labels come from closed lists only (profiles, reasons, routes, statuses, configured files), never from a request's text.
 
-use std::sync::{Arc, OnceLock};
+mod observed;
+
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
 
-use super::exporter::Drops;
+pub use self::observed::{ClientCount, ConnectionCounts, FileExpiry, StoreFailures, ThrottleCounts};
 
 /// Bounds of the duration histograms, in seconds (semantic conventions: `http.server.request.duration`).
 const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -71,69 +73,6 @@ pub struct ManagementLabels<'a> {
     pub operation: &'static str,
     /// The stable name of the reason; `done` where it was done.
     pub reason: &'static str,
-}
-
-/// Connections of all listeners since the start.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ConnectionCounts {
-    /// Accepted.
-    pub accepted: u64,
-    /// Dropped before anything was read, for a ban.
-    pub banned: u64,
-    /// Open now.
-    pub open: u64,
-    /// Closed at once, because their address had as many as it may have.
-    pub dropped: u64,
-    /// Forwarded requests that are on the way, or whose answers are in memory.
-    pub forwarded: u64,
-    /// Handshakes that took too long.
-    pub handshakes_timed_out: u64,
-    /// Handshakes in which the client's certificate was missing or refused.
-    pub handshakes_certificate_refused: u64,
-    /// Handshakes that failed otherwise.
-    pub handshakes_failed: u64,
-}
-
-/// A file with certificates or revocation lists, and how long it is still good.
-#[derive(Debug, Clone)]
-pub struct FileExpiry {
-    /// The file, as configured.
-    pub file: String,
-    /// What it holds, out of a closed list.
-    pub kind: &'static str,
-    /// Seconds until the first thing in it ends; below zero after that.
-    pub seconds_left: i64,
-}
-
-/// How many clients of one profile are in one state of their life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCount {
-    /// The profile.
-    pub profile: String,
-    /// The state, out of a closed list.
-    pub lifecycle: &'static str,
-    /// How many.
-    pub count: u64,
-}
-
-/// How the throttle is doing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ThrottleCounts {
-    /// 1 while attempts are counted where the configuration says, 0 while they cannot be.
-    pub reachable: u64,
-    /// Attempts that could not be counted there.
-    pub uncounted: u64,
-    /// Sources forgotten for want of room while they still owed time.
-    pub forgotten: u64,
-}
-
-/// Calls of the store that failed since the start.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct StoreFailures {
-    /// That only read.
-    pub reads: u64,
-    /// That were to write.
-    pub writes: u64,
 }
 
 impl Metrics {
@@ -229,6 +168,7 @@ impl Metrics {
     pub(super) fn begin_at_zero(&self) {
         self.discovery_mismatch.add(0, &[]);
         self.observations_dropped.add(0, &[]);
+        self.alerts_silenced.add(0, &[]);
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             self.reloads.add(0, &[KeyValue::new("result", result.as_str())]);
         }
@@ -245,6 +185,11 @@ impl Metrics {
     pub fn found(&self, detector: &'static str, score: f64) {
         let score = if score >= HIGH_SCORE { "high" } else { "low" };
         self.findings.add(1, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
+    }
+
+    /// Clients in this state are refused there, and none was yet.
+    pub fn refuses_clients(&self, endpoint: &'static str, lifecycle: &'static str) {
+        self.clients_refused.add(0, &[KeyValue::new("endpoint", endpoint), KeyValue::new("lifecycle", lifecycle)]);
     }
 
     /// A client that is out of use was refused where it would have used the server. Both come from closed lists.
@@ -268,20 +213,6 @@ impl Metrics {
         self.alerts_silenced.add(1, &[]);
     }
 
-    /// From now on `read` is asked how many messages wait, by receiver. Call it once, after [`super::init`].
-    pub fn observe_alert_backlog(&self, read: impl Fn() -> Vec<(String, u64)> + Send + Sync + 'static) {
-        self.meter
-            .u64_observable_gauge("dcr.alert.backlog")
-            .with_unit("{delivery}")
-            .with_description("Messages that wait for a receiver of alerts")
-            .with_callback(move |observer| {
-                for (receiver, count) in read() {
-                    observer.observe(count, &[KeyValue::new("receiver", receiver)]);
-                }
-            })
-            .build();
-    }
-
     /// An HTTP request was answered, or given up.
     pub(super) fn server_request(&self, labels: &[KeyValue], took: Duration) {
         self.server_duration.record(took.as_secs_f64(), labels);
@@ -290,146 +221,6 @@ impl Metrics {
     /// A call to the authorization server ended.
     pub(super) fn client_request(&self, labels: &[KeyValue], took: Duration) {
         self.client_duration.record(took.as_secs_f64(), labels);
-    }
-
-    /// From now on `read` is asked for the numbers of connections whenever metrics are collected. Call it once, after [`super::init`].
-    pub fn observe_connections(&self, read: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
-        let read = Arc::new(read);
-        let accepted = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.accepted")
-            .with_unit("{connection}")
-            .with_description("Connections accepted")
-            .with_callback(move |observer| observer.observe(accepted().accepted, &[]))
-            .build();
-        let banned = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.banned")
-            .with_unit("{connection}")
-            .with_description("Connections dropped before the TLS handshake because their address is banned")
-            .with_callback(move |observer| observer.observe(banned().banned, &[]))
-            .build();
-        let dropped = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.dropped")
-            .with_unit("{connection}")
-            .with_description("Connections closed at once because their address had as many as it may have")
-            .with_callback(move |observer| observer.observe(dropped().dropped, &[]))
-            .build();
-        let open = read.clone();
-        self.meter
-            .i64_observable_up_down_counter("dcr.connections")
-            .with_unit("{connection}")
-            .with_description("Connections open now")
-            .with_callback(move |observer| observer.observe(i64::try_from(open().open).unwrap_or(i64::MAX), &[]))
-            .build();
-        let forwarded = read.clone();
-        self.meter
-            .u64_observable_gauge("dcr.forwarded")
-            .with_unit("{request}")
-            .with_description(
-                "Forwarded requests on the way, or with an answer in memory that the client did not read yet",
-            )
-            .with_callback(move |observer| observer.observe(forwarded().forwarded, &[]))
-            .build();
-        self.meter
-            .u64_observable_counter("dcr.tls.handshake_failures")
-            .with_unit("{handshake}")
-            .with_description("TLS handshakes that failed, by cause")
-            .with_callback(move |observer| {
-                let counts = read();
-                observer.observe(counts.handshakes_timed_out, &[KeyValue::new("cause", "timeout")]);
-                observer
-                    .observe(counts.handshakes_certificate_refused, &[KeyValue::new("cause", "client_certificate")]);
-                observer.observe(counts.handshakes_failed, &[KeyValue::new("cause", "protocol")]);
-            })
-            .build();
-    }
-
-    /// From now on `read` is asked how long the files of TLS are still good. Call it once, after [`super::init`].
-    pub fn observe_expiry(&self, read: impl Fn() -> Vec<FileExpiry> + Send + Sync + 'static) {
-        self.meter
-            .i64_observable_gauge("dcr.certificate.expiry")
-            .with_unit("s")
-            .with_description("Time until the first certificate or revocation list in a file ends")
-            .with_callback(move |observer| {
-                for expiry in read() {
-                    let labels = [KeyValue::new("file", expiry.file), KeyValue::new("kind", expiry.kind)];
-                    observer.observe(expiry.seconds_left, &labels);
-                }
-            })
-            .build();
-    }
-
-    /// From now on `read` is asked how many clients there are. Call it once, after [`super::init`].
-    pub fn observe_clients(&self, read: impl Fn() -> Arc<Vec<ClientCount>> + Send + Sync + 'static) {
-        self.meter
-            .u64_observable_gauge("dcr.clients")
-            .with_unit("{client}")
-            .with_description("Clients in the record, by profile and state of their life")
-            .with_callback(move |observer| {
-                for clients in read().iter() {
-                    let profile = KeyValue::new("profile", clients.profile.clone());
-                    observer.observe(clients.count, &[profile, KeyValue::new("lifecycle", clients.lifecycle)]);
-                }
-            })
-            .build();
-    }
-
-    /// From now on `read` is asked how often the store failed. Call it once, after [`super::init`].
-    pub fn observe_store(&self, read: impl Fn() -> StoreFailures + Send + Sync + 'static) {
-        self.meter
-            .u64_observable_counter("dcr.store.errors")
-            .with_unit("{error}")
-            .with_description("Calls of the store that failed, by operation")
-            .with_callback(move |observer| {
-                let failures = read();
-                observer.observe(failures.reads, &[KeyValue::new("operation", "read")]);
-                observer.observe(failures.writes, &[KeyValue::new("operation", "write")]);
-            })
-            .build();
-    }
-
-    /// From now on `read` is asked how the throttle is doing whenever metrics are collected. Call it once, after [`super::init`].
-    pub fn observe_throttle(&self, read: impl Fn() -> ThrottleCounts + Send + Sync + 'static) {
-        let read = Arc::new(read);
-        let reachable = read.clone();
-        self.meter
-            .u64_observable_gauge("dcr.throttle.reachable")
-            .with_description("1 while attempts are counted where the configuration says, 0 while they cannot be")
-            .with_callback(move |observer| observer.observe(reachable().reachable, &[]))
-            .build();
-        let uncounted = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.throttle.uncounted")
-            .with_unit("{attempt}")
-            .with_description("Attempts that Redis could not count: throttle.when_unavailable said what became of them")
-            .with_callback(move |observer| observer.observe(uncounted().uncounted, &[]))
-            .build();
-        self.meter
-            .u64_observable_counter("dcr.throttle.forgotten")
-            .with_unit("{source}")
-            .with_description("Sources forgotten for want of room while they still owed time")
-            .with_callback(move |observer| observer.observe(read().forgotten, &[]))
-            .build();
-    }
-
-    /// The exporters' losses.
-    pub(super) fn observe_drops(&self, drops: &Drops) {
-        let spans = drops.spans.clone();
-        self.meter
-            .u64_observable_counter("dcr.telemetry.dropped_spans")
-            .with_unit("{span}")
-            .with_description("Spans that did not reach the collector: the queue was full, or the export failed")
-            .with_callback(move |observer| observer.observe(spans.get(), &[]))
-            .build();
-        let logs = drops.logs.clone();
-        self.meter
-            .u64_observable_counter("dcr.telemetry.dropped_logs")
-            .with_unit("{record}")
-            .with_description("Log records that did not reach the collector because the export failed")
-            .with_callback(move |observer| observer.observe(logs.get(), &[]))
-            .build();
     }
 }
 

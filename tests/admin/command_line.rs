@@ -91,6 +91,16 @@ async fn clients_are_listed_shown_suspended_resumed_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_name_begins_with_a_hyphen_can_be_named() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let gateway = gateway().await;
+    for arguments in [["clients", "show", "-aOfD", "--json"], ["clients", "suspend", "--json", "-aOfD"]] {
+        let said = refusal(&gateway.run(&arguments));
+        assert!(said.contains("-aOfD") && !said.contains("unexpected argument"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registrations_are_listed_shown_and_resolved() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let gateway = gateway().await;

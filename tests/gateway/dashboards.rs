@@ -29,8 +29,9 @@ authorization_server:
   credential: none
   timeout: 2s
 store: { url: "sqlite://gateway.db" }
-admin: { listen: 127.0.0.1:0 }
+admin: { socket: admin.sock, listen: 127.0.0.1:0 }
 telemetry: { log: { format: json, level: info } }
+alerts: [{ webhook: "http://{upstream}/hook", format: slack, on: [health], group_for: 0s }]
 profiles:
   - name: everybody
     match: {}
@@ -69,14 +70,20 @@ async fn shown() -> Series {
     assert_eq!(register(gateway.address, None, &orders).await.status, 502);
     assert_eq!(register(gateway.address, None, &evil).await.status, 400);
     assert_eq!(register(gateway.address, None, &evil).await.status, 429);
+    // A ban is told to a receiver, which does not take it.
+    let banned = gateway.run(&["bans", "add", "--address", "192.0.2.7"]);
+    assert!(banned.status.success(), "{}", String::from_utf8_lossy(&banned.stderr));
     // Its clients are counted as soon as it serves, beside everything else.
     let began = std::time::Instant::now();
     loop {
         let text = get(gateway.admin, "/metrics").await.body;
-        if text.contains("\ndcr_clients{") {
+        if text.contains("\ndcr_clients{")
+            && text.contains("\ndcr_alert_deliveries_total{")
+            && text.contains("\ndcr_alert_backlog{")
+        {
             return parsed(&text);
         }
-        assert!(began.elapsed() < crate::process::PATIENCE, "clients are not counted:\n{text}");
+        assert!(began.elapsed() < crate::process::PATIENCE, "clients or deliveries are not counted:\n{text}");
     }
 }
 
@@ -249,9 +256,10 @@ fn the_reasons_that_are_no_fault_of_the_client_are_those_that_are_answered_5xx()
         .filter(|(name, ..)| name == "reason")
         .map(|(_, operator, value)| (operator, value))
         .collect();
-    // 501 is what a method is answered that nobody knows: that is the client's.
+    // 501 is what a method is answered that nobody knows: that is the client's. A lockdown is somebody's order.
     let is_ours = |status: http::StatusCode| status.is_server_error() && status != http::StatusCode::NOT_IMPLEMENTED;
-    let failed = Reason::ALL.iter().map(|reason| reason.explained()).filter(|reason| is_ours(reason.status));
+    let failed = Reason::ALL.iter().filter(|reason| **reason != Reason::RegistrationLockedDown);
+    let failed = failed.map(|reason| reason.explained()).filter(|reason| is_ours(reason.status));
     let failed: Vec<_> = failed.map(|reason| reason.name).collect();
     assert_eq!(asked, [("=~".to_owned(), failed.join("|"))]);
 }

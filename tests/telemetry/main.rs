@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dcr_gateway::policy::CertificateIdentity;
 use dcr_gateway::telemetry::metrics::{
-    ClientCount, ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts,
+    AlertOutcome, ClientCount, ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts,
 };
 use dcr_gateway::telemetry::request::UpstreamCall;
 use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
@@ -57,6 +57,7 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         });
         let clients = Arc::new(vec![ClientCount { profile: "mcp".to_owned(), lifecycle: "active", count: 7 }]);
         metrics().observe_clients(move || clients.clone());
+        metrics().observe_alert_backlog(|| vec![("hooks.example".to_owned(), 2)]);
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
         metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
         metrics().observe_responses(|| vec![ResponseCount { action: "ban_address", dry_run: "false", count: 2 }]);
@@ -338,6 +339,8 @@ fn prometheus_finds_every_metric() {
     metrics().found("registration_bursts", 0.5);
     metrics().observation_dropped();
     metrics().imposed(&banned());
+    metrics().client_refused("token", "suspended");
+    metrics().alert_deliveries("hooks.example", AlertOutcome::Delivered, 1);
     let text = running.exposition.text().unwrap();
     for name in telemetry::names::METRICS {
         assert!(text.contains(&format!("# TYPE {}", name.replace('.', "_"))), "{name} is missing:\n{text}");

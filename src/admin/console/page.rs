@@ -15,7 +15,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PICTURE: &str = "image/svg+xml";
 
 /// Where each is, what it is, and its text.
-pub(super) const FILES: [(&str, &str, &str); 13] = [
+pub(super) const FILES: [(&str, &str, &str); 14] = [
     ("/console/", HTML, include_str!("page/index.html")),
     ("/console/console.css", STYLE, include_str!("page/console.css")),
     ("/console/icon.svg", PICTURE, include_str!("page/icon.svg")),
@@ -24,6 +24,7 @@ pub(super) const FILES: [(&str, &str, &str); 13] = [
     ("/console/elements.js", SCRIPT, include_str!("page/elements.js")),
     ("/console/decide.js", SCRIPT, include_str!("page/decide.js")),
     ("/console/client.js", SCRIPT, include_str!("page/client.js")),
+    ("/console/bans.js", SCRIPT, include_str!("page/bans.js")),
     ("/console/clients.js", SCRIPT, include_str!("page/clients.js")),
     ("/console/findings.js", SCRIPT, include_str!("page/findings.js")),
     ("/console/registrations.js", SCRIPT, include_str!("page/registrations.js")),

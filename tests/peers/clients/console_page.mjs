@@ -44,12 +44,14 @@ async function open(page, place, ready) {
   await ready(page).waitFor();
 }
 
-const card = (page) => page.getByRole("article");
+/** The card of one client; the place before may still show others. */
+const card = (page, id = client) => page.getByRole("article").filter({ hasText: id });
 const places = [
   ["clients", "clients", (page) => page.getByRole("table")],
-  ["client", `clients/${client}`, card],
+  ["client", `clients/${client}`, (page) => card(page)],
   ["registrations", "registrations", (page) => page.getByRole("img")],
   ["findings", "findings", (page) => page.getByRole("heading", { name: "Findings" })],
+  ["bans", "bans", (page) => page.getByRole("region", { name: "Lockdown" })],
   ["tokens", "tokens", (page) => page.getByRole("heading", { name: "Initial access tokens" })],
 ];
 
@@ -99,19 +101,35 @@ seen.errors = seen.errors.filter((text) => !text.includes("412"));
 
 // What waits for somebody is approved with fewer scopes than were asked for, and rejected.
 async function decide(id, button, comment, untick) {
-  await open(ada, `clients/${id}`, card);
-  await card(ada).getByRole("button", { name: button }).click();
+  await open(ada, `clients/${id}`, (page) => card(page, id));
+  await card(ada, id).getByRole("button", { name: button }).click();
   const question = ada.getByRole("dialog");
   await question.waitFor();
   if (untick) await question.getByRole("checkbox", { name: untick }).uncheck();
   await question.getByLabel("Comment").fill(comment);
   await look(ada, `question-${button.toLowerCase()}`);
   await question.getByRole("button", { name: button }).click();
-  await question.waitFor({ state: "detached" });
-  return card(ada).locator(".badge").first().textContent();
+  await card(ada, id).getByRole("button", { name: button }).waitFor({ state: "detached" });
+  return card(ada, id).locator(".badge").first().textContent();
 }
 seen.approved = await decide(approve, "Approve", "as agreed on the phone", "email");
 seen.rejected = await decide(reject, "Reject", "nobody knows them");
+
+// Somebody is banned and the ban lifted; registration is locked down and opened again.
+await open(ada, "bans", (page) => page.getByRole("region", { name: "Lockdown" }));
+await ada.getByText("Ban somebody").click();
+await ada.getByLabel("Which").fill("192.0.2.7");
+await ada.getByRole("button", { name: "Ban", exact: true }).click();
+await ada.getByRole("cell", { name: "192.0.2.7/32", exact: true }).waitFor();
+await look(ada, "banned");
+await ada.getByRole("button", { name: "Lift ban address 192.0.2.7/32" }).click();
+await ada.getByText("lifted", { exact: true }).waitFor();
+await ada.getByRole("button", { name: "Lock registration down" }).click();
+await ada.getByText("Registration is locked down until").waitFor();
+await look(ada, "locked-down");
+await ada.getByRole("button", { name: "Open registration" }).click();
+await ada.getByText("Clients can register.").waitFor();
+seen.bans = await ada.getByRole("table").locator(".badge").allTextContents();
 
 // What the page has and may.
 seen.kept = await ada.evaluate(() => [document.cookie, localStorage.length, sessionStorage.length]);

@@ -1,6 +1,7 @@
 // The places of the console, and who is signed in.
 
 import * as api from "./api.js";
+import { bansPlace } from "./bans.js";
 import { clientPlace } from "./client.js";
 import { clientsPlace, pendingPlace } from "./clients.js";
 import { element, field, heading, tell } from "./elements.js";
@@ -13,6 +14,7 @@ const PLACES = [
   ["clients", "Clients"],
   ["registrations", "Registrations"],
   ["findings", "Findings"],
+  ["bans", "Bans"],
   ["tokens", "Tokens"],
 ];
 
@@ -35,6 +37,7 @@ async function content({ place, id, asked }, signal) {
   if (place === "clients") return clientsPlace(asked);
   if (place === "registrations") return registrationsPlace(operator, signal);
   if (place === "findings") return findingsPlace(asked);
+  if (place === "bans") return bansPlace(operator);
   if (place === "tokens") return tokensPlace(operator);
   return pendingPlace(operator);
 }

@@ -70,6 +70,7 @@ def _(world):
     equal(seen["buttons"], ["Suspend"], "what an approver may do to an active client")
     expect("suspended by ada" in seen["decided"] and "seen by the fraud team" in seen["decided"], "the decision is shown as", seen["decided"])
     expect("somebody else was faster" in seen["overtaken"] and "suspended now, last by ada" in seen["overtaken"], "the other was told", seen["overtaken"])
+    equal(seen["bans"], ["lifted", "lifted"], "the lockdown and the ban, afterwards")
     equal(seen["kept"], ["", 0, 0], "what scripts can read of cookie, local and session storage")
     equal(seen["markup"], "TypeError", "making markup of a text")
     equal(seen["afterwards"], 401, "status of the API after signing out")
