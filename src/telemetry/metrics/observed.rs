@@ -120,7 +120,7 @@ impl Metrics {
         self.meter
             .u64_observable_gauge("dcr.forwarded")
             .with_unit("{request}")
-            .with_description("Forwarded requests on the way, or with an answer in memory that the client did not read yet")
+            .with_description("Forwarded requests on the way, or with an answer in memory that nobody read yet")
             .with_callback(move |observer| observer.observe(forwarded().forwarded, &[]))
             .build();
         self.meter
