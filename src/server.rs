@@ -217,7 +217,7 @@ impl Gateway {
     /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until that is done: whoever
     /// waits for the end looks there.
     pub async fn run(mut self, stopped: watch::Receiver<bool>) {
-        telemetry::metrics().observe_connections(connection_counts(self.proxy.counters()));
+        telemetry::metrics().observe_connections(connection_counts(self.proxy.clone()));
         telemetry::metrics().observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
         let intake = self.intake.clone();
         telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));

@@ -46,6 +46,14 @@ pub struct AuthorizationServerSettings {
     /// What happens to paths that are neither registration nor discovery.
     #[serde(default)]
     pub other_paths: OtherPaths,
+    /// Requests to other paths that may be on the way at the same time, over all listeners; more are answered with 503. One counts until its answer has
+    /// left the gateway, and a client that does not read holds up to 0.75 MiB of memory by it. Default 1024.
+    #[serde(default = "default_max_forwarded_requests")]
+    pub max_forwarded_requests: usize,
+    /// The same for one address (IPv6: one /64). `trusted_proxies` that do not say for whom they ask may have all. Behind a balancer that passes connections
+    /// on as its own, write what `max_forwarded_requests` is. Default: a quarter of `max_forwarded_requests`, but not below 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_forwarded_requests_per_address: Option<usize>,
     /// The endpoints at which clients that were suspended, rejected or removed are refused. Those of Keycloak and of a user pool are known, and
     /// those that the server's metadata name are added as soon as they are seen.
     #[serde(default)]
@@ -74,6 +82,18 @@ impl AuthorizationServerSettings {
             | (Kind::Keycloak, None, CredentialSettings::ClientCredentials(client)) => Some(client),
             _ => None,
         }
+    }
+
+    /// How many forwarded requests of one address may be on the way.
+    pub fn forwarded_requests_per_address(&self) -> usize {
+        self.max_forwarded_requests_per_address.unwrap_or((self.max_forwarded_requests / 4).max(16))
+    }
+
+    /// The limit of forwarded requests with which nothing could be forwarded.
+    pub fn forwards_nothing(&self) -> Option<&'static str> {
+        let is_none_in_all = (self.max_forwarded_requests == 0).then_some("max_forwarded_requests");
+        let is_none_here = self.max_forwarded_requests_per_address == Some(0);
+        is_none_in_all.or(is_none_here.then_some("max_forwarded_requests_per_address"))
     }
 
     /// Whether more can be granted to a client that waits for an approval, and whether one that nobody approves can be removed.
@@ -267,6 +287,10 @@ pub enum OtherPaths {
     Forward,
     /// 404.
     Refuse,
+}
+
+const fn default_max_forwarded_requests() -> usize {
+    1024
 }
 
 const fn default_timeout() -> DurationText {

@@ -315,6 +315,9 @@ impl Whole<'_, '_> {
         if server.timeout.0.is_zero() {
             self.add(&place.key("timeout"), "no server could be that fast", "write 1s or more");
         }
+        if let Some(key) = server.forwards_nothing() {
+            self.add(&place.key(key), "nothing could be forwarded", "write a number above 0, or other_paths: refuse");
+        }
         for (list, index) in server.client_endpoints.problems() {
             let place = place.key("client_endpoints").key(list).index(index);
             self.add(&place, "is not a path", "begin it with a slash, and leave the query out");

@@ -208,6 +208,8 @@ pub enum ProtocolRefusal {
     Certificate,
     /// 400: a `client_id` that is a URL (client ID metadata document) while these are refused.
     ClientIdMetadataDocument,
+    /// 503: as many requests are being forwarded as may be; nothing was sent.
+    Crowded,
     /// 503: the authorization server could not be reached; nothing was sent.
     UpstreamUnreachable,
     /// 504: the authorization server did not answer in time.
@@ -236,7 +238,7 @@ impl ProtocolRefusal {
             Self::MethodNotAllowed | Self::MethodUnknown => StatusCode::METHOD_NOT_ALLOWED,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTimedOut | Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::UpstreamUnreachable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowded | Self::UpstreamUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamTimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::UpstreamBroken => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

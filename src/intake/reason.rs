@@ -81,6 +81,7 @@ pub enum Reason {
     ThrottleUnavailable,
     StoreUnavailable,
     RegistrationClosed,
+    ForwardingCrowded,
     Internal,
     // The authorization server.
     ServerUnreachable,
@@ -111,7 +112,7 @@ pub struct Explained {
 
 impl Reason {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 71] = [
+    pub const ALL: [Self; 72] = [
         Self::FramingAmbiguous,
         Self::HostInvalid,
         Self::TargetInvalid,
@@ -173,6 +174,7 @@ impl Reason {
         Self::ThrottleUnavailable,
         Self::StoreUnavailable,
         Self::RegistrationClosed,
+        Self::ForwardingCrowded,
         Self::Internal,
         Self::ServerUnreachable,
         Self::ServerTimedOut,
@@ -257,6 +259,7 @@ impl Reason {
             Self::ThrottleUnavailable => ("throttle_unavailable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::StoreUnavailable => ("store_unavailable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::RegistrationClosed => ("registration_closed", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
+            Self::ForwardingCrowded => ("forwarding_crowded", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, C::ServerError),
             Self::ServerUnreachable => ("server_unreachable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::ServerTimedOut => ("server_timed_out", S::GATEWAY_TIMEOUT, C::TemporarilyUnavailable),

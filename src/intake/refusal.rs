@@ -238,6 +238,7 @@ impl From<ProtocolRefusal> for Refusal {
             ProtocolRefusal::BodyTimedOut => Reason::BodyTimedOut,
             ProtocolRefusal::Certificate => Reason::CertificateRefused,
             ProtocolRefusal::ClientIdMetadataDocument => Reason::ClientIdMetadataDocument,
+            ProtocolRefusal::Crowded => Reason::ForwardingCrowded,
             ProtocolRefusal::UpstreamUnreachable => Reason::ServerUnreachable,
             ProtocolRefusal::UpstreamTimedOut => Reason::ServerTimedOut,
             ProtocolRefusal::UpstreamBroken => Reason::ServerBroken,

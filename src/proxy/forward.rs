@@ -1,5 +1,6 @@
 //! Requests that are not the gateway's own: whether they may pass, what is taken off and put on, and what becomes of their failures.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::client_id_guard::{self, FormScanner};
 use super::client_names::ClientNames;
 use super::form;
 use super::headers;
+use super::in_flight::{ForwardingLimits, InFlight, Place};
 use super::target::check_forwarded_method;
 use super::upstream::Upstream;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
@@ -36,6 +38,8 @@ pub(super) struct Forwarding {
     pub(super) paths: PathTable,
     /// What happens to the others.
     pub(super) other_paths: OtherPaths,
+    /// How many of them may be on the way.
+    pub(super) limits: ForwardingLimits,
     /// What happens with clients that are named by a URL.
     pub(super) client_id_metadata_documents: ClientIdMetadataDocuments,
     /// The authorization server.
@@ -50,12 +54,18 @@ pub(super) struct ToForward<'a> {
     pub(super) endpoint: Option<ClientEndpoint>,
     /// For the whole body.
     pub(super) deadline: Duration,
+    /// Those that are on the way.
+    pub(super) in_flight: &'a InFlight,
+    /// Whose it is, where that is one client.
+    pub(super) client: Option<IpAddr>,
 }
 
 /// A forwarded request's leave to pass.
 pub(super) struct Passage {
     /// As it was when the request came.
     pub(super) forwarding: Arc<Forwarding>,
+    /// Among those that are on the way.
+    pub(super) place: Arc<Place>,
     /// Watches a form that was not read ahead.
     scanner: Option<FormScanner>,
     /// Who asks, at an endpoint where clients say so.
@@ -76,11 +86,12 @@ struct Clients {
 
 /// Whether a request on another path may pass. A small form is read here; Pingora replays it.
 pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) -> Result<Passage, ProtocolRefusal> {
-    let ToForward { head, forwarding, endpoint, deadline } = *asked;
+    let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *asked;
     if forwarding.other_paths == OtherPaths::Refuse {
         return Err(ProtocolRefusal::NotFound);
     }
     check_forwarded_method(&head.method)?;
+    let place = in_flight.enter(client, forwarding.limits).ok_or(ProtocolRefusal::Crowded)?;
     // A client that closes its sending side, or goes away, must not undo what it asked for half-way.
     session.set_abort_on_close(head.method.is_safe());
     session.set_read_timeout(Some(deadline));
@@ -88,6 +99,7 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
     let endpoint = endpoint.filter(|_| head.method != Method::OPTIONS);
     let mut passage = Passage {
         forwarding: forwarding.clone(),
+        place,
         scanner: None,
         clients: endpoint.map(|endpoint| {
             let names = ClientNames::in_head(head.query.as_deref(), &head.headers);

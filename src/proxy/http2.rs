@@ -15,8 +15,9 @@ use super::listener::Serving;
 
 /// Requests that one connection may have open at the same time.
 const MAX_CONCURRENT_STREAMS: u32 = 64;
-/// Bytes of an answer waiting in memory per stream for a slow client.
-const MAX_SEND_BUFFER: usize = 256 * 1024;
+/// Bytes of an answer waiting in memory per stream for a slow client, beside what Pingora reads ahead. As much as comes in one piece: more
+/// makes nobody faster, since the system's own buffer covers the way to the client.
+const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// Streams that we had to reset before a connection counts as hostile.
 const MAX_LOCAL_RESETS: usize = 128;
 /// Requests that cannot be read before a connection counts as hostile.

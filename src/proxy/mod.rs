@@ -20,6 +20,7 @@ pub mod headers;
 mod http1;
 mod http2;
 mod identity;
+mod in_flight;
 mod kept;
 mod listener;
 mod observed;
@@ -43,6 +44,7 @@ use pingora::server::configuration::ServerConf;
 use tokio::sync::{Notify, watch};
 
 pub use self::expiry::{FileEnd, FileKind};
+pub use self::in_flight::ForwardingLimits;
 pub use self::listener::{BindError, ConnectionCounters, Listener};
 pub use self::routing::route_of_path;
 pub use self::tls::TlsError;
@@ -51,6 +53,7 @@ pub use self::upstream::{Upstream, UpstreamProblem, UpstreamSettings};
 use self::connection::ListenerGeneration;
 use self::expiry::Warned;
 use self::forward::Forwarding;
+use self::in_flight::InFlight;
 use self::listener::Service;
 use self::phases::Gateway;
 use self::settings::ListenerSettings;
@@ -74,6 +77,8 @@ pub struct ProxySettings {
     pub paths: PathTable,
     /// What happens to the others.
     pub other_paths: OtherPaths,
+    /// How many forwarded requests may be on the way.
+    pub forwarding_limits: ForwardingLimits,
     /// What happens with clients that are named by a URL.
     pub client_id_metadata_documents: ClientIdMetadataDocuments,
     /// How long requests may go on after the shutdown has begun.
@@ -117,6 +122,7 @@ pub struct Proxy {
     listeners: Vec<Listener>,
     service: Service,
     forwarding: Arc<ArcSwap<Forwarding>>,
+    in_flight: Arc<InFlight>,
     reloaded: Notify,
 }
 
@@ -150,11 +156,13 @@ impl Proxy {
         }
         let drain = settings.drain;
         let forwarding = Arc::new(ArcSwap::from_pointee(forwarding_of(settings)));
-        let gateway = Gateway { handler: handler.clone(), forwarding: forwarding.clone() };
+        let in_flight = Arc::new(InFlight::default());
+        let gateway =
+            Gateway { handler: handler.clone(), forwarding: forwarding.clone(), in_flight: in_flight.clone() };
         // For a server with several addresses, or a kept connection that it has closed; Pingora repeats nothing that is not idempotent once it was sent.
         let conf = ServerConf { max_retries: 4, ..ServerConf::default() };
         let app = Arc::new(http_proxy(&Arc::new(conf), gateway));
-        Ok(Self { listeners, service: Service { app, handler, drain }, forwarding, reloaded: Notify::new() })
+        Ok(Self { listeners, service: Service { app, handler, drain }, forwarding, in_flight, reloaded: Notify::new() })
     }
 
     /// The addresses listened on, in the order of the settings, with the ports that port 0 became.
@@ -165,6 +173,11 @@ impl Proxy {
     /// What happened to the connections of each listener, in the order of the settings.
     pub fn counters(&self) -> Vec<Arc<ConnectionCounters>> {
         self.listeners.iter().map(|listener| listener.counters.clone()).collect()
+    }
+
+    /// How many forwarded requests are on the way, or have their answers in memory.
+    pub fn forwarded_in_flight(&self) -> usize {
+        self.in_flight.count()
     }
 
     /// When the certificates and revocation lists in force end, each file once.
@@ -234,6 +247,7 @@ fn forwarding_of(settings: ProxySettings) -> Forwarding {
     Forwarding {
         paths: settings.paths,
         other_paths: settings.other_paths,
+        limits: settings.forwarding_limits,
         client_id_metadata_documents: settings.client_id_metadata_documents,
         upstream: settings.upstream,
     }

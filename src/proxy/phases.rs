@@ -1,6 +1,7 @@
 //! One request, phase by phase, as Pingora calls: the gateway's own paths are answered in `request_filter` by the handler,
 //! what is refused too, everything else streams to the authorization server.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::connection::Connection;
 use super::forward::{self, Forwarding, Passage, ToForward};
 use super::headers::is_websocket_upgrade;
 use super::http1::WRITE_DEADLINE;
+use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, body, identity, observed, routing};
 use crate::authorization_server::paths::Route;
@@ -33,6 +35,8 @@ pub(super) struct Gateway {
     pub(super) handler: Arc<dyn Handler>,
     /// Where the rest goes.
     pub(super) forwarding: Arc<ArcSwap<Forwarding>>,
+    /// What of the rest is on the way.
+    pub(super) in_flight: Arc<InFlight>,
 }
 
 /// One request on its way.
@@ -59,7 +63,7 @@ pub(super) struct Exchange {
 impl Gateway {
     /// The gateway's own answer, or `None`: the request is to be forwarded.
     async fn own_answer(&self, session: &mut Session, exchange: &mut Exchange, asked: Asked<'_>) -> Option<Answer> {
-        let Asked { head, route, forwarding, deadline } = asked;
+        let Asked { head, route, forwarding, deadline, .. } = asked;
         if route == Ok(Route::Other) && head.path == "*" {
             return Some(Answer::empty(http::StatusCode::NO_CONTENT));
         }
@@ -78,7 +82,8 @@ impl Gateway {
             Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
             Ok(forwarded @ (Route::Other | Route::Client(_))) => {
                 let endpoint = forwarded.client_endpoint();
-                let asked = ToForward { head, forwarding, endpoint, deadline };
+                let (in_flight, client) = (&*self.in_flight, asked.client);
+                let asked = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
                 match forward::admit(session.as_downstream_mut(), &asked).await {
                     Ok(passage) => {
                         let verdict = self.verdict(head, &passage).await;
@@ -120,6 +125,8 @@ struct Asked<'a> {
     forwarding: &'a Arc<Forwarding>,
     /// For the whole body.
     deadline: Duration,
+    /// Whose it is, where that is one client.
+    client: Option<IpAddr>,
 }
 
 #[async_trait]
@@ -152,7 +159,9 @@ impl ProxyHttp for Gateway {
         // Ends in `logging`, or when the exchange is dropped.
         let observed = observed::begin(&head, &route, &forwarding.paths);
         let deadline = generation.settings.deadlines.body.0;
-        let asked = Asked { head: &head, route, forwarding: &forwarding, deadline };
+        // A proxy that is trusted and does not say for whom it asks stands for many.
+        let client = Some(head.client_address).filter(|client| !generation.settings.trusts(*client));
+        let asked = Asked { head: &head, route, forwarding: &forwarding, deadline, client };
         let answer = self.own_answer(session, exchange, asked).instrument(observed.span().clone()).await;
         exchange.observed = Some(observed);
         let is_answered = answer.is_some();
@@ -250,6 +259,19 @@ impl ProxyHttp for Gateway {
         self.token_answered(exchange, response.status);
         exchange.close_when_draining(session);
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        if let Some(passage) = &exchange.passage {
+            *body = body.take().map(|piece| passage.place.keep(piece));
+        }
+        Ok(None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {

@@ -83,7 +83,7 @@ impl ListenerSettings {
     }
 }
 
-/// The `tls` section of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN. Sessions are never resumed, so the client certificate is verified on every connection.
+/// The `tls` section of a listener (`docs/tls.md`): TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN. Sessions are never resumed, so the client certificate is verified on every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
@@ -91,9 +91,24 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// PEM file: the private key (PKCS#8, PKCS#1 or SEC1).
     pub private_key: PathBuf,
+    /// The oldest version that is spoken. Default tls1.2.
+    #[serde(default)]
+    pub minimum_version: TlsVersion,
     /// Whether clients are asked for a certificate, and which are accepted.
     #[serde(default)]
     pub client_certificates: ClientCertificateSettings,
+}
+
+/// A version of TLS that can be spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum TlsVersion {
+    /// RFC 5246, with forward secrecy and AEAD ciphers only.
+    #[default]
+    #[serde(rename = "tls1.2")]
+    Tls12,
+    /// RFC 8446.
+    #[serde(rename = "tls1.3")]
+    Tls13,
 }
 
 /// The `client_certificates` section.

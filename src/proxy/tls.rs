@@ -13,7 +13,7 @@ use rustls::server::NoServerSessionStorage;
 
 use super::client_trust::{ClientTrust, read_certificates};
 use super::expiry::{FileEnd, FileKind};
-use super::settings::{ClientCertificateRequest, TlsSettings};
+use super::settings::{ClientCertificateRequest, TlsSettings, TlsVersion};
 
 /// A file that TLS needs and cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +54,7 @@ impl TlsGeneration {
 
         let end = FileEnd::of_certificates(&settings.certificate, FileKind::ServerCertificate, &chain);
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .with_protocol_versions(versions(settings.minimum_version))
             .map_err(|error| unusable(settings, &error))?;
         let builder = match &trust {
             Some(trust) => builder.with_client_cert_verifier(trust.verifier()),
@@ -65,6 +65,14 @@ impl TlsGeneration {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), request: clients.request, trust, end })
+    }
+}
+
+fn versions(minimum: TlsVersion) -> &'static [&'static rustls::SupportedProtocolVersion] {
+    static NEWEST_FIRST: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+    match minimum {
+        TlsVersion::Tls12 => &NEWEST_FIRST,
+        TlsVersion::Tls13 => &NEWEST_FIRST[..1],
     }
 }
 

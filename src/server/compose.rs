@@ -28,7 +28,7 @@ use crate::fetch::FetchClient;
 use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Profile, ProfileSettings};
-use crate::proxy::{ProxySettings, Upstream, UpstreamSettings};
+use crate::proxy::{ForwardingLimits, ProxySettings, Upstream, UpstreamSettings};
 use crate::registrant::initial_access_token::{Introspector, Verifiers};
 use crate::registrant::software_statement::StatementIssuers;
 use crate::sealing::Keys;
@@ -138,6 +138,10 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
         upstream,
         paths,
         other_paths: server.other_paths,
+        forwarding_limits: ForwardingLimits {
+            in_all: server.max_forwarded_requests,
+            per_address: server.forwarded_requests_per_address(),
+        },
         client_id_metadata_documents: config.settings.client_id_metadata_documents,
         drain: DRAIN,
     };

@@ -20,6 +20,7 @@ pub(super) fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl
             banned: sum(|counters| &counters.banned),
             open: sum(|counters| &counters.open),
             dropped: sum(|counters| &counters.dropped),
+            forwarded: proxy.forwarded_in_flight() as u64,
             handshakes_timed_out: sum(|counters| &counters.handshakes_timed_out),
             handshakes_certificate_refused: sum(|counters| &counters.handshakes_certificate_refused),
             handshakes_failed: sum(|counters| &counters.handshakes_failed),

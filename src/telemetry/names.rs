@@ -110,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 29] = [
+pub const METRICS: [&str; 30] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -121,6 +121,7 @@ pub const METRICS: [&str; 29] = [
     "dcr.connections.accepted",
     "dcr.connections.banned",
     "dcr.connections.dropped",
+    "dcr.forwarded",
     "dcr.tls.handshake_failures",
     "dcr.certificate.expiry",
     "dcr.throttled",

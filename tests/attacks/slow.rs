@@ -13,7 +13,7 @@ use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Http2, SETTINGS, WINDOW_UP
 use crate::measured;
 use crate::process::PATIENCE;
 use crate::upstream::{Mood, http};
-use crate::world::{BAD, World, connect_from};
+use crate::world::{BAD, GOOD, Setting, World, connect_from};
 
 /// How many come at once.
 const CROWD: usize = 400;
@@ -148,20 +148,83 @@ async fn answers_that_nobody_reads_are_not_kept_in_memory_over_http_2_either() {
     let world = World::tls(deadlines()).await;
     world.upstream.set(Mood::Bytes(page()));
     let memory = world.memory();
-    let mut attacker = Http2::open_deaf(&world).await;
-    let windows = [
-        frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]),
-        frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes()),
-    ];
-    assert!(attacker.send(&windows.concat()).await);
-    let block = request_fields("GET", "/large");
-    let requests =
-        (1..).step_by(2).take(64).flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
-    assert!(attacker.send(&requests.collect::<Vec<u8>>()).await);
+    let _attacker = deaf_reader(&world).await;
     timeout(PATIENCE, world.upstream.until_arrived(64)).await.expect("all arrive");
     world.upstream.set(Mood::Well);
     world.a_good_client_registers().await;
     measured::rests(world.gateway.pid()).await;
     // 512 MiB were asked for; for each there is what Pingora reads ahead, and what HTTP/2 keeps to be sent.
-    memory.grew_less_than(80, "slow readers of HTTP/2");
+    memory.grew_less_than(64, "slow readers of HTTP/2");
+}
+
+/// A connection of HTTP/2 with windows that let everything be sent, and as many requests as it may have open; nobody reads the answers.
+async fn deaf_reader(world: &World) -> Http2 {
+    let mut attacker = Http2::open_deaf(world).await;
+    let windows = [
+        frame(SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]),
+        frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes()),
+    ];
+    assert!(attacker.send(&windows.concat()).await);
+    ask_64_times(&mut attacker, 1).await;
+    attacker
+}
+
+async fn ask_64_times(attacker: &mut Http2, first: u32) {
+    let block = request_fields("GET", "/large");
+    let streams = (first..).step_by(2).take(64);
+    let requests = streams.flat_map(|stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, &block));
+    assert!(attacker.send(&requests.collect::<Vec<u8>>()).await);
+}
+
+/// The same on as many connections as it takes: what one address has on the way has an end, and what is over it holds nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_has_more_answers_in_memory_than_it_may_have_requests_on_the_way() {
+    let server = "  max_forwarded_requests: 48\n  max_forwarded_requests_per_address: 32\n";
+    let world = World::start_tls(Setting { listener: deadlines(), server, ..Setting::default() }).await;
+    world.upstream.set(Mood::Bytes(page()));
+    let memory = world.memory();
+    let mut attackers = Vec::new();
+    for _ in 0..8 {
+        attackers.push(deaf_reader(&world).await);
+    }
+    timeout(PATIENCE, world.upstream.until_arrived(32)).await.expect("as many arrive as may");
+    measured::rests(world.gateway.pid()).await;
+    assert_eq!(world.upstream.take().len(), 32, "512 were asked for");
+    assert_eq!(world.metric("dcr_forwarded").await, 32);
+    world.upstream.set(Mood::Well);
+    let request = b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let refused = world.ask(BAD, request).await.expect("an answer");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{refused:?}");
+    assert_eq!(world.ask(GOOD, request).await.expect("an answer").status, 200, "whoever comes from elsewhere");
+    world.a_good_client_registers().await;
+    memory.grew_less_than(40, "slow readers of HTTP/2 on many connections");
+    drop(attackers);
+    world.is_alone().await;
+    assert_eq!(world.metric("dcr_forwarded").await, 0);
+    assert_eq!(world.ask(BAD, request).await.expect("an answer").status, 200);
+}
+
+/// What is answered whole, and waits to be read, is on the way too: the next requests of the same address are not let in on top of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_whole_count_until_they_have_left() {
+    let server = "  max_forwarded_requests_per_address: 32\n";
+    let world = World::start_tls(Setting { listener: deadlines(), server, ..Setting::default() }).await;
+    // Less than what HTTP/2 keeps to be sent, so that Pingora is done with it.
+    world.upstream.set(Mood::Bytes(http("200 OK", "text/html", "a".repeat(60 << 10))));
+    let mut attacker = deaf_reader(&world).await;
+    // The system's queues take the first of them, some MiB.
+    for asked in 1..20 {
+        measured::rests(world.gateway.pid()).await;
+        if world.metric("dcr_forwarded").await == 32 {
+            break;
+        }
+        ask_64_times(&mut attacker, 1 + asked * 128).await;
+    }
+    assert_eq!(world.metric("dcr_forwarded").await, 32);
+    world.upstream.set(Mood::Well);
+    let request = b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert_eq!(world.ask(BAD, request).await.expect("an answer").status, 503);
+    drop(attacker);
+    world.is_alone().await;
+    assert_eq!(world.ask(BAD, request).await.expect("an answer").status, 200);
 }

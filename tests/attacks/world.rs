@@ -61,6 +61,8 @@ pub struct World {
 pub struct Setting<'a> {
     /// Members of the listener beside its address.
     pub listener: Value,
+    /// More members of `authorization_server`, two spaces before each.
+    pub server: &'a str,
     /// The rest of the configuration from `throttle` on; nothing: [`PROFILES`].
     pub rest: &'a str,
     /// Files beside the configuration, by name.
@@ -92,20 +94,26 @@ impl World {
 
     /// With a certificate; the server speaks HTTP/2 too.
     pub async fn tls(listener: Value) -> Self {
+        Self::start_tls(Setting { listener, ..Setting::default() }).await
+    }
+
+    /// The same, with more settings.
+    pub async fn start_tls(setting: Setting<'_>) -> Self {
         let authority = Authority::new("Server CA");
         let files = authority.server_files();
         let mut with_files = files.tls_listener();
-        with_files.as_object_mut().unwrap().extend(listener.as_object().cloned().unwrap_or_default());
-        let setting = Setting { listener: with_files, ..Setting::default() };
+        with_files.as_object_mut().unwrap().extend(setting.listener.as_object().cloned().unwrap_or_default());
+        let setting = Setting { listener: with_files, ..setting };
         Self::start_with(setting, Some((authority, files))).await
     }
 
     async fn start_with(setting: Setting<'_>, tls: Option<(Authority, ServerFiles)>) -> Self {
-        let Setting { mut listener, rest, files, launcher } = setting;
+        let Setting { mut listener, server, rest, files, launcher } = setting;
         listener["address"] = json!("127.0.0.1:0");
         let rest = if rest.is_empty() { PROFILES } else { rest };
         // JSON is YAML.
-        let configuration = format!("{CONFIGURATION}\nlisteners: [{listener}]\n{rest}");
+        let base = CONFIGURATION.replace("  timeout: 1m\n", &format!("  timeout: 1m\n{server}"));
+        let configuration = format!("{base}\nlisteners: [{listener}]\n{rest}");
         let upstream = Upstream::start().await;
         let directory = TempDir::new().unwrap();
         for (name, text) in files {

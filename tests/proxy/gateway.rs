@@ -14,7 +14,7 @@ use dcr_gateway::intake::handler::{
     Answer, BodyError, Handler, Head, PresentedCertificate, ProtocolRefusal, Request, UnverifiedClients,
 };
 use dcr_gateway::proxy::settings::ListenerSettings;
-use dcr_gateway::proxy::{Proxy, ProxySettings, Upstream, UpstreamSettings};
+use dcr_gateway::proxy::{ForwardingLimits, Proxy, ProxySettings, Upstream, UpstreamSettings};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -143,6 +143,7 @@ pub fn settings(listener_value: Value, backend: SocketAddr) -> ProxySettings {
             .unwrap()
             .with_clients(ClientEndpoints::new(Kind::Keycloak, "/realms/acme", &ClientEndpointSettings::default())),
         other_paths: OtherPaths::Forward,
+        forwarding_limits: ForwardingLimits { in_all: 1024, per_address: 256 },
         client_id_metadata_documents: ClientIdMetadataDocuments::Refuse,
         drain: Duration::from_secs(10),
     }

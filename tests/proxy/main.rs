@@ -14,3 +14,4 @@ mod mutual_tls;
 mod own_paths;
 mod raw;
 mod upstream_calls;
+mod versions;

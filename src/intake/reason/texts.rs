@@ -198,6 +198,10 @@ impl Reason {
             Self::RegistrationClosed => {
                 ("the gateway is stopping", "Try again at once: another instance, or this one restarted, will answer.")
             }
+            Self::ForwardingCrowded => (
+                "too many requests are on their way to the server",
+                "Try again as Retry-After says, and read answers to their end; the operator's limits are authorization_server.max_forwarded_requests and max_forwarded_requests_per_address.",
+            ),
             Self::Internal => ("the gateway failed", "Give the operator the request_id."),
             Self::ServerUnreachable => (
                 "the authorization server cannot be reached at the moment",

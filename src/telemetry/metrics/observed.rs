@@ -18,6 +18,8 @@ pub struct ConnectionCounts {
     pub open: u64,
     /// Closed at once, because their address had as many as it may have.
     pub dropped: u64,
+    /// Forwarded requests that are on the way, or whose answers are in memory.
+    pub forwarded: u64,
     /// Handshakes that took too long.
     pub handshakes_timed_out: u64,
     /// Handshakes in which the client's certificate was missing or refused.
@@ -113,6 +115,13 @@ impl Metrics {
             .with_unit("{connection}")
             .with_description("Connections open now")
             .with_callback(move |observer| observer.observe(i64::try_from(open().open).unwrap_or(i64::MAX), &[]))
+            .build();
+        let forwarded = read.clone();
+        self.meter
+            .u64_observable_gauge("dcr.forwarded")
+            .with_unit("{request}")
+            .with_description("Forwarded requests on the way, or with an answer in memory that nobody read yet")
+            .with_callback(move |observer| observer.observe(forwarded().forwarded, &[]))
             .build();
         self.meter
             .u64_observable_counter("dcr.tls.handshake_failures")

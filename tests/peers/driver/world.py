@@ -134,7 +134,7 @@ class World:
     def _start_oidc_provider(self):
         """The open server, once behind a plain gateway, once behind one that wants tokens, once behind one that wants client certificates."""
         self.oidc_gateway, self.tokens_gateway = Gateway(self, "oidc-provider"), Gateway(self, "tokens")
-        self.mtls_gateway = Gateway(self, "mtls", scheme="https", optional_port=free_port(), required_port=free_port())
+        self.mtls_gateway = Gateway(self, "mtls", scheme="https", optional_port=free_port(), required_port=free_port(), modern_port=free_port())
         self.authority = Authority(self.mtls_gateway.directory)
         for gateway in (self.oidc_gateway, self.tokens_gateway, self.mtls_gateway):
             gateway.start(self._node_server("oidc_provider", ISSUER=gateway.issuer))
