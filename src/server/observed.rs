@@ -10,7 +10,8 @@ use crate::telemetry::metrics::{ConnectionCounts, FileExpiry, StoreFailures, Thr
 use crate::throttle::Standing;
 
 /// The connections of all listeners together.
-pub(super) fn connection_counts(listeners: Vec<Arc<ConnectionCounters>>) -> impl Fn() -> ConnectionCounts {
+pub(super) fn connection_counts(proxy: Arc<Proxy>) -> impl Fn() -> ConnectionCounts {
+    let listeners = proxy.counters();
     move || {
         let sum = |read: fn(&ConnectionCounters) -> &AtomicU64| {
             listeners.iter().map(|counters| read(counters).load(Ordering::Relaxed)).sum()
