@@ -10,11 +10,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::failure::Failure;
+use super::given_up::{self, Why};
 use super::receiver::{Message, Receiver};
 use super::routing::{Alerts, Randomness};
 use super::{alertmanager, backoff, smtp};
+use crate::audit::Recorder;
 use crate::clock::{Clock, Timestamp};
-use crate::store::{Backlog, Delivery, Fate, Settled, Store, StoreError, Turn};
+use crate::store::{AuditEntry, Backlog, Delivery, Fate, Recording, Settled, Store, StoreError, Turn};
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::AlertOutcome;
 
@@ -33,6 +35,8 @@ pub struct Deliverer {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where is recorded what is given up.
+    pub audit: Recorder,
     /// The receivers in force.
     pub alerts: Arc<Alerts>,
     /// For names and pauses.
@@ -126,6 +130,7 @@ impl Deliverer {
             let work = Work {
                 store: self.store.clone(),
                 clock: self.clock.clone(),
+                audit: self.audit.clone(),
                 receiver: receiver.clone(),
                 randomness: self.randomness,
                 lasts: (self.longest_fetch + smtp::WHOLE) * 2,
@@ -160,6 +165,11 @@ impl Deliverer {
         }
     }
 
+    fn recording(&self, why: Why) -> Recording<Vec<Backlog>> {
+        let event = move |gone: &Backlog| given_up::event(&gone.receiver, why, gone.count);
+        self.audit.recording(move |gone: &Vec<Backlog>| gone.iter().map(event).collect(), self.clock.now())
+    }
+
     /// Brings what waits within its bound, drops what is for nobody, and counts the rest.
     async fn bound(&self) -> Vec<Backlog> {
         let in_force = self.alerts.in_force();
@@ -168,7 +178,8 @@ impl Deliverer {
             let mut backlog = self.store.backlog().await?;
             if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
                 let before = self.clock.now().before(FORGOTTEN_AFTER);
-                for Backlog { receiver, count } in self.store.forget_receivers(&known, before).await? {
+                let record = self.recording(Why::NotConfigured);
+                for Backlog { receiver, count } in self.store.forget_receivers(&known, before, record).await? {
                     tracing::warn!(
                         receiver,
                         count,
@@ -179,7 +190,8 @@ impl Deliverer {
             backlog.retain(|waiting| known.contains(&waiting.receiver));
             for waiting in &mut backlog {
                 if waiting.count > u64::from(MOST_WAITING) {
-                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING).await?;
+                    let record = self.recording(Why::TooMuchWaits);
+                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING, record).await?;
                     waiting.count = waiting.count.saturating_sub(count);
                     metrics().alert_deliveries(&waiting.receiver, AlertOutcome::GivenUp, count);
                     tracing::error!(
@@ -214,6 +226,7 @@ fn random(randomness: Randomness) -> u64 {
 struct Work {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    audit: Recorder,
     receiver: Arc<Receiver>,
     randomness: Randomness,
     /// Longer than anything that is sent takes.
@@ -242,8 +255,9 @@ impl Work {
                 }
             };
             let result = self.send(&taken).await;
-            let settled = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
-            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled).await {
+            let settled: Vec<_> = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
+            let entries = self.given_up(&settled, result.as_ref().err());
+            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled, entries).await {
                 // It is sent again, under the same name, when the turn is over.
                 tracing::warn!(receiver = name, %error, "what was told cannot be written down");
                 return result.map(|()| Done::Reached);
@@ -273,6 +287,17 @@ impl Work {
             return Ok(());
         }
         self.receiver.send(&messages, self.clock.now()).await
+    }
+
+    /// What is recorded of deliveries that failed and are done with.
+    fn given_up(&self, settled: &[Settled], failure: Option<&Failure>) -> Vec<AuditEntry> {
+        let given_up = settled.iter().filter(|settled| settled.fate == Fate::Done).count() as u64;
+        let Some(failure) = failure.filter(|_| given_up > 0) else { return Vec::new() };
+        let event = || given_up::event(self.receiver.name(), failure.into(), given_up);
+        self.audit.entry(event, self.clock.now()).unwrap_or_else(|error| {
+            tracing::error!(%error, "an event cannot be recorded");
+            Vec::new()
+        })
     }
 
     fn settled(&self, delivery: &Delivery, failure: Option<&Failure>) -> Settled {

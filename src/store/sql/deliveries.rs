@@ -7,12 +7,12 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::SqlStore;
-use super::writer::{Applied, Done, Other};
+use super::change::{Applied, Done, Other};
 use crate::clock::Timestamp;
 
 use crate::store::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
-    Telling, Turn,
+    AuditEntry, Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Recording, Settled,
+    StoreError, TOLD_KEPT, Telling, Turn,
 };
 
 /// A change to what waits.
@@ -20,9 +20,9 @@ use crate::store::{
 pub(super) enum DeliveryChange {
     Tell(Vec<Telling>),
     Take { receiver: String, turn: Turn, limit: u32, now: Timestamp },
-    Settle { receiver: String, holder: String, settled: Vec<Settled> },
-    GiveUpOldest { receiver: String, keep: u32 },
-    Forget { known: Vec<String>, before: Timestamp },
+    Settle { receiver: String, holder: String, settled: Vec<Settled>, entries: Vec<AuditEntry> },
+    GiveUpOldest { receiver: String, keep: u32, record: Recording<Vec<Backlog>> },
+    Forget { known: Vec<String>, before: Timestamp, record: Recording<Vec<Backlog>> },
 }
 
 /// What such a change came to.
@@ -67,13 +67,26 @@ impl Deliveries for SqlStore {
         }
     }
 
-    async fn settle_deliveries(&self, receiver: &str, holder: &str, settled: Vec<Settled>) -> Result<(), StoreError> {
+    async fn settle_deliveries(
+        &self,
+        receiver: &str,
+        holder: &str,
+        settled: Vec<Settled>,
+        entries: Vec<AuditEntry>,
+    ) -> Result<(), StoreError> {
+        self.check_open(&entries)?;
         let (receiver, holder) = (receiver.to_owned(), holder.to_owned());
-        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled }).await.map(drop)
+        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled, entries }).await.map(drop)
     }
 
-    async fn give_up_oldest(&self, receiver: &str, keep: u32) -> Result<u64, StoreError> {
-        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep }).await?;
+    async fn give_up_oldest(
+        &self,
+        receiver: &str,
+        keep: u32,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<u64, StoreError> {
+        self.check_can_record(&record)?;
+        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep, record }).await?;
         Ok(gone.iter().map(|gone| gone.count).sum())
     }
 
@@ -86,8 +99,14 @@ impl Deliveries for SqlStore {
         self.read(async |reader| query.fetch_all(reader).await?.iter().map(backlog).collect()).await
     }
 
-    async fn forget_receivers(&self, known: &[String], before: Timestamp) -> Result<Vec<Backlog>, StoreError> {
-        self.gone(DeliveryChange::Forget { known: known.to_vec(), before }).await
+    async fn forget_receivers(
+        &self,
+        known: &[String],
+        before: Timestamp,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<Vec<Backlog>, StoreError> {
+        self.check_can_record(&record)?;
+        self.gone(DeliveryChange::Forget { known: known.to_vec(), before, record }).await
     }
 }
 
@@ -105,13 +124,26 @@ impl SqlStore {
 }
 
 impl DeliveryChange {
+    /// What is recorded of it.
+    pub(super) fn entries(&self, done: &Done) -> Vec<AuditEntry> {
+        match (self, done) {
+            (Self::Settle { entries, .. }, Done::Written) => entries.clone(),
+            (Self::GiveUpOldest { record, .. } | Self::Forget { record, .. }, Done::Deliveries(Came::Gone(gone)))
+                if !gone.is_empty() =>
+            {
+                record.entries(gone)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) async fn apply(&self, connection: &mut AnyConnection) -> Applied {
         let came = match self {
             Self::Tell(told) => {
                 tell(connection, told).await?;
                 return Ok(Ok(Done::Written));
             }
-            Self::Settle { receiver, holder, settled } => {
+            Self::Settle { receiver, holder, settled, entries: _ } => {
                 settle(connection, settled).await?;
                 end_turn(connection, receiver, holder).await?;
                 return Ok(Ok(Done::Written));
@@ -119,8 +151,8 @@ impl DeliveryChange {
             Self::Take { receiver, turn, limit, now } => {
                 Came::Taken(take(connection, (receiver, turn), *limit, *now).await?)
             }
-            Self::GiveUpOldest { receiver, keep } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
-            Self::Forget { known, before } => Came::Gone(forget(connection, known, *before).await?),
+            Self::GiveUpOldest { receiver, keep, .. } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
+            Self::Forget { known, before, .. } => Came::Gone(forget(connection, known, *before).await?),
         };
         Ok(Ok(Done::Deliveries(came)))
     }
@@ -336,7 +368,7 @@ async fn give_up_oldest(
     .bind(receiver.to_owned())
     .bind(i64::from(keep));
     let count = give_up.execute(connection).await?.rows_affected();
-    Ok(vec![Backlog { receiver: receiver.to_owned(), count }])
+    Ok(if count > 0 { vec![Backlog { receiver: receiver.to_owned(), count }] } else { Vec::new() })
 }
 
 async fn forget(
