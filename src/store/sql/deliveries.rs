@@ -1,7 +1,5 @@
 //! What receivers of alerts are to be told: the statements. What is told of a change enters in the change's transaction.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
@@ -376,19 +374,20 @@ async fn forget(
     known: &[String],
     before: Timestamp,
 ) -> Result<Vec<Backlog>, sqlx::Error> {
-    let old = sqlx::query("SELECT receiver FROM alert_deliveries WHERE created_at < $1").bind(before.unix_millis());
-    let mut gone = BTreeMap::<String, u64>::new();
-    for row in old.fetch_all(&mut *connection).await? {
-        let receiver: String = row.try_get(0)?;
-        if !known.contains(&receiver) {
-            *gone.entry(receiver).or_default() += 1;
+    // Receivers are few, what waits for them is not.
+    let (mut gone, mut last) = (Vec::new(), String::new());
+    let next = "SELECT receiver FROM alert_deliveries WHERE receiver > $1 ORDER BY receiver LIMIT 1";
+    while let Some(row) = sqlx::query(next).bind(last).fetch_optional(&mut *connection).await? {
+        last = row.try_get(0)?;
+        if known.contains(&last) {
+            continue;
         }
-    }
-    for receiver in gone.keys() {
         let forget = sqlx::query("DELETE FROM alert_deliveries WHERE receiver = $1 AND created_at < $2");
-        forget.bind(receiver.clone()).bind(before.unix_millis()).execute(&mut *connection).await?;
+        let forget = forget.bind(last.clone()).bind(before.unix_millis());
+        let count = forget.execute(&mut *connection).await?.rows_affected();
+        gone.extend((count > 0).then(|| Backlog { receiver: last.clone(), count }));
     }
-    Ok(gone.into_iter().map(|(receiver, count)| Backlog { receiver, count }).collect())
+    Ok(gone)
 }
 
 /// What may be told again for so long that its end interests nobody.

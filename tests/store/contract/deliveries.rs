@@ -26,7 +26,7 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
 
 const GATHERING: u64 = 30;
 
-fn gathered(key: &str, moment: Timestamp) -> Telling {
+pub fn gathered(key: &str, moment: Timestamp) -> Telling {
     Telling {
         receiver: "ops".to_owned(),
         delivery: format!("of {key} at {}", moment.unix_millis()),
@@ -42,19 +42,19 @@ fn for_mail(telling: Telling) -> Telling {
     Telling { receiver: "mail".to_owned(), delivery: format!("{} for mail", telling.delivery), ..telling }
 }
 
-fn lasting(key: &str, moment: Timestamp, until: Timestamp) -> Telling {
+pub fn lasting(key: &str, moment: Timestamp, until: Timestamp) -> Telling {
     Telling { form: Form::Lasting { until }, ..gathered(key, moment) }
 }
 
-fn end(telling: Telling, interest: Interest) -> Telling {
+pub fn end(telling: Telling, interest: Interest) -> Telling {
     Telling { occasion: Occasion::Ends(interest), notice: format!("end of {}", telling.key), ..telling }
 }
 
-fn turn(holder: &str) -> Turn {
+pub fn turn(holder: &str) -> Turn {
     Turn { holder: holder.to_owned(), lasts: Duration::from_secs(60) }
 }
 
-async fn take(store: &dyn Store, moment: Timestamp) -> Vec<Delivery> {
+pub async fn take(store: &dyn Store, moment: Timestamp) -> Vec<Delivery> {
     store.take_deliveries("ops", &turn("a"), 10, moment).await.unwrap().expect("nobody else is at it")
 }
 

@@ -3,7 +3,7 @@
 
 mod audit;
 mod clients;
-mod deliveries;
+pub mod deliveries;
 mod digests;
 mod due;
 pub mod findings;
