@@ -10,7 +10,7 @@ use super::deliveries::{self, Came, DeliveryChange};
 use super::finish::{self, Finishing};
 use super::import::{self, Importing};
 use super::responses::{self, ResponseChange, ResponseChanged};
-use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, uses};
+use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, told, uses};
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, AuditRecord, Beginning, Begun, FindingRecord, IssuedToken, Outcome, RegistrationId, RequestRecord,
@@ -199,7 +199,7 @@ impl Other {
             Self::Tidy { now } => {
                 findings::forget_old(connection, *now).await?;
                 responses::forget_old(connection, *now).await?;
-                deliveries::forget_told(connection, *now).await?;
+                told::forget_told(connection, *now).await?;
                 tokens::forget_spent(connection, *now).await?;
                 quotas::forget_ended(connection, *now).await?;
                 Ok(Ok(Done::Written))

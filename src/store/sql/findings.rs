@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::change::{Applied, Done, Other};
 use super::list::List;
-use super::{SqlStore, deliveries};
+use super::{SqlStore, told};
 use crate::clock::Timestamp;
 use crate::store::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings, Page, StoreError, Telling};
 
@@ -43,7 +43,7 @@ pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecor
         .execute(&mut *connection)
         .await?;
     if entered.rows_affected() > 0 {
-        deliveries::tell(connection, told).await?;
+        told::tell(connection, told).await?;
     }
     Ok(Ok(Done::Written))
 }

@@ -20,6 +20,7 @@ mod requests;
 mod responses;
 mod rows;
 mod tokens;
+mod told;
 mod uses;
 mod writer;
 

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::audit::OpenChain;
 use super::change::{self, Change, Done, Other};
 use super::connect::Place;
-use super::{Health, deliveries, in_time, is_refusal};
+use super::{Health, in_time, is_refusal, told};
 use crate::store::{Begun, Outcome, StoreError};
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
@@ -169,7 +169,7 @@ impl Group {
         let entries = change::to_record(changes, &results);
         if let Some(chain) = chain.as_mut().filter(|_| !entries.is_empty()) {
             for entry in &entries {
-                deliveries::tell(&mut transaction, &entry.told).await?;
+                told::tell(&mut transaction, &entry.told).await?;
             }
             records = chain.record(&mut transaction, entries).await?;
         }
