@@ -17,7 +17,7 @@ use crate::authorization_server::paths::{PathProblem, PathTable};
 use crate::authorization_server::settings::{Kind, OtherPaths};
 use crate::policy::settings::Requirement;
 use crate::policy::{Profile, ProfileSettings};
-use crate::proxy::settings::ListenerSettings;
+use crate::proxy::settings::{ClientCertificateRequest, ListenerSettings};
 
 /// The entries of the lists, each read alone: one that is broken hides nothing that is wrong with the others.
 pub(super) struct Parts {
