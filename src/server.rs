@@ -257,7 +257,8 @@ impl Gateway {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.subscribe());
             beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
         }
-        beside.spawn(alerts::deliverer(&self.config, &self.store, &self.clock, &self.alerts).run(stopped.clone()));
+        let recording = (&self.clock, &self.intake.tools().audit);
+        beside.spawn(alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()));
         beside.spawn(self.health_watch().run(stopped.clone()));
         // Until the last request is answered: it may have been a use.
         let (uses, until) = (self.intake.clone(), drained.subscribe());

@@ -10,11 +10,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::failure::Failure;
+use super::given_up::{self, Why};
 use super::receiver::{Message, Receiver};
 use super::routing::{Alerts, Randomness};
 use super::{alertmanager, backoff, smtp};
+use crate::audit::Recorder;
 use crate::clock::{Clock, Timestamp};
-use crate::store::{Backlog, Delivery, Fate, Settled, Store, StoreError, Turn};
+use crate::store::{AuditEntry, Backlog, Delivery, Fate, Recording, Settled, Store, StoreError, Turn};
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::AlertOutcome;
 
@@ -33,6 +35,8 @@ pub struct Deliverer {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where is recorded what is given up.
+    pub audit: Recorder,
     /// The receivers in force.
     pub alerts: Arc<Alerts>,
     /// For names and pauses.
@@ -126,6 +130,7 @@ impl Deliverer {
             let work = Work {
                 store: self.store.clone(),
                 clock: self.clock.clone(),
+                audit: self.audit.clone(),
                 receiver: receiver.clone(),
                 randomness: self.randomness,
                 lasts: (self.longest_fetch + smtp::WHOLE) * 2,
@@ -160,6 +165,11 @@ impl Deliverer {
         }
     }
 
+    fn recording(&self, why: Why) -> Recording<Vec<Backlog>> {
+        let event = move |gone: &Backlog| given_up::event(&gone.receiver, why, gone.count);
+        self.audit.recording(move |gone: &Vec<Backlog>| gone.iter().map(event).collect(), self.clock.now())
+    }
+
     /// Brings what waits within its bound, drops what is for nobody, and counts the rest.
     async fn bound(&self) -> Vec<Backlog> {
         let in_force = self.alerts.in_force();
@@ -168,7 +178,8 @@ impl Deliverer {
             let mut backlog = self.store.backlog().await?;
             if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
                 let before = self.clock.now().before(FORGOTTEN_AFTER);
-                for Backlog { receiver, count } in self.store.forget_receivers(&known, before).await? {
+                let record = self.recording(Why::NotConfigured);
+                for Backlog { receiver, count } in self.store.forget_receivers(&known, before, record).await? {
                     tracing::warn!(
                         receiver,
                         count,
@@ -179,7 +190,8 @@ impl Deliverer {
             backlog.retain(|waiting| known.contains(&waiting.receiver));
             for waiting in &mut backlog {
                 if waiting.count > u64::from(MOST_WAITING) {
-                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING).await?;
+                    let record = self.recording(Why::TooMuchWaits);
+                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING, record).await?;
                     waiting.count = waiting.count.saturating_sub(count);
                     metrics().alert_deliveries(&waiting.receiver, AlertOutcome::GivenUp, count);
                     tracing::error!(
@@ -218,6 +230,7 @@ fn random(randomness: Randomness) -> u64 {
 struct Work {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    audit: Recorder,
     receiver: Arc<Receiver>,
     randomness: Randomness,
     /// Longer than anything that is sent takes.
@@ -246,8 +259,9 @@ impl Work {
                 }
             };
             let result = self.send(&taken).await;
-            let settled = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
-            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled).await {
+            let settled: Vec<_> = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
+            let entries = self.given_up(&settled, result.as_ref().err());
+            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled, entries).await {
                 // It is sent again, under the same name, when the turn is over.
                 tracing::warn!(receiver = name, %error, "what was told cannot be written down");
                 return result.map(|()| Done::Reached);
@@ -277,6 +291,17 @@ impl Work {
             return Ok(());
         }
         self.receiver.send(&messages, self.clock.now()).await
+    }
+
+    /// What is recorded of deliveries that failed and are done with.
+    fn given_up(&self, settled: &[Settled], failure: Option<&Failure>) -> Vec<AuditEntry> {
+        let given_up = settled.iter().filter(|settled| settled.fate == Fate::Done).count() as u64;
+        let Some(failure) = failure.filter(|_| given_up > 0) else { return Vec::new() };
+        let event = || given_up::event(self.receiver.name(), failure.into(), given_up);
+        self.audit.entry(event, self.clock.now()).unwrap_or_else(|error| {
+            tracing::error!(%error, "an event cannot be recorded");
+            Vec::new()
+        })
     }
 
     fn settled(&self, delivery: &Delivery, failure: Option<&Failure>) -> Settled {
@@ -313,5 +338,144 @@ impl Work {
             }
         };
         Settled { id: delivery.id.clone(), version: delivery.version, fate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::alert::notice::{Notice, Topic};
+    use crate::alert::receiver::{Reach, Secrets};
+    use crate::alert::routing::{InForce, Links};
+    use crate::audit::recorder::Beginning;
+    use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};
+    use crate::fetch::FetchClient;
+    use crate::fetch::settings::FetchSettings;
+    use crate::secret::Secret;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{AuditFilter, Form, Occasion, Telling, WriterId};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Timestamp {
+            NOW
+        }
+    }
+
+    /// A receiver that answers everything so.
+    async fn answering(status: &'static str) -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                // The head, and a body that ends with a brace.
+                while !request.ends_with(b"}") && connection.read_buf(&mut request).await.is_ok_and(|read| read > 0) {}
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = connection.write_all(answer.as_bytes()).await;
+            }
+        });
+        address
+    }
+
+    async fn deliverer(receiver: std::net::SocketAddr) -> Deliverer {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let yaml = format!("{{ name: hook, webhook: 'http://{receiver}/', plain_http: allow, secret_file: s }}");
+        let secrets = Secrets { signing: Some(Secret::new("a".repeat(24))), ..Secrets::default() };
+        let reach = Reach {
+            client: FetchClient::new(&FetchSettings::default()).unwrap(),
+            trust: Vec::new(),
+            gateway: "https://sso.example.com".to_owned(),
+        };
+        let receivers = vec![Arc::new(Receiver::new(&serde_yaml::from_str(&yaml).unwrap(), secrets, &reach).unwrap())];
+        let in_force = InForce { receivers, silences: Vec::new(), links: Links::default() };
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let beginning = Beginning {
+            writer: WriterId("w".to_owned()),
+            keys: None,
+            command: "serve",
+            audience: Arc::new(Nobody),
+            now: NOW,
+        };
+        let begun = Recorder::begin(store.clone(), &AuditSettings::default(), beginning).await;
+        let (randomness, longest_fetch): (Randomness, _) = (|octets| octets.fill(7), Duration::from_secs(9));
+        Deliverer {
+            store,
+            clock: Arc::new(Stopped),
+            audit: begun.unwrap().0,
+            alerts: Arc::new(Alerts::new(in_force, randomness)),
+            randomness,
+            longest_fetch,
+        }
+    }
+
+    /// Something that waits for a receiver for so long.
+    async fn waiting(deliverer: &Deliverer, receiver: &str, age: Duration) {
+        let at = NOW.before(age);
+        let notice = Notice::new(Topic::Health, "test", "test", at);
+        let told = Telling {
+            receiver: receiver.to_owned(),
+            delivery: "one".to_owned(),
+            key: "test".to_owned(),
+            form: Form::Gathered { group: "health".to_owned(), until: at },
+            occasion: Occasion::Begins { quiet_until: at },
+            at,
+            notice: serde_json::to_string(&notice).unwrap(),
+        };
+        deliverer.store.tell(vec![told]).await.unwrap();
+    }
+
+    /// One look at all that is due.
+    async fn look(deliverer: &Deliverer) {
+        let mut at_work = JoinSet::new();
+        deliverer.begin(&mut at_work, &mut HashSet::new(), &HashMap::new()).await;
+        assert_eq!(at_work.len(), 1);
+        at_work.join_all().await;
+    }
+
+    async fn given_up(deliverer: &Deliverer) -> Vec<(Option<Subject>, Option<String>, Option<u64>)> {
+        let records = deliverer.store.records(&AuditFilter::default(), None, 99).await.unwrap();
+        let events = records.iter().map(|record| serde_json::from_str::<Event>(&record.event).unwrap());
+        let given_up = events.filter(|event| event.event == Kind::AlertGivenUp);
+        given_up.map(|event| (event.subject, event.reason, event.count)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_is_on_the_audit_log_and_what_is_tried_again_is_not() {
+        for (status, kept, reason) in
+            [("400 Bad Request", DAY, "refused_by_the_receiver"), ("503 Service Unavailable", DAY * 7, "unreachable")]
+        {
+            let deliverer = deliverer(answering(status).await).await;
+            waiting(&deliverer, "hook", kept).await;
+            look(&deliverer).await;
+            assert_eq!(given_up(&deliverer).await, [], "{status}");
+            assert_eq!(deliverer.store.backlog().await.unwrap().len(), 1, "{status}");
+
+            let deliverer = self::deliverer(answering(status).await).await;
+            waiting(&deliverer, "hook", kept + Duration::from_secs(1)).await;
+            look(&deliverer).await;
+            let receiver = Some(Subject::Receiver("hook".to_owned()));
+            assert_eq!(given_up(&deliverer).await, [(receiver, Some(reason.to_owned()), Some(1))], "{status}");
+            assert_eq!(deliverer.store.backlog().await.unwrap(), [], "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_receiver_that_was_taken_out_is_on_the_audit_log_when_it_is_dropped() {
+        let deliverer = deliverer(answering("204 No Content").await).await;
+        waiting(&deliverer, "gone", FORGOTTEN_AFTER).await;
+        deliverer.bound().await;
+        assert_eq!(given_up(&deliverer).await, [], "another replica may have it still");
+        waiting(&deliverer, "long gone", FORGOTTEN_AFTER + Duration::from_secs(1)).await;
+        deliverer.bound().await;
+        let receiver = Some(Subject::Receiver("long gone".to_owned()));
+        assert_eq!(given_up(&deliverer).await, [(receiver, Some("not_configured".to_owned()), Some(1))]);
     }
 }

@@ -5,6 +5,7 @@ mod alertmanager;
 mod backoff;
 mod delivery;
 mod failure;
+mod given_up;
 mod health;
 mod notice;
 mod receiver;

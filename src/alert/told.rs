@@ -146,6 +146,8 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         | Kind::OperatorSignedIn
         | Kind::OperatorSignedOut
         | Kind::SignInRefused
+        // Whoever is told would be whoever could not be.
+        | Kind::AlertGivenUp
         | Kind::RefusalsCounted => return None,
     };
     let News { notice, .. } = news;

@@ -57,6 +57,7 @@ pub enum Kind {
     OperatorSignedIn,
     OperatorSignedOut,
     SignInRefused,
+    AlertGivenUp,
     // The record itself.
     RefusalsCounted,
     RecordsLost,
@@ -64,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::RegistrationAdmitted,
         Self::RegistrationLetThrough,
         Self::RegistrationRepeated,
@@ -100,6 +101,7 @@ impl Kind {
         Self::OperatorSignedIn,
         Self::OperatorSignedOut,
         Self::SignInRefused,
+        Self::AlertGivenUp,
         Self::RefusalsCounted,
         Self::RecordsLost,
     ];
@@ -142,6 +144,7 @@ impl Kind {
             Self::OperatorSignedIn => "operator_signed_in",
             Self::OperatorSignedOut => "operator_signed_out",
             Self::SignInRefused => "sign_in_refused",
+            Self::AlertGivenUp => "alert_given_up",
             Self::RefusalsCounted => "refusals_counted",
             Self::RecordsLost => "records_lost",
         }
@@ -198,6 +201,8 @@ pub enum Subject {
     Process(String),
     /// A response, by its name.
     Response(String),
+    /// A receiver of alerts, by its name in the configuration.
+    Receiver(String),
     /// The admin API, by the path that was asked for.
     Api(String),
 }

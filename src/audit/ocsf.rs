@@ -113,7 +113,7 @@ const fn managed(kind: Kind) -> (u8, u8, bool) {
         Kind::OperatorSignedIn => (CREATE, INFORMATIONAL, true),
         Kind::OperatorSignedOut => (DELETE, INFORMATIONAL, true),
         Kind::SignInRefused => (CREATE, MEDIUM, false),
-        Kind::ConfigurationRefused | Kind::OperatorRefused => (UPDATE, MEDIUM, false),
+        Kind::ConfigurationRefused | Kind::OperatorRefused | Kind::AlertGivenUp => (UPDATE, MEDIUM, false),
         // These are findings.
         Kind::RefusalsCounted | Kind::RecordsLost => (UPDATE, MEDIUM, false),
     }
@@ -141,6 +141,7 @@ fn named(subject: &Subject) -> (&'static str, &str) {
         Subject::Key(id) => ("key", id),
         Subject::Process(id) => ("process", id),
         Subject::Response(id) => ("response", id),
+        Subject::Receiver(id) => ("receiver of alerts", id),
         Subject::Api(id) => ("admin API", id),
     }
 }

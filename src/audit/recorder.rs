@@ -14,7 +14,7 @@ use super::export::{self, Sinks};
 use super::journal::Journal;
 use super::settings::AuditSettings;
 use crate::clock::{Clock, Timestamp};
-use crate::store::{AuditEntry, Head, SignedHead, Store, StoreError, Telling, WriterId};
+use crate::store::{AuditEntry, Head, Recording, SignedHead, Store, StoreError, Telling, WriterId};
 
 /// So many refusals wait for the store; more are counted and left out.
 const LONGEST_QUEUE: usize = 4096;
@@ -138,6 +138,20 @@ impl Recorder {
             Some(inner) => Ok(vec![inner.entry(event(), now)?]),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// The entries of what a change comes to, of which only the store can tell: they are made in its transaction.
+    pub fn recording<T>(
+        &self,
+        events: impl Fn(&T) -> Vec<Event> + Send + Sync + 'static,
+        now: Timestamp,
+    ) -> Recording<T> {
+        let Some(inner) = self.0.clone() else { return Recording::nothing() };
+        let entry = move |event| {
+            let entry = inner.entry(event, now);
+            entry.inspect_err(|error| tracing::error!(%error, "an event cannot be recorded")).ok()
+        };
+        Recording::of(move |came| events(came).into_iter().filter_map(&entry).collect())
     }
 
     /// Records it; it is on disk when this returns.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod clean_up;
+mod listeners;
 mod tokens;
 
 use std::collections::HashMap;
@@ -69,7 +70,7 @@ fn entries<'t>(tree: &'t Node, list: &'static str) -> impl Iterator<Item = (Plac
 /// What can be wrong with one listener or one profile alone. Compiles the profiles.
 pub(super) fn check_parts(parts: &mut Parts, tree: &Node, findings: &mut Findings<'_>) {
     for (place, listener) in &parts.listeners {
-        check_listener(listener, place, tree, findings);
+        listeners::check(listener, place, tree, findings);
     }
     for part in &mut parts.profiles {
         match Profile::compile(&part.settings) {
@@ -79,61 +80,6 @@ pub(super) fn check_parts(parts: &mut Parts, tree: &Node, findings: &mut Finding
                     findings.add(tree, &part.place.below(&problem.place), problem.reason, problem.hint);
                 }
             }
-        }
-    }
-}
-
-fn check_listener(listener: &ListenerSettings, place: &Place, tree: &Node, findings: &mut Findings<'_>) {
-    for reason in listener.contradictions() {
-        findings.add(tree, place, reason, "");
-    }
-    if listener.tls.is_none() && !listener.address.ip().is_loopback() && listener.trusted_proxies.is_empty() {
-        findings.warn(
-            tree,
-            &place.key("address"),
-            "plain HTTP on an address that is not loopback: tokens and secrets travel in clear",
-            "add tls, or name the trusted_proxies that end TLS in front of it",
-        );
-    }
-    if let Some(tls) = &listener.tls {
-        let place = place.key("tls").key("client_certificates");
-        let (asked, trust) = (tls.client_certificates.request, &tls.client_certificates.trust);
-        match asked {
-            ClientCertificateRequest::Off if !trust.is_empty() => findings.warn(
-                tree,
-                &place.key("trust"),
-                "clients are not asked for certificates, so this does nothing",
-                "write request: optional or request: required beside it",
-            ),
-            ClientCertificateRequest::Optional | ClientCertificateRequest::Required if trust.is_empty() => {
-                findings.add(
-                    tree,
-                    &place.key("trust"),
-                    "no CA is trusted, so no client certificate could be",
-                    "name a PEM file",
-                );
-            }
-            _ => {}
-        }
-    }
-    if listener.max_connections == 0 {
-        findings.add(tree, &place.key("max_connections"), "nobody could connect", "write a number above 0");
-    }
-    if listener.max_connections_per_address == Some(0) {
-        findings.add(tree, &place.key("max_connections_per_address"), "nobody could connect", "write a number above 0");
-    }
-    if listener.max_head_bytes < 1024 {
-        findings.add(tree, &place.key("max_head_bytes"), "ordinary requests would not fit", "write 1024 or more");
-    }
-    let deadlines = &listener.deadlines;
-    for (name, deadline) in [
-        ("tls_handshake", deadlines.tls_handshake),
-        ("request_head", deadlines.request_head),
-        ("body", deadlines.body),
-        ("idle", deadlines.idle),
-    ] {
-        if deadline.0.is_zero() {
-            findings.add(tree, &place.key("deadlines").key(name), "no client could be that fast", "write 1s or more");
         }
     }
 }

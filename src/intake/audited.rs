@@ -6,11 +6,11 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tracing::Span;
 
+use super::Tools;
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
 use super::refusal::Refusal;
-use super::{Tools, unavailable};
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::lifecycle::Lifecycle;
@@ -201,54 +201,36 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
     }
 }
 
-/// A client's call: a change is recorded before it is answered, what was read or refused is noted.
-pub(super) async fn managed(tools: &Tools, call: Managed<'_>) -> Result<(), Refusal> {
-    let kind = match (call.is_done, call.event.operation) {
-        (false, _) | (true, ManagementOperation::Other) => Kind::ManagementRefused,
-        (true, ManagementOperation::Read) => Kind::ClientRead,
-        (true, ManagementOperation::Update) => Kind::ClientUpdated,
-        (true, ManagementOperation::Delete) => Kind::ClientDeleted,
+/// A client's call that was refused: noted.
+pub(super) fn management_refused(tools: &Tools, learned: &ManagementEvent, request_digest: Option<String>) {
+    tools.audit.note(|| of_management(Kind::ManagementRefused, learned, request_digest), tools.clock.now());
+}
+
+/// A client's call, as it is recorded once it is done.
+pub(super) fn managed(learned: &ManagementEvent, segment: &str, request_digest: Option<String>) -> Event {
+    let kind = match learned.operation {
+        ManagementOperation::Read => Kind::ClientRead,
+        ManagementOperation::Update => Kind::ClientUpdated,
+        ManagementOperation::Delete => Kind::ClientDeleted,
+        ManagementOperation::Other => Kind::ManagementRefused,
     };
-    let now = tools.clock.now();
-    match kind {
-        Kind::ClientUpdated | Kind::ClientDeleted => {
-            tools.audit.record(call.event(kind), now).await.map_err(unavailable)
-        }
-        _ => {
-            tools.audit.note(|| call.event(kind), now);
-            Ok(())
-        }
-    }
+    let event = of_management(kind, learned, request_digest);
+    // A client that is not in the record is what the path names.
+    Event { subject: event.subject.or_else(|| Some(Subject::Client(segment.to_owned()))), ..event }
 }
 
-/// What became of a client's call.
-pub(super) struct Managed<'a> {
-    pub(super) event: &'a ManagementEvent,
-    pub(super) request_digest: Option<String>,
-    /// The last segment of the path; the client, when the call was done.
-    pub(super) segment: &'a str,
-    /// What waits for an approval, if it was done.
-    pub(super) waits: Option<Waits>,
-    pub(super) is_done: bool,
-}
-
-impl Managed<'_> {
-    fn event(&self, kind: Kind) -> Event {
-        let learned = self.event;
-        let client = learned.client_id.clone().or_else(|| self.is_done.then(|| self.segment.to_owned()));
-        Event {
-            subject: client.map(Subject::Client),
-            profile: learned.profile.clone(),
-            reason: Some(learned.reason.to_owned()),
-            trace_id: propagation::trace_id(&Span::current()),
-            request_id: Some(learned.request_id.clone()),
-            request_digest: self.request_digest.clone(),
-            growth: learned.growth.clone(),
-            refused_by: learned.response.clone(),
-            violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
-            aside: Aside { waits: self.waits, ..Aside::default() },
-            ..Event::new(kind, Actor::Client { address: learned.client_address })
-        }
+fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<String>) -> Event {
+    Event {
+        subject: learned.client_id.clone().map(Subject::Client),
+        profile: learned.profile.clone(),
+        reason: Some(learned.reason.to_owned()),
+        trace_id: propagation::trace_id(&Span::current()),
+        request_id: Some(learned.request_id.clone()),
+        request_digest,
+        growth: learned.growth.clone(),
+        refused_by: learned.response.clone(),
+        violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        ..Event::new(kind, Actor::Client { address: learned.client_address })
     }
 }
 
@@ -288,7 +270,7 @@ pub(super) fn imported(intent: &Intent, client_id: &str, (actor, comment): (&str
     }
 }
 
-/// A client whose time was over. Two replicas write it once: whoever ended the turn.
+/// A client whose time was over.
 pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
     Event {
         subject: Some(Subject::Client(client.client_id.clone())),
@@ -297,6 +279,11 @@ pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
         aside: aside(client, None),
         ..Event::new(Kind::ClientExpired, Actor::Gateway)
     }
+}
+
+/// A client that the gateway removed by itself, or that the server no longer has.
+pub(super) fn removed(client: &ClientRecord, reason: &str) -> Event {
+    Event { event: Kind::ClientRemoved, ..expired(client, reason) }
 }
 
 /// What an operator found out about a registration.

@@ -107,6 +107,7 @@ impl Work {
         };
         let wanted = to.lifecycle.at_the_server();
         held.client = to;
+        held.record(audited::changed(instruction, &held.client));
         held.end_untried().await?;
         tracing::info!(client_id, actor, ?change, response = instruction.response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
@@ -118,7 +119,6 @@ impl Work {
             );
         }
         let client = self.tools.store.client(client_id).await?.ok_or_else(unknown)?;
-        self.tools.audit.record(audited::changed(instruction, &client), self.tools.clock.now()).await?;
         let is_gone = client.lifecycle.at_the_server() == AtTheServer::Absent && wanted != AtTheServer::Absent;
         if is_gone { Err(NotDone::Gone) } else { Ok(client) }
     }

@@ -95,11 +95,10 @@ async fn expire_or_settle(rulebook: &Rulebook, tools: &Tools, client_id: &str) -
 
 /// Ends the turn of a client whose time is over, and records why.
 pub(super) async fn record_expiry(mut held: Held<'_>, expired: Lifecycle, reason: &str) -> Result<(), Refusal> {
-    let (tools, now) = (held.tools(), held.now());
     held.client.lifecycle = expired;
-    held.client.unsettle(now);
-    let client = held.end_untried().await?;
-    tools.audit.record(audited::expired(&client, reason), now).await.map_err(super::unavailable)
+    held.client.unsettle(held.now());
+    held.record(audited::expired(&held.client, reason));
+    held.end_untried().await.map(drop)
 }
 
 /// Brings the server to what the record says, now; returns the record. Whether the server has it, [`ClientRecord::unsettled`] says.
@@ -166,6 +165,7 @@ pub(super) async fn before_use(rulebook: &Rulebook, tools: &Tools, client_id: &s
     if let Ok(deleted) = held.client.lifecycle.clone().delete(by) {
         held.client.lifecycle = deleted;
         held.client.unsettle(held.now());
+        held.record(audited::removed(&held.client, "not_disabled"));
     }
     held.end_untried().await?;
     settle(rulebook, tools, client_id).await?;

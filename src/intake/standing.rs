@@ -341,7 +341,7 @@ mod tests {
             let crate::store::TurnTaken::Taken { mut client, .. } = taken else { panic!("{taken:?}") };
             let by = Action { at: self.clock.now(), actor: "ada".to_owned(), comment: None };
             client.lifecycle = client.lifecycle.suspend(by).unwrap();
-            assert!(self.store.end_turn(&client, "h", self.clock.now()).await.unwrap());
+            assert!(self.store.end_turn(crate::store::TurnEnd::of(&client, "h"), self.clock.now()).await.unwrap());
         }
 
         async fn judged(&self, clients: &UnverifiedClients) -> Option<Reason> {

@@ -10,14 +10,15 @@ use super::access::Kept;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::{Tools, unavailable};
+use super::{Tools, audited, unavailable};
+use crate::audit::Event;
 use crate::authorization_server::{Administration, ClientState, ManageError, Managed, Registrar, ServerAccess};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, Lifecycle};
 use crate::registration::software_statement;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
-use crate::store::{ClientRecord, Turn, TurnTaken};
+use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
 use crate::telemetry::span;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -39,6 +40,8 @@ pub(super) struct Held<'t> {
     /// The client, as it is to be when the turn ends.
     pub(super) client: ClientRecord,
     kept: Option<Kept>,
+    /// What is recorded when the turn ends.
+    entries: Vec<AuditEntry>,
 }
 
 /// A turn as the store gives it.
@@ -59,7 +62,7 @@ pub(super) async fn take<'t>(
     let Taken { holder, client, interrupted } = taken;
     let kept = client.server_access.as_ref().map(|sealed| Kept::open(&rulebook.keys, client_id, sealed));
     let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    Ok(Some(Held { rulebook, tools, holder, interrupted, client, kept }))
+    Ok(Some(Held { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
 }
 
 /// As [`take`], for a turn that lasts so long, and is waited for so long.
@@ -87,25 +90,15 @@ pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) ->
 /// Ends a turn in which the server's token was not tried: an earlier call that was broken off is still the next holder's to find.
 pub(super) async fn end_untried(tools: &Tools, taken: Taken) -> Result<(), Refusal> {
     let Taken { holder, client, interrupted } = taken;
-    let ended = tools.store.end_turn(&client, &holder, tools.clock.now());
-    let ended = ended.instrument(span::store_span("end_turn")).await;
-    tools.standings.forget(&client.client_id);
-    if !ended.map_err(unavailable)? {
-        return Err(Refusal::from(Reason::ClientBusy).caused_by(OVER));
-    }
-    if interrupted {
-        let again = Turn { holder: holder.clone(), lasts: Duration::from_secs(1) };
-        tools.store.take_turn(&client.client_id, &again, tools.clock.now()).await.map_err(unavailable)?;
-        tools.store.break_off_turn(&client.client_id, &holder, tools.clock.now()).await.map_err(unavailable)?;
-    }
-    Ok(())
+    end(tools, TurnEnd { holder, client, is_in_doubt: interrupted, entries: Vec::new() }).await
 }
 
-impl<'t> Held<'t> {
-    /// What the turn was taken with.
-    pub(super) fn tools(&self) -> &'t Tools {
-        self.tools
-    }
+/// Writes the client and what is recorded, and lets others have their turn; all of it in one transaction.
+async fn end(tools: &Tools, end: TurnEnd) -> Result<(), Refusal> {
+    let client_id = end.client.client_id.clone();
+    let ended = tools.store.end_turn(end, tools.clock.now()).instrument(span::store_span("end_turn")).await;
+    tools.standings.forget(&client_id);
+    if ended.map_err(unavailable)? { Ok(()) } else { Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)) }
 }
 
 impl Held<'_> {
@@ -227,6 +220,7 @@ impl Held<'_> {
         };
         self.client.lifecycle = Lifecycle::Deleted { by };
         self.client.unsettled = None;
+        self.record(audited::removed(&self.client, "gone_at_the_server"));
         tracing::warn!(client_id = self.client.client_id, "the authorization server no longer has this client");
     }
 
@@ -247,21 +241,24 @@ impl Held<'_> {
         true
     }
 
-    /// Writes the client as it is now, and lets others have their turn.
-    pub(super) async fn end(self) -> Result<ClientRecord, Refusal> {
-        let ended = self.tools.store.end_turn(&self.client, &self.holder, self.tools.clock.now());
-        let ended = ended.instrument(span::store_span("end_turn")).await;
-        self.tools.standings.forget(&self.client.client_id);
-        if ended.map_err(unavailable)? {
-            return Ok(self.client);
+    /// Records this with what the turn writes: all of it, or nothing where the turn does not end any more.
+    pub(super) fn record(&mut self, event: Event) {
+        match self.tools.audit.entry(|| event, self.tools.clock.now()) {
+            Ok(entries) => self.entries.extend(entries),
+            Err(error) => tracing::error!(%error, client_id = self.client.client_id, "an event cannot be recorded"),
         }
-        Err(Refusal::from(Reason::ClientBusy).caused_by(OVER))
+    }
+
+    /// Writes the client as it is now, and lets others have their turn.
+    pub(super) async fn end(mut self) -> Result<ClientRecord, Refusal> {
+        self.interrupted = false;
+        self.end_untried().await
     }
 
     /// As [`Held::end`], where the server's token was not tried.
     pub(super) async fn end_untried(self) -> Result<ClientRecord, Refusal> {
-        let Self { tools, holder, client, interrupted, .. } = self;
-        end_untried(tools, Taken { holder, client: client.clone(), interrupted }).await?;
+        let Self { tools, holder, client, interrupted: is_in_doubt, entries, .. } = self;
+        end(tools, TurnEnd { holder, client: client.clone(), is_in_doubt, entries }).await?;
         Ok(client)
     }
 

@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::compose::secret;
 use super::{StartError, randomness};
 use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
+use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
@@ -57,12 +58,13 @@ pub fn receivers(config: &Config) -> Result<InForce, StartError> {
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
+    (clock, audit): (&Arc<dyn Clock>, &Recorder),
     alerts: &Arc<Alerts>,
 ) -> Deliverer {
     Deliverer {
         store: store.clone(),
         clock: clock.clone(),
+        audit: audit.clone(),
         alerts: alerts.clone(),
         randomness,
         longest_fetch: config.settings.fetch.timeout.0,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -18,7 +18,7 @@ use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
-use crate::store::{PROCESS_DIED, RegistrationId, Store, StoreError};
+use crate::store::{FindingRecord, PROCESS_DIED, RegistrationId, Store, StoreError, Telling};
 use crate::telemetry;
 use crate::telemetry::metrics::ClientCount;
 
@@ -30,6 +30,12 @@ const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often is looked for responses that others imposed or lifted.
 const RESPOND_EVERY: Duration = Duration::from_secs(1);
+
+/// So many findings wait for the store, at most.
+const MOST_UNKEPT: usize = 1_000;
+
+/// When a finding is written again that the store did not take.
+const KEEP_AGAIN: Duration = Duration::from_secs(1);
 
 /// How often is looked for clients that nobody used for too long.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -73,34 +79,70 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
     }
 }
 
+/// A finding, and what is told of it.
+type Found = (FindingRecord, Vec<Telling>);
+
 /// From now on: the detectors look at what they are told, what they find is kept, who wants to know is told, and what the operator's rules
 /// say is done about it.
 pub(super) async fn watch(
-    mut watcher: Watcher,
+    watcher: Watcher,
     store: &dyn Store,
+    about: (Arc<Intake>, &Alerts),
+    stopped: watch::Receiver<bool>,
+) {
+    // Beside each other: the detectors look on while the store is away.
+    let (found, to_keep) = mpsc::channel(MOST_UNKEPT);
+    tokio::join!(look(watcher, found, about, stopped.clone()), keep_findings(store, to_keep, stopped));
+}
+
+async fn look(
+    mut watcher: Watcher,
+    found: mpsc::Sender<Found>,
     (intake, alerts): (Arc<Intake>, &Alerts),
     mut stopped: watch::Receiver<bool>,
 ) {
     // Beside the looking: a suspension may wait for the authorization server.
     let mut responding = JoinSet::new();
     loop {
-        let found = tokio::select! {
-            found = watcher.next() => found,
+        let findings = tokio::select! {
+            findings = watcher.next() => findings,
             Some(_) = responding.join_next() => continue,
             _ = stopped.wait_for(|stopped| *stopped) => return,
         };
-        let Some(findings) = found else { return };
+        let Some(findings) = findings else { return };
         for finding in findings {
             let mut name = [0; 16];
             super::randomness(&mut name);
             let name = RegistrationId::from_random(name).0;
             let record = record::of(name.clone(), &finding);
-            if let Err(error) = store.enter_finding_and_tell(record, alerts.of_finding(&finding)).await {
-                tracing::warn!(%error, "a finding cannot be kept");
+            if found.try_send((record, alerts.of_finding(&finding))).is_err() {
+                tracing::error!(finding = name, "a finding is not kept: too many wait for the store");
             }
             let intake = intake.clone();
             responding.spawn(async move { intake.respond(&finding, &name).await });
         }
+    }
+}
+
+/// Writes findings in their order; what the store does not take waits until it does, or the process ends.
+async fn keep_findings(store: &dyn Store, mut found: mpsc::Receiver<Found>, mut stopped: watch::Receiver<bool>) {
+    let (mut failing, mut lost) = (false, 0);
+    while let Some((finding, told)) = found.recv().await {
+        while let Err(error) = store.enter_finding_and_tell(finding.clone(), told.clone()).await {
+            if !std::mem::replace(&mut failing, true) {
+                tracing::warn!(%error, "findings wait for the store");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(KEEP_AGAIN) => continue,
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+            lost += 1;
+            break;
+        }
+        failing = false;
+    }
+    if lost > 0 {
+        tracing::error!(findings = lost, "findings that the store did not take are lost with this process");
     }
 }
 
@@ -130,8 +172,29 @@ pub(super) async fn read_responses(intake: &Intake) {
     }
 }
 
-/// From now on: responses of all replicas are heeded within a second, and end when their time is over.
-pub(super) async fn keep_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
+/// From now on: responses of all replicas are heeded within a second, and end when their time is over; what the store could not take is written
+/// when it can.
+pub(super) async fn keep_responses(intake: &Intake, stopped: watch::Receiver<bool>) {
+    // Beside each other: a suspension may wait for the authorization server.
+    tokio::join!(heed_responses(intake, stopped.clone()), write_responses(intake, stopped));
+}
+
+async fn write_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = every(RESPOND_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+        intake.write_responses().await;
+    }
+    let waiting = intake.write_responses().await;
+    if waiting > 0 {
+        tracing::error!(waiting, "responses that the store could not take end with this process");
+    }
+}
+
+async fn heed_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(RESPOND_EVERY);
     let mut failed = false;
     loop {

@@ -2,6 +2,7 @@
 //! chain was cut. A record's hash covers its place and the hash before it; what a record says is text that the store does not read.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,41 @@ pub struct AuditEntry {
     pub event: String,
     /// What receivers of alerts are told of it, entered in the same transaction.
     pub told: Vec<Telling>,
+}
+
+/// What is recorded of a change of which only the store can tell what it came to: made in the change's transaction, again where that
+/// is tried again.
+#[derive(Clone)]
+pub struct Recording<T>(Option<Made<T>>);
+
+type Made<T> = Arc<dyn Fn(&T) -> Vec<AuditEntry> + Send + Sync>;
+
+impl<T> Recording<T> {
+    /// Nothing is recorded of it.
+    pub const fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// These entries, of what it came to.
+    pub fn of(entries: impl Fn(&T) -> Vec<AuditEntry> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(entries)))
+    }
+
+    /// Whether nothing is recorded, whatever it comes to.
+    pub(super) const fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// What is recorded of this.
+    pub(super) fn entries(&self, came: &T) -> Vec<AuditEntry> {
+        self.0.as_ref().map(|entries| entries(came)).unwrap_or_default()
+    }
+}
+
+impl<T> std::fmt::Debug for Recording<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_nothing() { "Recording(nothing)" } else { "Recording(…)" })
+    }
 }
 
 /// A record.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::page::Page;
 use super::registration::{MetadataDigest, RegistrantRecord, RegistrationId};
-use super::{StoreError, TokenHash};
+use super::{AuditEntry, StoreError, TokenHash};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, Approval, AtTheServer, Lifecycle, State};
 
@@ -195,6 +195,26 @@ pub struct Turn {
     pub lasts: Duration,
 }
 
+/// The end of a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnEnd {
+    /// Who ends it: [`Turn::holder`].
+    pub holder: String,
+    /// What the client is now.
+    pub client: ClientRecord,
+    /// A call about it was broken off, and nobody has looked since: the next holder is told so.
+    pub is_in_doubt: bool,
+    /// What is recorded of what was done in the turn.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl TurnEnd {
+    /// Nothing was broken off, and there is nothing to record.
+    pub fn of(client: &ClientRecord, holder: &str) -> Self {
+        Self { holder: holder.to_owned(), client: client.clone(), is_in_doubt: false, entries: Vec::new() }
+    }
+}
+
 /// What [`Clients::take_turn`] answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnTaken {
@@ -229,7 +249,8 @@ pub trait Clients: Send + Sync {
     /// Ends it, and writes what the client is now (its id, registration, profile, registrant and times of making and use stay).
     /// It is another version where whoever reads the record sees a difference.
     /// False when the turn was over already and another's: nothing was written.
-    async fn end_turn(&self, client: &ClientRecord, holder: &str, now: Timestamp) -> Result<bool, StoreError>;
+    /// What is recorded of it is written in the same transaction, with what receivers of alerts are told.
+    async fn end_turn(&self, end: TurnEnd, now: Timestamp) -> Result<bool, StoreError>;
     /// Lets others have their turn, and tells the next holder that this one was interrupted.
     async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError>;
     /// The clients that somebody must look at by `now` ([`ClientRecord::due_at`]), the longest due first, at most `limit`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{StoreError, Turn};
+use super::{AuditEntry, Recording, StoreError, Turn};
 use crate::clock::Timestamp;
 
 /// The most notices in one delivery; what comes beyond it is counted.
@@ -143,12 +143,30 @@ pub trait Deliveries: Send + Sync {
         limit: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<Delivery>>, StoreError>;
-    /// Ends the turn, and writes what became of what was taken.
-    async fn settle_deliveries(&self, receiver: &str, holder: &str, settled: Vec<Settled>) -> Result<(), StoreError>;
-    /// Gives up the oldest that are not lasting, so that no more than `keep` wait; returns how many.
-    async fn give_up_oldest(&self, receiver: &str, keep: u32) -> Result<u64, StoreError>;
+    /// Ends the turn, writes what became of what was taken, and records the entries in the same transaction.
+    async fn settle_deliveries(
+        &self,
+        receiver: &str,
+        holder: &str,
+        settled: Vec<Settled>,
+        entries: Vec<AuditEntry>,
+    ) -> Result<(), StoreError>;
+    /// Gives up the oldest that are not lasting, so that no more than `keep` wait; returns how many. What was given up is
+    /// recorded in the same transaction.
+    async fn give_up_oldest(
+        &self,
+        receiver: &str,
+        keep: u32,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<u64, StoreError>;
     /// What waits, by receiver.
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError>;
-    /// Drops what was begun before this moment for receivers that are not among these; returns what was dropped.
-    async fn forget_receivers(&self, known: &[String], before: Timestamp) -> Result<Vec<Backlog>, StoreError>;
+    /// Drops what was begun before this moment for receivers that are not among these; returns what was dropped,
+    /// and records it in the same transaction.
+    async fn forget_receivers(
+        &self,
+        known: &[String],
+        before: Timestamp,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<Vec<Backlog>, StoreError>;
 }

@@ -46,7 +46,7 @@ pub struct FindingFilter {
 /// The record of findings. What is older than [`FINDINGS_KEPT`] is forgotten by [`super::Store::tidy`].
 #[async_trait]
 pub trait Findings: Send + Sync {
-    /// Enters one; no other of its moment may have its name.
+    /// Enters one. The same name of the same moment again is the same finding: it stays as it is, and nobody is told again.
     async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
         self.enter_finding_and_tell(finding, Vec::new()).await
     }

@@ -19,9 +19,12 @@ mod uses;
 use async_trait::async_trait;
 
 pub use self::audit::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, SignedHead, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, Recording, SignedHead,
+    WriterId,
 };
-pub use self::client::{ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnTaken, Unsettled};
+pub use self::client::{
+    ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnEnd, TurnTaken, Unsettled,
+};
 pub use self::delivery::{
     Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, TOLD_KEPT, Telling,
 };

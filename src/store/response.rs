@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use super::page::Page;
+use super::{Recording, StoreError};
 use crate::clock::Timestamp;
 
 /// How long a response is kept after its end.
@@ -145,10 +145,27 @@ pub struct ResponseFilter {
 pub trait Responses: Send + Sync {
     /// Enters a response. There is one at most of an action, a subject and in earnest or not that nobody has ended: the same again
     /// prolongs it, never shortens it.
-    async fn impose(&self, response: ResponseRecord) -> Result<Imposed, StoreError>;
+    async fn impose(&self, response: ResponseRecord) -> Result<Imposed, StoreError> {
+        self.impose_and_append(response, Recording::nothing()).await
+    }
+    /// As [`Responses::impose`], and records what it came to in the same transaction.
+    async fn impose_and_append(
+        &self,
+        response: ResponseRecord,
+        record: Recording<Imposed>,
+    ) -> Result<Imposed, StoreError>;
     /// Ends it, and returns it as it was ended; nothing where somebody has ended it before, or there is none. Without an operator's
     /// name it is ended when its time is over, and not before.
-    async fn end_response(&self, id: &str, ending: Ending) -> Result<Option<ResponseRecord>, StoreError>;
+    async fn end_response(&self, id: &str, ending: Ending) -> Result<Option<ResponseRecord>, StoreError> {
+        self.end_response_and_append(id, ending, Recording::nothing()).await
+    }
+    /// As [`Responses::end_response`], and records what was ended in the same transaction.
+    async fn end_response_and_append(
+        &self,
+        id: &str,
+        ending: Ending,
+        record: Recording<ResponseRecord>,
+    ) -> Result<Option<ResponseRecord>, StoreError>;
     /// The response of this name.
     async fn response(&self, id: &str) -> Result<Option<ResponseRecord>, StoreError>;
     /// A page of them, newest first.

@@ -234,6 +234,44 @@ async fn a_ban_ends_when_its_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ban_holds_while_the_store_is_away_and_is_recorded_when_it_is_back() {
+    let (gateway, _upstream) = start(TLS, IN_EARNEST).await;
+    let (guesser, somebody) = (client_at(&gateway, GUESSER, false), client_at(&gateway, SOMEBODY, false));
+    // It can be read, by connections that are open; and is written to no more.
+    assert_eq!(status(&guesser, &gateway, Some("guess")).await, Some(401));
+    let away = gateway.file("away");
+    std::fs::create_dir(&away).unwrap();
+    for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
+        std::fs::rename(gateway.file(file), away.join(file)).unwrap();
+    }
+    let mut guesses = 0;
+    until(async || {
+        guesses += 1;
+        let answered = status(&guesser, &gateway, Some(&format!("guess-{guesses}"))).await;
+        // 403: it had connected before the ban.
+        assert!(matches!(answered, Some(401 | 403) | None), "{answered:?}");
+        answered.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(status(&somebody, &gateway, None).await, Some(503), "nothing is registered that cannot be recorded");
+    gateway.told(|said| said["message"] == "a response holds here alone until the store has it");
+    for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
+        std::fs::rename(away.join(file), gateway.file(file)).unwrap();
+    }
+    let ban = until(async || bans(&gateway).pop()).await;
+    assert_eq!((&ban["subject"], &ban["author"]), (&json!("127.0.0.2/32"), &json!("token_guessing")));
+    assert_eq!(status(&guesser, &gateway, None).await, None, "it goes on without a gap");
+    let (response, finding) = (ban["id"].as_str().unwrap(), ban["finding"].as_str().unwrap());
+    let imposed = |line: &&String| line.contains("response_imposed");
+    let record = recorded(&gateway);
+    let [event] = record.iter().filter(imposed).collect::<Vec<_>>().try_into().expect("recorded once");
+    assert!(event.contains(response) && event.contains(finding), "{event}");
+    until(async || told(&gateway, &["findings", "list"]).to_string().contains(finding).then_some(())).await;
+    told(&gateway, &["bans", "lift", response]);
+    assert_eq!(status(&guesser, &gateway, None).await, Some(201));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_banned_certificate_and_a_banned_token_register_nothing() {
     let (gateway, _upstream) = start(TLS, "{}").await;
     let partner = client_at(&gateway, SOMEBODY, true);

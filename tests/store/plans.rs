@@ -9,14 +9,15 @@ use dcr_gateway::audit::chain;
 use dcr_gateway::clock::Timestamp;
 use dcr_gateway::lifecycle::State;
 use dcr_gateway::store::{
-    AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, Ending, FindingFilter, FindingRecord, Intent,
-    OutcomeName, Page, PerPeriod, Quotas, RegistrationFilter, ResponseFilter, ResponseRecord, Store, TokenUse, Turn,
-    Unused, WriterId,
+    AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, Deliveries, Ending, Fate, FindingFilter,
+    FindingRecord, Intent, Interest, OutcomeName, Page, PerPeriod, Quotas, Recording, RegistrationFilter,
+    ResponseFilter, ResponseRecord, Settled, Store, TokenUse, Turn, Unused, WriterId,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
+use crate::contract::deliveries::{end, gathered, lasting, turn as alert_turn};
 use crate::contract::findings::finding;
 use crate::contract::requests::request;
 use crate::contract::responses::response;
@@ -84,6 +85,7 @@ async fn work(store: &dyn Store) {
         store.due(at(0), 20).await.unwrap();
         store.tidy(at(0)).await.unwrap();
         recorded(store, &writer, &name("event")).await;
+        alert(store, &name("alert")).await;
         store.ping().await.unwrap();
     }
     crate::samples::enter(store, "leaves").await;
@@ -104,6 +106,23 @@ async fn recorded(store: &dyn Store, writer: &WriterId, event: &str) {
     store.keep_head(chain::unsigned(head)).await.unwrap();
     store.records_of(writer, 0, 20).await.unwrap();
     store.records(&AuditFilter::default(), None, 20).await.unwrap();
+}
+
+/// Everything that is done with what receivers are to be told, but counting it.
+async fn alert(store: &dyn Store, key: &str) {
+    let burns = || lasting(&format!("{key} burns"), at(0), at(900_000));
+    store.tell(vec![gathered(key, at(0)), gathered(&format!("{key} too"), at(0)), burns(), burns()]).await.unwrap();
+    store.tell(vec![end(gathered(key, at(1_000)), Interest::Told)]).await.unwrap();
+    store.receivers_due(at(0)).await.unwrap();
+    let taken =
+        store.take_deliveries("ops", &alert_turn("a"), 10, at(90_000)).await.unwrap().expect("nobody else is at it");
+    let fates = [Fate::Done, Fate::Again(at(95_000)), Fate::Failed { next_at: at(95_000), error: "down".to_owned() }];
+    let settled = taken.iter().zip(fates.into_iter().cycle());
+    let settled = settled.map(|(taken, fate)| Settled { id: taken.id.clone(), version: taken.version, fate });
+    store.settle_deliveries("ops", "a", settled.collect(), Vec::new()).await.unwrap();
+    store.give_up_oldest("ops", 3, Recording::nothing()).await.unwrap();
+    let long_ago = Timestamp::from_unix_millis(0);
+    store.forget_receivers(&["ops".to_owned()], long_ago, Recording::nothing()).await.unwrap();
 }
 
 async fn lists(store: &dyn Store) {
@@ -170,7 +189,9 @@ async fn sqlite_finds_every_row_by_an_index() {
     let path = directory.path().join("gateway.db");
     let store = open_file(&path).await.unwrap();
     work(&store).await;
+    // What reads all of it is not what somebody waits for.
     Clients::count_clients(&store).await.unwrap();
+    Deliveries::backlog(&store).await.unwrap();
 
     let beside =
         sqlx::SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.unwrap();
@@ -191,13 +212,19 @@ async fn sqlite_finds_every_row_by_an_index() {
             continue;
         };
         let plan: Vec<String> = plan.iter().map(|row| row.get::<String, _>("detail")).collect();
+        // Receivers are few, each once.
+        let is_of_few = text.starts_with("SELECT DISTINCT receiver");
         for step in &plan {
             let is_by_index = !step.starts_with("SCAN")
                 || ["SCAN v", "SCAN CONSTANT ROW"].contains(&step.as_str())
                 || ["USING INDEX", "USING COVERING INDEX", "ROW VALUES CLAUSE"].iter().any(|how| step.contains(how));
             // A part of the key is all the counts of a profile.
             let is_whole_key = !step.contains("quota_usage USING PRIMARY KEY") || step.contains("start=?");
-            assert!(is_by_index && is_whole_key && !step.contains("TEMP B-TREE"), "{text}\n{}", plan.join("\n"));
+            assert!(
+                is_by_index && is_whole_key && (!step.contains("TEMP B-TREE") || is_of_few),
+                "{text}\n{}",
+                plan.join("\n")
+            );
         }
         judged += plan.len();
     }
@@ -231,10 +258,9 @@ async fn postgresql_finds_every_row_by_an_index() {
     assert!(ours.is_empty(), "indexes for nothing: {ours:?}");
 }
 
-/// Of this table, or an index of it: so few rows that an index is not worth it. A chain is a process's, and has few heads; alerts are
-/// gone once they are told, and nobody waits for them here.
+/// Of this table, or an index of it: so few rows that an index is not worth it. A chain is a process's, and has few heads.
 fn is_short(name: &str) -> bool {
-    let short = ["write_probe", "use_watch", "use_reading", "response_changes", "alert_", "_sqlx_migrations"];
+    let short = ["write_probe", "use_watch", "use_reading", "response_changes", "_sqlx_migrations"];
     short.iter().chain(&["audit_chains", "audit_heads"]).any(|table| name.starts_with(table))
 }
 
@@ -281,5 +307,11 @@ const MANY_ROWS: &[&str] = &[
      FROM generate_series(1, 20000) n",
     "INSERT INTO audit_records (writer, sequence, at, previous, hash, event) SELECT 'w-' || n % 100, n, 1600000000000 + n, \
      sha256(n::text::bytea), sha256(n::text::bytea), '{}' FROM generate_series(1, 20000) n",
+    "INSERT INTO alert_deliveries (id, receiver, name, created_at, due_at) SELECT 'bulk-' || n, 'receiver-' || n % 100, 'bulk-' || n, \
+     1600000000000 + n, 1900000000000 + n FROM generate_series(1, 20000) n",
+    "INSERT INTO alert_notices (delivery, place, notice) SELECT 'bulk-' || n, 0, '{}' FROM generate_series(1, 20000) n",
+    "INSERT INTO alert_told (receiver, key, quiet_until) SELECT 'receiver-' || n % 100, 'bulk-' || n, 1900000000000 + n \
+     FROM generate_series(1, 20000) n",
+    "INSERT INTO alert_turns (receiver, holder, until) SELECT 'receiver-' || n, 'a', 0 FROM generate_series(1, 20000) n",
     "VACUUM ANALYZE",
 ];

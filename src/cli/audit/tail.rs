@@ -101,6 +101,7 @@ fn what(subject: Option<&Subject>) -> String {
         Some(Subject::Client(id) | Subject::Registration(id) | Subject::Api(id)) => id.clone(),
         Some(Subject::Token(id)) => format!("token {id}"),
         Some(Subject::Response(id)) => format!("response {id}"),
+        Some(Subject::Receiver(id)) => format!("receiver {id}"),
         Some(Subject::Key(id)) => format!("key {id}"),
         Some(Subject::Configuration(id) | Subject::Process(id)) => id.chars().take(16).collect(),
     }

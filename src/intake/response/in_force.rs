@@ -1,5 +1,6 @@
 //! The responses in force, laid out to be asked on every request: by address, by name. Pure, and never changed once it is made.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,12 +22,14 @@ pub struct Held {
     pub factor: u32,
 }
 
-/// What the store had when it was read last.
+/// What the store had when it was read last, and what it is to have.
 #[derive(Debug, Default)]
 pub struct InForce {
     version: Option<i64>,
     /// All that nobody has ended, dry runs too.
     responses: Vec<ResponseRecord>,
+    /// What the store does not have yet.
+    beside: Vec<ResponseRecord>,
     networks: HashMap<IpNet, Held>,
     /// The lengths of the prefixes among the networks.
     prefixes: BTreeSet<u8>,
@@ -34,26 +37,34 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Out of what was read.
-    pub fn of(read: ResponsesInForce) -> Self {
-        let ResponsesInForce { version, responses } = read;
-        let mut in_force = Self { version: Some(version), ..Self::default() };
-        for response in responses.iter().filter(|response| !response.dry_run) {
+    /// Out of what was read, and what the store does not have yet.
+    pub fn of(read: ResponsesInForce, beside: Vec<ResponseRecord>) -> Self {
+        Self::made(Some(read.version), read.responses, beside)
+    }
+
+    /// The same, with this beside it.
+    pub fn beside(&self, beside: Vec<ResponseRecord>) -> Self {
+        Self::made(self.version, self.responses.clone(), beside)
+    }
+
+    fn made(version: Option<i64>, responses: Vec<ResponseRecord>, beside: Vec<ResponseRecord>) -> Self {
+        let mut in_force = Self { version, ..Self::default() };
+        for response in responses.iter().chain(&beside).filter(|response| !response.dry_run) {
             in_force.hold(response);
         }
-        Self { responses, ..in_force }
+        Self { responses, beside, ..in_force }
     }
 
     fn hold(&mut self, response: &ResponseRecord) {
         let held = Held { id: response.id.as_str().into(), until: response.expires_at, factor: response.factor };
         if response.action != ResponseAction::BanAddress {
-            self.others.entry(response.action).or_default().insert(response.subject.clone(), held);
+            longest(self.others.entry(response.action).or_default().entry(response.subject.clone()), held);
             return;
         }
         // What is no network was written by nobody here.
         if let Ok(network) = response.subject.parse::<IpNet>() {
             self.prefixes.insert(network.prefix_len());
-            self.networks.insert(network.trunc(), held);
+            longest(self.networks.entry(network.trunc()), held);
         }
     }
 
@@ -88,13 +99,14 @@ impl InForce {
 
     /// How many there are that nobody has ended.
     pub fn len(&self) -> usize {
-        self.responses.len()
+        self.responses.len() + self.beside.len()
     }
 
     /// How many are in force.
     pub fn counts(&self, now: Timestamp) -> Vec<ResponseCount> {
         let mut counts = BTreeMap::new();
-        for response in self.responses.iter().filter(|response| response.is_in_force(now)) {
+        let all = self.responses.iter().chain(&self.beside);
+        for response in all.filter(|response| response.is_in_force(now)) {
             *counts.entry((response.action, response.dry_run)).or_insert(0) += 1;
         }
         let every = ResponseAction::ALL.into_iter().flat_map(|action| [(action, false), (action, true)]);
@@ -104,6 +116,20 @@ impl InForce {
             count: counts.get(&(action, dry_run)).copied().unwrap_or(0),
         };
         every.map(count).collect()
+    }
+}
+
+/// Of two on the same, what lasts longer holds, and as strictly as the stricter.
+fn longest<K>(entry: Entry<'_, K, Held>, held: Held) {
+    match entry {
+        Entry::Occupied(mut known) => {
+            let factor = known.get().factor.max(held.factor);
+            if known.get().until < held.until {
+                known.insert(held);
+            }
+            known.get_mut().factor = factor;
+        }
+        Entry::Vacant(place) => drop(place.insert(held)),
     }
 }
 
@@ -137,7 +163,7 @@ mod tests {
     }
 
     fn in_force(responses: Vec<ResponseRecord>) -> InForce {
-        InForce::of(ResponsesInForce { version: 1, responses })
+        InForce::of(ResponsesInForce { version: 1, responses }, Vec::new())
     }
 
     #[test]
@@ -181,6 +207,27 @@ mod tests {
         assert!(in_force.on(ResponseAction::BanToken, "ci", at(60)).is_none());
         let names: Vec<String> = in_force.expired(at(60)).into_iter().map(|response| response.id).collect();
         assert_eq!(names, ["one", "token"]);
+    }
+
+    #[test]
+    fn what_the_store_does_not_have_yet_holds_and_the_longer_of_two_wins() {
+        let ban = |id: &str, until| ResponseRecord {
+            expires_at: at(until),
+            ..response(id, ResponseAction::BanAddress, "192.0.2.7/32")
+        };
+        let holds = |in_force: &InForce, second| {
+            in_force.ban_of("192.0.2.7".parse().unwrap(), at(second)).map(|held| held.id.to_string())
+        };
+        let known = in_force(vec![ban("stored", 60)]);
+        for (until, id) in [(90, "here"), (30, "stored")] {
+            let beside = known.beside(vec![ban("here", until)]);
+            assert_eq!(holds(&beside, 1).as_deref(), Some(id));
+            assert_eq!((beside.version(), beside.len()), (Some(1), 2));
+            assert_eq!(holds(&beside.beside(Vec::new()), 1).as_deref(), Some("stored"));
+        }
+        assert_eq!(holds(&InForce::default().beside(vec![ban("here", 60)]), 1).as_deref(), Some("here"));
+        // What is over is the store's to end: what it does not have is not ended there.
+        assert_eq!(known.beside(vec![ban("here", 2)]).expired(at(3)), []);
     }
 
     #[test]

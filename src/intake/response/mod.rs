@@ -1,18 +1,21 @@
 //! What is done about registrants and profiles at this moment: bans, tightened throttles, approvals, a lockdown. Requests are judged by
 //! what this process read of the store last, without waiting; nothing outlasts its own end there, whatever the store does.
 
+mod called_for;
+mod event;
 mod impose;
 mod in_force;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::Method;
 use tokio::sync::Mutex;
 
+use self::called_for::Wanted;
 use self::in_force::{Held, InForce};
 use super::handler::Head;
 use super::reason::Reason;
@@ -20,7 +23,7 @@ use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools};
 use crate::policy::{CertificateIdentity, Profile};
-use crate::store::{ResponseAction, Store, StoreError};
+use crate::store::{ResponseAction, ResponseRecord, Store, StoreError};
 use crate::telemetry::ResponseCount;
 use crate::throttle::limit::Limit;
 
@@ -33,6 +36,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 #[derive(Default)]
 pub(super) struct Responses {
     in_force: ArcSwap<InForce>,
+    /// Called for, and not in the store yet.
+    waiting: std::sync::Mutex<Vec<Wanted>>,
     /// Whoever reads: a reading never replaces a younger one.
     reading: Mutex<()>,
 }
@@ -43,9 +48,22 @@ impl Responses {
         let _turn = self.reading.lock().await;
         let known = self.in_force.load().version();
         if let Some(read) = store.responses_in_force(known).await? {
-            self.in_force.store(Arc::new(InForce::of(read)));
+            self.in_force.rcu(|_| InForce::of(read.clone(), self.held_here()));
         }
         Ok(())
+    }
+
+    /// What waits for the store holds beside what the store had.
+    fn hold(&self) {
+        self.in_force.rcu(|known| known.beside(self.held_here()));
+    }
+
+    fn held_here(&self) -> Vec<ResponseRecord> {
+        self.waiting().iter().map(|wanted| wanted.response.clone()).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Wanted>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

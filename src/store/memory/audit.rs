@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::super::audit::{End, place};
 use super::super::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, RegistrationId,
-    SignedHead, StoreError, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, Recording,
+    RegistrationId, SignedHead, StoreError, WriterId,
 };
 use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
@@ -47,6 +47,11 @@ impl Log {
         Ok(())
     }
 
+    pub(super) fn check_can_record<T>(&self, record: &Recording<T>) -> Result<(), StoreError> {
+        let is_open = self.end.is_some() || record.is_nothing();
+        is_open.then_some(()).ok_or_else(|| failure("no chain was opened".to_owned()))
+    }
+
     pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let is_open = self.end.is_some() || entries.is_empty();
         is_open.then_some(()).ok_or_else(|| failure("no chain was opened".to_owned()))
@@ -55,7 +60,7 @@ impl Log {
 
 impl State {
     /// Records the entries, and enters what is told of them.
-    fn record(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+    pub(super) fn record(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         let told = entries.iter().flat_map(|entry| entry.told.clone()).collect();
         self.audit.append(entries)?;
         self.outbox.tell(told);

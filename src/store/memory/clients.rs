@@ -5,7 +5,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::super::{
     ClientFilter, ClientRecord, Clients, IfKnown, Intent, MetadataDigest, NewClient, Page, StoreError, TokenHash, Turn,
-    TurnTaken,
+    TurnEnd, TurnTaken,
 };
 use super::{Client, MemoryStore, State};
 use crate::clock::Timestamp;
@@ -58,15 +58,18 @@ impl Clients for MemoryStore {
         Ok(TurnTaken::Taken { client: Box::new(client.record.clone()), interrupted })
     }
 
-    async fn end_turn(&self, client: &ClientRecord, holder: &str, now: Timestamp) -> Result<bool, StoreError> {
+    async fn end_turn(&self, end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
+        let TurnEnd { holder, client, is_in_doubt, entries } = end;
         let mut state = self.state();
         let state = &mut *state;
+        state.audit.check_open(&entries)?;
         let Some(known) = state.clients.get_mut(&client.client_id) else { return Ok(false) };
-        if known.turn.take_if(|(current, _)| current == holder).is_none() {
+        if known.turn.take_if(|(current, _)| *current == holder).is_none() {
             return Ok(false);
         }
+        known.turn = is_in_doubt.then_some((holder, now));
         let before = known.record.clone();
-        let is_changed = !before.reads_like(client);
+        let is_changed = !before.reads_like(&client);
         let record = ClientRecord {
             registration: before.registration.clone(),
             profile: before.profile.clone(),
@@ -75,15 +78,16 @@ impl Clients for MemoryStore {
             last_used_at: before.last_used_at,
             updated_at: if is_changed { now } else { before.updated_at },
             version: before.version + i64::from(is_changed),
-            ..client.clone()
+            ..client
         };
         state.index(Some(&before), &record);
         if before.lifecycle.state().is_live() && !record.lifecycle.state().is_live() {
             state.count_less(&before.profile, &before.registrant.key, (None, None));
         }
-        if let Some(known) = state.clients.get_mut(&client.client_id) {
+        if let Some(known) = state.clients.get_mut(&record.client_id) {
             known.record = record;
         }
+        state.record(entries)?;
         Ok(true)
     }
 

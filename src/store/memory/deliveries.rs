@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 
 use super::super::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
-    Telling, Turn,
+    AuditEntry, Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Recording, Settled,
+    StoreError, TOLD_KEPT, Telling, Turn,
 };
 use super::MemoryStore;
 use crate::clock::Timestamp;
@@ -187,15 +187,30 @@ impl Deliveries for MemoryStore {
         Ok(self.state().outbox.take(receiver, turn, limit, now))
     }
 
-    async fn settle_deliveries(&self, receiver: &str, holder: &str, settled: Vec<Settled>) -> Result<(), StoreError> {
-        let outbox = &mut self.state().outbox;
+    async fn settle_deliveries(
+        &self,
+        receiver: &str,
+        holder: &str,
+        settled: Vec<Settled>,
+        entries: Vec<AuditEntry>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.record(entries)?;
+        let outbox = &mut state.outbox;
         outbox.settle(settled);
         outbox.turns.retain(|name, (known, _)| name != receiver || known != holder);
         Ok(())
     }
 
-    async fn give_up_oldest(&self, receiver: &str, keep: u32) -> Result<u64, StoreError> {
-        let waiting = &mut self.state().outbox.waiting;
+    async fn give_up_oldest(
+        &self,
+        receiver: &str,
+        keep: u32,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        state.audit.check_can_record(&record)?;
+        let waiting = &mut state.outbox.waiting;
         let of_it = |waiting: &&Waiting| waiting.receiver == receiver && waiting.delivery.lasting_until.is_none();
         let mut all: Vec<_> =
             waiting.iter().filter(of_it).map(|of| (of.delivery.created_at, of.delivery.id.clone())).collect();
@@ -203,7 +218,11 @@ impl Deliveries for MemoryStore {
         let too_many = all.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
         let gone = &all[..too_many];
         waiting.retain(|waiting| gone.iter().all(|(_, id)| *id != waiting.delivery.id));
-        Ok(too_many as u64)
+        let count = too_many as u64;
+        if count > 0 {
+            state.record(record.entries(&vec![Backlog { receiver: receiver.to_owned(), count }]))?;
+        }
+        Ok(count)
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
@@ -211,11 +230,18 @@ impl Deliveries for MemoryStore {
         Ok(self.state().outbox.counts(waits))
     }
 
-    async fn forget_receivers(&self, known: &[String], before: Timestamp) -> Result<Vec<Backlog>, StoreError> {
+    async fn forget_receivers(
+        &self,
+        known: &[String],
+        before: Timestamp,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<Vec<Backlog>, StoreError> {
         let is_gone = |waiting: &Waiting| waiting.delivery.created_at < before && !known.contains(&waiting.receiver);
-        let outbox = &mut self.state().outbox;
-        let gone = outbox.counts(is_gone);
-        outbox.waiting.retain(|waiting| !is_gone(waiting));
+        let mut state = self.state();
+        state.audit.check_can_record(&record)?;
+        let gone = state.outbox.counts(is_gone);
+        state.outbox.waiting.retain(|waiting| !is_gone(waiting));
+        state.record(record.entries(&gone))?;
         Ok(gone)
     }
 }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::super::{
-    Ending, Imposed, Page, RESPONSES_KEPT, ResponseFilter, ResponseRecord, Responses, ResponsesInForce, StoreError,
+    Ending, Imposed, Page, RESPONSES_KEPT, Recording, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
+    StoreError,
 };
 use super::MemoryStore;
 use crate::clock::Timestamp;
@@ -21,6 +22,36 @@ impl Kept {
         self.responses.retain(|response| !is_old(response));
     }
 
+    fn impose(&mut self, response: ResponseRecord) -> Imposed {
+        let is_same = |known: &&mut ResponseRecord| {
+            known.ended.is_none()
+                && (known.action, &known.subject, known.dry_run)
+                    == (response.action, &response.subject, response.dry_run)
+        };
+        let imposed = match self.responses.iter_mut().find(is_same) {
+            None => {
+                self.responses.push(response);
+                Imposed::New
+            }
+            Some(known) => match known.prolonged_by(&response) {
+                Some(prolonged) => {
+                    *known = prolonged.clone();
+                    Imposed::Prolonged(prolonged)
+                }
+                None => return Imposed::Stands(known.clone()),
+            },
+        };
+        self.version += 1;
+        imposed
+    }
+
+    fn end(&mut self, id: &str, ending: Ending) -> Option<ResponseRecord> {
+        let known = self.responses.iter_mut().find(|known| known.id == id && known.can_end(&ending))?;
+        known.ended = Some(ending);
+        self.version += 1;
+        Some(known.clone())
+    }
+
     fn newest_first(&self, is_wanted: impl Fn(&ResponseRecord) -> bool, page: &Page) -> Vec<ResponseRecord> {
         let wanted = self.responses.iter().filter(|response| is_wanted(response));
         page.of(wanted.map(|response| (response.created_at, response.id.as_str(), response)))
@@ -29,37 +60,31 @@ impl Kept {
 
 #[async_trait]
 impl Responses for MemoryStore {
-    async fn impose(&self, response: ResponseRecord) -> Result<Imposed, StoreError> {
-        let kept = &mut self.state().responses;
-        let is_same = |known: &&mut ResponseRecord| {
-            known.ended.is_none()
-                && (known.action, &known.subject, known.dry_run)
-                    == (response.action, &response.subject, response.dry_run)
-        };
-        let imposed = match kept.responses.iter_mut().find(is_same) {
-            None => {
-                kept.responses.push(response);
-                Imposed::New
-            }
-            Some(known) => match known.prolonged_by(&response) {
-                Some(prolonged) => {
-                    *known = prolonged.clone();
-                    Imposed::Prolonged(prolonged)
-                }
-                None => return Ok(Imposed::Stands(known.clone())),
-            },
-        };
-        kept.version += 1;
+    async fn impose_and_append(
+        &self,
+        response: ResponseRecord,
+        record: Recording<Imposed>,
+    ) -> Result<Imposed, StoreError> {
+        let mut state = self.state();
+        state.audit.check_can_record(&record)?;
+        let imposed = state.responses.impose(response);
+        state.record(record.entries(&imposed))?;
         Ok(imposed)
     }
 
-    async fn end_response(&self, id: &str, ending: Ending) -> Result<Option<ResponseRecord>, StoreError> {
-        let kept = &mut self.state().responses;
-        let known = kept.responses.iter_mut().find(|known| known.id == id && known.can_end(&ending));
-        let Some(known) = known else { return Ok(None) };
-        known.ended = Some(ending);
-        kept.version += 1;
-        Ok(Some(known.clone()))
+    async fn end_response_and_append(
+        &self,
+        id: &str,
+        ending: Ending,
+        record: Recording<ResponseRecord>,
+    ) -> Result<Option<ResponseRecord>, StoreError> {
+        let mut state = self.state();
+        state.audit.check_can_record(&record)?;
+        let ended = state.responses.end(id, ending);
+        if let Some(ended) = &ended {
+            state.record(record.entries(ended))?;
+        }
+        Ok(ended)
     }
 
     async fn response(&self, id: &str) -> Result<Option<ResponseRecord>, StoreError> {

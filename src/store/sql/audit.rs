@@ -9,13 +9,13 @@ use sqlx::{AnyConnection, Row as _};
 use tokio::sync::mpsc;
 
 use super::SqlStore;
+use super::change::{Applied, Change, Done, Other};
 use super::rows::{Value, query, with_rows};
-use super::writer::{Applied, Change, Done, Other};
 use crate::clock::Timestamp;
 use crate::store::audit::{End, place};
 use crate::store::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, RecordHash,
-    RegistrationId, SignedHead, StoreError, WriterId,
+    Recording, RegistrationId, SignedHead, StoreError, WriterId,
 };
 
 /// So many records are taken away at once, at most.
@@ -123,6 +123,11 @@ impl AuditLog for SqlStore {
 impl SqlStore {
     fn own_chain(&self) -> Option<WriterId> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn check_can_record<T>(&self, record: &Recording<T>) -> Result<(), StoreError> {
+        let is_open = record.is_nothing() || self.own_chain().is_some();
+        is_open.then_some(()).ok_or_else(|| StoreError("no chain of the audit log was opened".into()))
     }
 
     pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, Row as _};
 
+use super::change::Done;
 use super::quotas::{Counted, Counts};
 use super::rows::{Value, with_rows};
-use super::writer::Done;
 use super::{client_row, clients, tokens};
 use crate::clock::Timestamp;
 use crate::lifecycle::State;

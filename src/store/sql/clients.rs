@@ -7,18 +7,18 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use subtle::ConstantTimeEq as _;
 
+use super::change::{Applied, Change, Done, Other};
 use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
 use super::list::List;
 use super::rows::{Value, with_rows};
-use super::writer::{Applied, Done, Other};
 use super::{SqlStore, quotas};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Lifecycle, State};
 use crate::store::client::due_at;
 use crate::store::{
     ClientFilter, ClientRecord, Clients, IfKnown, MetadataDigest, Page, RegistrationId, StoreError, TokenHash, Turn,
-    TurnTaken,
+    TurnEnd, TurnTaken,
 };
 
 /// How many uses are written as one change.
@@ -67,9 +67,9 @@ impl Clients for SqlStore {
         }
     }
 
-    async fn end_turn(&self, client: &ClientRecord, holder: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let change = Other::EndTurn { client: Box::new(client.clone()), holder: holder.to_owned(), now };
-        Ok(matches!(self.writer.write(change).await?, Done::Found(true)))
+    async fn end_turn(&self, end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
+        self.check_open(&end.entries)?;
+        Ok(matches!(self.writer.write(Change::EndTurn(Box::new(end), now)).await?, Done::Found(true)))
     }
 
     async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -222,15 +222,11 @@ pub(super) async fn take_turn(connection: &mut AnyConnection, client_id: &str, t
     Ok(Ok(Done::Turn(TurnTaken::Taken { client: Box::new(client), interrupted: until.is_some() })))
 }
 
-pub(super) async fn end_turn(
-    connection: &mut AnyConnection,
-    client: &ClientRecord,
-    holder: &str,
-    now: Timestamp,
-) -> Applied {
+pub(super) async fn end_turn(connection: &mut AnyConnection, end: &TurnEnd, now: Timestamp) -> Applied {
+    let TurnEnd { holder, client, is_in_doubt, entries: _ } = end;
     let list = List::of(TABLES, RECORD)
         .with("c.client_id", Some(client.client_id.as_str()))
-        .with("c.turn_holder", Some(holder));
+        .with("c.turn_holder", Some(holder.as_str()));
     let before = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
     let Some(before) = before else { return Ok(Ok(Done::Found(false))) };
     let is_changed = !before.reads_like(client);
@@ -242,7 +238,7 @@ pub(super) async fn end_turn(
          metadata = $10, digest = $11, access_token = $12, server_access = $13, unmanageable = $14, confirmed_at = $15, \
          unsettled_since = $19, settle_at = $20, settle_attempts = $21, settle_error = $22, members_behind = $23, due_at = $24, \
          approved = $25, first_approval = $26, asked = $27, let_through = $28, \
-         turn_holder = NULL, turn_until = NULL WHERE client_id = $16 AND turn_holder = $17",
+         turn_holder = $29, turn_until = $30 WHERE client_id = $16 AND turn_holder = $17",
     )
     .bind(updated_at.unix_millis())
     .bind(client.lifecycle.state().as_str())
@@ -260,7 +256,7 @@ pub(super) async fn end_turn(
     .bind(i64::from(client.unmanageable))
     .bind(client.confirmed_at.unix_millis())
     .bind(client.client_id.clone())
-    .bind(holder.to_owned())
+    .bind(holder.clone())
     .bind(i64::from(is_changed))
     .bind(unsettled.map(|unsettled| unsettled.since.unix_millis()))
     .bind(unsettled.map(|unsettled| unsettled.next_at.unix_millis()))
@@ -271,7 +267,10 @@ pub(super) async fn end_turn(
     .bind(client.approved.as_ref().map(json).transpose()?)
     .bind(client.first_approval.as_ref().map(json).transpose()?)
     .bind(client.asked.as_ref().map(json).transpose()?)
-    .bind(stored(&client.let_through)?);
+    .bind(stored(&client.let_through)?)
+    // As after a turn that did not end.
+    .bind(is_in_doubt.then(|| holder.clone()))
+    .bind(is_in_doubt.then(|| now.unix_millis()));
     query.execute(&mut *connection).await?;
     if before.lifecycle.state().is_live() && !client.lifecycle.state().is_live() {
         quotas::client_left(connection, &before.profile, &before.registrant.key).await?;

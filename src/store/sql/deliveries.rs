@@ -1,28 +1,23 @@
 //! What receivers of alerts are to be told: the statements. What is told of a change enters in the change's transaction.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::SqlStore;
-use super::writer::{Applied, Done, Other};
+use super::change::{Applied, Done, Other};
+use super::{SqlStore, told};
 use crate::clock::Timestamp;
 
-use crate::store::{
-    Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, StoreError, TOLD_KEPT,
-    Telling, Turn,
-};
+use crate::store::{AuditEntry, Backlog, Deliveries, Delivery, Fate, Recording, Settled, StoreError, Telling, Turn};
 
 /// A change to what waits.
 #[derive(Debug)]
 pub(super) enum DeliveryChange {
     Tell(Vec<Telling>),
     Take { receiver: String, turn: Turn, limit: u32, now: Timestamp },
-    Settle { receiver: String, holder: String, settled: Vec<Settled> },
-    GiveUpOldest { receiver: String, keep: u32 },
-    Forget { known: Vec<String>, before: Timestamp },
+    Settle { receiver: String, holder: String, settled: Vec<Settled>, entries: Vec<AuditEntry> },
+    GiveUpOldest { receiver: String, keep: u32, record: Recording<Vec<Backlog>> },
+    Forget { known: Vec<String>, before: Timestamp, record: Recording<Vec<Backlog>> },
 }
 
 /// What such a change came to.
@@ -67,13 +62,26 @@ impl Deliveries for SqlStore {
         }
     }
 
-    async fn settle_deliveries(&self, receiver: &str, holder: &str, settled: Vec<Settled>) -> Result<(), StoreError> {
+    async fn settle_deliveries(
+        &self,
+        receiver: &str,
+        holder: &str,
+        settled: Vec<Settled>,
+        entries: Vec<AuditEntry>,
+    ) -> Result<(), StoreError> {
+        self.check_open(&entries)?;
         let (receiver, holder) = (receiver.to_owned(), holder.to_owned());
-        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled }).await.map(drop)
+        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled, entries }).await.map(drop)
     }
 
-    async fn give_up_oldest(&self, receiver: &str, keep: u32) -> Result<u64, StoreError> {
-        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep }).await?;
+    async fn give_up_oldest(
+        &self,
+        receiver: &str,
+        keep: u32,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<u64, StoreError> {
+        self.check_can_record(&record)?;
+        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep, record }).await?;
         Ok(gone.iter().map(|gone| gone.count).sum())
     }
 
@@ -86,8 +94,14 @@ impl Deliveries for SqlStore {
         self.read(async |reader| query.fetch_all(reader).await?.iter().map(backlog).collect()).await
     }
 
-    async fn forget_receivers(&self, known: &[String], before: Timestamp) -> Result<Vec<Backlog>, StoreError> {
-        self.gone(DeliveryChange::Forget { known: known.to_vec(), before }).await
+    async fn forget_receivers(
+        &self,
+        known: &[String],
+        before: Timestamp,
+        record: Recording<Vec<Backlog>>,
+    ) -> Result<Vec<Backlog>, StoreError> {
+        self.check_can_record(&record)?;
+        self.gone(DeliveryChange::Forget { known: known.to_vec(), before, record }).await
     }
 }
 
@@ -105,13 +119,26 @@ impl SqlStore {
 }
 
 impl DeliveryChange {
+    /// What is recorded of it.
+    pub(super) fn entries(&self, done: &Done) -> Vec<AuditEntry> {
+        match (self, done) {
+            (Self::Settle { entries, .. }, Done::Written) => entries.clone(),
+            (Self::GiveUpOldest { record, .. } | Self::Forget { record, .. }, Done::Deliveries(Came::Gone(gone)))
+                if !gone.is_empty() =>
+            {
+                record.entries(gone)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) async fn apply(&self, connection: &mut AnyConnection) -> Applied {
         let came = match self {
             Self::Tell(told) => {
-                tell(connection, told).await?;
+                told::tell(connection, told).await?;
                 return Ok(Ok(Done::Written));
             }
-            Self::Settle { receiver, holder, settled } => {
+            Self::Settle { receiver, holder, settled, entries: _ } => {
                 settle(connection, settled).await?;
                 end_turn(connection, receiver, holder).await?;
                 return Ok(Ok(Done::Written));
@@ -119,117 +146,11 @@ impl DeliveryChange {
             Self::Take { receiver, turn, limit, now } => {
                 Came::Taken(take(connection, (receiver, turn), *limit, *now).await?)
             }
-            Self::GiveUpOldest { receiver, keep } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
-            Self::Forget { known, before } => Came::Gone(forget(connection, known, *before).await?),
+            Self::GiveUpOldest { receiver, keep, .. } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
+            Self::Forget { known, before, .. } => Came::Gone(forget(connection, known, *before).await?),
         };
         Ok(Ok(Done::Deliveries(came)))
     }
-}
-
-/// Enters what receivers are told.
-pub(super) async fn tell(connection: &mut AnyConnection, told: &[Telling]) -> Result<(), sqlx::Error> {
-    for telling in told {
-        match &telling.form {
-            Form::Gathered { group, until } => gather(connection, telling, (group, *until)).await?,
-            Form::Lasting { until } => replace(connection, telling, *until).await?,
-        }
-    }
-    Ok(())
-}
-
-/// Adds it to the delivery that its group is gathered in, or begins one.
-async fn gather(
-    connection: &mut AnyConnection,
-    telling: &Telling,
-    (group, until): (&str, Timestamp),
-) -> Result<(), sqlx::Error> {
-    if !is_news(connection, telling).await? {
-        return Ok(());
-    }
-    let open = sqlx::query("SELECT id FROM alert_deliveries WHERE receiver = $1 AND name = $2 AND closed = 0")
-        .bind(telling.receiver.clone())
-        .bind(group.to_owned());
-    let id: String = match open.fetch_optional(&mut *connection).await? {
-        Some(row) => row.try_get(0)?,
-        None => {
-            begin(connection, telling, (group, until, None)).await?;
-            telling.delivery.clone()
-        }
-    };
-    let count = sqlx::query("SELECT COUNT(*) FROM alert_notices WHERE delivery = $1").bind(id.clone());
-    let count: i64 = count.fetch_one(&mut *connection).await?.try_get(0)?;
-    if count < i64::from(MOST_NOTICES) {
-        return add(connection, (&id, count), &telling.notice).await;
-    }
-    let more = sqlx::query("UPDATE alert_deliveries SET more = more + 1 WHERE id = $1").bind(id);
-    more.execute(connection).await.map(drop)
-}
-
-/// Whether the receiver was not told of it lately; what it was told is remembered.
-async fn is_news(connection: &mut AnyConnection, telling: &Telling) -> Result<bool, sqlx::Error> {
-    let (receiver, key) = (telling.receiver.clone(), telling.key.clone());
-    match telling.occasion {
-        Occasion::Begins { quiet_until } => {
-            let query = sqlx::query(
-                "INSERT INTO alert_told (receiver, key, quiet_until) VALUES ($1, $2, $3) \
-                 ON CONFLICT (receiver, key) DO UPDATE SET quiet_until = excluded.quiet_until \
-                 WHERE alert_told.quiet_until <= $4",
-            );
-            let query = query.bind(receiver).bind(key).bind(quiet_until.unix_millis()).bind(telling.at.unix_millis());
-            Ok(query.execute(connection).await?.rows_affected() > 0)
-        }
-        Occasion::Ends(interest) => {
-            let query = sqlx::query("DELETE FROM alert_told WHERE receiver = $1 AND key = $2");
-            let was_told = query.bind(receiver).bind(key).execute(connection).await?.rows_affected() > 0;
-            Ok(was_told || interest == Interest::All)
-        }
-    }
-}
-
-/// Takes the place of what was told under the key, or begins; an end of what is not there interests nobody.
-async fn replace(connection: &mut AnyConnection, telling: &Telling, until: Timestamp) -> Result<(), sqlx::Error> {
-    let update = sqlx::query(
-        "UPDATE alert_deliveries SET version = version + 1, due_at = $1, lasting_until = $2, attempts = 0 \
-         WHERE receiver = $3 AND name = $4 AND closed = 0 RETURNING id",
-    )
-    .bind(telling.at.unix_millis())
-    .bind(until.unix_millis())
-    .bind(telling.receiver.clone())
-    .bind(telling.key.clone());
-    let id: String = match (update.fetch_optional(&mut *connection).await?, telling.occasion) {
-        (Some(row), _) => row.try_get(0)?,
-        (None, Occasion::Ends(_)) => return Ok(()),
-        (None, Occasion::Begins { .. }) => {
-            begin(connection, telling, (&telling.key, telling.at, Some(until))).await?;
-            telling.delivery.clone()
-        }
-    };
-    let forget = sqlx::query("DELETE FROM alert_notices WHERE delivery = $1").bind(id.clone());
-    forget.execute(&mut *connection).await?;
-    add(connection, (&id, 0), &telling.notice).await
-}
-
-async fn begin(
-    connection: &mut AnyConnection,
-    telling: &Telling,
-    (name, due, lasting): (&str, Timestamp, Option<Timestamp>),
-) -> Result<(), sqlx::Error> {
-    let insert = sqlx::query(
-        "INSERT INTO alert_deliveries (id, receiver, name, created_at, due_at, lasting_until) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(telling.delivery.clone())
-    .bind(telling.receiver.clone())
-    .bind(name.to_owned())
-    .bind(telling.at.unix_millis())
-    .bind(due.unix_millis())
-    .bind(lasting.map(Timestamp::unix_millis));
-    insert.execute(connection).await.map(drop)
-}
-
-async fn add(connection: &mut AnyConnection, (id, place): (&str, i64), notice: &str) -> Result<(), sqlx::Error> {
-    let insert = sqlx::query("INSERT INTO alert_notices (delivery, place, notice) VALUES ($1, $2, $3)");
-    insert.bind(id.to_owned()).bind(place).bind(notice.to_owned()).execute(connection).await.map(drop)
 }
 
 async fn take(
@@ -336,7 +257,7 @@ async fn give_up_oldest(
     .bind(receiver.to_owned())
     .bind(i64::from(keep));
     let count = give_up.execute(connection).await?.rows_affected();
-    Ok(vec![Backlog { receiver: receiver.to_owned(), count }])
+    Ok(if count > 0 { vec![Backlog { receiver: receiver.to_owned(), count }] } else { Vec::new() })
 }
 
 async fn forget(
@@ -344,26 +265,20 @@ async fn forget(
     known: &[String],
     before: Timestamp,
 ) -> Result<Vec<Backlog>, sqlx::Error> {
-    let old = sqlx::query("SELECT receiver FROM alert_deliveries WHERE created_at < $1").bind(before.unix_millis());
-    let mut gone = BTreeMap::<String, u64>::new();
-    for row in old.fetch_all(&mut *connection).await? {
-        let receiver: String = row.try_get(0)?;
-        if !known.contains(&receiver) {
-            *gone.entry(receiver).or_default() += 1;
+    // Receivers are few, what waits for them is not.
+    let (mut gone, mut last) = (Vec::new(), String::new());
+    let next = "SELECT receiver FROM alert_deliveries WHERE receiver > $1 ORDER BY receiver LIMIT 1";
+    while let Some(row) = sqlx::query(next).bind(last).fetch_optional(&mut *connection).await? {
+        last = row.try_get(0)?;
+        if known.contains(&last) {
+            continue;
         }
-    }
-    for receiver in gone.keys() {
         let forget = sqlx::query("DELETE FROM alert_deliveries WHERE receiver = $1 AND created_at < $2");
-        forget.bind(receiver.clone()).bind(before.unix_millis()).execute(&mut *connection).await?;
+        let forget = forget.bind(last.clone()).bind(before.unix_millis());
+        let count = forget.execute(&mut *connection).await?.rows_affected();
+        gone.extend((count > 0).then(|| Backlog { receiver: last.clone(), count }));
     }
-    Ok(gone.into_iter().map(|(receiver, count)| Backlog { receiver, count }).collect())
-}
-
-/// What may be told again for so long that its end interests nobody.
-pub(super) async fn forget_told(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let long_ago = now.before(TOLD_KEPT).unix_millis();
-    let forget = sqlx::query("DELETE FROM alert_told WHERE quiet_until <= $1").bind(long_ago);
-    forget.execute(connection).await.map(drop)
+    Ok(gone)
 }
 
 fn backlog(row: &AnyRow) -> Result<Backlog, sqlx::Error> {

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::change::{Applied, Done, Other};
 use super::list::List;
-use super::writer::{Applied, Done, Other};
-use super::{SqlStore, deliveries};
+use super::{SqlStore, told};
 use crate::clock::Timestamp;
 use crate::store::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings, Page, StoreError, Telling};
 
@@ -27,9 +27,9 @@ impl Findings for SqlStore {
 pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecord, told: &[Telling]) -> Applied {
     let query = sqlx::query(
         "INSERT INTO findings (id, at, detector, mode, subject_kind, subject, score, evidence, sentence, request_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (at, id) DO NOTHING",
     );
-    query
+    let entered = query
         .bind(finding.id.as_str())
         .bind(finding.at.unix_millis())
         .bind(finding.detector.as_str())
@@ -42,7 +42,9 @@ pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecor
         .bind(finding.request_id.as_deref())
         .execute(&mut *connection)
         .await?;
-    deliveries::tell(connection, told).await?;
+    if entered.rows_affected() > 0 {
+        told::tell(connection, told).await?;
+    }
     Ok(Ok(Done::Written))
 }
 

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::change::Done;
 use super::quotas::{self, Counted};
 use super::registrations::token_use;
 use super::rows::{Value, with_rows};
-use super::writer::Done;
 use super::{clients, tokens};
 use crate::clock::Timestamp;
 use crate::store::quota::Window;

@@ -4,8 +4,8 @@
 use sqlx::AnyConnection;
 
 use super::begin;
+use super::change::{Applied, Done};
 use super::finish::{self, Finishing};
-use super::writer::{Applied, Done};
 use crate::store::{AuditEntry, Beginning, Begun, Outcome};
 
 /// What is to be written.

@@ -4,6 +4,7 @@
 
 mod audit;
 mod begin;
+mod change;
 mod client_row;
 mod clients;
 mod connect;
@@ -19,6 +20,7 @@ mod requests;
 mod responses;
 mod rows;
 mod tokens;
+mod told;
 mod uses;
 mod writer;
 
@@ -30,8 +32,9 @@ use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::{AnyConnection, AnyPool};
 
+use self::change::{Done, Other};
 use self::presence::Presence;
-use self::writer::{Done, Other, Writer};
+use self::writer::Writer;
 use super::settings::{StoreSettings, StoreUrl};
 use super::{Failures, RegistrationId, Store, StoreError, WriterId};
 use crate::clock::Timestamp;

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
+use super::change::{Applied, Change, Done, Other};
 use super::import::Importing;
 use super::list::{List, texts};
-use super::writer::{Applied, Change, Done, Other};
 use super::{SqlStore, client_row};
 use crate::clock::Timestamp;
 use crate::store::{

@@ -5,9 +5,9 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::SqlStore;
+use super::change::{Applied, Done, Other};
 use super::list::List;
 use super::rows::{Value, with_rows};
-use super::writer::{Applied, Done, Other};
 use crate::clock::Timestamp;
 use crate::store::{Page, RequestRecord, Requests, RequestsKept, StoreError};
 

@@ -5,11 +5,12 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::SqlStore;
+use super::change::{Applied, Done, Other};
 use super::list::List;
-use super::writer::{Applied, Done, Other};
 use crate::clock::Timestamp;
 use crate::store::{
-    Ending, Imposed, Page, RESPONSES_KEPT, ResponseFilter, ResponseRecord, Responses, ResponsesInForce, StoreError,
+    AuditEntry, Ending, Imposed, Page, RESPONSES_KEPT, Recording, ResponseFilter, ResponseRecord, Responses,
+    ResponsesInForce, StoreError,
 };
 
 const COLUMNS: &str =
@@ -18,8 +19,8 @@ const COLUMNS: &str =
 /// A change of the record.
 #[derive(Debug)]
 pub(super) enum ResponseChange {
-    Impose(ResponseRecord),
-    End { id: String, ending: Ending },
+    Impose(ResponseRecord, Recording<Imposed>),
+    End { id: String, ending: Ending, record: Recording<ResponseRecord> },
 }
 
 /// What it came to.
@@ -27,6 +28,17 @@ pub(super) enum ResponseChange {
 pub(super) enum ResponseChanged {
     Imposed(Imposed),
     Ended(Option<ResponseRecord>),
+}
+
+impl ResponseChange {
+    /// What is recorded of it.
+    pub(super) fn entries(&self, changed: &ResponseChanged) -> Vec<AuditEntry> {
+        match (self, changed) {
+            (Self::Impose(_, record), ResponseChanged::Imposed(imposed)) => record.entries(imposed),
+            (Self::End { record, .. }, ResponseChanged::Ended(Some(ended))) => record.entries(ended),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl SqlStore {
@@ -40,15 +52,26 @@ impl SqlStore {
 
 #[async_trait]
 impl Responses for SqlStore {
-    async fn impose(&self, response: ResponseRecord) -> Result<Imposed, StoreError> {
-        match self.change_response(ResponseChange::Impose(response)).await? {
+    async fn impose_and_append(
+        &self,
+        response: ResponseRecord,
+        record: Recording<Imposed>,
+    ) -> Result<Imposed, StoreError> {
+        self.check_can_record(&record)?;
+        match self.change_response(ResponseChange::Impose(response, record)).await? {
             ResponseChanged::Imposed(imposed) => Ok(imposed),
             ResponseChanged::Ended(_) => Err(StoreError("a response was ended that was to be imposed".into())),
         }
     }
 
-    async fn end_response(&self, id: &str, ending: Ending) -> Result<Option<ResponseRecord>, StoreError> {
-        match self.change_response(ResponseChange::End { id: id.to_owned(), ending }).await? {
+    async fn end_response_and_append(
+        &self,
+        id: &str,
+        ending: Ending,
+        record: Recording<ResponseRecord>,
+    ) -> Result<Option<ResponseRecord>, StoreError> {
+        self.check_can_record(&record)?;
+        match self.change_response(ResponseChange::End { id: id.to_owned(), ending, record }).await? {
             ResponseChanged::Ended(ended) => Ok(ended),
             ResponseChanged::Imposed(_) => Err(StoreError("a response was imposed that was to be ended".into())),
         }
@@ -86,8 +109,8 @@ impl Responses for SqlStore {
 
 pub(super) async fn change(connection: &mut AnyConnection, change: &ResponseChange) -> Applied {
     let changed = match change {
-        ResponseChange::Impose(response) => ResponseChanged::Imposed(impose(connection, response).await?),
-        ResponseChange::End { id, ending } => ResponseChanged::Ended(end(connection, id, ending).await?),
+        ResponseChange::Impose(response, _) => ResponseChanged::Imposed(impose(connection, response).await?),
+        ResponseChange::End { id, ending, .. } => ResponseChanged::Ended(end(connection, id, ending).await?),
     };
     if !matches!(changed, ResponseChanged::Imposed(Imposed::Stands(_)) | ResponseChanged::Ended(None)) {
         sqlx::query("UPDATE response_changes SET count = count + 1 WHERE id = 1").execute(connection).await?;

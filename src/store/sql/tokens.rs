@@ -6,8 +6,8 @@ use sqlx::{AnyConnection, Row as _};
 use subtle::ConstantTimeEq as _;
 
 use super::SqlStore;
+use super::change::{Applied, Done, Other};
 use super::list::List;
-use super::writer::{Applied, Done, Other};
 use crate::clock::Timestamp;
 use crate::store::{InitialAccessTokens, IssuedToken, Page, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse};
 

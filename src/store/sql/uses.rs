@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, Row as _};
 
 use super::SqlStore;
+use super::change::{Applied, Done, Other};
 use super::client_row::{RECORD, TABLES, record};
 use super::rows::{query, with_rows};
-use super::writer::{Applied, Done, Other};
 use crate::clock::Timestamp;
 use crate::store::{ClientRecord, StoreError, Unused, Uses, Watch};
 

@@ -3,7 +3,7 @@
 use dcr_gateway::lifecycle::{Lifecycle, State};
 use dcr_gateway::store::{
     Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, QuotaName, QuotaReached, Quotas, Store,
-    TokenHash,
+    TokenHash, TurnEnd,
 };
 
 use super::turns::turn;
@@ -155,7 +155,7 @@ async fn a_suspended_or_rejected_client_does_not_revive(store: &dyn Store) {
         enter(store, name).await;
         let mut record = turn(store, name, "a").await;
         record.lifecycle = lifecycle.clone();
-        assert!(store.end_turn(&record, "a", at(9)).await.unwrap());
+        assert!(store.end_turn(TurnEnd::of(&record, "a"), at(9)).await.unwrap());
         let again = enter_as(store, intent(&format!("again-{name}")), client(name)).await;
         assert_eq!(again.lifecycle, lifecycle);
     }

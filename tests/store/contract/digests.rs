@@ -5,7 +5,7 @@ use std::time::Duration;
 use dcr_gateway::lifecycle::{Lifecycle, State};
 use dcr_gateway::store::{
     Beginning, Begun, Intent, NewClient, OutcomeName, PerPeriod, QuotaName, QuotaReached, Quotas, Store, TokenId,
-    TokenUnusable,
+    TokenUnusable, TurnEnd,
 };
 
 use super::turns::{leave, turn};
@@ -104,7 +104,7 @@ async fn a_suspended_or_rejected_client_is_known_and_spends_nothing(store: &dyn 
     for (name, lifecycle) in [("r2", suspended), ("r3", Lifecycle::Rejected { by: by("ada") })] {
         let mut client = turn(store, "c1", "a").await;
         client.lifecycle = lifecycle.clone();
-        assert!(store.end_turn(&client, "a", at(9)).await.unwrap());
+        assert!(store.end_turn(TurnEnd::of(&client, "a"), at(9)).await.unwrap());
         let Begun::Known(known) = store.begin(same_with_token(name, &t1)).await.unwrap() else { panic!("{name}") };
         assert_eq!(known.lifecycle, lifecycle);
         assert_eq!(store.registration(&id(name)).await.unwrap(), None);
@@ -119,7 +119,7 @@ async fn a_deleted_client_frees_its_digest(store: &dyn Store) {
     let second = enter_as(store, same("r2"), client("c2")).await;
     assert_eq!(second.digest, Some(digest("d")));
     let first = turn(store, "c1", "a").await;
-    assert!(store.end_turn(&first, "a", at(9_000)).await.unwrap(), "what is gone can still be worked on");
+    assert!(store.end_turn(TurnEnd::of(&first, "a"), at(9_000)).await.unwrap(), "what is gone can still be worked on");
     let held = store.client_by_digest(&digest("d")).await.unwrap().unwrap();
     assert_eq!((held.client_id.as_str(), held.lifecycle.state()), ("c2", State::Active));
 }

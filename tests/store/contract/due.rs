@@ -2,7 +2,7 @@
 
 use dcr_gateway::clock::Timestamp;
 use dcr_gateway::lifecycle::Lifecycle;
-use dcr_gateway::store::{ClientRecord, NewClient, Store, Unsettled};
+use dcr_gateway::store::{ClientRecord, NewClient, Store, TurnEnd, Unsettled};
 
 use super::Handles;
 use super::turns::turn;
@@ -20,7 +20,7 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
 async fn unsettle(store: &dyn Store, client_id: &str, next_at: Timestamp) -> ClientRecord {
     let mut record = turn(store, client_id, "a").await;
     record.unsettled = Some(Unsettled { since: at(0), next_at, attempts: 2, last_error: Some("down".to_owned()) });
-    assert!(store.end_turn(&record, "a", at(3_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&record, "a"), at(3_000)).await.unwrap());
     record
 }
 
@@ -36,7 +36,7 @@ async fn what_is_not_settled_is_due_when_it_is_tried_again(Handles { one, other 
     assert_eq!(other.due(at(9_000), 9).await.unwrap(), ["c1"]);
     let mut record = turn(&**other, "c1", "b").await;
     record.unsettled = None;
-    assert!(other.end_turn(&record, "b", at(9_500)).await.unwrap());
+    assert!(other.end_turn(TurnEnd::of(&record, "b"), at(9_500)).await.unwrap());
     assert!(one.due(at(10_000), 9).await.unwrap().is_empty());
     assert_eq!(one.client("c1").await.unwrap().unwrap().unsettled, None);
 }
@@ -49,7 +49,7 @@ async fn a_pending_client_is_due_at_its_end(store: &dyn Store) {
     assert_eq!(store.due(at(9_000), 9).await.unwrap(), ["c1"]);
     let mut record = turn(store, "c1", "a").await;
     record.lifecycle = Lifecycle::Active;
-    assert!(store.end_turn(&record, "a", at(9_500)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&record, "a"), at(9_500)).await.unwrap());
     assert!(store.due(at(9_999), 9).await.unwrap().is_empty());
 }
 
@@ -66,7 +66,7 @@ async fn a_suspended_client_that_the_server_registers_again_is_unsettled(store: 
     let mut record = turn(store, "c1", "a").await;
     record.lifecycle = Lifecycle::Suspended { by: by("ada"), pending_until: None, before_use: false };
     record.approved = Some(by("ada"));
-    assert!(store.end_turn(&record, "a", at(3_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&record, "a"), at(3_000)).await.unwrap());
     let again = enter_as(store, intent("r2"), client("c1")).await;
     assert!(again.unsettled.is_some() && again.approved.is_none(), "{again:?}");
 }

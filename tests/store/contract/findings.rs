@@ -36,7 +36,8 @@ async fn lists_findings_newest_first_by_detector(Handles { one, other }: &Handle
     for finding in &all {
         one.enter_finding(finding.clone()).await.unwrap();
     }
-    assert!(other.enter_finding(all[0].clone()).await.is_err(), "a name is given once");
+    // Whoever does not know whether it was written writes it again.
+    other.enter_finding(all[0].clone()).await.unwrap();
     let list = async |detector: Option<&str>, page: Page| {
         other.findings(&FindingFilter { detector: detector.map(str::to_owned) }, &page).await.unwrap()
     };

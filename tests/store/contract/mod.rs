@@ -3,7 +3,7 @@
 
 mod audit;
 mod clients;
-mod deliveries;
+pub mod deliveries;
 mod digests;
 mod due;
 pub mod findings;
@@ -13,6 +13,7 @@ mod outcomes;
 mod quotas;
 pub mod requests;
 pub mod responses;
+mod together;
 mod tokens;
 pub mod turns;
 mod uses;
@@ -46,6 +47,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     uses::hold_for(&empty).await;
     imports::hold_for(&empty).await;
     deliveries::hold_for(&empty).await;
+    together::hold_for(&empty).await;
 }
 
 /// Begins them all at once, in turn on the two handles.

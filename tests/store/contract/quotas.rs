@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dcr_gateway::store::{Beginning, Begun, Intent, PerPeriod, QuotaName, QuotaReached, Quotas, Store};
+use dcr_gateway::store::{Beginning, Begun, Intent, PerPeriod, QuotaName, QuotaReached, Quotas, Store, TurnEnd};
 
 use super::{Handles, begin_at_once, ready};
 use crate::contract::turns::{leave, turn};
@@ -120,7 +120,7 @@ async fn a_suspended_client_makes_no_room(store: &dyn Store) {
     assert_eq!(register(store, intent("r1"), quotas).await, None);
     let mut client = turn(store, "r1", "a").await;
     client.lifecycle = client.lifecycle.suspend(by("ada")).unwrap();
-    assert!(store.end_turn(&client, "a", at(9)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&client, "a"), at(9)).await.unwrap());
     assert!(register(store, intent("r2"), quotas).await.is_some());
 }
 

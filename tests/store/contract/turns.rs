@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dcr_gateway::lifecycle::{Approval, Lifecycle};
-use dcr_gateway::store::{ClientRecord, Sealed, Store, Turn, TurnTaken, Unsettled};
+use dcr_gateway::store::{ClientRecord, Sealed, Store, Turn, TurnEnd, TurnTaken, Unsettled};
 
 use super::Handles;
 use crate::samples::{at, by, client, enter, enter_as, hash, id, intent, registrant};
@@ -37,7 +37,7 @@ pub async fn turn(store: &dyn Store, client_id: &str, holder: &str) -> ClientRec
 pub async fn leave(store: &dyn Store, client_id: &str) {
     let mut client = turn(store, client_id, "leaving").await;
     client.lifecycle = Lifecycle::Deleted { by: by("client") };
-    assert!(store.end_turn(&client, "leaving", at(2_500)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&client, "leaving"), at(2_500)).await.unwrap());
 }
 
 async fn two_take_turns(Handles { one, other }: &Handles) {
@@ -50,9 +50,9 @@ async fn two_take_turns(Handles { one, other }: &Handles) {
     }
     assert_eq!(other.client("c1").await.unwrap(), Some(before), "reading needs no turn");
     client.client_name = Some("New".to_owned());
-    assert!(!other.end_turn(&client, "b", at(3_000)).await.unwrap(), "b does not hold it");
-    assert!(one.end_turn(&client, "a", at(3_000)).await.unwrap());
-    assert!(!one.end_turn(&client, "a", at(3_000)).await.unwrap(), "it is over");
+    assert!(!other.end_turn(TurnEnd::of(&client, "b"), at(3_000)).await.unwrap(), "b does not hold it");
+    assert!(one.end_turn(TurnEnd::of(&client, "a"), at(3_000)).await.unwrap());
+    assert!(!one.end_turn(TurnEnd::of(&client, "a"), at(3_000)).await.unwrap(), "it is over");
     let next = turn(&**other, "c1", "b").await;
     assert_eq!((next.client_name.as_deref(), next.version, next.updated_at), (Some("New"), 2, at(3_000)));
 }
@@ -63,10 +63,10 @@ async fn a_turn_whose_time_is_over_is_anothers(Handles { one, other }: &Handles)
     let taken = other.take_turn("c1", &ten_seconds("b"), at(12_000)).await.unwrap();
     let TurnTaken::Taken { client, interrupted: true } = taken else { panic!("{taken:?}") };
     late.client_name = Some("Late".to_owned());
-    assert!(!one.end_turn(&late, "a", at(12_001)).await.unwrap());
+    assert!(!one.end_turn(TurnEnd::of(&late, "a"), at(12_001)).await.unwrap());
     one.break_off_turn("c1", "a", at(12_001)).await.unwrap();
     assert_eq!(one.take_turn("c1", &ten_seconds("a"), at(12_002)).await.unwrap(), TurnTaken::Busy);
-    assert!(other.end_turn(&client, "b", at(12_003)).await.unwrap());
+    assert!(other.end_turn(TurnEnd::of(&client, "b"), at(12_003)).await.unwrap());
     let after = turn(&**one, "c1", "a").await;
     assert_eq!(after.client_name, client.client_name, "nothing of a's was written");
 }
@@ -81,7 +81,7 @@ async fn a_turn_that_is_broken_off_is_free_at_once(Handles { one, other }: &Hand
     let taken = other.take_turn("c1", &ten_seconds("b"), at(2_002)).await.unwrap();
     let TurnTaken::Taken { client, interrupted: true } = taken else { panic!("{taken:?}") };
     assert_eq!(client.version, 1, "nothing was changed");
-    assert!(other.end_turn(&client, "b", at(2_003)).await.unwrap());
+    assert!(other.end_turn(TurnEnd::of(&client, "b"), at(2_003)).await.unwrap());
     turn(&**one, "c1", "a").await;
 }
 
@@ -108,7 +108,7 @@ async fn a_turn_writes_what_the_client_is_now(store: &dyn Store) {
         asked: Some(serde_json::from_str(r#"{ "scope": "a \u0000" }"#).unwrap()),
         ..before
     };
-    assert!(store.end_turn(&changed, "a", at(3_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&changed, "a"), at(3_000)).await.unwrap());
     let expected = ClientRecord { updated_at: at(3_000), version: 2, ..changed };
     assert_eq!(store.client("c1").await.unwrap().as_ref(), Some(&expected));
     assert_eq!(store.client_by_access_token(hash("new")).await.unwrap(), Some(expected));
@@ -128,7 +128,7 @@ async fn a_turn_keeps_where_the_client_came_from(store: &dyn Store) {
         last_used_at: Some(at(9)),
         ..before.clone()
     };
-    assert!(store.end_turn(&forged, "a", at(3_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&forged, "a"), at(3_000)).await.unwrap());
     assert_eq!(store.client("c1").await.unwrap(), Some(before));
 }
 
@@ -141,11 +141,11 @@ async fn a_turn_that_changed_nothing_to_be_read_makes_no_other_version(store: &d
         confirmed_at: at(2_500),
         ..before
     };
-    assert!(store.end_turn(&confirmed, "a", at(3_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&confirmed, "a"), at(3_000)).await.unwrap());
     assert_eq!(store.client("c1").await.unwrap().as_ref(), Some(&confirmed), "written, at the version it was");
     turn(store, "c1", "b").await;
     let changed = ClientRecord { unmanageable: true, ..confirmed };
-    assert!(store.end_turn(&changed, "b", at(4_000)).await.unwrap());
+    assert!(store.end_turn(TurnEnd::of(&changed, "b"), at(4_000)).await.unwrap());
     let expected = ClientRecord { updated_at: at(4_000), version: 2, ..changed };
     assert_eq!(store.client("c1").await.unwrap(), Some(expected));
 }
@@ -154,7 +154,7 @@ async fn a_use_during_a_turn_is_not_lost(Handles { one, other }: &Handles) {
     enter(&**one, "c1").await;
     let client = turn(&**one, "c1", "a").await;
     other.note_uses(&[("c1".to_owned(), at(5_000))]).await.unwrap();
-    assert!(one.end_turn(&client, "a", at(6_000)).await.unwrap());
+    assert!(one.end_turn(TurnEnd::of(&client, "a"), at(6_000)).await.unwrap());
     assert_eq!(other.client("c1").await.unwrap().unwrap().last_used_at, Some(at(5_000)));
 }
 

@@ -1,6 +1,6 @@
 //! Clients that nobody used, and since when that can be known.
 
-use dcr_gateway::store::{Store, Unused, Watch};
+use dcr_gateway::store::{Store, TurnEnd, Unused, Watch};
 
 use super::Handles;
 use super::turns::turn;
@@ -51,7 +51,7 @@ async fn only_a_client_that_nobody_used_is_unused(Handles { one, other }: &Handl
     other.note_uses(&[("used".to_owned(), at(3_500))]).await.unwrap();
     let mut suspended = turn(&**one, "suspended", "a").await;
     suspended.lifecycle = suspended.lifecycle.suspend(by("ada")).unwrap();
-    assert!(one.end_turn(&suspended, "a", at(5_000)).await.unwrap());
+    assert!(one.end_turn(TurnEnd::of(&suspended, "a"), at(5_000)).await.unwrap());
     assert_eq!(unused(&**other, 10).await, ["first", "second"]);
     assert_eq!(unused(&**other, 1).await, ["first"]);
 }

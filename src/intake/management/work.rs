@@ -1,0 +1,221 @@
+//! One piece of work on one client, in its turn: one call to the server, and what it changed is written, with what is recorded of it, before
+//! the client is answered.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::answers::{deleted, json, refusal};
+use super::update::Update;
+use super::{Growth, growth, in_use, reconcile};
+use crate::audit::event::{Aside, Waits};
+use crate::audit::{Event, Kind};
+use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
+use crate::intake::Tools;
+use crate::intake::access::{self, ClientAccess, Token};
+use crate::intake::handler::Answer;
+use crate::intake::reason::Reason;
+use crate::intake::refusal::Refusal;
+use crate::intake::rulebook::Rulebook;
+use crate::intake::turn::{self, Held};
+use crate::lifecycle::{Action, Lifecycle};
+use crate::policy::Profile;
+use crate::registration::{RedirectUri, ScopeSet, software_statement};
+use crate::secret::Secret;
+use crate::store::ClientRecord;
+
+/// What is asked of a client.
+pub(super) enum Asking {
+    Read,
+    Update(Box<Update>),
+    Delete,
+}
+
+/// What becomes of what was asked.
+enum Admitted {
+    /// It is done.
+    AsAsked,
+    /// It waits for an approval.
+    Asked(Growing),
+}
+
+/// A change that waits for an approval.
+struct Growing {
+    /// The members that the client asked for.
+    members: Map<String, Value>,
+    /// What it would have that it does not have.
+    growth: String,
+}
+
+/// One piece of work on one client.
+pub(super) struct Work {
+    pub(super) rulebook: Arc<Rulebook>,
+    pub(super) tools: Arc<Tools>,
+    pub(super) client_id: String,
+    pub(super) token: Token,
+    /// What is recorded once it is done.
+    pub(super) event: Event,
+}
+
+impl Work {
+    pub(super) async fn carry_out(self, mut asking: Asking) -> Result<Answer, Refusal> {
+        let held = turn::take(&self.rulebook, &self.tools, &self.client_id).await?;
+        let mut held = held.ok_or(Reason::ManagementTokenUnknown)?;
+        let is_in_doubt = held.is_in_doubt();
+        let (profile, growing) = match self.admit(&mut held, &asking).await {
+            Ok((profile, Admitted::AsAsked)) => (profile, None),
+            Ok((profile, Admitted::Asked(growing))) => {
+                // What is in force is answered, as RFC 7592 §2.2 lets the server.
+                asking = Asking::Read;
+                (profile, Some(growing))
+            }
+            Err(refusal) => {
+                held.end_untried().await?;
+                return Err(refusal);
+            }
+        };
+        let Some(access) = held.access().cloned() else { return self.not_offered(held).await };
+        let mut result = self.call(&access, &asking, held.client_secret()).await;
+        if matches!(result, Err(ManageError::Gone(_)))
+            && let Some(access) = held.recover().await
+        {
+            result = self.call(&access, &asking, held.client_secret()).await;
+        }
+        match result {
+            Ok(Some(managed)) => {
+                held.learn(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+                if let Asking::Update(update) = &asking {
+                    update.enter(&mut held.client, self.tools.clock.now());
+                } else if is_in_doubt {
+                    let told = self.in_client_terms(&held.client, held.client.metadata.clone());
+                    reconcile::reconcile(&mut held.client, &told, &profile);
+                }
+                let access = self.access(&mut held.client);
+                if let Some(event) = self.recorded(&mut held.client, growing) {
+                    held.record(event);
+                }
+                let client = held.end().await?;
+                if self.event.event == Kind::ClientRead {
+                    self.tools.audit.note(|| self.event.clone(), self.tools.clock.now());
+                }
+                self.answer(&client, &managed, &access)
+            }
+            Ok(None) => {
+                let by = Action { at: self.tools.clock.now(), actor: "client".to_owned(), comment: None };
+                held.client.lifecycle = Lifecycle::Deleted { by };
+                held.record(self.event);
+                held.end().await?;
+                Ok(deleted())
+            }
+            Err(error) => failed(held, error).await,
+        }
+    }
+
+    /// It may have been suspended, changed or deleted while we waited for our turn.
+    async fn admit(&self, held: &mut Held<'_>, asking: &Asking) -> Result<(Profile, Admitted), Refusal> {
+        let profile = in_use(&self.rulebook, &held.client)?;
+        if held.client.access_token != Some(self.token.hash()) {
+            return Err(Reason::ManagementTokenUnknown.into());
+        }
+        if held.client.unmanageable && held.recover().await.is_none() {
+            return Err(Reason::ClientUnmanageable.into());
+        }
+        let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
+        update.check_secret(held.client_secret())?;
+        let growth = growth::of(&held.client, update.passage.judged());
+        if growth.is_empty() {
+            return Ok((profile, Admitted::AsAsked));
+        }
+        match self.rulebook.management.growth {
+            Growth::Allow => Ok((profile, Admitted::AsAsked)),
+            Growth::Approval => {
+                let members = growth::asked(update.passage.judged());
+                Ok((profile, Admitted::Asked(Growing { members, growth: growth.to_string() })))
+            }
+            Growth::Refuse => {
+                Err(Refusal::from(Reason::GrowthRefused).described(format!("this change needs an operator: {growth}")))
+            }
+        }
+    }
+
+    /// The call to the server; nothing comes back of a client that was deleted.
+    async fn call(
+        &self,
+        access: &ServerAccess,
+        asking: &Asking,
+        client_secret: Option<&Secret>,
+    ) -> Result<Option<Managed>, ManageError> {
+        let registrar = &self.rulebook.registrar;
+        match asking {
+            Asking::Read => registrar.read(access).await.map(Some),
+            Asking::Update(update) => {
+                registrar.update(access, &self.client_id, update.passage.judged(), client_secret).await.map(Some)
+            }
+            Asking::Delete => registrar.delete(access).await.map(|()| None),
+        }
+    }
+
+    /// What is recorded with the client: a change, or the wish for one, which is entered here. What was only read is noted.
+    fn recorded(&self, client: &mut ClientRecord, growing: Option<Growing>) -> Option<Event> {
+        let event = self.event.clone();
+        match growing {
+            Some(Growing { members, growth }) => {
+                client.asked = Some(members);
+                client.first_approval = None;
+                let aside = Aside { waits: Some(Waits::Growth), ..Aside::default() };
+                Some(Event { growth: Some(growth), aside, ..event })
+            }
+            None => (event.event == Kind::ClientUpdated).then_some(event),
+        }
+    }
+
+    /// The server gave no access to this client: it has no management of its own.
+    async fn not_offered(&self, held: Held<'_>) -> Result<Answer, Refusal> {
+        held.end_untried().await?;
+        Err(Reason::ManagementNotOffered.into())
+    }
+
+    /// What the client manages itself with from now on: a token of the server's ends here.
+    fn access(&self, client: &mut ClientRecord) -> ClientAccess {
+        let endpoint = &self.rulebook.rewriting.registration_endpoint;
+        if let Token::Gateways(token) = &self.token {
+            return ClientAccess::with(token.clone(), endpoint, &client.client_id);
+        }
+        let access = ClientAccess::new(&self.tools, endpoint, &client.client_id);
+        client.access_token = Some(access::hash(&access.token));
+        access
+    }
+
+    fn in_client_terms(&self, client: &ClientRecord, metadata: Map<String, Value>) -> Map<String, Value> {
+        let asked = Asked {
+            redirect_uris: client.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
+            granted: ScopeSet::parse(&client.scope_granted).unwrap_or_default(),
+            software_statement: software_statement::of(&client.metadata),
+        };
+        self.rulebook.registrar.in_client_terms(&asked, metadata)
+    }
+
+    /// RFC 7592 §3: everything that is registered, the client's secret and access among it.
+    fn answer(&self, client: &ClientRecord, managed: &Managed, access: &ClientAccess) -> Result<Answer, Refusal> {
+        let mut metadata = self.in_client_terms(client, client.metadata.clone());
+        metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
+        if let Some(secret) = &managed.client_secret {
+            metadata.insert("client_secret".to_owned(), secret.expose().into());
+            metadata.entry("client_secret_expires_at").or_insert_with(|| 0.into());
+        }
+        access.show(&mut metadata);
+        json(&metadata)
+    }
+}
+
+/// What became of the client is written down before anything is said about it.
+async fn failed(mut held: Held<'_>, error: ManageError) -> Result<Answer, Refusal> {
+    let is_lost = held.learn_failure(&error) && held.client.unmanageable;
+    if error.surely_nothing_changed() {
+        // The server may not have seen the token: what is in doubt stays so.
+        held.end_untried().await?;
+    } else {
+        held.break_off().await;
+    }
+    Err(if is_lost { Refusal::from(Reason::ClientUnmanageable).caused_by(&error) } else { refusal(error) })
+}

@@ -1,0 +1,223 @@
+//! What can be changed: each kind with the statements that do it, and what is recorded of it in the same transaction.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sqlx::AnyConnection;
+use tokio::sync::mpsc;
+
+use super::deliveries::{self, Came, DeliveryChange};
+use super::finish::{self, Finishing};
+use super::import::{self, Importing};
+use super::responses::{self, ResponseChange, ResponseChanged};
+use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, told, uses};
+use crate::clock::Timestamp;
+use crate::store::{
+    AuditEntry, AuditRecord, Beginning, Begun, FindingRecord, IssuedToken, Outcome, RegistrationId, RequestRecord,
+    RequestsKept, SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnEnd, TurnTaken, WriterId,
+};
+
+/// More octets than a registration writes.
+const LARGE_PROBE: usize = 64 * 1024;
+
+/// One change. It can be applied more than once: what was rolled back is done again.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The entries are recorded when the same client is handed out again.
+    Begin(Box<Beginning>, Vec<AuditEntry>),
+    /// The entries are recorded with it.
+    Finish {
+        id: RegistrationId,
+        outcome: Outcome,
+        by: Option<String>,
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    },
+    Append(Vec<AuditEntry>),
+    /// What the turn's end says is recorded with it.
+    EndTurn(Box<TurnEnd>, Timestamp),
+    /// A client that was at the server before; the entries are recorded with it.
+    Import(Box<Importing>),
+    Other(Other),
+}
+
+/// A change that is applied by itself.
+#[derive(Debug)]
+pub(super) enum Other {
+    CreateToken {
+        token: IssuedToken,
+        hash: TokenHash,
+    },
+    RevokeToken {
+        id: TokenId,
+        now: Timestamp,
+    },
+    FindUnfinished {
+        age: Duration,
+        now: Timestamp,
+    },
+    /// No other process is there: nobody finishes what is open.
+    SettleTheDead {
+        now: Timestamp,
+    },
+    TakeTurn {
+        client_id: String,
+        turn: Turn,
+        now: Timestamp,
+    },
+    BreakOffTurn {
+        client_id: String,
+        holder: String,
+        now: Timestamp,
+    },
+    NoteUses {
+        uses: Vec<(String, Timestamp)>,
+    },
+    EnterFinding(Box<FindingRecord>, Vec<Telling>),
+    Response(Box<ResponseChange>),
+    KeepRequests(Vec<RequestRecord>),
+    ForgetRequests(RequestsKept),
+    Deliveries(DeliveryChange),
+    /// From this moment on; none: not any more.
+    WatchUses {
+        from: Option<Timestamp>,
+    },
+    /// Unless somebody did within this pause.
+    BeginReading(Duration, Timestamp),
+    /// Up to this moment.
+    EndReading(Timestamp),
+    Tidy {
+        now: Timestamp,
+    },
+    /// From here on records go to this chain.
+    OpenChain {
+        writer: WriterId,
+        told: Option<mpsc::Sender<AuditRecord>>,
+    },
+    KeepHead(SignedHead),
+    Cut(SignedHead),
+    /// Something is written, to learn whether it works.
+    Probe,
+    /// The last one: the connection is closed.
+    Close,
+}
+
+impl From<Other> for Change {
+    fn from(other: Other) -> Self {
+        Self::Other(other)
+    }
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub(super) enum Done {
+    Written,
+    /// Whether there was something to write.
+    Found(bool),
+    Begun(Begun),
+    Unfinished(Vec<RegistrationId>),
+    Turn(TurnTaken),
+    Response(Box<ResponseChanged>),
+    Deliveries(Came),
+}
+
+impl Done {
+    /// A change came to what only another kind of change can come to.
+    pub(super) fn unexpected(self) -> StoreError {
+        StoreError(format!("a change came to {self:?}").into())
+    }
+}
+
+/// The outer failure is the database's and undoes the whole group; the inner one is one change's, nothing was written for it.
+pub(super) type Applied = Result<Result<Done, StoreError>, sqlx::Error>;
+
+/// What each came to. Those that come in numbers are applied together: the order is free, for nobody was told anything yet.
+pub(super) async fn apply(
+    connection: &mut AnyConnection,
+    changes: &[&Change],
+) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
+    let mut results = BTreeMap::new();
+    let (mut finishing, mut beginning) = (Vec::new(), Vec::new());
+    for (place, change) in changes.iter().enumerate() {
+        match change {
+            Change::Finish { id, outcome, by, now, .. } => {
+                finishing.push((place, Finishing { id, outcome, by: by.as_deref(), now: *now }));
+            }
+            Change::Begin(begun, _) => beginning.push((place, &**begun)),
+            // Recorded with everything else that the group records.
+            Change::Append(_) => drop(results.insert(place, Ok(Done::Written))),
+            Change::EndTurn(end, now) => drop(results.insert(place, clients::end_turn(connection, end, *now).await?)),
+            Change::Import(importing) => drop(results.insert(place, import::import(connection, importing).await?)),
+            Change::Other(other) => drop(results.insert(place, other.apply(connection).await?)),
+        }
+    }
+    let (places, finishing): (Vec<_>, Vec<_>) = finishing.into_iter().unzip();
+    results.extend(places.into_iter().zip(finish::finish(connection, &finishing).await?));
+    let (places, beginning): (Vec<_>, Vec<_>) = beginning.into_iter().unzip();
+    results.extend(places.into_iter().zip(begin::begin(connection, &beginning).await?));
+    Ok(results.into_values().collect())
+}
+
+/// What is to be recorded of changes that were made, in their order.
+pub(super) fn to_record(changes: &[&Change], results: &[Result<Done, StoreError>]) -> Vec<AuditEntry> {
+    let entries = changes.iter().zip(results).flat_map(|(change, result)| match (change, result) {
+        (Change::Append(entries) | Change::Finish { entries, .. }, Ok(Done::Written)) => entries.clone(),
+        (Change::Begin(_, entries), Ok(Done::Begun(begun))) if begun.is_repeated() => entries.clone(),
+        (Change::Import(importing), Ok(Done::Found(true))) => importing.entries.clone(),
+        (Change::EndTurn(end, _), Ok(Done::Found(true))) => end.entries.clone(),
+        (Change::Other(Other::Response(change)), Ok(Done::Response(changed))) => change.entries(changed),
+        (Change::Other(Other::Deliveries(change)), Ok(done)) => change.entries(done),
+        _ => Vec::new(),
+    });
+    entries.collect()
+}
+
+impl Other {
+    async fn apply(&self, connection: &mut AnyConnection) -> Applied {
+        match self {
+            Self::CreateToken { token, hash } => tokens::create(connection, token, *hash).await,
+            Self::RevokeToken { id, now } => tokens::revoke(connection, id, *now).await,
+            Self::FindUnfinished { age, now } => registrations::find_unfinished(connection, *age, *now).await,
+            Self::SettleTheDead { now } => {
+                clients::break_off_all_turns(connection, *now).await?;
+                deliveries::break_off_all_turns(connection).await?;
+                registrations::find_unfinished(connection, Duration::ZERO, *now).await
+            }
+            Self::TakeTurn { client_id, turn, now } => clients::take_turn(connection, client_id, turn, *now).await,
+            Self::BreakOffTurn { client_id, holder, now } => {
+                clients::break_off_turn(connection, client_id, holder, *now).await
+            }
+            Self::NoteUses { uses } => uses::note_uses(connection, uses).await,
+            Self::WatchUses { from } => uses::watch_uses(connection, *from).await,
+            Self::BeginReading(pause, now) => uses::begin_reading(connection, *pause, *now).await,
+            Self::EndReading(read_to) => uses::end_reading(connection, *read_to).await,
+            Self::EnterFinding(finding, told) => findings::enter(connection, finding, told).await,
+            Self::Response(change) => responses::change(connection, change).await,
+            Self::KeepRequests(requests) => requests::keep(connection, requests).await,
+            Self::ForgetRequests(kept) => requests::forget(connection, kept).await,
+            Self::Deliveries(change) => change.apply(connection).await,
+            Self::Tidy { now } => {
+                findings::forget_old(connection, *now).await?;
+                responses::forget_old(connection, *now).await?;
+                told::forget_told(connection, *now).await?;
+                tokens::forget_spent(connection, *now).await?;
+                quotas::forget_ended(connection, *now).await?;
+                Ok(Ok(Done::Written))
+            }
+            Self::OpenChain { writer, .. } => audit::open(connection, writer).await,
+            Self::KeepHead(head) => audit::keep_head(connection, head).await,
+            Self::Cut(cut) => audit::cut(connection, cut).await,
+            // Nothing to write: see `run`.
+            Self::Close => Ok(Ok(Done::Written)),
+            Self::Probe => {
+                // Other octets each time: the same ones would not be written.
+                let query = sqlx::query(
+                    "UPDATE write_probe SET count = count + 1, filler = CASE count % 2 WHEN 0 THEN $1 ELSE $2 END \
+                     WHERE id = 1",
+                );
+                query.bind(vec![0; LARGE_PROBE]).bind(vec![1; LARGE_PROBE]).execute(connection).await?;
+                Ok(Ok(Done::Written))
+            }
+        }
+    }
+}
