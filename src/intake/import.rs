@@ -194,7 +194,7 @@ fn import(
         sealed.map_err(|error| NotDone::Internal(error.to_string()))
     });
     let mut metadata = client.metadata;
-    let intent = intent(tools, profile, &metadata);
+    let intent = intent(tools, (profile, nobody()), &metadata);
     metadata.insert("client_id".to_owned(), client_id.as_str().into());
     let client = NewClient {
         client_id: client_id.clone(),
@@ -210,7 +210,12 @@ fn import(
     Ok(Import { intent, client, by: actor.clone(), entries })
 }
 
-fn intent(tools: &Tools, profile: &Profile, metadata: &Map<String, Value>) -> Intent {
+/// The intent of a client that was at the server before, by what the server says of it.
+pub(super) fn intent(
+    tools: &Tools,
+    (profile, registrant): (&Profile, RegistrantRecord),
+    metadata: &Map<String, Value>,
+) -> Intent {
     let text = |member: &str| metadata.get(member).and_then(Value::as_str).map(str::to_owned);
     let uris = metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
     Intent {
@@ -218,7 +223,7 @@ fn intent(tools: &Tools, profile: &Profile, metadata: &Map<String, Value>) -> In
         at: tools.clock.now(),
         profile: profile.name().to_owned(),
         policy_version: profile.version().to_owned(),
-        registrant: nobody(),
+        registrant,
         token: None,
         client_name: text("client_name"),
         redirect_uris: uris.filter_map(Value::as_str).map(str::to_owned).collect(),

@@ -12,13 +12,13 @@ use crate::intake::handler::Head;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
-use crate::intake::{Tools, register, unavailable};
+use crate::intake::{Tools, import, register, unavailable};
 use crate::lifecycle::Lifecycle;
 use crate::policy::Profile;
 use crate::policy::profile::{self, Choice};
 use crate::registrant::Registrant;
 use crate::secret::Secret;
-use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrationId};
+use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas};
 use crate::telemetry::span;
 
 /// The server's access, as somebody presents it; none for a client that is in the record: its server's token never left the gateway.
@@ -101,22 +101,9 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     entered.ok_or_else(|| Reason::Internal.into())
 }
 
+/// As of any client that was there before, but that somebody presents it, and asks for what it has.
 fn intent(tools: &Tools, (profile, registrant): (&Profile, &Registrant), metadata: &Map<String, Value>) -> Intent {
-    let text = |member: &str| metadata.get(member).and_then(Value::as_str).map(str::to_owned);
-    let uris = metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
-    Intent {
-        id: RegistrationId(tools.random_name()),
-        at: tools.clock.now(),
-        profile: profile.name().to_owned(),
-        policy_version: profile.version().to_owned(),
-        registrant: register::record_of(registrant),
-        token: None,
-        client_name: text("client_name"),
-        redirect_uris: uris.filter_map(Value::as_str).map(str::to_owned).collect(),
-        scope_requested: text("scope"),
-        scope_granted: text("scope").unwrap_or_default(),
-        scope_withheld: String::new(),
-        digest: None,
-        let_through: Vec::new(),
-    }
+    let found = import::intent(tools, (profile, register::record_of(registrant)), metadata);
+    let scope_requested = metadata.get("scope").and_then(Value::as_str).map(str::to_owned);
+    Intent { scope_requested, ..found }
 }
