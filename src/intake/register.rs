@@ -103,12 +103,13 @@ impl Registration<'_> {
         response::check_lockdown(self.tools)?;
         throttle_address(self.rulebook, self.head.client_address).await?;
         let (mut registrant, profile) = self.admit().await?;
-        self.sighting.of(&registrant, source(&registrant).to_string());
+        let counted_under = source(&registrant).to_string();
+        self.sighting.of(&registrant, counted_under.clone());
         let members = form::read(body).await;
         self.event.request_digest = body.digest();
         let members = members?;
         self.sighting.asked = hash_of(&members);
-        *self.asked = self.tools.requests.begin((&registrant, source(&registrant).to_string()), &profile, &members);
+        *self.asked = self.tools.requests.begin((&registrant, counted_under), &profile, &members);
         let issuers = &self.rulebook.software_statements;
         let certificate = registrant.certificate.as_deref();
         let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };
