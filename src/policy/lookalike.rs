@@ -36,10 +36,8 @@ const BEHIND: [&str; 18] = [
 ];
 
 /// The same in the form in which look-alikes are equal.
-static BEFORE_AS_READ: LazyLock<Vec<String>> =
-    LazyLock::new(|| BEFORE.iter().map(|word| join(&letters(word))).collect());
-static BEHIND_AS_READ: LazyLock<Vec<String>> =
-    LazyLock::new(|| BEHIND.iter().map(|word| join(&letters(word))).collect());
+static BEFORE_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEFORE.map(|word| letters(word)).into());
+static BEHIND_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEHIND.map(|word| letters(word)).into());
 
 /// A protected name in the form in which look-alikes are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +45,17 @@ pub(super) struct Lookalike(String);
 
 /// Everything a text can be read as: each run of its words, joined, in the form in which look-alikes are equal.
 #[derive(Debug)]
-pub(super) struct Readings(HashSet<String>);
+pub(super) struct Readings(Vec<Letters>);
+
+/// The letters of a text's words, one word after the other without anything between: a run of words is a part of it.
+#[derive(Debug, Default)]
+struct Letters {
+    text: String,
+    /// Where the words begin, and where the last one ends.
+    bounds: Vec<usize>,
+    /// Where a word begins with one that is written before names, and that one ends.
+    dressed: Vec<usize>,
+}
 
 /// How characters like `|` and `$` are read: as what separates words, or as the letters they look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +64,16 @@ enum Symbols {
     AreLetters,
 }
 
-/// The whole of `name` in the form in which look-alikes are equal, its spaces and punctuation removed.
+/// The whole of `name`, its spaces and punctuation removed, two letters that look like one written as that one.
 pub fn reading(name: &str) -> String {
-    Lookalike::of(name).0
+    joined(&Lookalike::of(name).0)
 }
 
-/// Everything `name` can be read as, each run of its words in the form in which look-alikes are equal.
+/// Everything `name` can be read as, each run of its words written as [`reading`] writes it.
 pub fn readings(name: &str) -> HashSet<String> {
-    Readings::of(name).0
+    let readings = Readings::of(name);
+    let runs = readings.0.iter().flat_map(Letters::runs);
+    runs.flat_map(|run| std::iter::once(run).chain(undressed(run))).map(joined).collect()
 }
 
 impl Lookalike {
@@ -72,17 +82,17 @@ impl Lookalike {
 
     /// The whole of `name`, its spaces and punctuation removed.
     pub(super) fn of(name: &str) -> Self {
-        Self(join(&words(&clean(name), Symbols::Separate).concat()))
+        Self(Letters::of(&clean(name), Symbols::Separate).text)
     }
 
     /// How many letters and digits it has.
     pub(super) fn len(&self) -> usize {
-        self.0.chars().count()
+        joined(&self.0).chars().count()
     }
 
     /// Whether the text reads as this name, or holds it as a word or as a run of words.
     pub(super) fn is_in(&self, readings: &Readings) -> bool {
-        readings.0.contains(&self.0)
+        readings.0.iter().any(|letters| letters.hold(&self.0))
     }
 }
 
@@ -90,34 +100,80 @@ impl Readings {
     /// The readings of `text`.
     pub(super) fn of(text: &str) -> Self {
         let text = clean(text);
-        let mut runs = HashSet::new();
-        let has_symbols = text.chars().any(|character| letter_of(character).is_some());
-        let ways: &[Symbols] =
-            if has_symbols { &[Symbols::Separate, Symbols::AreLetters] } else { &[Symbols::Separate] };
-        for &symbols in ways {
-            let words = words(&text, symbols);
-            for start in 0..words.len() {
-                let mut run = String::new();
-                for word in &words[start..] {
-                    run.push_str(word);
-                    if run.len() > LONGEST_RUN {
-                        break;
-                    }
-                    runs.insert(join(&run));
-                }
-            }
+        let mut ways = vec![Letters::of(&text, Symbols::Separate)];
+        if text.chars().any(|character| letter_of(character).is_some()) {
+            ways.push(Letters::of(&text, Symbols::AreLetters));
         }
-        let bare: Vec<String> = runs.iter().flat_map(|run| undressed(run)).collect();
-        runs.extend(bare);
-        Self(runs)
+        Self(ways)
+    }
+}
+
+impl Letters {
+    /// Words are runs of letters and digits, parted also where case or kind changes (`ClaudeCode`, `GPTTools`, `Claude4`).
+    fn of(text: &str, symbols: Symbols) -> Self {
+        let mut letters = Self { text: String::with_capacity(text.len() + 8), ..Self::default() };
+        let mut word = String::with_capacity(text.len());
+        let mut before = None;
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let symbol = if symbols == Symbols::AreLetters { letter_of(character) } else { None };
+            if symbol.is_none() && !character.is_alphanumeric() {
+                letters.end(&mut word);
+                before = None;
+                continue;
+            }
+            if before.is_some_and(|before| parts(before, character, characters.peek())) {
+                letters.end(&mut word);
+            }
+            word.push(symbol.unwrap_or(character));
+            before = Some(character);
+        }
+        letters.end(&mut word);
+        letters.bounds.push(letters.text.len());
+        let written_before = |start: &usize| {
+            let (start, rest) = (*start, &letters.text[*start..]);
+            BEFORE_AS_READ.iter().filter(|word| rest.starts_with(*word)).map(move |word| start + word.len())
+        };
+        letters.dressed = letters.bounds.iter().flat_map(written_before).collect();
+        letters
+    }
+
+    /// The word is whole.
+    fn end(&mut self, word: &mut String) {
+        if !word.is_empty() {
+            self.bounds.push(self.text.len());
+            push_letters(&mut self.text, word);
+            word.clear();
+        }
+    }
+
+    /// Whether a run of words reads as `name`, be it without one word that is written onto names.
+    fn hold(&self, name: &str) -> bool {
+        let end = |start: &usize| self.text[*start..].starts_with(name).then_some(start + name.len());
+        let is_bound = |end: usize| self.bounds.contains(&end);
+        let is_dressed = |end: usize| {
+            let behind = &self.text[end..];
+            BEHIND_AS_READ.iter().any(|word| behind.starts_with(word) && is_bound(end + word.len()))
+        };
+        self.bounds.iter().filter_map(end).any(|end| is_bound(end) || is_dressed(end))
+            || self.dressed.iter().filter_map(end).any(is_bound)
+    }
+
+    /// Every run of words, up to a length.
+    fn runs(&self) -> impl Iterator<Item = &str> {
+        let from = move |index: usize| {
+            let (start, ends) = (self.bounds[index], &self.bounds[index + 1..]);
+            ends.iter().map(move |end| &self.text[start..*end]).take_while(|run| run.len() <= LONGEST_RUN)
+        };
+        (0..self.bounds.len()).flat_map(from)
     }
 }
 
 /// The run without each word that is written onto names.
-fn undressed(run: &str) -> impl Iterator<Item = String> {
+fn undressed(run: &str) -> impl Iterator<Item = &str> {
     let before = BEFORE_AS_READ.iter().filter_map(|word| run.strip_prefix(word.as_str()));
     let behind = BEHIND_AS_READ.iter().filter_map(|word| run.strip_suffix(word.as_str()));
-    before.chain(behind).filter(|rest| !rest.is_empty()).map(str::to_owned)
+    before.chain(behind).filter(|rest| !rest.is_empty())
 }
 
 /// Look-alikes of ASCII letters made these, compatibility forms made plain, accents and invisible characters taken out,
@@ -169,39 +225,10 @@ fn open(character: char) -> char {
     char::from_u32(u32::from('a') + number).unwrap_or(character)
 }
 
-/// The letters of each word. Words are runs of letters and digits, parted also where case or kind changes (`ClaudeCode`, `GPTTools`, `Claude4`).
-fn words(text: &str, symbols: Symbols) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    let is_letter = |index: usize| {
-        characters
-            .get(index)
-            .is_some_and(|c| c.is_alphanumeric() || (symbols == Symbols::AreLetters && letter_of(*c).is_some()))
-    };
-    let mut words: Vec<String> = Vec::new();
-    let mut open = false;
-    for (index, &character) in characters.iter().enumerate() {
-        if !is_letter(index) {
-            open = false;
-            continue;
-        }
-        let parted = index == 0 || parts(&characters, index);
-        let character =
-            if symbols == Symbols::AreLetters { letter_of(character).unwrap_or(character) } else { character };
-        match words.last_mut() {
-            Some(word) if open && !parted => word.push(character),
-            _ => words.push(character.to_string()),
-        }
-        open = true;
-    }
-    words.iter().map(|word| letters(word)).collect()
-}
-
-/// Whether a new word begins at `index`, inside a run of letters and digits.
-fn parts(characters: &[char], index: usize) -> bool {
-    let (before, here) = (characters[index - 1], characters[index]);
-    let lower_next = characters.get(index + 1).is_some_and(|next| next.is_lowercase());
+/// Whether a new word begins with `here`, inside a run of letters and digits.
+fn parts(before: char, here: char, next: Option<&char>) -> bool {
     (before.is_lowercase() && here.is_uppercase())
-        || (before.is_uppercase() && here.is_uppercase() && lower_next)
+        || (before.is_uppercase() && here.is_uppercase() && next.is_some_and(|next| next.is_lowercase()))
         || before.is_numeric() != here.is_numeric()
 }
 
@@ -217,46 +244,40 @@ fn letter_of(symbol: char) -> Option<char> {
     }
 }
 
-/// A word's letters: its skeleton, lower-cased, digits and look-alikes that case has changed made letters.
-fn letters(word: &str) -> String {
-    if word.is_ascii() { letters_of_ascii(word) } else { letters_of_any(word) }
-}
-
-fn letters_of_any(word: &str) -> String {
-    let skeleton = skeleton(word).filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
-    skeleton
-        .map(|c| match c {
-            'i' | '1' | 'ı' => 'l',
-            '0' => 'o',
-            '3' => 'e',
-            '4' => 'a',
-            '5' => 's',
-            '7' => 't',
-            other => other,
-        })
-        .collect()
-}
-
-/// The same for a word in ASCII, of letters and digits: nearly all are, and the skeleton is dear.
-fn letters_of_ascii(word: &str) -> String {
-    let mut letters = String::with_capacity(word.len() + 4);
-    for character in word.chars() {
-        match character {
-            'm' => letters.push_str("rn"),
-            'I' | 'i' | '1' => letters.push('l'),
-            '0' => letters.push('o'),
-            '3' => letters.push('e'),
-            '4' => letters.push('a'),
-            '5' => letters.push('s'),
-            '7' => letters.push('t'),
-            other => letters.push(other.to_ascii_lowercase()),
-        }
+/// A word's letters: its skeleton, lower-cased, digits and look-alikes that case has changed made letters, and a letter that looks like
+/// two written as these.
+fn push_letters(letters: &mut String, word: &str) {
+    if word.is_ascii() {
+        // The skeleton of a letter or digit of ASCII is itself, or what becomes of it below.
+        word.chars().for_each(|character| push_letter(letters, character.to_ascii_lowercase()));
+    } else {
+        let skeleton = skeleton(word).filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
+        skeleton.for_each(|character| push_letter(letters, character));
     }
+}
+
+fn push_letter(letters: &mut String, lower_case: char) {
+    match lower_case {
+        'm' => letters.push_str("rn"),
+        'w' => letters.push_str("vv"),
+        'i' | '1' | 'ı' => letters.push('l'),
+        '0' => letters.push('o'),
+        '3' => letters.push('e'),
+        '4' => letters.push('a'),
+        '5' => letters.push('s'),
+        '7' => letters.push('t'),
+        other => letters.push(other),
+    }
+}
+
+fn letters(word: &str) -> String {
+    let mut letters = String::new();
+    push_letters(&mut letters, word);
     letters
 }
 
-/// Two letters that look like one. The skeleton writes `m` as `rn` but leaves `M`, so both are written as one here.
-fn join(letters: &str) -> String {
+/// Two letters that look like one, written as that one.
+fn joined(letters: &str) -> String {
     letters.replace("rn", "m").replace("vv", "w")
 }
 
@@ -268,7 +289,7 @@ mod tests {
     fn letters_of_ascii_are_what_unicode_makes_of_them() {
         for character in ('0'..='9').chain('A'..='Z').chain('a'..='z') {
             for word in [character.to_string(), format!("r{character}n"), format!("{character}{character}m")] {
-                assert_eq!(letters_of_ascii(&word), letters_of_any(&word), "{word}");
+                assert_eq!(letters(&word), letters(&format!("{word}é")).strip_suffix('e').unwrap(), "{word}");
             }
         }
     }
@@ -281,7 +302,9 @@ mod tests {
     }
 
     fn holds(name: &str, protected: &str) -> bool {
-        Lookalike::of(protected).is_in(&Readings::of(name))
+        let holds = Lookalike::of(protected).is_in(&Readings::of(name));
+        assert_eq!(holds, readings(name).contains(&reading(protected)), "{name}, {protected}");
+        holds
     }
 
     #[test]

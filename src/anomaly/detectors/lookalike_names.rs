@@ -91,9 +91,12 @@ impl Detector for LookalikeNames {
             return None;
         }
         let readings = lookalike::readings(name);
+        let readings: Vec<Outline<'_>> = readings.iter().map(|reading| Outline::of(reading)).collect();
         let near = |reading: &str| {
-            let most = if reading.chars().count() >= LONG { 2 } else { 1 };
-            let apart = readings.iter().map(|other| strsim::osa_distance(reading, other)).min();
+            let reading = Outline::of(reading);
+            let most = if reading.length >= LONG { 2 } else { 1 };
+            let others = readings.iter().filter(|other| reading.may_be_near(other, most));
+            let apart = others.map(|other| strsim::osa_distance(reading.text, other.text)).min();
             apart.filter(|apart| *apart <= most)
         };
         let close = self.names.iter_mut().filter_map(|protected| Some((near(&protected.reading)?, protected)));
@@ -117,6 +120,28 @@ impl Detector for LookalikeNames {
                 protected.name
             ),
         })
+    }
+}
+
+/// A reading, and what tells most others apart from it before they are compared.
+struct Outline<'r> {
+    text: &'r str,
+    /// In characters.
+    length: usize,
+    /// Which letters from a to z it has, a bit for each.
+    letters: u32,
+}
+
+impl<'r> Outline<'r> {
+    fn of(text: &'r str) -> Self {
+        let letters = text.bytes().filter(u8::is_ascii_lowercase).fold(0, |all, letter| all | 1 << (letter - b'a'));
+        Self { text, length: text.chars().count(), letters }
+    }
+
+    /// A slip adds a letter, takes one away or puts one in the place of another.
+    fn may_be_near(&self, other: &Self, slips: usize) -> bool {
+        let other_letters = (self.letters ^ other.letters).count_ones() as usize;
+        self.length.abs_diff(other.length) <= slips && other_letters <= 2 * slips
     }
 }
 

@@ -127,12 +127,13 @@ impl ClientNameRule {
         }
         let readings = Readings::of(name);
         let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.lookalike.is_in(&readings)).collect();
-        let reads_as = format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owners.first()?.name));
+        let owner = owners.first()?;
+        let reads_as = || format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owner.name));
         if redirect_uris.is_empty() {
-            return Some(format!("{reads_as}, and no redirect URI shows that it is its owner's"));
+            return Some(format!("{}, and no redirect URI shows that it is its owner's", reads_as()));
         }
         let foreign = redirect_uris.iter().find(|uri| !owners.iter().any(|owned| owned.owns(uri)))?;
-        Some(format!("{reads_as}, and the redirect URI {} is not its owner's", Excerpt(foreign.as_str())))
+        Some(format!("{}, and the redirect URI {} is not its owner's", reads_as(), Excerpt(foreign.as_str())))
     }
 }
 
