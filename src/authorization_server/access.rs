@@ -1,5 +1,7 @@
 //! What the server gave for managing one client (RFC 7592 §3): a token, and where to present it. Pure.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 use url::{Position, Url};
 
@@ -55,10 +57,17 @@ impl ClientUris<'_> {
     /// The path and query of the URI in an answer, if it is one to believe. Servers write their inside name, or none; only the path counts.
     fn said(self, answer: &Map<String, Value>) -> Option<String> {
         let text = answer.get("registration_client_uri")?.as_str()?;
+        if let Some(path) = plain_path(text) {
+            return (self.is_below(path) || !self.below_it_only).then(|| path.to_owned());
+        }
         let uri = resolved(text).filter(|uri| matches!(uri.scheme(), "http" | "https"))?;
-        let below = uri.path().strip_prefix(self.registration_path).and_then(|rest| rest.strip_prefix('/'));
-        let is_below = below.is_some_and(|rest| !rest.is_empty());
-        (is_below || !self.below_it_only).then(|| uri[Position::BeforePath..Position::AfterQuery].to_owned())
+        let is_believed = self.is_below(uri.path()) || !self.below_it_only;
+        is_believed.then(|| uri[Position::BeforePath..Position::AfterQuery].to_owned())
+    }
+
+    fn is_below(self, path: &str) -> bool {
+        let below = path.strip_prefix(self.registration_path).and_then(|rest| rest.strip_prefix('/'));
+        below.is_some_and(|rest| !rest.is_empty())
     }
 
     /// Where nearly every server has it: the client's identifier as one more segment.
@@ -80,9 +89,20 @@ fn token(answer: &Map<String, Value>) -> Option<Secret> {
     fits.then(|| Secret::new(text))
 }
 
+/// The path of a URL in which there is nothing to resolve, as in nearly all; none: it has to be read as a browser does.
+fn plain_path(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (host, path) = rest.split_at(rest.find('/')?);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'/' | b'.');
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b':');
+    let resolves = !host.is_empty() && host.bytes().all(is_host) && path.bytes().all(is_plain) && !path.contains("/.");
+    resolves.then_some(path)
+}
+
 /// A URL of any form, resolved as a browser does; its host is never used.
 fn resolved(text: &str) -> Option<Url> {
-    Url::parse("http://server.invalid/").ok()?.join(text).ok()
+    static BASE: LazyLock<Option<Url>> = LazyLock::new(|| Url::parse("http://server.invalid/").ok());
+    BASE.as_ref()?.join(text).ok()
 }
 
 #[cfg(test)]
@@ -112,6 +132,8 @@ mod tests {
             ("https://evil.example/reg?client_id=c%201#x", "/reg?client_id=c%201"),
             ("//elsewhere/reg/../manage/c", "/manage/c"),
             ("/manage/c", "/manage/c"),
+            ("https://inside/reg/a/../c", "/reg/c"),
+            ("https://inside/reg/%63\\d", "/reg/%63/d"),
         ] {
             assert_eq!(uri_given(Some(uri), "c", ANY), expected, "{uri}");
         }

@@ -30,14 +30,17 @@ pub struct Violation {
 impl Violation {
     /// A violation at `place`; `problem` is the sentence after the place. Values in it come through [`Excerpt`](crate::registration::excerpt::Excerpt).
     pub fn new(rule: RuleName, place: &str, code: ErrorCode, problem: impl fmt::Display) -> Self {
-        let place = plain(place, LONGEST_PLACE);
-        let message = plain(&format!("{place}: {problem}"), LONGEST_MESSAGE);
+        let place = plain(place.to_owned(), LONGEST_PLACE);
+        let message = plain(format!("{place}: {problem}"), LONGEST_MESSAGE);
         Self { rule, place, message, code }
     }
 }
 
 /// `text` without control characters, at most `longest` bytes of it.
-fn plain(text: &str, longest: usize) -> String {
+fn plain(text: String, longest: usize) -> String {
+    if text.len() < longest - '…'.len_utf8() && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text;
+    }
     let mut kept = String::with_capacity(text.len().min(longest));
     for character in text.chars() {
         let character = if character.is_control() { '\u{fffd}' } else { character };

@@ -50,7 +50,7 @@ pub(super) async fn linger(session: &mut ServerSession) {
 }
 
 fn response_header(answer: &Answer, head: &Head) -> Result<ResponseHeader> {
-    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 4))?;
+    let mut header = ResponseHeader::build_no_case(answer.status, Some(answer.headers.len() + 4))?;
     for (name, value) in &answer.headers {
         if !matches!(*name, CONTENT_LENGTH | TRANSFER_ENCODING | CONNECTION | DATE) {
             header.append_header(name.clone(), value.clone())?;

@@ -214,7 +214,8 @@ impl Transport for Upstream {
 impl Upstream {
     fn request_header(&self, parts: &http::request::Parts, body_length: usize) -> pingora::Result<RequestHeader> {
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let mut header = RequestHeader::build(parts.method.clone(), target.as_bytes(), Some(parts.headers.len() + 8))?;
+        let mut header =
+            RequestHeader::build_no_case(parts.method.clone(), target.as_bytes(), Some(parts.headers.len() + 8))?;
         for (name, value) in &parts.headers {
             let is_ours = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT, ACCEPT_ENCODING].contains(name);
             if !is_ours {

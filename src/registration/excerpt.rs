@@ -22,12 +22,16 @@ pub(super) fn write_shortened(f: &mut impl Write, text: &str, limit: usize) -> f
     let mut written = 0;
     for character in text.chars() {
         // An apostrophe is the one character that `escape_debug` escapes without need inside double quotes.
-        let escaped = if character == '\'' { "'".to_owned() } else { character.escape_debug().to_string() };
-        written += escaped.len();
+        let is_shown = matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
+        written += if is_shown { 1 } else { character.escape_debug().map(char::len_utf8).sum() };
         if written > limit {
             return f.write_str("\"...");
         }
-        f.write_str(&escaped)?;
+        if is_shown {
+            f.write_char(character)?;
+        } else {
+            write!(f, "{}", character.escape_debug())?;
+        }
     }
     f.write_char('"')
 }

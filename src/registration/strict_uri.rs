@@ -112,7 +112,7 @@ impl<'a> StrictUri<'a> {
         let browser = url::Url::parse(text).map_err(|_| MalformedUri::ReadDifferently)?;
         let default = if browser.scheme() == "https" { 443 } else { 80 };
         let same = browser.scheme().eq_ignore_ascii_case(self.scheme)
-            && browser.host_str().and_then(Host::parse).as_ref() == Some(&host)
+            && is_same_host(browser.host(), &host)
             && browser.port_or_known_default() == Some(authority.port.unwrap_or(default))
             && browser.path() == if self.path.is_empty() { "/" } else { self.path };
         same_or_refused(same && has_no_user(&browser)).map(|()| host)
@@ -131,6 +131,15 @@ impl<'a> StrictUri<'a> {
             && browser.port() == self.authority.and_then(|authority| authority.port)
             && browser.path() == self.path;
         same_or_refused(same && has_no_user(&browser))
+    }
+}
+
+fn is_same_host(browser: Option<url::Host<&str>>, host: &Host) -> bool {
+    match (browser, host) {
+        (Some(url::Host::Domain(read)), Host::Name(name)) => read == name,
+        (Some(url::Host::Ipv4(read)), Host::Ipv4(address)) => read == *address,
+        (Some(url::Host::Ipv6(read)), Host::Ipv6(address)) => read == *address,
+        _ => false,
     }
 }
 
@@ -187,10 +196,11 @@ fn read_port(digits: &str) -> Result<u16, MalformedUri> {
 }
 
 fn check_path(path: &str) -> Result<(), MalformedUri> {
-    if path.split('/').any(is_dot_segment) {
+    let is_encoded = path.contains('%');
+    if (is_encoded || path.contains('.')) && path.split('/').any(is_dot_segment) {
         return Err(MalformedUri::DotSegment);
     }
-    if !path.contains('%') {
+    if !is_encoded {
         return Ok(());
     }
     for (byte, rest) in escapes(path) {
