@@ -109,7 +109,7 @@ impl Registration<'_> {
         self.event.request_digest = body.digest();
         let members = members?;
         self.sighting.asked = hash_of(&members);
-        *self.asked = self.tools.requests.begin((&registrant, counted_under), &profile, &members);
+        *self.asked = self.tools.requests.begin((&registrant, counted_under), &profile, (&members, now));
         let issuers = &self.rulebook.software_statements;
         let certificate = registrant.certificate.as_deref();
         let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };

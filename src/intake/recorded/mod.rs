@@ -6,7 +6,7 @@ mod sample;
 mod settings;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -89,10 +89,11 @@ impl RequestRecorder {
         &self,
         (registrant, counted_under): (&Registrant, String),
         profile: &Profile,
-        members: &Map<String, Value>,
+        (members, at): (&Map<String, Value>, Timestamp),
     ) -> Option<Asked> {
         let inner = self.0.as_ref()?;
-        let Some(metadata) = redact::kept(members) else {
+        let may_be_kept = inner.sample().may_take(&counted_under, at);
+        let Some(metadata) = may_be_kept.then(|| redact::kept(members)).flatten() else {
             inner.left_out.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -115,12 +116,16 @@ impl RequestRecorder {
     pub(super) fn tell(&self, asked: Asked, event: &RegistrationEvent, at: Timestamp) {
         let Some(inner) = &self.0 else { return };
         let is_refused = event.decision == Decision::Refuse;
-        let mut sample = inner.sample.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_taken = sample.takes((&asked.registrant.key, is_refused), at);
-        drop(sample);
+        let is_taken = inner.sample().takes((&asked.registrant.key, is_refused), at);
         if !is_taken || inner.told.try_send(asked.decided(event, at)).is_err() {
             inner.left_out.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Inner {
+    fn sample(&self) -> MutexGuard<'_, Sample> {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,29 +15,45 @@ const OF_ALL: u32 = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     began: Option<Timestamp>,
-    /// By source, and whether they were refused: whoever is refused often is kept when it is admitted.
-    sources: HashMap<(String, bool), u32>,
+    all: Taken,
+    sources: HashMap<String, Taken>,
+}
+
+/// How many were taken. Whoever is refused often is kept when it is admitted: they are counted apart.
+#[derive(Debug, Default)]
+struct Taken {
     refused: u32,
     others: u32,
 }
 
+impl Taken {
+    fn of(&mut self, is_refused: bool) -> &mut u32 {
+        if is_refused { &mut self.refused } else { &mut self.others }
+    }
+}
+
 impl Sample {
+    /// Whether a request of this source may be kept, as long as it is not known whether it will be refused.
+    pub(super) fn may_take(&mut self, source: &str, now: Timestamp) -> bool {
+        self.has_room((source, true), now) || self.has_room((source, false), now)
+    }
+
     /// Whether a request of this source, refused or not, is kept.
     pub(super) fn takes(&mut self, (source, is_refused): (&str, bool), now: Timestamp) -> bool {
+        let is_taken = self.has_room((source, is_refused), now);
+        if is_taken {
+            *self.all.of(is_refused) += 1;
+            *self.sources.entry(source.to_owned()).or_default().of(is_refused) += 1;
+        }
+        is_taken
+    }
+
+    fn has_room(&mut self, (source, is_refused): (&str, bool), now: Timestamp) -> bool {
         if self.began.is_none_or(|began| now >= began.after(WINDOW)) {
             *self = Self { began: Some(now), ..Self::default() };
         }
-        let taken = if is_refused { &mut self.refused } else { &mut self.others };
-        if *taken >= OF_ALL {
-            return false;
-        }
-        let of_one = self.sources.entry((source.to_owned(), is_refused)).or_default();
-        if *of_one >= OF_ONE {
-            return false;
-        }
-        *of_one += 1;
-        *taken += 1;
-        true
+        let of_one = self.sources.get_mut(source).map_or(0, |taken| *taken.of(is_refused));
+        *self.all.of(is_refused) < OF_ALL && of_one < OF_ONE
     }
 }
 
@@ -56,7 +72,9 @@ mod tests {
         assert_eq!(taken(&mut sample, "a", true, 0), OF_ONE);
         assert_eq!(taken(&mut sample, "a", true, 59_999), 0);
         assert_eq!(taken(&mut sample, "b", true, 59_999), OF_ONE, "another has its own");
+        assert!(sample.may_take("a", Timestamp::from_unix_millis(59_999)), "it may yet be admitted");
         assert_eq!(taken(&mut sample, "a", false, 59_999), OF_ONE, "what is admitted of it has one, too");
+        assert!(!sample.may_take("a", Timestamp::from_unix_millis(59_999)));
         assert_eq!(taken(&mut sample, "a", true, 60_000), OF_ONE);
     }
 
