@@ -20,7 +20,7 @@ use std::time::Duration;
 use dcr_gateway::store::Store;
 use dcr_gateway::store::memory::MemoryStore;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -45,7 +45,7 @@ fn main() {
     }
     let (rounds, seconds) = arguments();
     // Lines are made as in production, and go nowhere; without a collector there are no spans.
-    let events = filter_fn(|metadata| metadata.is_event() && *metadata.level() <= tracing::Level::INFO);
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::sink).with_filter(events);
     tracing_subscriber::registry().with(lines).init();
 

@@ -4,7 +4,6 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tracing::Span;
 
 use super::Tools;
 use super::decide::{Change, Instruction};
@@ -17,7 +16,7 @@ use crate::lifecycle::Lifecycle;
 use crate::registrant::client_certificate::hexadecimal;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
-use crate::telemetry::{ManagementEvent, RegistrationEvent, propagation};
+use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
 
 /// A body that remembers what it was.
 pub(super) struct Digested<'a> {

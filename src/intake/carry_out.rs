@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use tracing::Instrument as _;
 
 use super::access::{self, ClientAccess, Kept};
 use super::audited::{self, Origin};
@@ -20,7 +19,7 @@ use crate::registration::software_statement::MEMBER;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
 use crate::store::{AuditEntry, Beginning, Begun, ClientRecord, IfKnown, MetadataDigest, NewClient, Outcome};
-use crate::telemetry::span;
+use crate::telemetry::{InSpan as _, span};
 
 /// Somebody else is registering the same client: the first and the longest pause before it is looked for again.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -112,7 +111,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     let now = tools.clock.now();
     let entries = tools.audit.entry(|| audited::outcome(&intent, origin, &outcome), now).map_err(unavailable)?;
     let finished = tools.store.finish_and_append(id, outcome, entries, now);
-    let finished = finished.instrument(span::store_span("finish")).await;
+    let finished = finished.in_span(span::store_span("finish")).await;
     let registered = result.map_err(server_refusal)?;
     tools.standings.forget(&registered.client_id);
     // The server has the client, our record does not say so: found as `unknown` when the store is back, never acknowledged.
@@ -138,11 +137,8 @@ async fn begin(
     loop {
         // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
         beginning.intent.at = tools.clock.now();
-        let begun = tools
-            .store
-            .begin_and_append(beginning.clone(), if_known.to_vec())
-            .instrument(span::store_span("begin"))
-            .await;
+        let begun =
+            tools.store.begin_and_append(beginning.clone(), if_known.to_vec()).in_span(span::store_span("begin")).await;
         match begun.map_err(unavailable)? {
             Begun::Ready => return Ok(None),
             Begun::Known(client) => return Ok(Some(*client)),
@@ -160,7 +156,7 @@ async fn begin(
 /// Before a client is handed out again: does the server still have it? An operator may have removed it there, and nobody could
 /// register it any more. Names the client, where there is one.
 async fn confirm(rulebook: &Rulebook, tools: &Tools, digest: &MetadataDigest) -> Result<Option<String>, Refusal> {
-    let known = tools.store.client_by_digest(digest).instrument(span::store_span("client_by_digest")).await;
+    let known = tools.store.client_by_digest(digest).in_span(span::store_span("client_by_digest")).await;
     let Some(known) = known.map_err(unavailable)? else { return Ok(None) };
     if is_stale(&known, tools.clock.now()) {
         Box::pin(look_at_the_server(rulebook, tools, &known.client_id)).await?;

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use tracing::Instrument as _;
-
 use super::operations::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
@@ -12,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle};
 use crate::registration::ScopeSet;
 use crate::store::ClientRecord;
+use crate::telemetry::InSpan as _;
 
 /// What is to become of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::uses::Which;
@@ -12,7 +10,7 @@ use super::{Intake, Tools, decide, server_uses, settle, turn, unavailable};
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
-use crate::telemetry::span;
+use crate::telemetry::{InSpan as _, span};
 
 /// How many clients of a profile are removed in one go.
 const AT_ONCE: u32 = 100;
@@ -109,7 +107,7 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
         let Some(after) = profile.expire_unused_after() else { continue };
         let until = now.before(after);
         let unused = Unused { profile: profile.name().to_owned(), since, until, limit: AT_ONCE };
-        let found = tools.store.unused(&unused).instrument(span::store_span("unused")).await?;
+        let found = tools.store.unused(&unused).in_span(span::store_span("unused")).await?;
         let can_be_removed = |client: &ClientRecord| decide::check_it_can_be_managed(rulebook, client).is_ok();
         due.extend(found.into_iter().filter(can_be_removed).map(|client| (client, after)));
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tracing::Instrument as _;
 
 use super::access::Kept;
 use super::audited;
@@ -19,6 +18,7 @@ use crate::authorization_server::{
 use crate::lifecycle::{Lifecycle, NotPossible, SameActor};
 use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord, StoreError};
+use crate::telemetry::InSpan as _;
 
 /// What an operator found out about a registration whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]

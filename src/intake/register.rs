@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use http::header::AUTHORIZATION;
 use serde_json::Value;
-use tracing::Instrument as _;
 
 use super::audited::{self, Digested, Origin};
 use super::carry_out::{self, HandedOut, Order};
@@ -29,7 +28,7 @@ use crate::registration::ClientMetadata;
 use crate::registration::redirect_uri::RedirectUriKind;
 use crate::secret::Secret;
 use crate::store::{Beginning, Intent, RegistrantRecord, RegistrationId};
-use crate::telemetry::{Decision, RegistrationEvent, metrics, span};
+use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
 use crate::throttle::{Denied, LimitReached, Source};
 
 /// The steps in the order in which [`register`] takes them; a test pins the list.
@@ -80,7 +79,7 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     if let Some(asked) = asked {
         tools.requests.tell(asked, &event, tools.clock.now());
     }
-    event.finish(&tracing::Span::current(), began.elapsed());
+    event.finish(&Span::current(), began.elapsed());
     answer
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tracing::Instrument as _;
 
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -17,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle};
 use crate::registration::ScopeSet;
 use crate::store::{ClientRecord, StoreError};
-use crate::telemetry::span;
+use crate::telemetry::{InSpan as _, span};
 
 /// The pause after the first attempt; it doubles with each one, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -78,8 +77,7 @@ async fn look_at(rulebook: &Rulebook, tools: &Tools, client_id: &str) {
 
 async fn expire_or_settle(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
     // Another replica may have been quicker.
-    let found =
-        tools.store.client(client_id).instrument(span::store_span("client")).await.map_err(super::unavailable)?;
+    let found = tools.store.client(client_id).in_span(span::store_span("client")).await.map_err(super::unavailable)?;
     let is_due = |client: &ClientRecord, now| client.due_at().is_some_and(|due| due <= now);
     if !found.is_some_and(|client| is_due(&client, tools.clock.now())) {
         return Ok(());

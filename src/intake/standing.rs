@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use lru::LruCache;
-use tracing::Instrument as _;
 
 use super::handler::{Answer, Head, UnverifiedClients};
 use super::reason::Reason;
@@ -22,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::jose;
 use crate::lifecycle::{AtTheServer, State};
 use crate::store::{ClientRecord, StoreError};
-use crate::telemetry::{self, span};
+use crate::telemetry::{self, InSpan as _, span};
 
 /// How long what was heard is good: another replica's change is heard of after that.
 const GOOD_FOR: Duration = Duration::from_secs(2);
@@ -98,7 +97,7 @@ impl Standings {
         if let Some((standing, _)) = known.filter(|(_, at)| is_good(*at)) {
             return Ok(standing);
         }
-        let client = tools.store.client(client_id).instrument(span::store_span("client"));
+        let client = tools.store.client(client_id).in_span(span::store_span("client"));
         let client = tokio::time::timeout(PATIENCE, client).await;
         match client.unwrap_or_else(|_| Err(StoreError("it did not answer in time".into()))) {
             Ok(client) => {

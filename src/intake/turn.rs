@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::Instrument as _;
-
 use super::access::Kept;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -19,7 +17,7 @@ use crate::registration::software_statement;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
 use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
-use crate::telemetry::span;
+use crate::telemetry::{InSpan as _, span};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -71,8 +69,7 @@ pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) ->
     let turn = Turn { holder: tools.random_name(), lasts };
     let mut pause = FIRST_PAUSE;
     loop {
-        let taken =
-            tools.store.take_turn(client_id, &turn, tools.clock.now()).instrument(span::store_span("take_turn"));
+        let taken = tools.store.take_turn(client_id, &turn, tools.clock.now()).in_span(span::store_span("take_turn"));
         match taken.await.map_err(unavailable)? {
             TurnTaken::Taken { client, interrupted } => {
                 return Ok(Some(Taken { holder: turn.holder, client: *client, interrupted }));
@@ -96,7 +93,7 @@ pub(super) async fn end_untried(tools: &Tools, taken: Taken) -> Result<(), Refus
 /// Writes the client and what is recorded, and lets others have their turn; all of it in one transaction.
 async fn end(tools: &Tools, end: TurnEnd) -> Result<(), Refusal> {
     let client_id = end.client.client_id.clone();
-    let ended = tools.store.end_turn(end, tools.clock.now()).instrument(span::store_span("end_turn")).await;
+    let ended = tools.store.end_turn(end, tools.clock.now()).in_span(span::store_span("end_turn")).await;
     tools.standings.forget(&client_id);
     if ended.map_err(unavailable)? { Ok(()) } else { Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)) }
 }
@@ -265,7 +262,7 @@ impl Held<'_> {
     /// Lets others have their turn and tells the next holder that a call was broken off: what it did at the server is unknown.
     pub(super) async fn break_off(self) {
         let left = self.tools.store.break_off_turn(&self.client.client_id, &self.holder, self.tools.clock.now());
-        if let Err(error) = left.instrument(span::store_span("break_off_turn")).await {
+        if let Err(error) = left.in_span(span::store_span("break_off_turn")).await {
             // The turn ends by itself when its time is over.
             tracing::warn!(%error, client_id = self.client.client_id, "a turn could not be ended");
         }

@@ -1,16 +1,15 @@
 //! What the telemetry is told of requests and calls: their facts, in its words. Measures and decides nothing.
 
 use pingora::http::RequestHeader;
-use tracing::Span;
 
 use super::upstream::Upstream;
 use crate::authorization_server::paths::{DiscoveryForm, PathTable, Route};
 use crate::authorization_server::transport::{Purpose, TransportError};
 use crate::intake::handler::{Head, ProtocolRefusal};
-use crate::telemetry::ServerRequest;
 use crate::telemetry::propagation;
 use crate::telemetry::request::UpstreamCall;
 use crate::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
+use crate::telemetry::{ServerRequest, Span};
 
 /// Begins the span of a request; `route` is what it was found to be.
 pub(super) fn begin(head: &Head, route: &Result<Route, ProtocolRefusal>, paths: &PathTable) -> ServerRequest {

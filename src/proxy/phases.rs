@@ -13,7 +13,6 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use rustls::pki_types::CertificateDer;
-use tracing::Instrument as _;
 
 use super::body::SessionBody;
 use super::connection::Connection;
@@ -26,8 +25,8 @@ use super::{answer, body, identity, observed, routing};
 use crate::authorization_server::paths::Route;
 use crate::clock::{Clock as _, SystemClock};
 use crate::intake::handler::{Answer, Handler, Head, ProtocolRefusal, Request};
-use crate::telemetry::ServerRequest;
 use crate::telemetry::request::UpstreamCall;
+use crate::telemetry::{InSpan as _, ServerRequest, Span};
 
 /// Pingora's view of the gateway.
 pub(super) struct Gateway {
@@ -162,7 +161,7 @@ impl ProxyHttp for Gateway {
         // A proxy that is trusted and does not say for whom it asks stands for many.
         let client = Some(head.client_address).filter(|client| !generation.settings.trusts(*client));
         let asked = Asked { head: &head, route, forwarding: &forwarding, deadline, client };
-        let answer = self.own_answer(session, exchange, asked).instrument(observed.span().clone()).await;
+        let answer = self.own_answer(session, exchange, asked).in_span(observed.span().clone()).await;
         exchange.observed = Some(observed);
         let is_answered = answer.is_some();
         if let Some(answer) = answer {
@@ -219,7 +218,7 @@ impl ProxyHttp for Gateway {
         };
         let certificate = exchange.forwarded_certificate.as_ref().or_else(|| connection.own_certificate());
         passage.dress(request, head, certificate.filter(|_| head.certificate().is_some()))?;
-        let parent = exchange.observed.as_ref().map_or_else(tracing::Span::none, |observed| observed.span().clone());
+        let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
         exchange.call = Some(observed::begin_forwarding(&parent, head, &passage.forwarding.upstream, request)?);
         Ok(())
     }

@@ -4,12 +4,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{KeyValue, Value};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::metrics::{RegistrationLabels, metrics};
+use super::trace::Span;
 use super::{names, propagation, span};
 
 /// What was decided about a registration.
@@ -120,8 +118,8 @@ impl RegistrationEvent {
             reason: self.reason,
         };
         metrics().registration(labels, took);
-        if !server_span.is_disabled() {
-            server_span.context().span().set_attributes(self.attributes());
+        if let Some(recording) = server_span.recording() {
+            recording.set_attributes(self.attributes());
         }
         self.log(server_span, took);
     }

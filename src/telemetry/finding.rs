@@ -1,12 +1,11 @@
 //! What a detector found, told once: a span of its own below the request that was the last straw, a metric, one log line.
 //! An attribute of a span is what a store of traces finds it by; an event on another span would not be, everywhere.
 
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{SpanBuilder, TraceContextExt as _};
 use opentelemetry::{Context, KeyValue};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::metrics::metrics;
+use super::trace::Span;
 use super::{names, span};
 
 /// Names a span that may have ended: what is found later is shown below it.
@@ -16,12 +15,8 @@ pub struct Origin(Context);
 impl Origin {
     /// The present span.
     pub fn here() -> Self {
-        let span = Span::current();
-        if span.is_disabled() {
-            return Self::default();
-        }
-        let context = span.context().span().span_context().clone();
-        Self(Context::new().with_remote_span_context(context))
+        let named = Span::current().span_context();
+        named.map_or_else(Self::default, |named| Self(Context::new().with_remote_span_context(named)))
     }
 }
 
@@ -45,12 +40,12 @@ impl FindingEvent<'_> {
     pub fn tell(&self, origin: &Origin) {
         metrics().found(self.detector, self.score);
         // Said at the beginning: the sampler takes it for what is always recorded, whatever became of the request.
-        let span =
-            tracing::info_span!(target: span::TARGET, parent: None, "dcr.finding", "dcr.findings" = self.detector);
-        if !span.is_disabled() {
-            // It does not fail while the layer is there: the span was not entered yet.
-            let _ = span.set_parent(origin.0.clone());
-            span.context().span().set_attributes(self.attributes());
+        let span = Span::begin(|| {
+            let found = KeyValue::new(names::FINDINGS, self.detector);
+            (origin.0.clone(), SpanBuilder::from_name("dcr.finding").with_attributes([found]))
+        });
+        if let Some(recording) = span.recording() {
+            recording.set_attributes(self.attributes());
         }
         let trace_id = super::propagation::trace_id(&span);
         let tell = || {

@@ -1,10 +1,10 @@
 //! Log lines on standard error, and which of the libraries' lines are worth one.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{Layer, Registry};
 
 use super::settings::{LogFormat, LogSettings};
-use super::span;
 
 /// Libraries that log what any caller can cause, or what the gateway reports itself (`exporter.rs`), line by line.
 /// An operator's own levels for these come later in the list and win.
@@ -28,8 +28,9 @@ pub(super) fn exported_levels(settings: &LogSettings) -> Result<Targets, tracing
 /// The lines on standard error. Spans are not for them: the event of a registration carries its names itself.
 pub(super) fn lines(settings: &LogSettings, levels: Targets) -> Box<dyn Layer<Registry> + Send + Sync> {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let events = tracing_subscriber::filter::filter_fn(|metadata| metadata.is_event());
-    use tracing_subscriber::filter::FilterExt as _;
+    // Told beforehand, so that a library's lines below it are not even looked at: Pingora has several for a request.
+    let most = Filter::<Registry>::max_level_hint(&levels).unwrap_or(LevelFilter::TRACE);
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(most);
     match settings.format {
         LogFormat::Text => Box::new(lines.with_ansi(false).with_filter(levels.and(events))),
         LogFormat::Json => {
@@ -37,9 +38,4 @@ pub(super) fn lines(settings: &LogSettings, levels: Targets) -> Box<dyn Layer<Re
             Box::new(lines.with_filter(levels.and(events)))
         }
     }
-}
-
-/// Our spans and nobody else's.
-pub(super) fn is_our_span(metadata: &tracing::Metadata<'_>) -> bool {
-    metadata.is_span() && metadata.target() == span::TARGET
 }

@@ -5,12 +5,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::TraceContextExt as _;
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::event::Decision;
 use super::metrics::{ManagementLabels, metrics};
+use super::trace::Span;
 use super::{names, propagation, span};
 
 /// What a client may do with its registration.
@@ -98,7 +96,7 @@ impl ManagementEvent {
     pub fn finish(self, server_span: &Span, took: Duration) {
         let operation = self.operation.as_str();
         metrics().managed(ManagementLabels { profile: self.profile.as_deref(), operation, reason: self.reason });
-        if !server_span.is_disabled() {
+        if let Some(recording) = server_span.recording() {
             let mut attributes = vec![KeyValue::new(names::REASON, self.reason)];
             let texts = [
                 (names::PROFILE, &self.profile),
@@ -111,7 +109,7 @@ impl ManagementEvent {
                 attributes.push(KeyValue::new(names::DECISION, Decision::ReportOnly.as_str()));
                 attributes.push(KeyValue::new(names::VIOLATIONS, span::list(&self.violations)));
             }
-            server_span.context().span().set_attributes(attributes);
+            recording.set_attributes(attributes);
         }
         if self.status.is_server_error() {
             let cause = self.cause.as_deref().unwrap_or("unknown");

@@ -16,6 +16,7 @@ pub mod response;
 mod sampler;
 pub mod settings;
 pub mod span;
+mod trace;
 
 pub use audit::audit_record;
 pub use event::{Decision, RegistrationEvent};
@@ -26,3 +27,4 @@ pub use providers::{Exposition, Telemetry, TelemetryError, init};
 pub use request::ServerRequest;
 pub use response::{ResponseCount, ResponseEvent};
 pub use settings::TelemetrySettings;
+pub use trace::{InSpan, Span};

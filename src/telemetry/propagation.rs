@@ -6,7 +6,8 @@ use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use super::trace::Span;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -33,7 +34,7 @@ pub fn extract(headers: &HeaderMap) -> Context {
 
 /// Writes the trace context of `span` into the headers of an outgoing request, in the place of what the caller sent.
 /// When nothing is traced, the caller's own context stays, as if we were not there. `baggage` is removed.
-pub fn inject(span: &tracing::Span, headers: &mut HeaderMap) {
+pub fn inject(span: &Span, headers: &mut HeaderMap) {
     headers.remove(BAGGAGE);
     let context = span.context();
     if !context.span().span_context().is_valid() {
@@ -44,9 +45,8 @@ pub fn inject(span: &tracing::Span, headers: &mut HeaderMap) {
 }
 
 /// The trace's identifier in lower-case hexadecimal, when the span belongs to one: for log lines.
-pub fn trace_id(span: &tracing::Span) -> Option<String> {
-    let context = span.context();
-    let id = context.span().span_context().trace_id();
+pub fn trace_id(span: &Span) -> Option<String> {
+    let id = span.span_context()?.trace_id();
     (id != opentelemetry::TraceId::INVALID).then(|| id.to_string())
 }
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn baggage_is_removed_and_without_tracing_the_callers_context_stays() {
         let mut outgoing = headers(&[("traceparent", PARENT), ("tracestate", "a=1"), ("baggage", "secret=1")]);
-        inject(&tracing::Span::none(), &mut outgoing);
+        inject(&Span::none(), &mut outgoing);
         assert_eq!(outgoing, headers(&[("traceparent", PARENT), ("tracestate", "a=1")]));
     }
 }

@@ -11,16 +11,15 @@ use opentelemetry_sdk::logs::{BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Encoder as _;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use super::exporter::{BoundedQueue, Count, Counted, Drops};
-use super::logging;
 use super::metrics::{self, Metrics};
 use super::sampler::RegistrationsAlways;
 use super::settings::TelemetrySettings;
+use super::{logging, trace};
 
 /// How long one export may take.
 const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,6 +36,9 @@ pub enum TelemetryError {
     /// `log.level` cannot be read.
     #[error("telemetry.log.level: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
+    /// There is no thread to be had.
+    #[error("telemetry: {0}")]
+    Thread(#[from] std::io::Error),
     /// `otlp` is no usable address.
     #[error("telemetry.otlp: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
@@ -54,6 +56,31 @@ pub struct Telemetry {
     logs: Option<SdkLoggerProvider>,
     meters: SdkMeterProvider,
     exposition: Exposition,
+    /// Ends last.
+    _sending: Option<Sending>,
+}
+
+/// What is sent to the collector is written by a thread of its own: a batch takes milliseconds, for which no request is to wait.
+struct Sending(Option<tokio::runtime::Runtime>);
+
+impl Sending {
+    fn begin() -> std::io::Result<Self> {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(1).thread_name("telemetry").enable_all().build().map(|runtime| Self(Some(runtime)))
+    }
+
+    fn enter(&self) -> Option<tokio::runtime::EnterGuard<'_>> {
+        self.0.as_ref().map(tokio::runtime::Runtime::enter)
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        // Not at its own drop, which would wait for its tasks, and must not within another runtime.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// The metrics as Prometheus reads them. The default has none, and after [`Telemetry::shutdown`] there are none any more.
@@ -85,7 +112,10 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let mut meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(pull.build()?);
     let mut traces = None;
     let mut logs = None;
+    let sending = settings.otlp.is_some().then(Sending::begin).transpose()?;
     if let Some(otlp) = &settings.otlp {
+        // The connections to the collector are its tasks.
+        let _entered = sending.as_ref().and_then(Sending::enter);
         let exporter =
             MetricExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
         let exporter = Counted::new(exporter, "metrics", Count::default());
@@ -98,7 +128,6 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
             .with_sampler(RegistrationsAlways::new(settings.sample_forwarded))
             .with_span_processor(BoundedQueue::new(exporter, drops.spans.clone()))
             .build();
-        layers.push(span_layer(&provider));
         traces = Some(provider);
 
         let exporter = LogExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
@@ -117,21 +146,11 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     instruments.begin_at_zero();
     // `try_init` also takes in what libraries log through `log`, as Pingora does.
     tracing_subscriber::registry().with(layers).try_init().map_err(|_| TelemetryError::Twice)?;
-    if !metrics::install(instruments) {
+    let is_first = traces.as_ref().is_none_or(|provider| trace::install(provider.tracer("dcr-gateway")));
+    if !is_first || !metrics::install(instruments) {
         return Err(TelemetryError::Twice);
     }
-    Ok(Telemetry { traces, logs, meters, exposition: Exposition(registry) })
-}
-
-/// Spans for the collector. What costs time on every request and tells nothing is off: source locations, thread names, idle times.
-fn span_layer(provider: &SdkTracerProvider) -> BoxedLayer {
-    let layer = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("dcr-gateway"))
-        .with_location(false)
-        .with_threads(false)
-        .with_target(false)
-        .with_tracked_inactivity(false);
-    Box::new(layer.with_filter(filter_fn(logging::is_our_span)))
+    Ok(Telemetry { traces, logs, meters, exposition: Exposition(registry), _sending: sending })
 }
 
 fn resource(settings: &TelemetrySettings) -> Resource {
@@ -149,7 +168,7 @@ impl Telemetry {
 
     /// Sends what is left, for five seconds at most, whatever the collector does. Ends the metrics: nobody may be asking for them any more.
     pub async fn shutdown(self) {
-        let Self { traces, logs, meters, .. } = self;
+        let Self { traces, logs, meters, _sending, .. } = self;
         // A thread of its own, not of the runtime: a runtime would wait for it at its end.
         let (done, is_done) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use http::StatusCode;
 use opentelemetry::KeyValue;
-use tracing::Span;
 
 use super::metrics::metrics;
 use super::span::{self, CallFacts, RequestFacts};
+use super::trace::Span;
 
 /// A request on its way. Dropped without [`ServerRequest::finish`] it is recorded as `client_gone`.
 pub struct ServerRequest {
@@ -30,7 +30,7 @@ impl ServerRequest {
         Self { span: span::request_span(facts), started: Instant::now(), labels, is_finished: false }
     }
 
-    /// The HTTP server span: run the handler in it (`Instrument`).
+    /// The HTTP server span: run the handler in it ([`super::InSpan`]).
     pub fn span(&self) -> &Span {
         &self.span
     }

@@ -1,11 +1,9 @@
 //! Responses, told: how many are in force, how many were imposed, a log line for each, and the name of the one that refused a request.
 
 use opentelemetry::KeyValue;
-use opentelemetry::trace::TraceContextExt as _;
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::metrics::{Metrics, metrics};
+use super::trace::Span;
 use super::{names, span};
 
 /// Who is counted as the author where an operator is.
@@ -62,9 +60,8 @@ impl ResponseEvent<'_> {
 
 /// Names, on the present span, the response that refuses the request.
 pub fn refused_by(id: &str) {
-    let span = Span::current();
-    if !span.is_disabled() {
-        span.context().span().set_attribute(KeyValue::new(names::RESPONSE_ID, span::shortened(id)));
+    if let Some(recording) = Span::current().recording() {
+        recording.set_attribute(KeyValue::new(names::RESPONSE_ID, span::shortened(id)));
     }
 }
 

@@ -4,17 +4,13 @@
 use std::net::IpAddr;
 
 use http::header::{HOST, HeaderMap, USER_AGENT};
-use opentelemetry::trace::{Status, TraceContextExt as _};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status};
 use opentelemetry::{Array, KeyValue, StringValue, Value};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use super::trace::Span;
 use super::{names, propagation};
 use crate::clock::Timestamp;
 use crate::policy::CertificateIdentity;
-
-/// The target of our spans: the exporting layer takes these and no library's.
-pub(super) const TARGET: &str = "dcr_gateway::span";
 
 /// The most bytes of a caller's text that an attribute holds.
 const LONGEST_VALUE: usize = 256;
@@ -101,25 +97,16 @@ pub struct RequestFacts<'a> {
 /// The HTTP server span of a request, a child of the caller's span where it sent one.
 pub fn request_span(facts: &RequestFacts<'_>) -> Span {
     let method = known_method(facts.method);
-    let span = tracing::info_span!(
-        target: TARGET,
-        parent: None,
-        "http.server",
-        otel.kind = "server",
-        "dcr.operation" = facts.operation.as_str(),
-    );
-    if span.is_disabled() {
-        return span;
+    let span = Span::begin(|| {
+        // Said at the beginning: the sampler goes by it.
+        let operation = KeyValue::new(names::OPERATION, facts.operation.as_str());
+        let name = span_name(method, facts.route);
+        let builder = SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes([operation]);
+        (propagation::extract(facts.headers), builder)
+    });
+    if let Some(recording) = span.recording() {
+        recording.set_attributes(request_attributes(facts, method));
     }
-    // Neither fails while the layer is there: the span was not entered yet.
-    let _ = span.set_parent(propagation::extract(facts.headers));
-    let context = span.context();
-    let recording = context.span();
-    if !recording.is_recording() {
-        return span;
-    }
-    recording.update_name(span_name(method, facts.route));
-    recording.set_attributes(request_attributes(facts, method));
     span
 }
 
@@ -202,26 +189,22 @@ pub fn upstream_span(facts: &CallFacts<'_>) -> Span {
 
 /// The same below `parent`.
 pub fn upstream_span_of(parent: &Span, facts: &CallFacts<'_>) -> Span {
-    let span = tracing::info_span!(target: TARGET, parent: parent, "http.client", otel.kind = "client");
-    if span.is_disabled() {
-        return span;
-    }
-    let context = span.context();
-    let recording = context.span();
-    if !recording.is_recording() {
-        return span;
-    }
     let method = known_method(facts.method);
-    recording.update_name(span_name(method, Some(facts.purpose)));
-    let path = facts.path.unwrap_or("/");
-    let full = format!("{}://{}:{}{path}", facts.scheme.as_str(), facts.host, facts.port);
-    recording.set_attributes([
-        KeyValue::new("http.request.method", method.label),
-        KeyValue::new("server.address", facts.host.to_owned()),
-        KeyValue::new("server.port", i64::from(facts.port)),
-        KeyValue::new("url.full", shortened(&full)),
-        KeyValue::new("url.template", facts.purpose),
-    ]);
+    let span = Span::begin(|| {
+        let name = span_name(method, Some(facts.purpose));
+        (parent.context(), SpanBuilder::from_name(name).with_kind(SpanKind::Client))
+    });
+    if let Some(recording) = span.recording() {
+        let path = facts.path.unwrap_or("/");
+        let full = format!("{}://{}:{}{path}", facts.scheme.as_str(), facts.host, facts.port);
+        recording.set_attributes([
+            KeyValue::new("http.request.method", method.label),
+            KeyValue::new("server.address", facts.host.to_owned()),
+            KeyValue::new("server.port", i64::from(facts.port)),
+            KeyValue::new("url.full", shortened(&full)),
+            KeyValue::new("url.template", facts.purpose),
+        ]);
+    }
     span
 }
 
@@ -239,26 +222,25 @@ pub fn record_upstream(span: &Span, outcome: Result<http::StatusCode, &'static s
 
 /// The span of a registration's way through the gateway.
 pub fn admit_span() -> Span {
-    tracing::info_span!(target: TARGET, "dcr.admit")
+    Span::begin(|| (Span::current().context(), SpanBuilder::from_name("dcr.admit")))
 }
 
 /// The span of the rules.
 pub fn policy_span() -> Span {
-    tracing::info_span!(target: TARGET, "dcr.policy")
+    Span::begin(|| (Span::current().context(), SpanBuilder::from_name("dcr.policy")))
 }
 
 /// The span of one call of the store; `operation` is a word from a closed list (`begin`, `finish`, `find`).
 pub fn store_span(operation: &'static str) -> Span {
-    tracing::info_span!(target: TARGET, "dcr.store", "dcr.store.operation" = operation)
+    Span::begin(|| {
+        let operation = KeyValue::new("dcr.store.operation", operation);
+        (Span::current().context(), SpanBuilder::from_name("dcr.store").with_attributes([operation]))
+    })
 }
 
 /// `failure` is what `error.type` says.
 fn record_end(span: &Span, status: Option<http::StatusCode>, failure: Option<String>) {
-    if span.is_disabled() {
-        return;
-    }
-    let context = span.context();
-    let recording = context.span();
+    let Some(recording) = span.recording() else { return };
     if let Some(status) = status {
         recording.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
     }

@@ -16,12 +16,12 @@ use aws_sdk_cognitoidentityprovider::types::UserPoolClientType;
 use aws_smithy_http_client::{Builder, tls};
 use http::{Method, StatusCode};
 use tokio::sync::OnceCell;
-use tracing::Instrument as _;
 
 use super::failure::Failure;
 use super::queue::Queue;
 use super::settings::CognitoSettings;
 use crate::authorization_server::transport::Purpose;
+use crate::telemetry::InSpan as _;
 use crate::telemetry::request::UpstreamCall;
 use crate::telemetry::span::{CallFacts, Scheme};
 
@@ -111,7 +111,7 @@ impl Api {
         let facts =
             CallFacts { method: &method, purpose: purpose.as_str(), scheme, host: &host, port, path: Some("/") };
         let upstream = UpstreamCall::begin(&facts);
-        let result = call.instrument(upstream.span().clone()).await;
+        let result = call.in_span(upstream.span().clone()).await;
         let failure = result.as_ref().err().map(Failure::of);
         upstream.finish(match (&result, &failure) {
             (Ok(_), _) => Ok(StatusCode::OK),

@@ -3,7 +3,6 @@
 //! token of the gateway's. Until then the one it came with stays good: a change that is refused must not leave it without any.
 
 use serde_json::{Map, Value};
-use tracing::Instrument as _;
 
 use crate::authorization_server::{Managed, ServerAccess};
 use crate::intake::access::{self, Kept, Token};
@@ -19,7 +18,7 @@ use crate::policy::profile::{self, Choice};
 use crate::registrant::Registrant;
 use crate::secret::Secret;
 use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas};
-use crate::telemetry::span;
+use crate::telemetry::{InSpan as _, span};
 
 /// The server's access, as somebody presents it; none for a client that is in the record: its server's token never left the gateway.
 pub(super) async fn presented(
@@ -27,7 +26,7 @@ pub(super) async fn presented(
     tools: &Tools,
     (segment, token): (&str, Secret),
 ) -> Result<Option<ServerAccess>, Refusal> {
-    let known = tools.store.client(segment).instrument(span::store_span("client")).await.map_err(unavailable)?;
+    let known = tools.store.client(segment).in_span(span::store_span("client")).await.map_err(unavailable)?;
     Ok(known.is_none().then(|| ServerAccess {
         registration_client_uri: format!("{}/{segment}", rulebook.rewriting.registration_path),
         registration_access_token: token,
@@ -67,7 +66,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     let intent = intent(tools, (profile, registrant), &managed.metadata);
     let id = intent.id.clone();
     let beginning = Beginning { intent: intent.clone(), quotas: Quotas::default(), under_way: rulebook.longest_turn() };
-    match tools.store.begin(beginning).instrument(span::store_span("begin")).await.map_err(unavailable)? {
+    match tools.store.begin(beginning).in_span(span::store_span("begin")).await.map_err(unavailable)? {
         Begun::Ready => {}
         other => return Err(Refusal::from(Reason::Internal).caused_by(format!("{other:?}"))),
     }
@@ -90,14 +89,14 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     let event = || audited::outcome(&intent, origin, &outcome).because("registered_before");
     let entries = tools.audit.entry(event, now).map_err(unavailable)?;
     let finished = tools.store.finish_and_append(&id, outcome, entries, now);
-    finished.instrument(span::store_span("finish")).await.map_err(unavailable)?;
+    finished.in_span(span::store_span("finish")).await.map_err(unavailable)?;
     tracing::info!(
         client_id,
         request_id = head.request_id,
         profile = profile.name(),
         "a client registered before is in the record"
     );
-    let entered = tools.store.client(&client_id).instrument(span::store_span("client")).await.map_err(unavailable)?;
+    let entered = tools.store.client(&client_id).in_span(span::store_span("client")).await.map_err(unavailable)?;
     entered.ok_or_else(|| Reason::Internal.into())
 }
 

@@ -14,7 +14,6 @@ use std::time::Instant;
 
 use http::Method;
 use http::header::{ALLOW, HeaderValue};
-use tracing::Instrument as _;
 
 use super::access::{self, Token};
 use super::audited::{self, Digested};
@@ -33,7 +32,7 @@ use crate::registrant::initial_access_token::{Presented, bearer};
 use crate::registrant::software_statement::Circumstances;
 use crate::secret::Secret;
 use crate::store::ClientRecord;
-use crate::telemetry::{ManagementEvent, span};
+use crate::telemetry::{InSpan as _, ManagementEvent, Span, span};
 
 use adopt::Adoption;
 use answers::{deleted, refusal};
@@ -75,7 +74,7 @@ pub(super) async fn manage(
         }
     };
     event.status = answer.status;
-    event.finish(&tracing::Span::current(), began.elapsed());
+    event.finish(&Span::current(), began.elapsed());
     answer
 }
 
@@ -164,7 +163,7 @@ async fn take_through(
 /// The client in the record that has this token, and whose token it is.
 async fn find(tools: &Tools, presented: &Secret) -> Result<Option<(ClientRecord, Token)>, Refusal> {
     for token in [Token::Gateways(presented.clone()), Token::Servers(presented.clone())] {
-        let found = tools.store.client_by_access_token(token.hash()).instrument(span::store_span("client_by_token"));
+        let found = tools.store.client_by_access_token(token.hash()).in_span(span::store_span("client_by_token"));
         if let Some(client) = found.await.map_err(unavailable)? {
             return Ok(Some((client, token)));
         }
