@@ -17,7 +17,7 @@ mod server;
 use std::path::Path;
 
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -48,7 +48,7 @@ fn main() {
     let extent = if asks_for("quick") { QUICK } else { WHOLE };
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Lines are made as in production, and go nowhere; without a collector there are no spans.
-    let events = filter_fn(|metadata| metadata.is_event() && *metadata.level() <= tracing::Level::INFO);
+    let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer().json().with_writer(std::io::sink).with_filter(events);
     tracing_subscriber::registry().with(lines).init();
     let beside = tokio::runtime::Builder::new_multi_thread()
