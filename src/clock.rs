@@ -71,6 +71,36 @@ impl Clock for SystemClock {
     }
 }
 
+/// Time as tests want it.
+#[cfg(test)]
+pub(crate) mod by_hand {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    /// A clock that stands until somebody sets it; at the epoch first.
+    #[derive(Debug, Default)]
+    pub(crate) struct SetClock(AtomicI64);
+
+    impl SetClock {
+        /// One that stands at this moment.
+        pub(crate) const fn at(now: Timestamp) -> Self {
+            Self(AtomicI64::new(now.0))
+        }
+
+        /// From now on it stands there.
+        pub(crate) fn set(&self, now: Timestamp) {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::Relaxed))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

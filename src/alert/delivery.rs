@@ -352,6 +352,7 @@ mod tests {
     use crate::alert::routing::{InForce, Links};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};
+    use crate::clock::by_hand::SetClock;
     use crate::fetch::FetchClient;
     use crate::fetch::settings::FetchSettings;
     use crate::secret::Secret;
@@ -360,14 +361,6 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
-
-    struct Stopped;
-
-    impl Clock for Stopped {
-        fn now(&self) -> Timestamp {
-            NOW
-        }
-    }
 
     /// A receiver that answers everything so.
     async fn answering(status: &'static str) -> std::net::SocketAddr {
@@ -408,7 +401,7 @@ mod tests {
         let (randomness, longest_fetch): (Randomness, _) = (|octets| octets.fill(7), Duration::from_secs(9));
         Deliverer {
             store,
-            clock: Arc::new(Stopped),
+            clock: Arc::new(SetClock::at(NOW)),
             audit: begun.unwrap().0,
             alerts: Arc::new(Alerts::new(in_force, randomness)),
             randomness,
