@@ -74,13 +74,17 @@ pub fn open(settings: ReplaySettings) -> (RequestRecorder, RequestKeeper) {
 
 /// The names of the rules that were violated, each once.
 pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
-    let mut rules: Vec<String> = Vec::new();
-    for violation in judged.violations() {
-        if !rules.iter().any(|rule| rule == violation.rule.as_str()) {
-            rules.push(violation.rule.as_str().to_owned());
+    each_once(judged.violations().iter().map(|violation| violation.rule.as_str()))
+}
+
+fn each_once<'a>(rules: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for rule in rules {
+        if !names.iter().any(|name| name == rule) {
+            names.push(rule.to_owned());
         }
     }
-    rules
+    names
 }
 
 impl RequestRecorder {
@@ -134,12 +138,10 @@ impl Asked {
     }
 
     fn decided(self, event: &RegistrationEvent, at: Timestamp) -> RequestRecord {
-        let mut violations: Vec<String> = event.violations.iter().map(|rule| (*rule).to_owned()).collect();
-        violations.dedup();
         let request = RecordedRequest {
             decision: event.decision.as_str().to_owned(),
             reason: event.reason.to_owned(),
-            violations,
+            violations: each_once(event.violations.iter().copied()),
             profile: event.profile.clone(),
             policy_version: event.policy_version.clone(),
             approval: self.approval,
