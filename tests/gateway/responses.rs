@@ -9,23 +9,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, Post, exchange, get, register};
+use crate::configuration::on_base;
 use crate::postgres_server::PostgresServer;
 use crate::process::{Gateway, PATIENCE};
 use crate::staged::{Staged, Tokens};
 use crate::upstream::Upstream;
 
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners: [{listeners}]
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
 store: { url: "{store}", encryption_key_file: "{key}" }
 admin: { socket: admin.sock, listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 1000/s, burst: 1000 }, total: { rate: 1000/s, burst: 1000 } }
 anomalies: {anomalies}
 profiles:
@@ -61,12 +56,12 @@ const SOMEBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
 fn configuration(listeners: &str, anomalies: &str) -> String {
     // The two profiles for certificates need a listener that asks for them.
     let text = if listeners == TLS {
-        CONFIGURATION.to_owned()
+        OWN.to_owned()
     } else {
-        let (before, rest) = CONFIGURATION.split_once("  - name: partners").unwrap();
+        let (before, rest) = OWN.split_once("  - name: partners").unwrap();
         format!("{before}  - name: open{}", rest.split_once("  - name: open").unwrap().1)
     };
-    let text = text.replace("{listeners}", listeners).replace("{anomalies}", anomalies);
+    let text = on_base(&text).replace("{listeners}", listeners).replace("{anomalies}", anomalies);
     text.replace("{store}", "sqlite://gateway.db").replace("{key}", "key")
 }
 
