@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, say_next, write_one};
+use super::running::{OrderArguments, PageArguments, block_on, gateway, say_next, write_one};
 use super::{ConfigFile, Failure, Format, json_text, table};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
@@ -41,11 +41,8 @@ pub(super) struct AddArguments {
     /// How long: 30m, 1h, 7d. The same again prolongs it.
     #[arg(long, value_name = "DURATION", default_value = "1d")]
     r#for: DurationText,
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
+    order: OrderArguments,
 }
 
 #[derive(Debug, Args)]
@@ -66,11 +63,8 @@ struct Whom {
 pub(super) struct LiftArguments {
     /// Its name, as `bans list` shows it.
     id: String,
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
+    order: OrderArguments,
 }
 
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
@@ -114,21 +108,23 @@ fn action(response: &Response) -> String {
 }
 
 async fn add(arguments: &AddArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let OrderArguments { comment, file } = &arguments.order;
+    let gateway = gateway(&file.load()?)?;
     let Whom { address, certificate, token } = &arguments.whom;
     let wanted = NewBan {
         address: address.clone(),
         certificate: certificate.clone(),
         token: token.clone(),
         r#for: Some(arguments.r#for),
-        comment: arguments.comment.clone(),
+        comment: comment.clone(),
     };
     show(&gateway.post::<Response>(PATH, &wanted, None).await?.body, format, out)
 }
 
 async fn lift(arguments: &LiftArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
-    let path = query(&target(PATH, &arguments.id, ""), &[("comment", arguments.comment.clone())]);
+    let OrderArguments { comment, file } = &arguments.order;
+    let gateway = gateway(&file.load()?)?;
+    let path = query(&target(PATH, &arguments.id, ""), &[("comment", comment.clone())]);
     show(&gateway.delete::<Response>(&path, None).await?.body, format, out)
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Failure, Format, json_text};
+use super::{ConfigFile, Failure, Format, json_text};
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 
@@ -23,6 +23,16 @@ pub(super) struct PageArguments {
     /// All there are, however many.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
+}
+
+/// What an operator's order says beside itself.
+#[derive(Debug, Args)]
+pub(super) struct OrderArguments {
+    /// Why, for those who come after.
+    #[arg(long)]
+    pub(super) comment: Option<String>,
+    #[command(flatten)]
+    pub(super) file: ConfigFile,
 }
 
 /// The gateway of this configuration.
