@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::settings::AdminSettings;
-use crate::alert::settings::{ReceiverSettings, SilenceSettings};
+use crate::alert::settings::ReceiverSettings;
+use crate::alert::silence::SilenceSettings;
 use crate::anomaly::AnomalySettings;
 use crate::audit::AuditSettings;
 use crate::authorization_server::settings::{AuthorizationServerSettings, ClientIdMetadataDocuments};
