@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
 
 use super::failure::Failure;
 use super::given_up;
@@ -15,7 +14,7 @@ use super::receiver::{Message, Receiver};
 use super::routing::{Alerts, Randomness};
 use super::{alertmanager, backoff, smtp};
 use crate::audit::Recorder;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::store::{AuditEntry, Backlog, Delivery, Fate, Settled, Store, Turn};
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::AlertOutcome;
@@ -160,12 +159,6 @@ impl Deliverer {
             }
         }
     }
-}
-
-fn every(period: Duration) -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 fn random(randomness: Randomness) -> u64 {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::compose::secret;
 use super::{StartError, randomness};
 use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::config::Config;
 use crate::fetch::{self, FetchClient};
 use crate::intake::Intake;
@@ -84,8 +83,7 @@ pub(super) struct HealthWatch {
 impl HealthWatch {
     /// Keeps at it until `stopped` is true.
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = every(LOOK_EVERY);
         let mut known = Known::default();
         loop {
             tokio::select! {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::alerts::{self, HealthWatch};
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
@@ -26,62 +27,24 @@ impl Gateway {
     /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until that is done: whoever
     /// waits for the end looks there.
     pub async fn run(mut self, stopped: watch::Receiver<bool>) {
-        telemetry::metrics().observe_connections(connection_counts(self.proxy.clone()));
-        telemetry::metrics().observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
-        let intake = self.intake.clone();
-        telemetry::metrics().observe_throttle(move || throttle_counts(intake.throttle_standing()));
-        let store = self.store.clone();
-        telemetry::metrics().observe_store(move || store_failures(store.failures()));
-        let intake = self.intake.clone();
-        telemetry::metrics().observe_responses(move || intake.response_counts());
+        self.show_in_metrics();
         let (all_done, is_all_done) = watch::channel(false);
         let keeping = self.keeper.take().map(|keeper| tokio::spawn(keeper.keep(self.clock.clone(), is_all_done)));
         upkeep::tell_at_start(&*self.store, &*self.clock, &self.intake).await;
         // Before anything is served: a ban is not to wait for the first look.
         upkeep::read_responses(&self.intake).await;
-        let mut beside = tokio::task::JoinSet::new();
+        let mut beside = JoinSet::new();
         let (drained, is_drained) = watch::channel(false);
-        if let Some(admin) = self.admin.take() {
-            let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
-            beside.spawn(admin.serve(Subject { metrics, health, intake: self.intake.clone() }, is_drained));
-        }
-        beside.spawn(confirm_discovery(self.intake.clone(), stopped.clone()));
-        let (store, clock, intake) = (self.store.clone(), self.clock.clone(), self.intake.clone());
-        let until = stopped.clone();
-        beside.spawn(async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
-        let (settling, until) = (self.intake.clone(), stopped.clone());
-        beside.spawn(async move { upkeep::settle(&settling, until).await });
-        let (keeping_responses, until) = (self.intake.clone(), stopped.clone());
-        beside.spawn(async move { upkeep::keep_responses(&keeping_responses, until).await });
-        let (expiring, until) = (self.intake.clone(), stopped.clone());
-        beside.spawn(async move { upkeep::expire(&expiring, until).await });
-        let (reading, until) = (self.intake.clone(), stopped.clone());
-        beside.spawn(async move { upkeep::read_uses(&reading, until).await });
-        if let Some(watcher) = self.watcher.take() {
-            let (store, alerts, until) = (self.store.clone(), self.alerts.clone(), stopped.clone());
-            let intake = self.intake.clone();
-            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
-        }
-        if let Some(keeper) = self.request_keeper.take() {
-            let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.subscribe());
-            beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
-        }
-        let recording = (&self.clock, &self.intake.tools().audit);
-        beside.spawn(alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()));
-        beside.spawn(self.health_watch().run(stopped.clone()));
-        // Until the last request is answered: it may have been a use.
-        let (uses, until) = (self.intake.clone(), drained.subscribe());
-        beside.spawn(async move { uses.keep_uses(until).await });
-        let proxy = self.proxy.clone();
-        let health = self.health.clone();
+        self.begin_until_drained(&mut beside, &is_drained);
+        self.begin_until_stopped(&mut beside, &stopped);
+        let (proxy, health) = (self.proxy.clone(), self.health.clone());
         let reloading = tokio::spawn(self.reload_when_needed());
         health.enter(Phase::Serving);
         service_manager::tell(News::Serving);
         let mut draining = stopped.clone();
-        let at_end = health.clone();
         beside.spawn(async move {
             let _ = draining.wait_for(|stopped| *stopped).await;
-            at_end.enter(Phase::Draining);
+            health.enter(Phase::Draining);
         });
         proxy.run(stopped).await;
         reloading.abort();
@@ -92,6 +55,60 @@ impl Gateway {
         if let Some(keeping) = keeping {
             let _ = tokio::time::timeout(RECORD_DEADLINE, keeping).await;
         }
+    }
+
+    /// The metrics ask the parts.
+    fn show_in_metrics(&self) {
+        let metrics = telemetry::metrics();
+        metrics.observe_connections(connection_counts(self.proxy.clone()));
+        metrics.observe_expiry(file_expiry(self.proxy.clone(), self.clock.clone()));
+        let intake = self.intake.clone();
+        metrics.observe_throttle(move || throttle_counts(intake.throttle_standing()));
+        let store = self.store.clone();
+        metrics.observe_store(move || store_failures(store.failures()));
+        let intake = self.intake.clone();
+        metrics.observe_responses(move || intake.response_counts());
+    }
+
+    /// Begins what the last request may still need, or tell something.
+    fn begin_until_drained(&mut self, beside: &mut JoinSet<()>, drained: &watch::Receiver<bool>) {
+        if let Some(admin) = self.admin.take() {
+            let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
+            beside.spawn(admin.serve(Subject { metrics, health, intake: self.intake.clone() }, drained.clone()));
+        }
+        if let Some(keeper) = self.request_keeper.take() {
+            let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());
+            beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
+        }
+        let (uses, until) = (self.intake.clone(), drained.clone());
+        beside.spawn(async move { uses.keep_uses(until).await });
+    }
+
+    /// Begins what is done in time, whatever is asked, and ends with the serving.
+    fn begin_until_stopped(&mut self, beside: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) {
+        let watcher = self.watcher.take();
+        let with_intake = || (self.intake.clone(), stopped.clone());
+        let (intake, until) = with_intake();
+        beside.spawn(confirm_discovery(intake, until));
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let (intake, until) = with_intake();
+        beside.spawn(async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
+        let (intake, until) = with_intake();
+        beside.spawn(async move { upkeep::settle(&intake, until).await });
+        let (intake, until) = with_intake();
+        beside.spawn(async move { upkeep::keep_responses(&intake, until).await });
+        let (intake, until) = with_intake();
+        beside.spawn(async move { upkeep::expire(&intake, until).await });
+        let (intake, until) = with_intake();
+        beside.spawn(async move { upkeep::read_uses(&intake, until).await });
+        if let Some(watcher) = watcher {
+            let (store, alerts) = (self.store.clone(), self.alerts.clone());
+            let (intake, until) = with_intake();
+            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
+        }
+        let recording = (&self.clock, &self.intake.tools().audit);
+        beside.spawn(alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()));
+        beside.spawn(self.health_watch().run(stopped.clone()));
     }
 
     fn health_watch(&self) -> HealthWatch {

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
 
 pub(super) use self::redact::NOT_KEPT;
 pub use self::settings::ReplaySettings;
 
 use self::sample::Sample;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
 use crate::registrant::Registrant;
@@ -210,10 +209,4 @@ impl RequestKeeper {
             tracing::warn!(%error, "old requests cannot be forgotten");
         }
     }
-}
-
-fn every(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
