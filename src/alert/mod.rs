@@ -16,6 +16,7 @@ mod signature;
 pub mod silence;
 mod slack;
 mod smtp;
+mod text;
 mod told;
 mod webhook;
 
