@@ -193,6 +193,12 @@ pub struct AlertProblem {
     pub hint: &'static str,
 }
 
+impl AlertProblem {
+    pub(super) fn new(place: &'static str, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self { place, reason: reason.into(), hint }
+    }
+}
+
 impl ReceiverSettings {
     /// The name that it goes by.
     pub fn called(&self) -> String {
@@ -220,9 +226,7 @@ impl ReceiverSettings {
     /// Everything that is wrong with it, but for the files.
     pub fn problems(&self) -> Vec<AlertProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: &str, hint| {
-            problems.push(AlertProblem { place, reason: reason.to_owned(), hint });
-        };
+        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
         let kinds = [self.webhook.is_some(), self.alertmanager.is_some(), self.smtp.is_some()];
         match kinds.into_iter().filter(|is_there| *is_there).count() {
             1 => {}
@@ -234,6 +238,26 @@ impl ReceiverSettings {
         if !self.name.iter().all(is_name) {
             report("name", "is no name", "write 1 to 64 printable characters of ASCII");
         }
+        if self.on.as_ref().is_some_and(Vec::is_empty) {
+            report("on", "it is told nothing", "leave it out, or take the receiver out");
+        }
+        if !(0.0..=1.0).contains(&self.minimum_score) {
+            report("minimum_score", "is not between 0 and 1", "write 0.75, say");
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        if self.group_for.0 > day {
+            report("group_for", "is longer than a day", "write 30s, say");
+        }
+        if self.repeat_after.0 > day * 30 {
+            report("repeat_after", "is longer than 30 days", "write 4h, say");
+        }
+        problems.extend(self.problems_of_its_kind());
+        problems
+    }
+
+    fn problems_of_its_kind(&self) -> Vec<AlertProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
         if let Some(url) = &self.webhook {
             if let Err(reason) = url.target(self.plain_http, "") {
                 report("webhook", &reason, "write its URL; plain_http: allow where http must do");
@@ -261,24 +285,8 @@ impl ReceiverSettings {
             }
         }
         if self.smtp.is_some() && self.bearer_token_file.is_some() {
-            report(
-                "bearer_token_file",
-                "is for webhooks and Alertmanager",
-                "write smtp.username and smtp.password_file",
-            );
-        }
-        if self.on.as_ref().is_some_and(Vec::is_empty) {
-            report("on", "it is told nothing", "leave it out, or take the receiver out");
-        }
-        if !(0.0..=1.0).contains(&self.minimum_score) {
-            report("minimum_score", "is not between 0 and 1", "write 0.75, say");
-        }
-        let day = Duration::from_secs(24 * 60 * 60);
-        if self.group_for.0 > day {
-            report("group_for", "is longer than a day", "write 30s, say");
-        }
-        if self.repeat_after.0 > day * 30 {
-            report("repeat_after", "is longer than 30 days", "write 4h, say");
+            let hint = "write smtp.username and smtp.password_file";
+            report("bearer_token_file", "is for webhooks and Alertmanager", hint);
         }
         problems.extend(self.smtp.iter().flat_map(SmtpSettings::problems));
         problems
@@ -297,7 +305,7 @@ impl SmtpSettings {
 
     fn problems(&self) -> Vec<AlertProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
+        let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
         let host = url::Host::parse(&self.server);
         let is_loopback = match &host {
             Ok(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -55,7 +55,7 @@ impl SilenceSettings {
     /// Everything that is wrong with it.
     pub fn problems(&self) -> Vec<AlertProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
+        let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
         if self.name.is_none() && self.subject.is_none() && self.profile.is_none() {
             let reason = "would silence everything".to_owned();
             report("", reason, "write name, subject or profile; to be told nothing, take the receivers out");
