@@ -6,8 +6,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::block_on;
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::server;
 

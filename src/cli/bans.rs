@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{OrderArguments, PageArguments, block_on, gateway, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{OrderArguments, PageArguments, gateway, say_next, write_one};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
 use crate::duration::DurationText;

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, hosts, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, hosts, say_next, write_one};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
 };

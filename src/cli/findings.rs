@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, say_next};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, say_next};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{Finding, FindingList};
 use crate::anomaly::DetectorName;
 

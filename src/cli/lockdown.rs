@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::bans;
-use super::running::{OrderArguments, block_on, gateway};
-use super::{ConfigFile, Failure, Format, json_text};
+use super::running::{OrderArguments, gateway};
+use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Lockdown, NewLockdown};
 use crate::admin::client::query;
 use crate::duration::DurationText;

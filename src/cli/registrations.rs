@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::clients::who;
-use super::running::{PageArguments, block_on, gateway, hosts, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, hosts, say_next, write_one};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{Registration, RegistrationList, Resolve};
 use crate::admin::client::target;
 use crate::store::OutcomeName;

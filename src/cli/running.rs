@@ -1,13 +1,12 @@
 //! Asks the running gateway, over its admin socket; pages of lists.
 
-use std::future::Future;
 use std::io::Write;
 
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ConfigFile, Failure, Format, json_text};
+use super::{ConfigFile, Failure, Format, json_text, printable};
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 
@@ -41,11 +40,6 @@ pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
         Some(socket) => Ok(AdminClient::at(socket)),
         None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
     }
-}
-
-/// Runs one piece of work to its end.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 impl From<AskError> for Failure {
@@ -99,8 +93,7 @@ pub(super) fn write_one<const N: usize>(
     }
     let parts = parts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     for (name, value) in parts {
-        let value: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        writeln!(out, "{name:<13}  {value}")?;
+        writeln!(out, "{name:<13}  {}", printable(&value))?;
     }
     Ok(())
 }

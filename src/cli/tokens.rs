@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::audit::{self, Done};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::{ConfigFile, Failure, Format, block_on, json_text, open_store, table};
 use crate::admin::api::check_profile;
 use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
@@ -59,8 +59,7 @@ pub(super) struct RevokeArguments {
 }
 
 pub(super) fn run(command: Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    block_on(async {
         match command {
             Command::Create(arguments) => create(arguments, format, out).await,
             Command::List(file) => list(&file.load()?, format, out).await,
@@ -81,7 +80,7 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     };
     let limits = &config.settings.initial_access_tokens.issued;
     let made = issue(wanted, limits, randomness()?, SystemClock.now()).map_err(Failure::of)?;
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(&config).await?;
     let kept = async {
         store.create(made.token.clone(), made.hash).await.map_err(Failure::of)?;
         let subject = Subject::Token(made.token.id.0.clone());
@@ -129,7 +128,7 @@ async fn all(store: &SqlStore) -> Result<Vec<IssuedToken>, StoreError> {
 }
 
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(config).await?;
     let tokens = all(&store).await.map_err(Failure::of);
     store.close().await;
     let (tokens, now) = (tokens?, SystemClock.now());
@@ -158,7 +157,7 @@ async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<()
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     let id = TokenId(arguments.id.clone());
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(&config).await?;
     let revoked = async {
         let revoked = store.revoke(&id, SystemClock.now()).await.map_err(Failure::of)?;
         if revoked {
