@@ -132,3 +132,10 @@ async fn wait_for_stop() {
 pub fn randomness(octets: &mut [u8]) {
     getrandom::fill(octets).expect("the system has randomness");
 }
+
+/// A name that nothing else has.
+pub fn random_name() -> String {
+    let mut octets = [0; 16];
+    randomness(&mut octets);
+    format!("{:032x}", u128::from_be_bytes(octets))
+}

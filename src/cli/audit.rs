@@ -9,6 +9,7 @@ use std::io::Write;
 use clap::Subcommand;
 
 use super::{Failure, Format, block_on};
+use crate::admin::user_name;
 use crate::audit::recorder::record_alone;
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
@@ -56,8 +57,7 @@ pub(super) struct Done {
 /// Records it.
 pub(super) async fn record(config: &Config, store: &dyn Store, done: Done) -> Result<(), Failure> {
     let Done { command, kind, subject, profile } = done;
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-    let name = user.map_or_else(|| format!("uid {}", nix::unistd::geteuid()), |user| user.name);
+    let name = user_name(nix::unistd::geteuid());
     let event = Event::new(kind, Actor::Operator { name }).about(subject);
     let beginning = beginning(&config.settings.audit, command, SystemClock.now()).map_err(Failure::of)?;
     let recorded = record_alone(store, beginning, Event { profile, ..event }).await;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 
-use super::audit;
+use super::{audit, random_name};
 use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
@@ -111,9 +111,7 @@ async fn look(
         };
         let Some(findings) = findings else { return };
         for finding in findings {
-            let mut name = [0; 16];
-            super::randomness(&mut name);
-            let name = RegistrationId::from_random(name).0;
+            let name = random_name();
             let record = record::of(name.clone(), &finding);
             if found.try_send((record, alerts.of_finding(&finding))).is_err() {
                 tracing::error!(finding = name, "a finding is not kept: too many wait for the store");
