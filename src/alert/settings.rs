@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::notice::Topic;
 use crate::duration::DurationText;
 use crate::fetch::Target;
+use crate::fetch::target::is_loopback_host;
 use crate::secret::Secret;
 
 /// A receiver: `webhook`, `alertmanager` or `smtp` says what it is.
@@ -307,12 +308,7 @@ impl SmtpSettings {
         let mut problems = Vec::new();
         let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
         let host = url::Host::parse(&self.server);
-        let is_loopback = match &host {
-            Ok(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Ok(url::Host::Ipv4(address)) => address.is_loopback(),
-            Ok(url::Host::Ipv6(address)) => address.is_loopback(),
-            Err(_) => false,
-        };
+        let is_loopback = host.as_ref().is_ok_and(is_loopback_host);
         if let Err(error) = host {
             report("smtp.server", format!("is no host: {error}"), "write its name, like mail.example.com");
         }

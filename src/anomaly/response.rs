@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::finding::{Finding, Subject};
+use super::sources::known_within;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
 use crate::store::ResponseAction;
@@ -64,8 +65,7 @@ impl Responder {
 
     /// The known network that the network touches.
     pub fn known_within(&self, network: &IpNet) -> Option<Network> {
-        let touches = |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
-        self.known_networks.iter().find(touches).copied()
+        known_within(&self.known_networks, network)
     }
 
     /// What the finding calls for.

@@ -1,6 +1,6 @@
 //! Receivers of alerts out of the configuration, and what the gateway tells of its own health: what its parts see already, looked at in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,11 +126,11 @@ impl HealthWatch {
 #[derive(Default)]
 struct Known {
     /// Wrong once: it may be over the next time, and is not told yet.
-    seen_once: BTreeMap<String, ()>,
+    seen_once: BTreeSet<String>,
     /// Told, and when.
     told: BTreeMap<String, Timestamp>,
     /// Known to be right: those who were told otherwise, by whichever process, know it.
-    right: BTreeMap<String, ()>,
+    right: BTreeSet<String>,
 }
 
 impl Known {
@@ -141,17 +141,17 @@ impl Known {
             let key = condition.key();
             self.right.remove(&key);
             let is_due = self.told.get(&key).is_none_or(|at| now.since(*at) >= TELL_AGAIN);
-            if is_due && (seen_before.contains_key(&key) || self.told.contains_key(&key)) {
+            if is_due && (seen_before.contains(&key) || self.told.contains_key(&key)) {
                 self.told.insert(key, now);
                 news.push(condition.begins(now));
             } else if is_due {
-                self.seen_once.insert(key, ());
+                self.seen_once.insert(key);
             }
         }
         for condition in right {
             let key = condition.key();
             self.told.remove(&key);
-            if self.right.insert(key, ()).is_none() {
+            if self.right.insert(key) {
                 news.push(condition.ends(now));
             }
         }
