@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
-use super::running::{OrderArguments, PageArguments, gateway, say_next, write_one};
-use super::{ConfigFile, Failure, Format, block_on, json_text, table};
+use super::running::{OrderArguments, PageArguments, gateway, write_list, write_one};
+use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
 use crate::duration::DurationText;
@@ -83,9 +82,6 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let taken = |page: ResponseList| (page.bans, page.next);
     let filter = vec![("which", Some(which.to_owned()))];
     let (bans, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ "bans": bans, "next": next })))?);
-    }
     let row = |response: &Response| {
         [
             response.id.clone(),
@@ -97,9 +93,8 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
             response.reason.clone().unwrap_or_default(),
         ]
     };
-    table::write(out, ["ID", "WHAT", "WHOM", "STATE", "UNTIL", "BY", "WHY"], bans.iter().map(row))?;
-    say_next(next.as_deref());
-    Ok(())
+    let head = ["ID", "WHAT", "WHOM", "STATE", "UNTIL", "BY", "WHY"];
+    write_list(out, format, ("bans", &bans, next.as_deref()), (head, row))
 }
 
 fn action(response: &Response) -> String {

@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use super::{ConfigFile, Failure, Format, json_text, printable};
+use super::{ConfigFile, Failure, Format, json_text, printable, table};
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 
@@ -74,11 +75,21 @@ impl PageArguments {
     }
 }
 
-/// Says how a list goes on.
-pub(super) fn say_next(next: Option<&str>) {
+/// Writes what was read of a list: JSON for programs, otherwise a table, and how the list goes on.
+pub(super) fn write_list<T: Serialize, const N: usize>(
+    out: &mut dyn Write,
+    format: Format,
+    (name, entries, next): (&str, &[T], Option<&str>),
+    (head, row): ([&str; N], impl Fn(&T) -> [String; N]),
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(&json!({ (name): entries, "next": next })))?);
+    }
+    table::write(out, head, entries.iter().map(row))?;
     if let Some(next) = next {
         eprintln!("There are more: --cursor {next}, or --all.");
     }
+    Ok(())
 }
 
 /// Writes one thing: JSON for programs, otherwise a line for each of its parts that says something.
