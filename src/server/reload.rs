@@ -12,7 +12,6 @@ use super::start::admin_in_force;
 use super::{Gateway, StartError, audit, receivers};
 use crate::admin::Reload;
 use crate::audit::{Actor, Event, Kind, Subject};
-use crate::authorization_server::settings::CredentialSettings;
 use crate::config::{self, Config};
 use crate::telemetry;
 use crate::telemetry::metrics::ReloadResult;
@@ -125,44 +124,9 @@ fn fingerprint(file: &Path) -> Fingerprint {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// The configuration and every file that it names and that a reload reads.
+/// The configuration, every file that it names, and the encryption keys, which the gateway may make itself.
 fn files_of(config: &Config) -> Vec<PathBuf> {
-    let mut files = vec![config.file.clone()];
-    for listener in &config.settings.listeners {
-        if let Some(tls) = &listener.tls {
-            files.extend([tls.certificate.clone(), tls.private_key.clone()]);
-            files
-                .extend(tls.client_certificates.trust.iter().chain(&tls.client_certificates.revocation_lists).cloned());
-        }
-        if let Some(trust) = &listener.client_certificate_trust {
-            files.extend(trust.trust.iter().chain(&trust.revocation_lists).cloned());
-        }
-    }
-    let throttle = &config.settings.throttle;
-    files.extend(throttle.password_file.iter().chain(&throttle.trust).cloned());
-    for issuer in &config.settings.software_statements.issuers {
-        files.extend(issuer.jwks_file.iter().chain(&issuer.revoked).cloned());
-    }
-    let server = &config.settings.authorization_server;
-    files.extend(server.trust.clone());
-    match &server.credential {
-        CredentialSettings::BearerTokenFile(file) => files.push(file.clone()),
-        CredentialSettings::ClientCredentials(settings) => files.push(settings.client_secret_file.clone()),
-        CredentialSettings::None | CredentialSettings::Forward => {}
-    }
-    files.push(config.settings.store.encryption_key_file.0.clone());
-    if let Some(tls) = &config.settings.admin.tls {
-        files.extend([tls.certificate.clone(), tls.private_key.clone()]);
-    }
-    files.extend(config.settings.admin.sign_in.openid.iter().filter_map(|openid| openid.client_secret_file.clone()));
-    files.extend(server.administrator().map(|client| client.client_secret_file.clone()));
-    files.extend(config.settings.fetch.trust.iter().cloned());
-    for receiver in &config.settings.alerts {
-        files.extend(receiver.secret_file.iter().chain(&receiver.bearer_token_file).cloned());
-        files.extend(receiver.smtp.iter().filter_map(|smtp| smtp.password_file.clone()));
-    }
-    let tokens = &config.settings.initial_access_tokens;
-    files.extend(tokens.jwt.iter().filter_map(|issuer| issuer.jwks_file.clone()));
-    files.extend(tokens.introspection.iter().map(|introspection| introspection.client_secret_file.clone()));
+    let mut files = config.files();
+    files.extend([config.file.clone(), config.settings.store.encryption_key_file.0.clone()]);
     files
 }
