@@ -94,7 +94,8 @@ struct Filter {
 }
 
 impl Token {
-    fn of(token: &IssuedToken, now: Timestamp) -> Self {
+    /// What is kept of the token, as it is at this moment.
+    pub fn of(token: &IssuedToken, now: Timestamp) -> Self {
         let state = match token.check(now) {
             Ok(()) => "usable",
             Err(TokenUnusable::Expired) => "expired",
