@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::{Interval, MissedTickBehavior};
+
 /// A moment, in whole milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -68,6 +70,43 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Ticks, the first one at once. Those that were missed are left out, and do not come all together.
+pub fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Time as tests want it.
+#[cfg(test)]
+pub(crate) mod by_hand {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    /// A clock that stands until somebody sets it; at the epoch first.
+    #[derive(Debug, Default)]
+    pub(crate) struct SetClock(AtomicI64);
+
+    impl SetClock {
+        /// One that stands at this moment.
+        pub(crate) const fn at(now: Timestamp) -> Self {
+            Self(AtomicI64::new(now.0))
+        }
+
+        /// From now on it stands there.
+        pub(crate) fn set(&self, now: Timestamp) {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for SetClock {
+        fn now(&self) -> Timestamp {
+            Timestamp(self.0.load(Ordering::Relaxed))
+        }
     }
 }
 

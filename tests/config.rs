@@ -102,4 +102,8 @@ fn relative_paths_are_below_the_directory_of_the_file() {
     let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
     let config = config::from_text(&text, Path::new("/etc/dcr-gateway/config.yaml"), &environment).unwrap();
     assert_eq!(config.settings.store.url.to_string(), "sqlite:///etc/dcr-gateway/data/gateway.db");
+    let shared = text + "store: { url: \"postgres://dcr@db.example/dcr\", password_file: ../public }\n";
+    let config = config::from_text(&shared, &directory("good/shared.yaml"), &environment).unwrap();
+    assert_eq!(config.settings.store.password_file, Some(directory("good/../public")));
+    assert!(config.files().contains(&directory("good/../public")));
 }

@@ -1,6 +1,7 @@
 //! Who asks, and what an operator of that role may do.
 
 use http::HeaderMap;
+use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
@@ -14,7 +15,7 @@ use crate::registrant::initial_access_token::{Presented, bearer};
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Suspends and resumes clients.
+    /// Approves, rejects, elevates, suspends and resumes clients; bans, and locks registration down.
     Approver,
     /// Deletes clients, makes and revokes tokens, resolves registrations.
     Administrator,
@@ -40,6 +41,12 @@ pub struct Caller {
     pub role: Role,
 }
 
+/// What a user of this machine is called in records and logs, where no setting says it.
+pub fn user_name(uid: Uid) -> String {
+    let user = User::from_uid(uid).ok().flatten();
+    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+}
+
 /// How a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -60,10 +67,9 @@ impl Operators {
     /// Root and the gateway's own user, unless they stand in the settings, and who else stands there.
     pub(super) fn of(settings: &AdminSettings) -> Self {
         let mut actors = settings.actors.clone();
-        for uid in [nix::unistd::Uid::from_raw(0), nix::unistd::geteuid()] {
+        for uid in [Uid::from_raw(0), nix::unistd::geteuid()] {
             if actors.iter().all(|actor| actor.uid != uid.as_raw()) {
-                let user = nix::unistd::User::from_uid(uid).ok().flatten();
-                let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+                let name = user_name(uid);
                 actors.push(ActorSettings { uid: uid.as_raw(), name, role: Role::Administrator });
             }
         }

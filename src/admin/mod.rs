@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::api::Api;
 use self::caller::Operators;
-pub use self::caller::Role;
+pub use self::caller::{Role, user_name};
 use self::connection::{CurrentTls, Port};
 use self::console::provider::Provider;
 pub use self::console::provider::SignInSecretError;

@@ -44,7 +44,7 @@ pub struct ActorSettings {
     pub uid: u32,
     /// The name in records and logs.
     pub name: String,
-    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, too; `administrator` may do everything.
+    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, bans and locks down, too; `administrator` may do everything.
     pub role: Role,
 }
 
@@ -54,7 +54,7 @@ pub struct ActorSettings {
 pub struct AdminTokenSettings {
     /// The name in records and logs.
     pub name: String,
-    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, too; `administrator` may do everything.
+    /// What this operator may do: `viewer` reads; `approver` approves, rejects, elevates, suspends and resumes clients, bans and locks down, too; `administrator` may do everything.
     pub role: Role,
     /// The SHA-256 of the token in hexadecimal. The token must be random: `openssl rand -hex 32` makes one.
     #[schemars(with = "String", regex(pattern = r"^[0-9a-fA-F]{64}$"))]

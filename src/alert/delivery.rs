@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::MissedTickBehavior;
 
 use super::failure::Failure;
-use super::given_up::{self, Why};
+use super::given_up;
 use super::receiver::{Message, Receiver};
 use super::routing::{Alerts, Randomness};
 use super::{alertmanager, backoff, smtp};
 use crate::audit::Recorder;
-use crate::clock::{Clock, Timestamp};
-use crate::store::{AuditEntry, Backlog, Delivery, Fate, Recording, Settled, Store, StoreError, Turn};
+use crate::clock::{Clock, Timestamp, every};
+use crate::store::{AuditEntry, Backlog, Delivery, Fate, Settled, Store, Turn};
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::AlertOutcome;
 
@@ -24,10 +23,6 @@ use crate::telemetry::metrics::AlertOutcome;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what waits is counted, and brought within its bound.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
-/// The most deliveries that wait for one receiver; beyond it the oldest are given up.
-const MOST_WAITING: u32 = 10_000;
-/// What waits for receivers that are not in the configuration is dropped after this time: another replica may have them still, or already.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Delivers.
 pub struct Deliverer {
@@ -96,7 +91,7 @@ impl Deliverer {
                 Due::Look if self.alerts.is_nobody() => {}
                 Due::Look => self.begin(&mut at_work, &mut busy, &pauses).await,
                 Due::Count => {
-                    let backlog = self.bound().await;
+                    let backlog = self.bound_backlog().await;
                     *shown.write().unwrap_or_else(PoisonError::into_inner) = backlog;
                 }
                 Due::Note(Ok(worked)) => {
@@ -164,60 +159,6 @@ impl Deliverer {
             }
         }
     }
-
-    fn recording(&self, why: Why) -> Recording<Vec<Backlog>> {
-        let event = move |gone: &Backlog| given_up::event(&gone.receiver, why, gone.count);
-        self.audit.recording(move |gone: &Vec<Backlog>| gone.iter().map(event).collect(), self.clock.now())
-    }
-
-    /// Brings what waits within its bound, drops what is for nobody, and counts the rest.
-    async fn bound(&self) -> Vec<Backlog> {
-        let in_force = self.alerts.in_force();
-        let known: Vec<String> = in_force.receivers.iter().map(|receiver| receiver.name().to_owned()).collect();
-        let counted = async {
-            let mut backlog = self.store.backlog().await?;
-            if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
-                let before = self.clock.now().before(FORGOTTEN_AFTER);
-                let record = self.recording(Why::NotConfigured);
-                for Backlog { receiver, count } in self.store.forget_receivers(&known, before, record).await? {
-                    tracing::warn!(
-                        receiver,
-                        count,
-                        "dropped: what waited for a receiver that is not in the configuration"
-                    );
-                }
-            }
-            backlog.retain(|waiting| known.contains(&waiting.receiver));
-            for waiting in &mut backlog {
-                if waiting.count > u64::from(MOST_WAITING) {
-                    let record = self.recording(Why::TooMuchWaits);
-                    let count = self.store.give_up_oldest(&waiting.receiver, MOST_WAITING, record).await?;
-                    waiting.count = waiting.count.saturating_sub(count);
-                    metrics().alert_deliveries(&waiting.receiver, AlertOutcome::GivenUp, count);
-                    tracing::error!(
-                        receiver = waiting.receiver,
-                        count,
-                        "given up: too much waits for this receiver of alerts"
-                    );
-                }
-            }
-            // Whoever waits for nothing is shown, too: a number that is not there raises no alert.
-            let waits = |name: &String| backlog.iter().any(|waiting| waiting.receiver == *name);
-            let idle: Vec<String> = known.iter().filter(|name| !waits(name)).cloned().collect();
-            backlog.extend(idle.into_iter().map(|receiver| Backlog { receiver, count: 0 }));
-            Ok::<_, StoreError>(backlog)
-        };
-        counted.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "what waits for receivers of alerts cannot be counted");
-            Vec::new()
-        })
-    }
-}
-
-fn every(period: Duration) -> tokio::time::Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 fn random(randomness: Randomness) -> u64 {
@@ -342,7 +283,7 @@ impl Work {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -352,6 +293,7 @@ mod tests {
     use crate::alert::routing::{InForce, Links};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};
+    use crate::clock::by_hand::SetClock;
     use crate::fetch::FetchClient;
     use crate::fetch::settings::FetchSettings;
     use crate::secret::Secret;
@@ -361,16 +303,8 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
-    struct Stopped;
-
-    impl Clock for Stopped {
-        fn now(&self) -> Timestamp {
-            NOW
-        }
-    }
-
     /// A receiver that answers everything so.
-    async fn answering(status: &'static str) -> std::net::SocketAddr {
+    pub(in crate::alert) async fn answering(status: &'static str) -> std::net::SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -385,7 +319,7 @@ mod tests {
         address
     }
 
-    async fn deliverer(receiver: std::net::SocketAddr) -> Deliverer {
+    pub(in crate::alert) async fn deliverer(receiver: std::net::SocketAddr) -> Deliverer {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let yaml = format!("{{ name: hook, webhook: 'http://{receiver}/', plain_http: allow, secret_file: s }}");
         let secrets = Secrets { signing: Some(Secret::new("a".repeat(24))), ..Secrets::default() };
@@ -408,7 +342,7 @@ mod tests {
         let (randomness, longest_fetch): (Randomness, _) = (|octets| octets.fill(7), Duration::from_secs(9));
         Deliverer {
             store,
-            clock: Arc::new(Stopped),
+            clock: Arc::new(SetClock::at(NOW)),
             audit: begun.unwrap().0,
             alerts: Arc::new(Alerts::new(in_force, randomness)),
             randomness,
@@ -417,7 +351,7 @@ mod tests {
     }
 
     /// Something that waits for a receiver for so long.
-    async fn waiting(deliverer: &Deliverer, receiver: &str, age: Duration) {
+    pub(in crate::alert) async fn waiting(deliverer: &Deliverer, receiver: &str, age: Duration) {
         let at = NOW.before(age);
         let notice = Notice::new(Topic::Health, "test", "test", at);
         let told = Telling {
@@ -440,7 +374,9 @@ mod tests {
         at_work.join_all().await;
     }
 
-    async fn given_up(deliverer: &Deliverer) -> Vec<(Option<Subject>, Option<String>, Option<u64>)> {
+    pub(in crate::alert) async fn given_up(
+        deliverer: &Deliverer,
+    ) -> Vec<(Option<Subject>, Option<String>, Option<u64>)> {
         let records = deliverer.store.records(&AuditFilter::default(), None, 99).await.unwrap();
         let events = records.iter().map(|record| serde_json::from_str::<Event>(&record.event).unwrap());
         let given_up = events.filter(|event| event.event == Kind::AlertGivenUp);
@@ -465,17 +401,5 @@ mod tests {
             assert_eq!(given_up(&deliverer).await, [(receiver, Some(reason.to_owned()), Some(1))], "{status}");
             assert_eq!(deliverer.store.backlog().await.unwrap(), [], "{status}");
         }
-    }
-
-    #[tokio::test]
-    async fn what_waits_for_a_receiver_that_was_taken_out_is_on_the_audit_log_when_it_is_dropped() {
-        let deliverer = deliverer(answering("204 No Content").await).await;
-        waiting(&deliverer, "gone", FORGOTTEN_AFTER).await;
-        deliverer.bound().await;
-        assert_eq!(given_up(&deliverer).await, [], "another replica may have it still");
-        waiting(&deliverer, "long gone", FORGOTTEN_AFTER + Duration::from_secs(1)).await;
-        deliverer.bound().await;
-        let receiver = Some(Subject::Receiver("long gone".to_owned()));
-        assert_eq!(given_up(&deliverer).await, [(receiver, Some("not_configured".to_owned()), Some(1))]);
     }
 }

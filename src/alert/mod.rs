@@ -2,6 +2,7 @@
 //! them; they wait in the store until the receiver has them. Nothing here decides anything about a client.
 
 mod alertmanager;
+mod backlog;
 mod backoff;
 mod delivery;
 mod failure;
@@ -12,8 +13,10 @@ mod receiver;
 mod routing;
 pub mod settings;
 mod signature;
+pub mod silence;
 mod slack;
 mod smtp;
+mod text;
 mod told;
 mod webhook;
 

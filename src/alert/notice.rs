@@ -1,7 +1,6 @@
 //! What receivers are told: one thing that happened, in a sentence, with what it is about. The store keeps it as JSON.
 
 use serde::{Deserialize, Serialize};
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 use crate::clock::Timestamp;
 
@@ -188,33 +187,6 @@ impl Notice {
     }
 }
 
-/// The text without what would show otherwise than it is, or end a line: control, bidirectional and invisible characters.
-pub(super) fn plain(text: &str) -> String {
-    let shows = |c: char| {
-        !matches!(
-            c.general_category(),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-        )
-    };
-    text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect()
-}
-
-/// The title of several together.
-pub(super) fn title(notices: &[Notice], more: u32) -> String {
-    let count = notices.len() as u64 + u64::from(more);
-    match notices {
-        [only] if more == 0 => only.title.clone(),
-        [first, rest @ ..] if rest.iter().all(|notice| notice.name == first.name) => {
-            format!("{count} times: {}", first.title)
-        }
-        [first, ..] => format!("{count} notices, the first: {}", first.title),
-        [] => "Nothing".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,15 +200,5 @@ mod tests {
         for topic in Topic::ALL {
             assert_eq!(serde_json::to_value(topic).unwrap(), topic.as_str());
         }
-    }
-
-    #[test]
-    fn several_are_named_by_their_number() {
-        let notice = |name: &str| {
-            Notice::new(Topic::Pending, name, name, Timestamp::from_unix_millis(0)).saying(format!("it is {name}"), "")
-        };
-        assert_eq!(title(&[notice("a")], 0), "it is a");
-        assert_eq!(title(&[notice("a"), notice("a")], 3), "5 times: it is a");
-        assert_eq!(title(&[notice("a"), notice("b")], 0), "2 notices, the first: it is a");
     }
 }

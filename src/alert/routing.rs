@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::notice::Notice;
 use super::receiver::Receiver;
-use super::settings::SilenceSettings;
+use super::silence::SilenceSettings;
 use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
@@ -58,22 +58,12 @@ fn percent_encoded(text: &str) -> String {
     text.bytes().map(encoded).collect()
 }
 
-/// Whether the silence is about this, now.
-fn silences(silence: &SilenceSettings, notice: &Notice) -> bool {
-    let name = notice.ended.as_ref().map_or(&notice.name, |ended| &ended.name);
-    let subject = notice.about.as_ref().map(|about| &about.id);
-    notice.at < silence.until.0
-        && silence.name.as_ref().is_none_or(|silenced| silenced == name || *silenced == notice.name)
-        && silence.subject.as_ref().is_none_or(|silenced| Some(silenced) == subject)
-        && silence.profile.as_ref().is_none_or(|silenced| Some(silenced) == notice.profile.as_ref())
-}
-
 impl InForce {
     fn tellings(&self, news: News, randomness: Randomness) -> Vec<Telling> {
         if self.receivers.is_empty() {
             return Vec::new();
         }
-        if self.silences.iter().any(|silence| silences(silence, &news.notice)) {
+        if self.silences.iter().any(|silence| silence.is_about(&news.notice)) {
             metrics().alert_silenced();
             return Vec::new();
         }

@@ -1,17 +1,14 @@
-//! The `alerts` and `silences` sections: who is told of what, and what nobody is told of for a while.
+//! The `alerts` section: who is told of what.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::notice::Topic;
-use super::told;
-use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::fetch::Target;
+use crate::fetch::target::is_loopback_host;
 use crate::secret::Secret;
 
 /// A receiver: `webhook`, `alertmanager` or `smtp` says what it is.
@@ -131,27 +128,6 @@ pub enum SmtpTls {
     None,
 }
 
-/// What nobody is told of for a while. What is said of a notice must all fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SilenceSettings {
-    /// The name of what is not told: a detector (`token_guessing`), or another of `docs/alerts.md` (`client_pending`).
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Whom it is about: a network, a client, a file, as it stands in the notice.
-    #[serde(default)]
-    pub subject: Option<String>,
-    /// The profile.
-    #[serde(default)]
-    pub profile: Option<String>,
-    /// When the silence is over: `2026-12-24T18:00:00Z`.
-    #[schemars(with = "String")]
-    pub until: Moment,
-    /// Why, for those who read the file later.
-    #[serde(default)]
-    pub comment: Option<String>,
-}
-
 /// A URL that may be a secret: it is shown without its path.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
@@ -207,27 +183,6 @@ impl Serialize for ReceiverUrl {
     }
 }
 
-/// A moment as an operator writes it: RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Moment(pub Timestamp);
-
-impl TryFrom<String> for Moment {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let moment = OffsetDateTime::parse(&text, &Rfc3339);
-        let moment = moment.map_err(|_| format!("{text:?} is no moment: write it like 2026-12-24T18:00:00Z"))?;
-        Ok(Self(Timestamp::from_unix_millis(moment.unix_timestamp().saturating_mul(1000))))
-    }
-}
-
-impl From<Moment> for String {
-    fn from(Moment(at): Moment) -> Self {
-        at.to_string()
-    }
-}
-
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertProblem {
@@ -237,6 +192,12 @@ pub struct AlertProblem {
     pub reason: String,
     /// What to write instead.
     pub hint: &'static str,
+}
+
+impl AlertProblem {
+    pub(super) fn new(place: &'static str, reason: impl Into<String>, hint: &'static str) -> Self {
+        Self { place, reason: reason.into(), hint }
+    }
 }
 
 impl ReceiverSettings {
@@ -266,9 +227,7 @@ impl ReceiverSettings {
     /// Everything that is wrong with it, but for the files.
     pub fn problems(&self) -> Vec<AlertProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: &str, hint| {
-            problems.push(AlertProblem { place, reason: reason.to_owned(), hint });
-        };
+        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
         let kinds = [self.webhook.is_some(), self.alertmanager.is_some(), self.smtp.is_some()];
         match kinds.into_iter().filter(|is_there| *is_there).count() {
             1 => {}
@@ -280,6 +239,26 @@ impl ReceiverSettings {
         if !self.name.iter().all(is_name) {
             report("name", "is no name", "write 1 to 64 printable characters of ASCII");
         }
+        if self.on.as_ref().is_some_and(Vec::is_empty) {
+            report("on", "it is told nothing", "leave it out, or take the receiver out");
+        }
+        if !(0.0..=1.0).contains(&self.minimum_score) {
+            report("minimum_score", "is not between 0 and 1", "write 0.75, say");
+        }
+        let day = Duration::from_secs(24 * 60 * 60);
+        if self.group_for.0 > day {
+            report("group_for", "is longer than a day", "write 30s, say");
+        }
+        if self.repeat_after.0 > day * 30 {
+            report("repeat_after", "is longer than 30 days", "write 4h, say");
+        }
+        problems.extend(self.problems_of_its_kind());
+        problems
+    }
+
+    fn problems_of_its_kind(&self) -> Vec<AlertProblem> {
+        let mut problems = Vec::new();
+        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
         if let Some(url) = &self.webhook {
             if let Err(reason) = url.target(self.plain_http, "") {
                 report("webhook", &reason, "write its URL; plain_http: allow where http must do");
@@ -307,24 +286,8 @@ impl ReceiverSettings {
             }
         }
         if self.smtp.is_some() && self.bearer_token_file.is_some() {
-            report(
-                "bearer_token_file",
-                "is for webhooks and Alertmanager",
-                "write smtp.username and smtp.password_file",
-            );
-        }
-        if self.on.as_ref().is_some_and(Vec::is_empty) {
-            report("on", "it is told nothing", "leave it out, or take the receiver out");
-        }
-        if !(0.0..=1.0).contains(&self.minimum_score) {
-            report("minimum_score", "is not between 0 and 1", "write 0.75, say");
-        }
-        let day = Duration::from_secs(24 * 60 * 60);
-        if self.group_for.0 > day {
-            report("group_for", "is longer than a day", "write 30s, say");
-        }
-        if self.repeat_after.0 > day * 30 {
-            report("repeat_after", "is longer than 30 days", "write 4h, say");
+            let hint = "write smtp.username and smtp.password_file";
+            report("bearer_token_file", "is for webhooks and Alertmanager", hint);
         }
         problems.extend(self.smtp.iter().flat_map(SmtpSettings::problems));
         problems
@@ -343,14 +306,9 @@ impl SmtpSettings {
 
     fn problems(&self) -> Vec<AlertProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
+        let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
         let host = url::Host::parse(&self.server);
-        let is_loopback = match &host {
-            Ok(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Ok(url::Host::Ipv4(address)) => address.is_loopback(),
-            Ok(url::Host::Ipv6(address)) => address.is_loopback(),
-            Err(_) => false,
-        };
+        let is_loopback = host.as_ref().is_ok_and(is_loopback_host);
         if let Err(error) = host {
             report("smtp.server", format!("is no host: {error}"), "write its name, like mail.example.com");
         }
@@ -373,25 +331,10 @@ impl SmtpSettings {
     }
 }
 
-impl SilenceSettings {
-    /// Everything that is wrong with it.
-    pub fn problems(&self) -> Vec<AlertProblem> {
-        let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem { place, reason, hint });
-        if self.name.is_none() && self.subject.is_none() && self.profile.is_none() {
-            let reason = "would silence everything".to_owned();
-            report("", reason, "write name, subject or profile; to be told nothing, take the receivers out");
-        }
-        if let Some(name) = self.name.as_ref().filter(|name| !told::names().any(|known| known == name.as_str())) {
-            report("name", format!("there is no {name:?}"), "docs/alerts.md has the names");
-        }
-        problems
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::silence::SilenceSettings;
 
     fn places(yaml: &str) -> Vec<&'static str> {
         let settings: ReceiverSettings = serde_yaml::from_str(yaml).unwrap();
@@ -458,15 +401,5 @@ mod tests {
         assert_eq!(alerts.iter().flat_map(ReceiverSettings::problems).collect::<Vec<_>>(), []);
         assert_eq!(silences.iter().flat_map(SilenceSettings::problems).collect::<Vec<_>>(), []);
         assert_eq!((alerts.len(), silences.len()), (4, 1));
-    }
-
-    #[test]
-    fn a_silence_silences_something_and_ends() {
-        let silence = |yaml: &str| serde_yaml::from_str::<SilenceSettings>(yaml);
-        let fine = silence("{ name: token_guessing, until: \"2026-12-24T19:00:00+01:00\" }").unwrap();
-        assert_eq!((fine.problems(), fine.until.0.to_string()), (Vec::new(), "2026-12-24T18:00:00Z".to_owned()));
-        assert_eq!(silence("{ until: \"2026-12-24T18:00:00Z\" }").unwrap().problems().len(), 1);
-        assert_eq!(silence("{ name: nobody, until: \"2026-12-24T18:00:00Z\" }").unwrap().problems().len(), 1);
-        assert!(silence("{ name: probing }").is_err() && silence("{ name: probing, until: tomorrow }").is_err());
     }
 }

@@ -6,13 +6,11 @@ use http::header::HeaderMap;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::notice::{self, Notice, Status};
 use super::receiver::{Message, Sender};
+use super::text::{SHOWN, others, said, title};
 use super::webhook::Post;
 use crate::clock::Timestamp;
 
-/// So many notices stand in a text; the others are counted.
-pub(super) const SHOWN: usize = 10;
 /// What Slack takes, and some less, in characters.
 const LONGEST: usize = 30_000;
 
@@ -33,7 +31,7 @@ impl Sender for Slack {
 }
 
 fn text(message: &Message) -> String {
-    let mut lines = vec![escaped(&notice::title(&message.notices, message.more))];
+    let mut lines = vec![escaped(&title(&message.notices, message.more))];
     for notice in message.notices.iter().take(SHOWN) {
         lines.push(escaped(&said(notice)));
         // Ours, and percent-encoded: the one place where the brackets stand for what they are.
@@ -41,21 +39,6 @@ fn text(message: &Message) -> String {
     }
     lines.extend(others(message));
     lines.join("\n").chars().take(LONGEST).collect()
-}
-
-/// The sentence, with what says how it is meant.
-pub(super) fn said(notice: &Notice) -> String {
-    let how = match notice.status {
-        Status::Firing => notice.severity.as_str(),
-        Status::Resolved => "over",
-    };
-    notice::plain(&format!("[{how}] {}", notice.sentence))
-}
-
-/// How many are not shown.
-pub(super) fn others(message: &Message) -> Option<String> {
-    let others = message.notices.len().saturating_sub(SHOWN) as u64 + u64::from(message.more);
-    (others > 0).then(|| format!("… and {others} more"))
 }
 
 /// Slack: "replace the ampersand, less-than and greater-than".
@@ -66,7 +49,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::notice::Topic;
+    use crate::alert::notice::{Notice, Topic};
 
     fn notice(sentence: &str) -> Notice {
         let at = Timestamp::from_unix_millis(0);

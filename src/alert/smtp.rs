@@ -12,10 +12,9 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use super::failure::Failure;
-use super::notice;
 use super::receiver::{Message, Reach, Sender};
 use super::settings::{SmtpSettings, SmtpTls};
-use super::slack::{SHOWN, others, said};
+use super::text::{SHOWN, others, plain, said, title};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
@@ -54,7 +53,7 @@ impl Smtp {
     }
 
     fn mail(&self, message: &Message, now: Timestamp) -> Result<Mail, String> {
-        let title = notice::plain(&notice::title(&message.notices, message.more));
+        let title = plain(&title(&message.notices, message.more));
         let since = Duration::from_millis(u64::try_from(now.unix_millis()).unwrap_or_default());
         let mut mail = Mail::builder()
             .from(self.from.clone())

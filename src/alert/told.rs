@@ -106,26 +106,9 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         Kind::ClientDeleted => deleted(event, at)?,
         Kind::RegistrationUnknown => unknown(event, at),
         Kind::ResponseImposed => imposed(event, at)?,
-        Kind::ConfigurationRefused => {
-            let notice =
-                Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
-            let sentence = "The configuration has problems and was NOT reloaded: the old one stays in force. `dcr-gateway config check` names them.";
-            News::lasting(notice.saying("The configuration was refused", sentence), at.after(health::LASTS))
-        }
-        Kind::ConfigurationLoaded => {
-            let ended = Ended { name: "configuration_refused".to_owned(), severity: Severity::Critical };
-            let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at);
-            let notice =
-                notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
-            News::over(notice, ended, Interest::Told)
-        }
-        Kind::RecordsLost => {
-            let notice =
-                Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
-            let count = event.count.unwrap_or_default();
-            let sentence = format!("{count} refusals could not be written to the audit log; their number is on it.");
-            News::once(notice.saying("Audit records were lost", sentence))
-        }
+        Kind::ConfigurationRefused => configuration_refused(at),
+        Kind::ConfigurationLoaded => configuration_loaded(at),
+        Kind::RecordsLost => records_lost(event, at),
         Kind::RegistrationRepeated
         | Kind::RegistrationRefused
         | Kind::RegistrationFailed
@@ -159,8 +142,6 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
     let client_name = event.aside.client_name.clone();
     Some(News { notice: Notice { profile, request_id, client_name, actor, ..notice }, ..news })
 }
-
-const CONFIGURATION: &str = "health/configuration";
 
 fn client(event: &Event) -> Option<&str> {
     match &event.subject {
@@ -253,6 +234,28 @@ fn unknown(event: &Event, at: Timestamp) -> News {
     let notice = Notice::new(Topic::Health, "registration_unknown", format!("registration/{id}"), at);
     let notice = notice.severe(Severity::Warning).about("registration", id);
     News::once(notice.saying("The outcome of a registration is unknown", sentence))
+}
+
+const CONFIGURATION: &str = "health/configuration";
+
+fn configuration_refused(at: Timestamp) -> News {
+    let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
+    let sentence = "The configuration has problems and was NOT reloaded: the old one stays in force. `dcr-gateway config check` names them.";
+    News::lasting(notice.saying("The configuration was refused", sentence), at.after(health::LASTS))
+}
+
+fn configuration_loaded(at: Timestamp) -> News {
+    let ended = Ended { name: "configuration_refused".to_owned(), severity: Severity::Critical };
+    let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at);
+    let notice = notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
+    News::over(notice, ended, Interest::Told)
+}
+
+fn records_lost(event: &Event, at: Timestamp) -> News {
+    let notice = Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
+    let count = event.count.unwrap_or_default();
+    let sentence = format!("{count} refusals could not be written to the audit log; their number is on it.");
+    News::once(notice.saying("Audit records were lost", sentence))
 }
 
 /// Somebody, or everybody, is kept from something now.

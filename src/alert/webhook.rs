@@ -8,9 +8,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use serde_json::{Value, json};
 
 use super::failure::{self, Failure};
-use super::notice::{self, Notice};
+use super::notice::Notice;
 use super::receiver::{Message, Sender};
 use super::signature::Signer;
+use super::text::title;
 use crate::clock::Timestamp;
 use crate::fetch::{FetchClient, Order, Target};
 use crate::secret::Secret;
@@ -82,7 +83,7 @@ fn body(message: &Message, gateway: &str) -> Value {
         "timestamp": at,
         "data": {
             "gateway": gateway,
-            "title": notice::title(&message.notices, message.more),
+            "title": title(&message.notices, message.more),
             "more": message.more,
             "notices": message.notices.iter().map(told).collect::<Vec<_>>(),
         },

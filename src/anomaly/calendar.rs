@@ -16,12 +16,12 @@ pub(super) fn slot(at: Timestamp) -> usize {
     if weekday >= 5 { 24 + hour } else { hour }
 }
 
-/// The slot that many hours before it and, below, after it; on a day of the same kind.
+/// The slot so many hours before, on a day of the same kind.
 pub(super) fn before(slot: usize, hours: usize) -> usize {
     slot / 24 * 24 + (slot % 24 + 24 - hours % 24) % 24
 }
 
-/// See [`before`].
+/// The slot so many hours after, on a day of the same kind.
 pub(super) fn after(slot: usize, hours: usize) -> usize {
     slot / 24 * 24 + (slot % 24 + hours) % 24
 }

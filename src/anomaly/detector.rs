@@ -7,7 +7,7 @@ use super::detectors;
 use super::finding::{DetectorName, Finding, Raised, Subject};
 use super::observation::Observation;
 use super::settings::{AnomalySettings, Mode};
-use super::sources::{Sources, hash};
+use super::sources::{Sources, hash, known_within};
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
@@ -138,7 +138,7 @@ impl Armed {
 
 fn is_known(networks: &[Network], subject: &Subject) -> bool {
     let Subject::Network(network) = subject else { return false };
-    networks.iter().any(|known| known.contains(network.network()) || network.contains(&known.first_address()))
+    known_within(networks, network).is_some()
 }
 
 #[cfg(test)]

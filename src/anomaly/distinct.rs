@@ -3,16 +3,16 @@
 //! hundred; past that it says less than there were, which is enough to know that they were many.
 
 /// How many bits there are.
-const BITS: usize = 256;
+const BITS: u32 = 256;
 
 /// The bits of what was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Distinct([u64; BITS / 64]);
+pub(super) struct Distinct([u64; BITS as usize / 64]);
 
 impl Distinct {
     /// One more was seen, by its hash; whether its bit is new.
     pub(super) fn see(&mut self, hash: u64) -> bool {
-        let bit = usize::try_from(hash % 256).unwrap_or(0);
+        let bit = usize::try_from(hash % u64::from(BITS)).unwrap_or(0);
         let (word, mask) = (bit / 64, 1 << (bit % 64));
         let new = self.0[word] & mask == 0;
         self.0[word] |= mask;
@@ -22,8 +22,8 @@ impl Distinct {
     /// About how many different ones there were.
     pub(super) fn count(&self) -> u32 {
         let set: u32 = self.0.iter().map(|word| word.count_ones()).sum();
-        let zero = f64::from(256 - set).max(0.5);
-        let estimate = -256.0 * (zero / 256.0).ln();
+        let zero = f64::from(BITS - set).max(0.5);
+        let estimate = -f64::from(BITS) * (zero / f64::from(BITS)).ln();
         estimate.round() as u32
     }
 }

@@ -57,7 +57,7 @@ impl DetectorName {
         Self::Widening,
     ];
 
-    /// What it looks at, for the document and the metrics' description.
+    /// What it looks at, for the document.
     pub const fn looks_at(self) -> &'static str {
         match self {
             Self::RegistrationBursts => {

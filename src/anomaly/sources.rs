@@ -8,6 +8,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use ipnet::IpNet;
 use lru::LruCache;
 
+use crate::policy::matching::Network;
+
 /// What is remembered of each source.
 pub(super) struct Sources<V>(LruCache<u64, V>);
 
@@ -53,6 +55,12 @@ pub(super) fn network(address: IpAddr) -> IpNet {
         address @ IpAddr::V6(_) => (address, 48),
     };
     IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address)).trunc()
+}
+
+/// The known network that the network touches.
+pub(super) fn known_within(known: &[Network], network: &IpNet) -> Option<Network> {
+    let touches = |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
+    known.iter().find(touches).copied()
 }
 
 #[cfg(test)]

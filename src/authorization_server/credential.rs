@@ -182,21 +182,15 @@ fn is_header_safe(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::transport::TransportError;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-
-    struct SetClock(AtomicI64);
-
-    impl Clock for SetClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_unix_millis(self.0.load(Ordering::SeqCst))
-        }
-    }
+    use crate::authorization_server::transport::TransportError;
+    use crate::clock::by_hand::SetClock;
 
     /// A token endpoint that numbers its tokens, each good for 100 s.
     #[derive(Default)]
@@ -230,20 +224,20 @@ mod tests {
 
     #[tokio::test]
     async fn one_token_serves_until_shortly_before_its_end() {
-        let (server, clock) = (Server::default(), Arc::new(SetClock(AtomicI64::new(0))));
+        let (server, clock) = (Server::default(), Arc::new(SetClock::default()));
         let source = source(clock.clone());
         let get = async || source.get(&server, LIMITS).await.unwrap().expose().to_owned();
         assert_eq!(get().await, "t1");
-        clock.0.store(69_999, Ordering::SeqCst);
+        clock.set(Timestamp::from_unix_millis(69_999));
         assert_eq!(get().await, "t1");
-        clock.0.store(70_000, Ordering::SeqCst);
+        clock.set(Timestamp::from_unix_millis(70_000));
         assert_eq!(get().await, "t2");
     }
 
     #[tokio::test]
     async fn many_at_once_ask_once() {
         let server = Server::default();
-        let source = source(Arc::new(SetClock(AtomicI64::new(0))));
+        let source = source(Arc::new(SetClock::default()));
         let (a, b, c) =
             tokio::join!(source.get(&server, LIMITS), source.get(&server, LIMITS), source.get(&server, LIMITS));
         assert!(a.is_ok() && b.is_ok() && c.is_ok());
@@ -253,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_refused_token_is_not_used_again() {
         let server = Server::default();
-        let source = source(Arc::new(SetClock(AtomicI64::new(0))));
+        let source = source(Arc::new(SetClock::default()));
         let first = source.get(&server, LIMITS).await.unwrap();
         source.forget(&first);
         assert_eq!(source.get(&server, LIMITS).await.unwrap().expose(), "t2");
@@ -264,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn id_and_secret_are_urlencoded_before_they_are_joined() {
         let server = Server::default();
-        source(Arc::new(SetClock(AtomicI64::new(0)))).get(&server, LIMITS).await.unwrap();
+        source(Arc::new(SetClock::default())).get(&server, LIMITS).await.unwrap();
         let expected = format!("Basic {}", STANDARD.encode("dcr%3Agateway:s+e%2Fcret"));
         assert_eq!(*server.authorization.lock().unwrap(), expected);
     }

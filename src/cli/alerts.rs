@@ -6,8 +6,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::block_on;
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::clock::{Clock as _, SystemClock};
 use crate::server;
 
@@ -52,11 +51,8 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
     let tried = block_on(async {
         let mut tried = Vec::new();
         for receiver in &receivers {
-            let mut octets = [0; 16];
-            server::randomness(&mut octets);
-            let id = octets.iter().map(|octet| format!("{octet:02x}")).collect();
             let began = Instant::now();
-            let result = receiver.test(id, SystemClock.now()).await;
+            let result = receiver.test(server::random_name(), SystemClock.now()).await;
             tried.push(Tried {
                 receiver: receiver.name().to_owned(),
                 failure: result.err().map(|failure| failure.to_string()),

@@ -8,7 +8,8 @@ use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{Failure, Format};
+use super::{Failure, Format, block_on};
+use crate::admin::user_name;
 use crate::audit::recorder::record_alone;
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
@@ -16,7 +17,6 @@ use crate::config::Config;
 use crate::duration::DurationText;
 use crate::server::beginning;
 use crate::store::Store;
-use crate::store::sql::SqlStore;
 
 /// So many records are read at once.
 const PAGE: u32 = 1000;
@@ -32,7 +32,7 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    super::running::block_on(async {
+    block_on(async {
         match command {
             Command::Tail(arguments) => tail::run(arguments, format, out).await,
             Command::Export(arguments) => export::run(arguments, out).await,
@@ -43,12 +43,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 
 /// The moment that lies so long ago.
 fn ago(duration: DurationText) -> Timestamp {
-    let millis = i64::try_from(duration.0.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_unix_millis(SystemClock.now().unix_millis().saturating_sub(millis))
-}
-
-async fn open(config: &Config) -> Result<SqlStore, Failure> {
-    SqlStore::open(&config.settings.store).await.map_err(Failure::of)
+    SystemClock.now().before(duration.0)
 }
 
 /// What a command did by itself: in a chain of its own, under the name of the user who ran it.
@@ -62,8 +57,7 @@ pub(super) struct Done {
 /// Records it.
 pub(super) async fn record(config: &Config, store: &dyn Store, done: Done) -> Result<(), Failure> {
     let Done { command, kind, subject, profile } = done;
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-    let name = user.map_or_else(|| format!("uid {}", nix::unistd::geteuid()), |user| user.name);
+    let name = user_name(nix::unistd::geteuid());
     let event = Event::new(kind, Actor::Operator { name }).about(subject);
     let beginning = beginning(&config.settings.audit, command, SystemClock.now()).map_err(Failure::of)?;
     let recorded = record_alone(store, beginning, Event { profile, ..event }).await;

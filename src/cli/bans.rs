@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{OrderArguments, PageArguments, gateway, write_list, write_one};
+use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
 use crate::duration::DurationText;
@@ -41,11 +40,8 @@ pub(super) struct AddArguments {
     /// How long: 30m, 1h, 7d. The same again prolongs it.
     #[arg(long, value_name = "DURATION", default_value = "1d")]
     r#for: DurationText,
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
+    order: OrderArguments,
 }
 
 #[derive(Debug, Args)]
@@ -66,11 +62,8 @@ struct Whom {
 pub(super) struct LiftArguments {
     /// Its name, as `bans list` shows it.
     id: String,
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
+    order: OrderArguments,
 }
 
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
@@ -89,9 +82,6 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let taken = |page: ResponseList| (page.bans, page.next);
     let filter = vec![("which", Some(which.to_owned()))];
     let (bans, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ "bans": bans, "next": next })))?);
-    }
     let row = |response: &Response| {
         [
             response.id.clone(),
@@ -103,9 +93,8 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
             response.reason.clone().unwrap_or_default(),
         ]
     };
-    table::write(out, ["ID", "WHAT", "WHOM", "STATE", "UNTIL", "BY", "WHY"], bans.iter().map(row))?;
-    say_next(next.as_deref());
-    Ok(())
+    let head = ["ID", "WHAT", "WHOM", "STATE", "UNTIL", "BY", "WHY"];
+    write_list(out, format, ("bans", &bans, next.as_deref()), (head, row))
 }
 
 fn action(response: &Response) -> String {
@@ -114,21 +103,23 @@ fn action(response: &Response) -> String {
 }
 
 async fn add(arguments: &AddArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let OrderArguments { comment, file } = &arguments.order;
+    let gateway = gateway(&file.load()?)?;
     let Whom { address, certificate, token } = &arguments.whom;
     let wanted = NewBan {
         address: address.clone(),
         certificate: certificate.clone(),
         token: token.clone(),
         r#for: Some(arguments.r#for),
-        comment: arguments.comment.clone(),
+        comment: comment.clone(),
     };
     show(&gateway.post::<Response>(PATH, &wanted, None).await?.body, format, out)
 }
 
 async fn lift(arguments: &LiftArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
-    let path = query(&target(PATH, &arguments.id, ""), &[("comment", arguments.comment.clone())]);
+    let OrderArguments { comment, file } = &arguments.order;
+    let gateway = gateway(&file.load()?)?;
+    let path = query(&target(PATH, &arguments.id, ""), &[("comment", comment.clone())]);
     show(&gateway.delete::<Response>(&path, None).await?.body, format, out)
 }
 

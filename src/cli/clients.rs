@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, hosts, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, hosts, write_list, write_one};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
 };
@@ -113,14 +113,10 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let filter = vec![("state", state), ("profile", arguments.profile.clone())];
     let taken = |page: ClientList| (page.clients, page.next);
     let (clients, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ "clients": clients, "next": next })))?);
-    }
+    let shown = ("clients", clients.as_slice(), next.as_deref());
     if arguments.state == Some(State::Pending) {
         let head = ["REGISTERED", "UNTIL", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
-        table::write(out, head, clients.iter().map(pending))?;
-        say_next(next.as_deref());
-        return Ok(());
+        return write_list(out, format, shown, (head, pending));
     }
     let row = |client: &Client| {
         [
@@ -134,9 +130,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["REGISTERED", "STATE", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO"];
-    table::write(out, head, clients.iter().map(row))?;
-    say_next(next.as_deref());
-    Ok(())
+    write_list(out, format, shown, (head, row))
 }
 
 /// What an approver wants to know of a client that waits.

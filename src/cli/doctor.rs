@@ -5,8 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::running::block_on;
-use super::{ConfigFile, Failure, Format, json_text};
+use super::{ConfigFile, Failure, Format, block_on, json_text, printable};
 use crate::authorization_server::doctor::{Diagnosis, Severity};
 use crate::authorization_server::settings::Kind;
 use crate::server;
@@ -49,7 +48,7 @@ fn write_text(found: &[Diagnosis], out: &mut dyn Write) -> Result<(), Failure> {
             Severity::Note => "note",
         };
         // What the server says of itself stands in it.
-        let what: String = what.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let what = printable(what);
         writeln!(out, "{severity} {name}: {what}\n  why: {why}\n  do:  {remedy}")?;
     }
     Ok(())

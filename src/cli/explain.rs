@@ -9,8 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
-use super::running::block_on;
-use super::{ConfigFile, Failure, Format, json_text, read_input, replay, table};
+use super::{ConfigFile, Failure, Format, block_on, json_text, read_input, replay, table};
 use crate::admin::api::KeptRequest;
 use crate::admin::client::target;
 use crate::authorization_server::dialect::Dialect;
@@ -64,8 +63,8 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     let circumstances =
         Circumstances { requirement: profile.software_statement(), certificate, now: SystemClock.now() };
     // The keys of an issuer may have to be fetched; nothing else is asked of anybody.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let verdict = match runtime.block_on(issuers.hear(members, circumstances)) {
+    let heard = block_on(async { Ok(issuers.hear(members, circumstances).await) })?;
+    let verdict = match heard {
         Ok((requested, _)) => {
             authorization_server::judge(config.settings.authorization_server.kind, profile, &requested)
         }

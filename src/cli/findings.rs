@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
-use super::running::{PageArguments, block_on, gateway, say_next};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, write_list};
+use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{Finding, FindingList};
 use crate::anomaly::DetectorName;
 
@@ -39,9 +38,6 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let filter = vec![("detector", arguments.detector.map(|detector| detector.as_str().to_owned()))];
     let taken = |page: FindingList| (page.findings, page.next);
     let (findings, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ "findings": findings, "next": next })))?);
-    }
     let row = |finding: &Finding| {
         let subject = format!("{} {}", finding.subject.kind, finding.subject.name);
         [
@@ -52,7 +48,6 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
             finding.sentence.clone(),
         ]
     };
-    table::write(out, ["FOUND", "DETECTOR", "SCORE", "ABOUT", "WHAT HAPPENED"], findings.iter().map(row))?;
-    say_next(next.as_deref());
-    Ok(())
+    let head = ["FOUND", "DETECTOR", "SCORE", "ABOUT", "WHAT HAPPENED"];
+    write_list(out, format, ("findings", &findings, next.as_deref()), (head, row))
 }

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::running::{block_on, gateway, hosts};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{gateway, hosts};
+use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{ExistingClient, ExistingClients, Import, ImportedClient, ImportedClients, ResultOfImport};
 use crate::admin::client::{AdminClient, query};
 

@@ -1,5 +1,5 @@
-//! `keys rotate|reseal|audit`: the key that secrets in the store are encrypted with, and the one that signs the audit log. Straight on the key file and the store, each client
-//! in a turn of its own; `serve` may run at the same time.
+//! `keys rotate|reseal|audit`: the key that secrets in the store are encrypted with, and the one that signs the audit log. Straight on
+//! the key file and the store, each client in a turn of its own; `serve` may run at the same time.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::audit::{self, Done};
-use super::running::{block_on, gateway};
-use super::{ConfigFile, Failure, Format, json_text};
+use super::running::gateway;
+use super::{ConfigFile, Failure, Format, block_on, json_text, open_store};
 use crate::admin::api::CurrentKey;
 use crate::admin::client::AskError;
 use crate::audit::{Kind, SigningKeys, Subject};
@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::intake::Tools;
 use crate::intake::reseal::{Resealed, reseal};
 use crate::sealing::Keys;
-use crate::store::sql::SqlStore;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
@@ -96,7 +95,7 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
 
 /// Records that a key was changed.
 async fn rotated(config: &Config, command: &'static str, name: &str) -> Result<(), Failure> {
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(config).await?;
     let subject = Subject::Key(name.to_owned());
     let recorded = audit::record(config, &store, Done { command, kind: Kind::KeyRotated, subject, profile: None });
     let recorded = recorded.await;
@@ -133,7 +132,7 @@ async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
 }
 
 async fn reseal_all(config: &Config, keys: &Keys) -> Result<Resealed, Failure> {
-    let store = Arc::new(SqlStore::open(&config.settings.store).await.map_err(Failure::of)?);
+    let store = Arc::new(open_store(config).await?);
     let tools = Tools::new(store.clone(), Arc::new(SystemClock), crate::server::randomness);
     // As long as somebody's turn at a client can last.
     let patience = config.settings.authorization_server.timeout.0 * 2 + Duration::from_secs(10);

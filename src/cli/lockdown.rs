@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::bans;
-use super::running::{block_on, gateway};
-use super::{ConfigFile, Failure, Format, json_text};
+use super::running::{OrderArguments, gateway};
+use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Lockdown, NewLockdown};
 use crate::admin::client::query;
 use crate::duration::DurationText;
@@ -18,7 +18,7 @@ pub(super) enum Command {
     /// Lock registration down, in all replicas: nobody registers, no client changes; everything else goes on.
     On(OnArguments),
     /// Open registration again.
-    Off(OffArguments),
+    Off(OrderArguments),
     /// Show whether registration is locked down.
     Show(ConfigFile),
 }
@@ -28,32 +28,21 @@ pub(super) struct OnArguments {
     /// How long: 30m, 1h, 7d. Once more prolongs it.
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     r#for: DurationText,
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct OffArguments {
-    /// Why, for those who come after.
-    #[arg(long)]
-    comment: Option<String>,
-    #[command(flatten)]
-    file: ConfigFile,
+    order: OrderArguments,
 }
 
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let lockdown = block_on(async {
         Ok(match command {
             Command::On(arguments) => {
-                let wanted = NewLockdown { r#for: Some(arguments.r#for), comment: arguments.comment.clone() };
-                gateway(&arguments.file.load()?)?.put::<Lockdown>(PATH, &wanted).await?.body
+                let OrderArguments { comment, file } = &arguments.order;
+                let wanted = NewLockdown { r#for: Some(arguments.r#for), comment: comment.clone() };
+                gateway(&file.load()?)?.put::<Lockdown>(PATH, &wanted).await?.body
             }
-            Command::Off(arguments) => {
-                let path = query(PATH, &[("comment", arguments.comment.clone())]);
-                gateway(&arguments.file.load()?)?.delete::<Lockdown>(&path, None).await?.body
+            Command::Off(OrderArguments { comment, file }) => {
+                let path = query(PATH, &[("comment", comment.clone())]);
+                gateway(&file.load()?)?.delete::<Lockdown>(&path, None).await?.body
             }
             Command::Show(file) => gateway(&file.load()?)?.get::<Lockdown>(PATH).await?.body,
         })

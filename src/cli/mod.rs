@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Problems, load};
+use crate::store::sql::SqlStore;
 
 /// Guards an authorization server's dynamic client registration (RFC 7591, RFC 7592).
 #[derive(Debug, Parser)]
@@ -194,6 +195,21 @@ pub fn run() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Runs one piece of work to its end.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// The store of this configuration.
+async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
+    SqlStore::open(&config.settings.store).await.map_err(Failure::of)
+}
+
+/// The text without control characters: a terminal would obey them.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn json_text(value: &impl serde::Serialize) -> String {

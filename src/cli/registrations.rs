@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::clients::who;
-use super::running::{PageArguments, block_on, gateway, hosts, say_next, write_one};
-use super::{ConfigFile, Failure, Format, json_text, table};
+use super::running::{PageArguments, gateway, hosts, write_list, write_one};
+use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Registration, RegistrationList, Resolve};
 use crate::admin::client::target;
 use crate::store::OutcomeName;
@@ -90,9 +89,6 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     ];
     let taken = |page: RegistrationList| (page.registrations, page.next);
     let (registrations, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ "registrations": registrations, "next": next })))?);
-    }
     let row = |registration: &Registration| {
         [
             registration.at.clone(),
@@ -106,9 +102,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["ASKED", "OUTCOME", "REGISTRATION", "CLIENT OR REASON", "NAME", "PROFILE", "HOSTS", "WHO"];
-    table::write(out, head, registrations.iter().map(row))?;
-    say_next(next.as_deref());
-    Ok(())
+    write_list(out, format, ("registrations", &registrations, next.as_deref()), (head, row))
 }
 
 async fn resolve(arguments: &ResolveArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {

@@ -11,8 +11,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::running::{block_on, gateway};
-use super::{ConfigFile, Failure, Format, json_text};
+use super::running::gateway;
+use super::{ConfigFile, Failure, Format, block_on, json_text, printable};
 use crate::admin::api::{KeptRequest, KeptRequestList};
 use crate::admin::client::{AdminClient, query};
 use crate::config::{Config, load};
@@ -170,20 +170,19 @@ fn write_text(
     changed: &[Changed],
     (summary, since): (&Summary, DurationText),
 ) -> Result<(), Failure> {
-    let clean = |text: &str| text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
     for entry in changed {
-        let name = entry.name.as_deref().map_or_else(|| "(no name)".to_owned(), clean);
-        let uris = clean(&entry.redirect_uris.join(" "));
+        let name = entry.name.as_deref().map_or_else(|| "(no name)".to_owned(), printable);
+        let uris = printable(&entry.redirect_uris.join(" "));
         writeln!(out, "{name}  {uris}")?;
         writeln!(
             out,
             "  {}: {} -> {}",
             entry.change.sentence(),
-            clean(&entry.from.to_string()),
-            clean(&entry.to.to_string())
+            printable(&entry.from.to_string()),
+            printable(&entry.to.to_string())
         )?;
         for sentence in &entry.because {
-            writeln!(out, "    {}", clean(sentence))?;
+            writeln!(out, "    {}", printable(sentence))?;
         }
         let many = if entry.count == 1 { "request" } else { "requests" };
         writeln!(out, "  {} {many}, last {}: {}", entry.count, entry.last, entry.requests.join(" "))?;

@@ -1,13 +1,13 @@
 //! Asks the running gateway, over its admin socket; pages of lists.
 
-use std::future::Future;
 use std::io::Write;
 
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use super::{Failure, Format, json_text};
+use super::{ConfigFile, Failure, Format, json_text, printable, table};
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 
@@ -25,17 +25,22 @@ pub(super) struct PageArguments {
     all: bool,
 }
 
+/// What an operator's order says beside itself.
+#[derive(Debug, Args)]
+pub(super) struct OrderArguments {
+    /// Why, for those who come after.
+    #[arg(long)]
+    pub(super) comment: Option<String>,
+    #[command(flatten)]
+    pub(super) file: ConfigFile,
+}
+
 /// The gateway of this configuration.
 pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
     match &config.settings.admin.socket.0 {
         Some(socket) => Ok(AdminClient::at(socket)),
         None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
     }
-}
-
-/// Runs one piece of work to its end.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 impl From<AskError> for Failure {
@@ -70,11 +75,21 @@ impl PageArguments {
     }
 }
 
-/// Says how a list goes on.
-pub(super) fn say_next(next: Option<&str>) {
+/// Writes what was read of a list: JSON for programs, otherwise a table, and how the list goes on.
+pub(super) fn write_list<T: Serialize, const N: usize>(
+    out: &mut dyn Write,
+    format: Format,
+    (name, entries, next): (&str, &[T], Option<&str>),
+    (head, row): ([&str; N], impl Fn(&T) -> [String; N]),
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        return Ok(writeln!(out, "{}", json_text(&json!({ (name): entries, "next": next })))?);
+    }
+    table::write(out, head, entries.iter().map(row))?;
     if let Some(next) = next {
         eprintln!("There are more: --cursor {next}, or --all.");
     }
+    Ok(())
 }
 
 /// Writes one thing: JSON for programs, otherwise a line for each of its parts that says something.
@@ -89,8 +104,7 @@ pub(super) fn write_one<const N: usize>(
     }
     let parts = parts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     for (name, value) in parts {
-        let value: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        writeln!(out, "{name:<13}  {value}")?;
+        writeln!(out, "{name:<13}  {}", printable(&value))?;
     }
     Ok(())
 }

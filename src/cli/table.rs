@@ -2,15 +2,16 @@
 
 use std::io::{self, Write};
 
+use super::printable;
+
 /// Writes `rows` under `head`; the last column is never padded.
 pub(super) fn write<const N: usize>(
     out: &mut dyn Write,
     head: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> io::Result<()> {
-    let clean = |cell: String| cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>();
     let mut lines = vec![head.map(str::to_owned)];
-    lines.extend(rows.into_iter().map(|row| row.map(clean)));
+    lines.extend(rows.into_iter().map(|row| row.map(|cell| printable(&cell))));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     for line in &lines {

@@ -4,20 +4,18 @@ use std::io::Write;
 use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::audit::{self, Done};
-use super::{ConfigFile, Failure, Format, json_text, table};
-use crate::admin::api::check_profile;
+use super::{ConfigFile, Failure, Format, block_on, json_text, open_store, table};
+use crate::admin::api::{Token, check_profile};
 use crate::audit::{Kind, Subject};
-use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::duration::DurationText;
 use crate::registrant::initial_access_token::{CertificateThumbprint, NewToken, TokenRandomness, issue};
 use crate::store::sql::SqlStore;
-use crate::store::{
-    Cursor, InitialAccessTokens as _, IssuedToken, LARGEST_PAGE, Page, StoreError, TokenId, TokenUnusable,
-};
+use crate::store::{Cursor, InitialAccessTokens as _, IssuedToken, LARGEST_PAGE, Page, StoreError, TokenId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -59,8 +57,7 @@ pub(super) struct RevokeArguments {
 }
 
 pub(super) fn run(command: Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    block_on(async {
         match command {
             Command::Create(arguments) => create(arguments, format, out).await,
             Command::List(file) => list(&file.load()?, format, out).await,
@@ -81,7 +78,7 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     };
     let limits = &config.settings.initial_access_tokens.issued;
     let made = issue(wanted, limits, randomness()?, SystemClock.now()).map_err(Failure::of)?;
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(&config).await?;
     let kept = async {
         store.create(made.token.clone(), made.hash).await.map_err(Failure::of)?;
         let subject = Subject::Token(made.token.id.0.clone());
@@ -94,8 +91,8 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     kept?;
     match format {
         Format::Json => {
-            let mut shown = as_json(&made.token, SystemClock.now());
-            shown["token"] = Value::from(made.text.expose());
+            let mut shown = serde_json::to_value(Token::of(&made.token, SystemClock.now())).map_err(Failure::of)?;
+            shown["token"] = made.text.expose().into();
             writeln!(out, "{}", json_text(&shown))?;
         }
         Format::Text => {
@@ -129,23 +126,21 @@ async fn all(store: &SqlStore) -> Result<Vec<IssuedToken>, StoreError> {
 }
 
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(config).await?;
     let tokens = all(&store).await.map_err(Failure::of);
     store.close().await;
-    let (tokens, now) = (tokens?, SystemClock.now());
+    let now = SystemClock.now();
+    let tokens: Vec<Token> = tokens?.iter().map(|token| Token::of(token, now)).collect();
     match format {
-        Format::Json => {
-            let shown: Vec<Value> = tokens.iter().map(|token| as_json(token, now)).collect();
-            writeln!(out, "{}", json_text(&shown))?;
-        }
+        Format::Json => writeln!(out, "{}", json_text(&tokens))?,
         Format::Text => {
-            let row = |token: &IssuedToken| {
+            let row = |token: &Token| {
                 [
-                    token.id.0.clone(),
+                    token.id.clone(),
                     token.profile.clone(),
-                    state(token, now).to_owned(),
+                    token.state.clone(),
                     format!("{}/{}", token.used, token.max_uses),
-                    token.expires_at.to_string(),
+                    token.expires_at.clone(),
                     token.label.clone().unwrap_or_default(),
                 ]
             };
@@ -158,7 +153,7 @@ async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<()
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     let id = TokenId(arguments.id.clone());
-    let store = SqlStore::open(&config.settings.store).await.map_err(Failure::of)?;
+    let store = open_store(&config).await?;
     let revoked = async {
         let revoked = store.revoke(&id, SystemClock.now()).await.map_err(Failure::of)?;
         if revoked {
@@ -177,29 +172,4 @@ async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write
         Format::Text => writeln!(out, "revoked {}", id.0)?,
     }
     Ok(())
-}
-
-fn state(token: &IssuedToken, now: Timestamp) -> &'static str {
-    match token.check(now) {
-        Ok(()) => "usable",
-        Err(TokenUnusable::Expired) => "expired",
-        Err(TokenUnusable::Spent) => "spent",
-        Err(TokenUnusable::Revoked) => "revoked",
-    }
-}
-
-/// Moments are written in RFC 3339, as people and `jq` read them.
-fn as_json(token: &IssuedToken, now: Timestamp) -> Value {
-    json!({
-        "id": token.id,
-        "profile": token.profile,
-        "label": token.label,
-        "state": state(token, now),
-        "created_at": token.created_at.to_string(),
-        "expires_at": token.expires_at.to_string(),
-        "max_uses": token.max_uses,
-        "used": token.used,
-        "certificate_thumbprint": token.certificate_thumbprint,
-        "revoked_at": token.revoked_at.map(|at| at.to_string()),
-    })
 }

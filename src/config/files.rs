@@ -59,6 +59,11 @@ pub(super) fn resolve_paths(settings: &mut GatewaySettings, directory: &Path) {
     *key_file = directory.join(&*key_file);
 }
 
+/// The files that the settings name, but for those that the gateway writes.
+pub(super) fn named(settings: &GatewaySettings) -> Vec<PathBuf> {
+    paths(&mut settings.clone()).into_iter().map(|(_, _, path)| path.clone()).collect()
+}
+
 /// Looks at every file, after the paths are resolved.
 pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
     // `keys audit` reads the configuration, and makes it.
@@ -90,7 +95,7 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
     }
 }
 
-/// Every file the settings name, and where they name it.
+/// Every file the settings name and the gateway only reads, and where they name it.
 fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> {
     let mut all = Vec::new();
     for (index, listener) in settings.listeners.iter_mut().enumerate() {
@@ -116,6 +121,9 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
     }
     if let Some(file) = settings.admin.sign_in.openid.as_mut().and_then(|openid| openid.client_secret_file.as_mut()) {
         all.push((Place::root().below("admin.sign_in.openid.client_secret_file"), Content::Secret, file));
+    }
+    if let Some(password) = &mut settings.store.password_file {
+        all.push((Place::root().below("store.password_file"), Content::Secret, password));
     }
     let place = Place::root().key("throttle");
     if let Some(password) = &mut settings.throttle.password_file {

@@ -53,6 +53,13 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// The files that it names, but for those that the gateway writes.
+    pub fn files(&self) -> Vec<PathBuf> {
+        files::named(&self.settings)
+    }
+}
+
 /// Loads the file, with the variables of this process.
 ///
 /// # Errors

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::admin::settings::AdminSettings;
-use crate::alert::settings::{ReceiverSettings, SilenceSettings};
+use crate::alert::settings::ReceiverSettings;
+use crate::alert::silence::SilenceSettings;
 use crate::anomaly::AnomalySettings;
 use crate::audit::AuditSettings;
 use crate::authorization_server::settings::{AuthorizationServerSettings, ClientIdMetadataDocuments};
@@ -48,7 +49,7 @@ pub struct GatewaySettings {
     /// What registered clients may do with their registration access token (RFC 7592).
     #[serde(default)]
     pub management: ManagementSettings,
-    /// How what others publish is fetched: key sets, answers about tokens.
+    /// How what others publish is fetched: key sets, answers about tokens. Receivers of alerts are told in the same way.
     #[serde(default)]
     pub fetch: FetchSettings,
     /// Who may vouch for software (RFC 7591 §2.3); a profile says whether it takes software statements.

@@ -1,5 +1,6 @@
-//! The one way by which the gateway fetches what others publish: https, no redirects, no compression, bounded in time and size;
-//! what a registrant names is looked for at public addresses only. Calls to the authorization server are not made here.
+//! The one way by which the gateway fetches what others publish, and tells receivers of alerts: https, no redirects, no compression,
+//! bounded in time and size; what a registrant names is looked for at public addresses only. Calls to the authorization server are not
+//! made here.
 
 mod basic;
 mod public_address;

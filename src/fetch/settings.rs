@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::DurationText;
 
-/// How the gateway fetches what others publish: key sets, answers about tokens.
+/// How what others publish is fetched: key sets, answers about tokens. Receivers of alerts are told in the same way.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FetchSettings {

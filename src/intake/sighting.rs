@@ -88,33 +88,25 @@ pub(super) fn token_request(tools: &Tools, clients: &UnverifiedClients, status: 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
 
     use super::*;
     use crate::anomaly::{AnomalySettings, DetectorName, Watcher, watch};
-    use crate::clock::{Clock, SystemClock, Timestamp};
+    use crate::clock::by_hand::SetClock;
+    use crate::clock::{Clock as _, SystemClock};
     use crate::intake::handler::PresentedCertificate;
     use crate::store::memory::MemoryStore;
-
-    #[derive(Default)]
-    struct Hand(AtomicI64);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
 
     /// A token endpoint that is watched, at a time of its own.
     struct World {
         tools: Tools,
-        clock: Arc<Hand>,
+        clock: Arc<SetClock>,
         watcher: Watcher,
     }
 
     fn world() -> World {
         let settings: AnomalySettings = serde_yaml::from_str("learning: 0ms").unwrap();
-        let ((watch, watcher), clock) = (watch::open(&settings), Arc::new(Hand::default()));
+        let ((watch, watcher), clock) = (watch::open(&settings), Arc::new(SetClock::default()));
         let tools = Tools::new(Arc::new(MemoryStore::default()), clock.clone(), |octets| octets.fill(7));
         World { tools: tools.watched_by(watch), clock, watcher }
     }
@@ -142,7 +134,7 @@ mod tests {
 
         /// From now on it is another quarter of an hour.
         fn quarter_passes(&self) {
-            self.clock.0.fetch_add(15 * 60 * 1000, Ordering::Relaxed);
+            self.clock.set(self.clock.now().after(Duration::from_secs(15 * 60)));
         }
 
         async fn found(&mut self) -> DetectorName {

@@ -258,13 +258,13 @@ fn page(request_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::Clock as _;
+    use crate::clock::by_hand::SetClock;
     use crate::lifecycle::{Action, Lifecycle};
     use crate::store::memory::MemoryStore;
     use crate::store::{
@@ -272,23 +272,14 @@ mod tests {
         Registrations as _,
     };
 
-    #[derive(Default)]
-    struct Hand(AtomicI64);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_unix_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
     struct World {
         tools: Tools,
         store: Arc<MemoryStore>,
-        clock: Arc<Hand>,
+        clock: Arc<SetClock>,
     }
 
     async fn world() -> World {
-        let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(Hand::default()));
+        let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(SetClock::default()));
         let tools = Tools::new(store.clone(), clock.clone(), |octets| octets.fill(7));
         let registration = RegistrationId("r1".to_owned());
         store.begin(beginning(registration.clone())).await.unwrap();
@@ -358,9 +349,9 @@ mod tests {
         let world = world().await;
         assert_eq!(world.judged(&named("c1")).await, None);
         world.suspend().await;
-        world.clock.0.store(1_999, Ordering::Relaxed);
+        world.clock.set(Timestamp::from_unix_millis(1_999));
         assert_eq!(world.judged(&named("c1")).await, None);
-        world.clock.0.store(2_000, Ordering::Relaxed);
+        world.clock.set(Timestamp::from_unix_millis(2_000));
         assert_eq!(world.judged(&named("c1")).await, Some(Reason::ClientOutOfUse));
         world.tools.standings.forget("c1");
         assert_eq!(world.judged(&named("c1")).await, Some(Reason::ClientOutOfUse));

@@ -6,11 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::Intake;
 use super::standing::InUse;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, every};
 
 /// How often what is due is written.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -109,8 +108,7 @@ impl Uses {
 impl Intake {
     /// Writes down which clients were used, until `ended` is true, and then what is left.
     pub async fn keep_uses(&self, mut ended: watch::Receiver<bool>) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = every(LOOK_EVERY);
         loop {
             let which = tokio::select! {
                 _ = looks.tick() => Which::Due,

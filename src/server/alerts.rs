@@ -1,18 +1,17 @@
 //! Receivers of alerts out of the configuration, and what the gateway tells of its own health: what its parts see already, looked at in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 
 use super::compose::secret;
 use super::{StartError, randomness};
 use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::config::Config;
 use crate::fetch::{self, FetchClient};
 use crate::intake::Intake;
@@ -84,8 +83,7 @@ pub(super) struct HealthWatch {
 impl HealthWatch {
     /// Keeps at it until `stopped` is true.
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = every(LOOK_EVERY);
         let mut known = Known::default();
         loop {
             tokio::select! {
@@ -128,11 +126,11 @@ impl HealthWatch {
 #[derive(Default)]
 struct Known {
     /// Wrong once: it may be over the next time, and is not told yet.
-    seen_once: BTreeMap<String, ()>,
+    seen_once: BTreeSet<String>,
     /// Told, and when.
     told: BTreeMap<String, Timestamp>,
     /// Known to be right: those who were told otherwise, by whichever process, know it.
-    right: BTreeMap<String, ()>,
+    right: BTreeSet<String>,
 }
 
 impl Known {
@@ -143,17 +141,17 @@ impl Known {
             let key = condition.key();
             self.right.remove(&key);
             let is_due = self.told.get(&key).is_none_or(|at| now.since(*at) >= TELL_AGAIN);
-            if is_due && (seen_before.contains_key(&key) || self.told.contains_key(&key)) {
+            if is_due && (seen_before.contains(&key) || self.told.contains_key(&key)) {
                 self.told.insert(key, now);
                 news.push(condition.begins(now));
             } else if is_due {
-                self.seen_once.insert(key, ());
+                self.seen_once.insert(key);
             }
         }
         for condition in right {
             let key = condition.key();
             self.told.remove(&key);
-            if self.right.insert(key, ()).is_none() {
+            if self.right.insert(key) {
                 news.push(condition.ends(now));
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{StartError, randomness};
+use super::{StartError, random_name};
 use crate::audit::recorder::Beginning;
 use crate::audit::{Actor, Audience, AuditSettings, Event, Keeper, Kind, Nobody, Recorder, SigningKeys, Subject};
 use crate::clock::{Clock, Timestamp};
@@ -21,9 +21,7 @@ pub fn signing_keys(settings: &AuditSettings) -> Result<Option<Arc<SigningKeys>>
 
 /// What the chain of a process begins with that was started by this command.
 pub fn beginning(settings: &AuditSettings, command: &'static str, now: Timestamp) -> Result<Beginning, StartError> {
-    let mut name = [0; 16];
-    randomness(&mut name);
-    let writer = WriterId(name.iter().map(|octet| format!("{octet:02x}")).collect());
+    let writer = WriterId(random_name());
     Ok(Beginning { writer, keys: signing_keys(settings)?, command, audience: Arc::new(Nobody), now })
 }
 

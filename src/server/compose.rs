@@ -34,6 +34,7 @@ use crate::registrant::software_statement::StatementIssuers;
 use crate::sealing::Keys;
 use crate::secret::Secret;
 use crate::store::settings::{StoreSettings, StoreUrl};
+use crate::throttle::limit::NoLimit;
 use crate::throttle::settings::ThrottleSettings;
 use crate::throttle::{Throttle, ThrottleFiles};
 
@@ -90,30 +91,16 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
             limits,
         }),
     };
-    let endpoint_on = |base: &str| format!("{base}{}", paths.registration_path());
-    let rewriting = Rewriting {
-        issuer: server.issuer.clone(),
-        registration_endpoint: endpoint_on(&config.public_url),
-        mtls_registration_endpoint: config.mtls_url.as_deref().map(endpoint_on),
-        registration_path: paths.registration_path().to_owned(),
-        client_id_metadata_documents: config.settings.client_id_metadata_documents,
-    };
-    let mut profile_limits = HashMap::new();
-    for profile in &config.profiles {
-        if let Some(limits) = profile.limits() {
-            profile_limits.insert(profile.name().to_owned(), ProfileLimits::new(profile.name(), &limits)?);
-        }
-    }
     let rulebook = Rulebook {
         profiles: config.profiles.clone(),
         under_approval: under_approval(config),
         responder: Responder::new(&config.settings.anomalies.responses, &config.settings.anomalies.known_networks),
-        profile_limits,
+        profile_limits: profile_limits(&config.profiles)?,
         throttle: kept.throttle,
         initial_access_tokens: initial_access_tokens(config)?,
         software_statements: software_statements(config)?,
         cors: config.settings.cors.clone(),
-        rewriting,
+        rewriting: rewriting(config),
         closed_paths: kept.closed_paths.clone(),
         advertised_endpoints: kept.advertised_endpoints.clone(),
         when_record_unavailable: server.client_endpoints.when_unavailable,
@@ -148,6 +135,23 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
     Ok(Parts { rulebook, proxy })
 }
 
+fn rewriting(config: &Config) -> Rewriting {
+    let registration_path = config.paths.registration_path();
+    let endpoint_on = |base: &str| format!("{base}{registration_path}");
+    Rewriting {
+        issuer: config.settings.authorization_server.issuer.clone(),
+        registration_endpoint: endpoint_on(&config.public_url),
+        mtls_registration_endpoint: config.mtls_url.as_deref().map(endpoint_on),
+        registration_path: registration_path.to_owned(),
+        client_id_metadata_documents: config.settings.client_id_metadata_documents,
+    }
+}
+
+fn profile_limits(profiles: &[Profile]) -> Result<HashMap<String, ProfileLimits>, NoLimit> {
+    let limited = profiles.iter().filter_map(|profile| Some((profile.name(), profile.limits()?)));
+    limited.map(|(name, limits)| Ok((name.to_owned(), ProfileLimits::new(name, &limits)?))).collect()
+}
+
 /// What the server is told that it is called: what clients call it, but a user pool knows only its own domain.
 fn name_of_the_server(config: &Config) -> String {
     let server = &config.settings.authorization_server;
@@ -157,9 +161,7 @@ fn name_of_the_server(config: &Config) -> String {
 fn pool(config: &Config) -> Result<Option<Arc<Cognito>>, StartError> {
     let server = &config.settings.authorization_server;
     let Some(settings) = server.cognito.clone().filter(|_| server.kind == Kind::Cognito) else { return Ok(None) };
-    let trust = server.trust.as_deref().map(|file| {
-        std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
-    });
+    let trust = server.trust.as_deref().map(bytes);
     let reach = Reach { settings, timeout: server.timeout.0, trust: trust.transpose()?, credentials: None };
     Ok(Some(Arc::new(Cognito::new(reach, Dialect::of(server)))))
 }
@@ -214,9 +216,7 @@ fn keys(store: &StoreSettings) -> Result<Keys, StartError> {
 /// Reads the files the `throttle` section names.
 pub fn throttle_files(settings: &ThrottleSettings) -> Result<ThrottleFiles, StartError> {
     let password = settings.password_file.as_deref().map(secret).transpose()?;
-    let trust = settings.trust.as_deref().map(|file| {
-        std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
-    });
+    let trust = settings.trust.as_deref().map(bytes);
     Ok(ThrottleFiles { password, trust: trust.transpose()? })
 }
 
@@ -241,6 +241,10 @@ fn initial_access_tokens(config: &Config) -> Result<InitialAccessTokens, StartEr
     };
     let verifiers = Verifiers::new(settings, &client, introspection)?;
     Ok(InitialAccessTokens::Verified(Box::new(verifiers)))
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>, StartError> {
+    std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
 }
 
 pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {

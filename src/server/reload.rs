@@ -1,20 +1,81 @@
-//! When to read the configuration again: at SIGHUP, or when it or a file that it names has changed.
+//! Reads the configuration again at SIGHUP, or when it or a file that it names has changed, and puts it in force as a whole or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::authorization_server::settings::CredentialSettings;
-use crate::config::Config;
+use super::compose::{self, Kept};
+use super::start::admin_in_force;
+use super::{Gateway, StartError, audit, receivers};
+use crate::admin::Reload;
+use crate::audit::{Actor, Event, Kind, Subject};
+use crate::config::{self, Config};
+use crate::telemetry;
+use crate::telemetry::metrics::ReloadResult;
 
 /// How often the files are looked at. Looking works on every file system, and for files that are replaced by a changed link,
 /// as Kubernetes does.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+impl Gateway {
+    pub(super) async fn reload_when_needed(mut self) {
+        let mut reasons = match Reasons::watching(&self.config) {
+            Ok(reasons) => reasons,
+            Err(error) => return tracing::error!(%error, "the configuration will not be reloaded"),
+        };
+        loop {
+            reasons.next().await;
+            let (recorder, key) = (self.intake.tools().audit.clone(), self.intake.current_key());
+            match self.reload() {
+                Ok(()) => {
+                    let loaded = audit::configuration(Kind::ConfigurationLoaded, &self.config.file);
+                    audit::tell(&recorder, loaded, self.clock.now()).await;
+                    let current = self.intake.current_key();
+                    if current != key {
+                        let rotated = Event::new(Kind::KeyRotated, Actor::Gateway).about(Subject::Key(current));
+                        audit::tell(&recorder, rotated, self.clock.now()).await;
+                    }
+                    reasons.watch(&self.config);
+                    telemetry::metrics().reloaded(ReloadResult::Applied);
+                    self.health.reloaded(Reload::Applied);
+                    tracing::info!(file = %self.config.file.display(), "configuration reloaded");
+                }
+                Err(problem) => {
+                    let refused = audit::configuration(Kind::ConfigurationRefused, &self.config.file);
+                    audit::tell(&recorder, refused, self.clock.now()).await;
+                    telemetry::metrics().reloaded(ReloadResult::Refused);
+                    self.health.reloaded(Reload::Refused);
+                    tracing::error!(problem, "configuration NOT reloaded: the old one stays in force");
+                }
+            }
+        }
+    }
+
+    /// Everything is made and checked before anything is put in force.
+    fn reload(&mut self) -> Result<(), String> {
+        let config = config::load(&self.config.file).map_err(|problems| problems.to_string())?;
+        let settings = &config.settings.throttle;
+        let files = compose::throttle_files(settings).map_err(|error| error.to_string())?;
+        let throttle = self.intake.throttle_reloaded(settings, files).map_err(|error| error.to_string())?;
+        let (closed_paths, advertised_endpoints) = (&self.closed_paths, &self.advertised_endpoints);
+        let kept = Kept { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
+        let parts = compose::parts(&config, kept).map_err(|error| error.to_string())?;
+        let admin = admin_in_force(&config).map_err(|error| error.to_string())?;
+        let receivers = receivers(&config).map_err(|error| error.to_string())?;
+        self.proxy.reload(parts.proxy).map_err(|problems| StartError::Proxy(problems).to_string())?;
+        self.intake.replace(parts.rulebook);
+        self.admin_in_force.store(Arc::new(admin));
+        self.alerts.replace(receivers);
+        self.config = config;
+        Ok(())
+    }
+}
+
 /// Waits for reasons to reload.
-pub struct Reasons {
+struct Reasons {
     hangup: Signal,
     files: Vec<PathBuf>,
     seen: Vec<Fingerprint>,
@@ -25,19 +86,19 @@ type Fingerprint = Option<(SystemTime, u64)>;
 
 impl Reasons {
     /// Watches what `config` names.
-    pub fn watching(config: &Config) -> std::io::Result<Self> {
+    fn watching(config: &Config) -> std::io::Result<Self> {
         let files = files_of(config);
         Ok(Self { hangup: signal(SignalKind::hangup())?, seen: fingerprints(&files), files })
     }
 
     /// Watches what `config` names instead.
-    pub fn watch(&mut self, config: &Config) {
+    fn watch(&mut self, config: &Config) {
         self.files = files_of(config);
         self.seen = fingerprints(&self.files);
     }
 
     /// Returns when there is a reason.
-    pub async fn next(&mut self) {
+    async fn next(&mut self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
@@ -63,44 +124,9 @@ fn fingerprint(file: &Path) -> Fingerprint {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-/// The configuration and every file that it names and that a reload reads.
+/// The configuration, every file that it names, and the encryption keys, which the gateway may make itself.
 fn files_of(config: &Config) -> Vec<PathBuf> {
-    let mut files = vec![config.file.clone()];
-    for listener in &config.settings.listeners {
-        if let Some(tls) = &listener.tls {
-            files.extend([tls.certificate.clone(), tls.private_key.clone()]);
-            files
-                .extend(tls.client_certificates.trust.iter().chain(&tls.client_certificates.revocation_lists).cloned());
-        }
-        if let Some(trust) = &listener.client_certificate_trust {
-            files.extend(trust.trust.iter().chain(&trust.revocation_lists).cloned());
-        }
-    }
-    let throttle = &config.settings.throttle;
-    files.extend(throttle.password_file.iter().chain(&throttle.trust).cloned());
-    for issuer in &config.settings.software_statements.issuers {
-        files.extend(issuer.jwks_file.iter().chain(&issuer.revoked).cloned());
-    }
-    let server = &config.settings.authorization_server;
-    files.extend(server.trust.clone());
-    match &server.credential {
-        CredentialSettings::BearerTokenFile(file) => files.push(file.clone()),
-        CredentialSettings::ClientCredentials(settings) => files.push(settings.client_secret_file.clone()),
-        CredentialSettings::None | CredentialSettings::Forward => {}
-    }
-    files.push(config.settings.store.encryption_key_file.0.clone());
-    if let Some(tls) = &config.settings.admin.tls {
-        files.extend([tls.certificate.clone(), tls.private_key.clone()]);
-    }
-    files.extend(config.settings.admin.sign_in.openid.iter().filter_map(|openid| openid.client_secret_file.clone()));
-    files.extend(server.administrator().map(|client| client.client_secret_file.clone()));
-    files.extend(config.settings.fetch.trust.iter().cloned());
-    for receiver in &config.settings.alerts {
-        files.extend(receiver.secret_file.iter().chain(&receiver.bearer_token_file).cloned());
-        files.extend(receiver.smtp.iter().filter_map(|smtp| smtp.password_file.clone()));
-    }
-    let tokens = &config.settings.initial_access_tokens;
-    files.extend(tokens.jwt.iter().filter_map(|issuer| issuer.jwks_file.clone()));
-    files.extend(tokens.introspection.iter().map(|introspection| introspection.client_secret_file.clone()));
+    let mut files = config.files();
+    files.extend([config.file.clone(), config.settings.store.encryption_key_file.0.clone()]);
     files
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::Interval;
 
-use super::audit;
+use super::{audit, random_name};
 use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
 use crate::store::{FindingRecord, PROCESS_DIED, RegistrationId, Store, StoreError, Telling};
@@ -111,9 +111,7 @@ async fn look(
         };
         let Some(findings) = findings else { return };
         for finding in findings {
-            let mut name = [0; 16];
-            super::randomness(&mut name);
-            let name = RegistrationId::from_random(name).0;
+            let name = random_name();
             let record = record::of(name.clone(), &finding);
             if found.try_send((record, alerts.of_finding(&finding))).is_err() {
                 tracing::error!(finding = name, "a finding is not kept: too many wait for the store");
@@ -150,11 +148,7 @@ async fn keep_findings(store: &dyn Store, mut found: mpsc::Receiver<Found>, mut 
 pub(super) async fn settle(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(SETTLE_EVERY);
     let mut failed = false;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        }
+    while goes_on(&mut ticks, &mut stopped).await {
         let looked = intake.settle_due().await;
         if let Err(error) = &looked
             && !failed
@@ -181,11 +175,7 @@ pub(super) async fn keep_responses(intake: &Intake, stopped: watch::Receiver<boo
 
 async fn write_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(RESPOND_EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => break,
-        }
+    while goes_on(&mut ticks, &mut stopped).await {
         intake.write_responses().await;
     }
     let waiting = intake.write_responses().await;
@@ -197,11 +187,7 @@ async fn write_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
 async fn heed_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(RESPOND_EVERY);
     let mut failed = false;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        }
+    while goes_on(&mut ticks, &mut stopped).await {
         let kept = intake.keep_responses().await;
         if let Err(error) = &kept
             && !failed
@@ -215,11 +201,7 @@ async fn heed_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
 /// Removes clients that nobody used for too long, where profiles say so; any replica may be the one.
 pub(super) async fn expire(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(EXPIRE_EVERY);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        }
+    while goes_on(&mut ticks, &mut stopped).await {
         match intake.expire_unused().await {
             Ok(_) | Err(NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind) => {}
             Err(NotExpired::Store(error)) => tracing::warn!(%error, "clients that nobody uses cannot be looked for"),
@@ -252,10 +234,12 @@ enum Due {
     Tidy,
 }
 
-fn every(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+/// Waits for the next tick; false: it is over.
+async fn goes_on(ticks: &mut Interval, stopped: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        _ = ticks.tick() => true,
+        _ = stopped.wait_for(|stopped| *stopped) => false,
+    }
 }
 
 /// Every profile in force, and every one that clients are left of, with all states: a number that goes away is not a zero.

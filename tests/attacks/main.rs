@@ -11,6 +11,8 @@ mod certificates;
 #[allow(dead_code, reason = "the black-box tests use all of it")]
 mod client;
 mod clock;
+#[path = "../gateway/configuration.rs"]
+mod configuration;
 mod connections;
 mod descriptors;
 mod frames;

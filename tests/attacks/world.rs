@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::certificates::{Authority, ServerFiles};
 use crate::client::{Answer, Post, exchange_on, get};
+use crate::configuration::on_base;
 use crate::measured::Memory;
 use crate::process::{Gateway, PATIENCE};
 use crate::upstream::Upstream;
@@ -22,20 +23,6 @@ use crate::upstream::Upstream;
 pub const GOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 /// Where the attackers do.
 pub const BAD: Ipv4Addr = Ipv4Addr::LOCALHOST;
-
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
-authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
-  credential: none
-  timeout: 1m
-store: { url: "sqlite://gateway.db" }
-admin: { listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
-"#;
 
 /// Everybody with a token may register, as often as they like.
 const PROFILES: &str = "
@@ -112,8 +99,9 @@ impl World {
         listener["address"] = json!("127.0.0.1:0");
         let rest = if rest.is_empty() { PROFILES } else { rest };
         // JSON is YAML.
-        let base = CONFIGURATION.replace("  timeout: 1m\n", &format!("  timeout: 1m\n{server}"));
-        let configuration = format!("{base}\nlisteners: [{listener}]\n{rest}");
+        let listeners = format!("listeners: [{listener}]");
+        let server = format!("authorization_server:\n  credential: none\n  timeout: 1m\n{server}");
+        let configuration = on_base(&format!("{listeners}\n{server}\n{rest}"));
         let upstream = Upstream::start().await;
         let directory = TempDir::new().unwrap();
         for (name, text) in files {

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::client::register;
+use crate::configuration::on_base;
 use crate::hook::{Hook, Sent};
 use crate::mail::{MailServer, Tls};
 use crate::postgres_server::PostgresServer;
@@ -21,19 +22,13 @@ use crate::process::Gateway;
 
 const SECRET: &str = "a secret that is known to both";
 
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
-listeners: [{ address: 127.0.0.1:0 }]
+/// `{alerts}` and `{store}` stand for what a test adds.
+const OWN: &str = r#"
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: { bearer_token_file: credential }
-store: { url: "{store}", encryption_key_file: "{key}" }
+store: { url: "{store}", encryption_key_file: key }
 audit: { signing_key_file: audit.key, sign_every: 1s }
 admin: { listen: 127.0.0.1:0, console_url: https://admin.example.com }
-telemetry: { log: { format: json, level: info } }
 {alerts}
 profiles:
   - name: partners
@@ -64,7 +59,7 @@ fn gateway_on(store: &str, alerts: &str, upstream: SocketAddr) -> Gateway {
     std::fs::write(directory.path().join("webhook"), SECRET).unwrap();
     std::fs::write(directory.path().join("password"), crate::mail::USER.1).unwrap();
     Keys::read_or_make(&directory.path().join("key"), &[7; 32]).unwrap();
-    let configuration = CONFIGURATION.replace("{alerts}", alerts).replace("{store}", store).replace("{key}", "key");
+    let configuration = on_base(OWN).replace("{alerts}", alerts).replace("{store}", store);
     std::fs::write(directory.path().join("gateway.yaml"), configuration.replace("{upstream}", "127.0.0.1:1")).unwrap();
     let made = std::process::Command::new(env!("CARGO_BIN_EXE_dcr-gateway"))
         .current_dir(directory.path())

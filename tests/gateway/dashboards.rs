@@ -11,26 +11,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{exchange, get, register};
+use crate::configuration::on_base;
 use crate::process::Gateway;
 use crate::upstream::{Mood, Upstream};
 
 /// One listener for the test, and one with certificates that end.
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners:
   - address: 127.0.0.1:0
   - address: 127.0.0.1:0
     tls: { certificate: server.pem, private_key: server.key }
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
   timeout: 2s
-store: { url: "sqlite://gateway.db" }
 admin: { socket: admin.sock, listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 alerts: [{ webhook: "http://{upstream}/hook", format: slack, on: [health], group_for: 0s }]
 profiles:
   - name: everybody
@@ -56,7 +50,7 @@ async fn shown() -> Series {
     let directory = TempDir::new().unwrap();
     dcr_gateway::demo::certificates::write(directory.path()).unwrap();
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start_in(directory, CONFIGURATION, upstream.address);
+    let gateway = Gateway::start_in(directory, &on_base(OWN), upstream.address);
     let orders = json!({ "redirect_uris": ["https://app.example.com/callback"] });
     let evil = json!({ "redirect_uris": ["https://evil.example/callback"] });
     let registered = register(gateway.address, None, &orders).await;

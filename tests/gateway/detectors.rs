@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::client::{Answer, exchange, get};
+use crate::configuration::on_base;
 use crate::process::{Gateway, PATIENCE};
 use crate::sink::{Sink, attribute};
 
@@ -44,14 +45,9 @@ const LOOKS_AT: [(Name, Seen); 13] = [
 ];
 
 /// Thresholds that a test can reach, where the default ones want days.
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners: [{ address: 127.0.0.1:0, trusted_proxies: [127.0.0.0/8] }]
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: { bearer_token_file: credential }
   client_endpoints: { token: [/token] }
 store: { url: "sqlite://gateway.db", encryption_key_file: key }
@@ -90,7 +86,7 @@ async fn world() -> World {
     let sink = Sink::start().await;
     let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join("credential"), "operator").unwrap();
-    let configuration = CONFIGURATION.replace("{collector}", &sink.address.to_string());
+    let configuration = on_base(OWN).replace("{collector}", &sink.address.to_string());
     World { gateway: Gateway::start_in(directory, &configuration, server), sink }
 }
 

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{get, register};
-use crate::flow::{CONFIGURATION, refused};
+use crate::flow::{self, refused};
 use crate::killed::open;
 use crate::process::Gateway;
 use crate::staged::{Staged, Tokens};
 
 /// The record lies in a directory of its own.
 fn configuration() -> String {
-    CONFIGURATION
+    flow::configuration()
         .replace("    limits: { rate: 1/h, burst: 3 }\n", "")
         .replace("sqlite://gateway.db\"", "sqlite://data/gateway.db\", encryption_key_file: key")
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::client::{Post, exchange, get, register};
-use crate::flow::CONFIGURATION;
+use crate::flow;
 use crate::judged;
 use crate::process::Gateway;
 use crate::upstream::{INSIDE, Mood, SECRET, Upstream, http};
@@ -17,7 +17,7 @@ async fn start() -> (Gateway, Upstream) {
 }
 
 fn without_limits() -> String {
-    CONFIGURATION.replace("    limits: { rate: 1/h, burst: 3 }\n", "")
+    flow::configuration().replace("    limits: { rate: 1/h, burst: 3 }\n", "")
 }
 
 fn orders() -> Value {

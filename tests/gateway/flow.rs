@@ -3,24 +3,17 @@
 use serde_json::json;
 
 use crate::client::{Answer, Post, exchange, get, register};
+use crate::configuration::on_base;
 use crate::judged;
 use crate::process::Gateway;
 use crate::upstream::Upstream;
 
 /// What an operator would write, with a limit that can be reached.
-pub const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners: [{ address: 127.0.0.1:0, deadlines: { request_head: 2s, body: 2s } }]
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
   timeout: 2s
-store: { url: "sqlite://gateway.db" }
-admin: { listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 profiles:
   - name: partners
     match: { initial_access_token: true }
@@ -32,9 +25,13 @@ profiles:
     redirect_uris: { https: [{ host: others.example.com }] }
 "#;
 
+pub fn configuration() -> String {
+    on_base(OWN)
+}
+
 async fn start() -> (Gateway, Upstream) {
     let upstream = Upstream::start().await;
-    (Gateway::start(CONFIGURATION, upstream.address), upstream)
+    (Gateway::start(&configuration(), upstream.address), upstream)
 }
 
 fn orders() -> serde_json::Value {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::client::{Answer, Post, exchange, register};
-use crate::flow::CONFIGURATION;
+use crate::flow;
 use crate::process::Gateway;
 use crate::staged::{Stage, Staged, Tokens};
 
@@ -52,7 +52,7 @@ fn moment(number: usize) -> Moment {
 }
 
 fn configuration() -> String {
-    CONFIGURATION.replace("    limits: { rate: 1/h, burst: 3 }\n", "").replace("timeout: 2s", "timeout: 20s")
+    flow::configuration().replace("    limits: { rate: 1/h, burst: 3 }\n", "").replace("timeout: 2s", "timeout: 20s")
 }
 
 pub async fn open(url: StoreUrl) -> SqlStore {

@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod client;
+mod configuration;
 mod corpus;
 mod dashboards;
 mod detectors;

@@ -13,20 +13,14 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::client::{Answer, exchange};
+use crate::configuration::on_base;
 use crate::process::Gateway;
 
-/// Two profiles: one for holders of tokens, one for everybody. `{limits}`, `{more}` and `{management}` stand for what a test adds.
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
-listeners: [{ address: 127.0.0.1:0 }]
+/// Two profiles: one for holders of tokens, one for everybody. `{…}` stands for what [`Rules`] add.
+const OWN: &str = r#"
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: { bearer_token_file: "{directory}/credential" }
 store: { url: "sqlite://{directory}/gateway.db", encryption_key_file: "{directory}/key" }
-admin: { listen: 127.0.0.1:0 }
 {telemetry}
 management: { {management} }
 {more}
@@ -45,8 +39,6 @@ profiles:
     limits: { rate: 1000/s, burst: 1000 }
 "#;
 
-const LOG: &str = "telemetry: { log: { format: json, level: info } }";
-
 /// What differs between the worlds.
 #[derive(Default)]
 pub struct Rules<'a> {
@@ -64,13 +56,14 @@ pub struct Rules<'a> {
 
 impl Rules<'_> {
     fn configuration(&self, directory: &TempDir) -> String {
-        CONFIGURATION
+        let own = OWN
             .replace("{management}", self.management)
             .replace("{limits}", self.limits)
             .replace("{everybody}", self.everybody)
             .replace("{more}", self.more)
-            .replace("{telemetry}", if self.telemetry.is_empty() { LOG } else { self.telemetry })
-            .replace("{directory}", directory.path().to_str().unwrap())
+            .replace("{telemetry}", self.telemetry)
+            .replace("{directory}", directory.path().to_str().unwrap());
+        on_base(&own)
     }
 }
 

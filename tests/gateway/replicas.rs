@@ -11,26 +11,19 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::{Answer, Post, get, try_exchange};
+use crate::configuration::on_base;
 use crate::killed::{by_name, open, recorded, tokens};
 use crate::postgres_server::PostgresServer;
 use crate::process::Gateway;
 use crate::redis_server::Server as RedisServer;
 use crate::staged::{Stage, Staged, Tokens};
 
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
-listeners: [{ address: 127.0.0.1:0 }]
+const OWN: &str = r#"
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
   timeout: 30s
 store: { url: "{store}", encryption_key_file: "{key}" }
 throttle: { backend: "redis://127.0.0.1:{redis}", when_unavailable: refuse }
-admin: { listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 profiles:
   - name: single
     match: { initial_access_token: true }
@@ -100,7 +93,7 @@ async fn three_gateways_are_one_also_when_one_is_killed_in_the_middle() {
     let url = postgres.new_database().await;
     let keys = tempfile::tempdir().unwrap();
     Keys::read_or_make(&keys.path().join("key"), &[7; 32]).unwrap();
-    let configuration = CONFIGURATION
+    let configuration = on_base(OWN)
         .replace("{store}", &url.to_string())
         .replace("{key}", &keys.path().join("key").display().to_string())
         .replace("{redis}", &redis.port.to_string());

@@ -8,24 +8,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, Post, exchange, register};
+use crate::configuration::on_base;
 use crate::flow::refused;
 use crate::process::{Gateway, PATIENCE};
 use crate::staged::{Staged, Tokens};
 use crate::upstream::Upstream;
 
-/// `{enforcement}` stands for what a test adds.
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
-listeners: [{ address: 127.0.0.1:0 }]
+/// `{enforcement}` and `{everybody}` stand for what a test adds.
+const OWN: &str = r#"
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: { bearer_token_file: credential }
 store: { url: "sqlite://gateway.db", encryption_key_file: key }
 admin: { socket: admin.sock, listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 {enforcement}
 profiles:
   - name: partners
@@ -43,7 +37,7 @@ profiles:
 const OURS: &str = "the-gateways-own-credential";
 
 fn configuration(enforcement: &str, everybody: &str) -> String {
-    CONFIGURATION.replace("{enforcement}", enforcement).replace("{everybody}", everybody)
+    on_base(OWN).replace("{enforcement}", enforcement).replace("{everybody}", everybody)
 }
 
 fn start(configuration: &str, upstream: std::net::SocketAddr) -> Gateway {

@@ -9,23 +9,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Answer, Post, exchange, get, register};
+use crate::configuration::on_base;
 use crate::postgres_server::PostgresServer;
 use crate::process::{Gateway, PATIENCE};
 use crate::staged::{Staged, Tokens};
 use crate::upstream::Upstream;
 
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners: [{listeners}]
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
 store: { url: "{store}", encryption_key_file: "{key}" }
 admin: { socket: admin.sock, listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 1000/s, burst: 1000 }, total: { rate: 1000/s, burst: 1000 } }
 anomalies: {anomalies}
 profiles:
@@ -61,12 +56,12 @@ const SOMEBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
 fn configuration(listeners: &str, anomalies: &str) -> String {
     // The two profiles for certificates need a listener that asks for them.
     let text = if listeners == TLS {
-        CONFIGURATION.to_owned()
+        OWN.to_owned()
     } else {
-        let (before, rest) = CONFIGURATION.split_once("  - name: partners").unwrap();
+        let (before, rest) = OWN.split_once("  - name: partners").unwrap();
         format!("{before}  - name: open{}", rest.split_once("  - name: open").unwrap().1)
     };
-    let text = text.replace("{listeners}", listeners).replace("{anomalies}", anomalies);
+    let text = on_base(&text).replace("{listeners}", listeners).replace("{anomalies}", anomalies);
     text.replace("{store}", "sqlite://gateway.db").replace("{key}", "key")
 }
 
@@ -102,6 +97,20 @@ async fn status(client: &Client, gateway: &Gateway, token: Option<&str>) -> Opti
         None => request,
     };
     request.send().await.ok().map(|answer| answer.status().as_u16())
+}
+
+/// Guesses tokens until one guess is not answered at all; how many that took. Each is 401 until then, but for one that was on its way
+/// when the ban came: that is 403.
+async fn guesses_until_dropped(guesser: &Client, gateway: &Gateway) -> usize {
+    let mut guesses = 0;
+    until(async || {
+        guesses += 1;
+        let answered = status(guesser, gateway, Some(&format!("guess-{guesses}"))).await;
+        assert!(matches!(answered, Some(401 | 403) | None), "{answered:?}");
+        answered.is_none().then_some(())
+    })
+    .await;
+    guesses
 }
 
 /// What a command says, as JSON.
@@ -149,15 +158,7 @@ fn recorded(gateway: &Gateway) -> Vec<String> {
 async fn who_guesses_tokens_is_dropped_before_the_handshake_until_the_ban_is_lifted() {
     let (gateway, _upstream) = start(TLS, IN_EARNEST).await;
     let (guesser, somebody) = (client_at(&gateway, GUESSER, false), client_at(&gateway, SOMEBODY, false));
-    let mut guesses = 0;
-    // Each guess is 401 until one is not answered at all; one that was on its way when the ban came is 403.
-    until(async || {
-        guesses += 1;
-        let answered = status(&guesser, &gateway, Some(&format!("guess-{guesses}"))).await;
-        assert!(matches!(answered, Some(401 | 403) | None), "{answered:?}");
-        answered.is_none().then_some(())
-    })
-    .await;
+    let guesses = guesses_until_dropped(&guesser, &gateway).await;
     assert!(guesses >= 4, "{guesses}");
     assert!(metric(&gateway, "dcr_connections_banned_total").await >= 1.0);
     // The address beside it in the same network is served.
@@ -210,13 +211,7 @@ async fn a_known_network_is_banned_by_nobody() {
         assert_eq!(status(&guesser, &gateway, Some(&format!("guess-{guess}"))).await, Some(401), "{guess}");
     }
     // Behind those guesses: once these are found, those were looked at.
-    let other = client_at(&gateway, FAR_AWAY, false);
-    let mut guess = 0;
-    until(async || {
-        guess += 1;
-        status(&other, &gateway, Some(&format!("more-{guess}"))).await.is_none().then_some(())
-    })
-    .await;
+    guesses_until_dropped(&client_at(&gateway, FAR_AWAY, false), &gateway).await;
     let ban = the_ban(&gateway).await;
     assert_eq!(ban["subject"], "127.1.0.5/32");
     assert_eq!(status(&guesser, &gateway, None).await, Some(201));
@@ -250,15 +245,7 @@ async fn a_ban_holds_while_the_store_is_away_and_is_recorded_when_it_is_back() {
     for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {
         std::fs::rename(gateway.file(file), away.join(file)).unwrap();
     }
-    let mut guesses = 0;
-    until(async || {
-        guesses += 1;
-        let answered = status(&guesser, &gateway, Some(&format!("guess-{guesses}"))).await;
-        // 403: it had connected before the ban.
-        assert!(matches!(answered, Some(401 | 403) | None), "{answered:?}");
-        answered.is_none().then_some(())
-    })
-    .await;
+    guesses_until_dropped(&guesser, &gateway).await;
     assert_eq!(status(&somebody, &gateway, None).await, Some(503), "nothing is registered that cannot be recorded");
     gateway.told(|said| said["message"] == "a response holds here alone until the store has it");
     for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm"] {

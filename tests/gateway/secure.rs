@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use crate::configuration::on_base;
 use crate::process::Gateway;
 use crate::upstream::Upstream;
 
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners:
   - address: 127.0.0.1:0
     tls:
@@ -19,14 +19,7 @@ listeners:
       private_key: server.key
       client_certificates: { request: optional, trust: [ca.pem, other/ca.pem], issuers_without_list: accept }
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
-store: { url: "sqlite://gateway.db" }
-admin: { listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
 profiles:
   - name: partners
     match: { client_certificate: { san_dns: "*.partner.example" } }
@@ -52,7 +45,7 @@ struct Setting {
 
 impl Setting {
     async fn start() -> Self {
-        Self::with(CONFIGURATION).await
+        Self::with(&on_base(OWN)).await
     }
 
     async fn with(configuration: &str) -> Self {
@@ -121,7 +114,7 @@ async fn a_client_certificate_decides_the_profile_and_a_header_does_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_bound_to_a_certificate_registers_only_over_a_connection_that_proves_it() {
-    let setting = Setting::with(&format!("{CONFIGURATION}{HOLDERS}")).await;
+    let setting = Setting::with(&(on_base(OWN) + HOLDERS)).await;
     let token = setting.bound_token();
     let body = json!({"client_name": "Orders", "redirect_uris": ["https://app.example.com/callback"]});
     let present = async |client: &Client| {

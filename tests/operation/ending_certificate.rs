@@ -3,9 +3,9 @@
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-use crate::CONFIGURATION;
 use crate::certificates::Authority;
 use crate::client::get;
+use crate::configured;
 use crate::hook::Hook;
 use crate::process::Gateway;
 use crate::server::Server;
@@ -38,10 +38,8 @@ async fn a_certificate_that_will_soon_end_is_told_of_everywhere_and_so_is_its_re
         "alerts: [{{ name: hook, webhook: \"http://{}/dcr\", secret_file: webhook, group_for: 0ms, on: [health] }}]\n",
         hook.address
     );
-    let configuration = CONFIGURATION
-        .replace("{listener}", "address: 127.0.0.1:0, tls: { certificate: server.pem, private_key: server.key }")
-        .replace("{admin}", "")
-        + &receiver;
+    let listener = "address: 127.0.0.1:0, tls: { certificate: server.pem, private_key: server.key }";
+    let configuration = configured(listener, "") + &receiver;
     let gateway = Gateway::start_in(directory, &configuration, server.address);
     let warned = gateway.told(|said| said["message"].as_str().is_some_and(|said| said.contains("will soon end")));
     assert!(warned["file"].as_str().unwrap().ends_with("server.pem") && warned["level"] == "WARN", "{warned}");

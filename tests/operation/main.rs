@@ -7,6 +7,8 @@ mod certificates;
 #[path = "../gateway/client.rs"]
 #[allow(dead_code, reason = "the black-box tests use all of it")]
 mod client;
+#[path = "../gateway/configuration.rs"]
+mod configuration;
 mod ending_certificate;
 #[path = "../servers/hook.rs"]
 mod hook;
@@ -25,20 +27,15 @@ mod stopping;
 mod upstream;
 mod upstream_troubles;
 
+use configuration::on_base;
+
 /// Everybody may register, as often as they like. `{listener}` and `{admin}` are members to fill in.
-const CONFIGURATION: &str = r#"
-public_url: https://sso.example.com
+const OWN: &str = r#"
 listeners: [{ {listener}, max_connections_per_address: 500 }]
 authorization_server:
-  kind: rfc7591
-  issuer: https://sso.example.com
-  url: http://{upstream}
-  registration_path: /register
   credential: none
   timeout: 2s
-store: { url: "sqlite://gateway.db" }
 admin: { listen: 127.0.0.1:0{admin} }
-telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 100000/s, burst: 100000 }, total: { rate: 100000/s, burst: 100000 } }
 profiles:
   - name: partners
@@ -48,7 +45,12 @@ profiles:
     limits: { rate: 100000/s, burst: 100000 }
 "#;
 
+/// The configuration with these members of the listener and of `admin`.
+fn configured(listener: &str, admin: &str) -> String {
+    on_base(OWN).replace("{listener}", listener).replace("{admin}", admin)
+}
+
 /// The configuration on a port that the system chooses.
-fn configuration() -> String {
-    CONFIGURATION.replace("{listener}", "address: 127.0.0.1:0").replace("{admin}", "")
+fn on_any_port() -> String {
+    configured("address: 127.0.0.1:0", "")
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::configuration;
 use crate::load::{Ask, Connecting, Load};
+use crate::on_any_port;
 use crate::process::{Gateway, PATIENCE};
 use crate::resources::Held;
 use crate::server::Server;
@@ -16,7 +16,7 @@ const ALLOWED: u64 = 16 * 1024;
 
 async fn reloads_under_load(count: usize) {
     let server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     let mut load = Load::pausing(Duration::from_millis(5));
     for ask in [Ask::Page, Ask::Registration, Ask::Refusal] {
         load.add(2, (ask, Connecting::Keeps), gateway.address);

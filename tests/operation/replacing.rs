@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::CONFIGURATION;
 use crate::client::get;
+use crate::configured;
 use crate::load::{Ask, Connecting, Load, Tally};
 use crate::process::Gateway;
 use crate::server::Server;
@@ -27,10 +27,9 @@ impl Held {
         let directory = TempDir::new().unwrap();
         let network = TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = UnixListener::bind(directory.path().join("admin.sock")).unwrap();
-        let configuration = CONFIGURATION
-            .replace("{listener}", &format!("address: {}", network.local_addr().unwrap()))
-            .replace("{admin}", ", socket: admin.sock")
-            .replace("{upstream}", &server.address.to_string());
+        let listener = format!("address: {}", network.local_addr().unwrap());
+        let configuration =
+            configured(&listener, ", socket: admin.sock").replace("{upstream}", &server.address.to_string());
         std::fs::write(directory.path().join("gateway.yaml"), configuration).unwrap();
         Self { network, admin, directory: Arc::new(directory) }
     }

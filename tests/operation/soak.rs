@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::configuration;
 use crate::load::{Ask, Connecting, Load};
+use crate::on_any_port;
 use crate::process::Gateway;
 use crate::resources::Held;
 use crate::server::{Mood, Server};
@@ -27,7 +27,7 @@ async fn memory_stays_flat_under_mixed_load() {
     let minutes: u32 = std::env::var(MINUTES).map_or(3, |text| text.parse().expect("minutes, as a number"));
     assert!(minutes > WARM, "{MINUTES} is more than {WARM}: that long it takes until memory is warm");
     let mut server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     let mut load = load(gateway.address);
     let written = std::fs::read_to_string(gateway.file("gateway.yaml")).unwrap();
     let mut held = Vec::new();

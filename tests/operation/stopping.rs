@@ -8,15 +8,15 @@ use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{Clients as _, OutcomeName, Page, RegistrationFilter, Registrations as _};
 
-use crate::configuration;
 use crate::load::Load;
+use crate::on_any_port;
 use crate::process::Gateway;
 use crate::server::Server;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_under_load_loses_no_request_that_was_let_in() {
     let server = Server::start();
-    let mut gateway = Gateway::start(&configuration(), server.address);
+    let mut gateway = Gateway::start(&on_any_port(), server.address);
     let load = Load::of_all_kinds(gateway.address);
     load.until_more(500).await;
     gateway.signal("TERM");

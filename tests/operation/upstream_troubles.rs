@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::{Answer, get, register};
-use crate::configuration;
+use crate::on_any_port;
 use crate::process::Gateway;
 use crate::server::{Mood, Server};
 
@@ -21,7 +21,7 @@ async fn statuses(gateway: &Gateway) -> (u16, u16) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_flaps_is_found_each_time_it_is_up() {
     let mut server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     for cycle in 0..20 {
         assert_eq!(statuses(&gateway).await, (201, 200), "up in cycle {cycle}");
         server.down().await;
@@ -38,7 +38,7 @@ async fn a_server_that_flaps_is_found_each_time_it_is_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarted_between_two_requests_is_not_noticed() {
     let mut server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     for cycle in 0..20 {
         assert_eq!(statuses(&gateway).await, (201, 200), "cycle {cycle}");
         server.down().await;
@@ -49,7 +49,7 @@ async fn a_server_that_restarted_between_two_requests_is_not_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_server_is_waited_for_and_a_slower_one_given_up() {
     let server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     server.set(Mood::Slow(Duration::from_millis(500)));
     assert_eq!(statuses(&gateway).await, (201, 200));
     // `timeout: 2s`.
@@ -65,7 +65,7 @@ async fn a_slow_server_is_waited_for_and_a_slower_one_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stops_in_the_middle_holds_up_nobody_else() {
     let server = Server::start();
-    let gateway = Gateway::start(&configuration(), server.address);
+    let gateway = Gateway::start(&on_any_port(), server.address);
     for (mood, status) in [(Mood::Silent, 504), (Mood::Half, 504)] {
         server.set(mood);
         let hanging: Vec<_> = (0..32)

@@ -88,7 +88,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<AuditChainList>()),
         |verb| on(verb, chains),
     );
-    vec![Operation { query: Some(shape::<Filter>()), ..records }, chains]
+    vec![records.with_query(shape::<Filter>()), chains]
 }
 
 async fn records(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<AuditRecordList>, Problem> {

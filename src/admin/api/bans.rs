@@ -148,22 +148,22 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<ResponseList>()),
         |verb| on(verb, list),
     );
-    let add = Operation::reading(
-        ("addBan", "/v1/bans"),
-        "Bans an address, a client certificate or an initial access token, in all replicas",
+    let add = Operation::changing(
+        ("addBan", Verb::Post, "/v1/bans"),
+        (Role::Approver, "Bans an address, a client certificate or an initial access token, in all replicas"),
         Success::Created(shape::<Response>()),
         |verb| on(verb, add),
     );
-    let lift = Operation::reading(
-        ("liftBan", "/v1/bans/{id}"),
-        "Lifts a ban, or another response, and undoes what it did",
+    let lift = Operation::changing(
+        ("liftBan", Verb::Delete, "/v1/bans/{id}"),
+        (Role::Approver, "Lifts a ban, or another response, and undoes what it did"),
         Success::Shown(shape::<Response>()),
         |verb| on(verb, lift),
     );
     vec![
-        Operation { query: Some(shape::<Filter>()), ..list },
-        Operation { verb: Verb::Post, role: Role::Approver, body: Body::Required(shape::<NewBan>()), ..add },
-        Operation { verb: Verb::Delete, role: Role::Approver, query: Some(shape::<Comment>()), ..lift },
+        list.with_query(shape::<Filter>()),
+        add.with_body(Body::Required(shape::<NewBan>())),
+        lift.with_query(shape::<Comment>()),
     ]
 }
 

@@ -64,18 +64,6 @@ struct Filter {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let changing = |id, path, summary, handler| Operation {
-        id,
-        verb: Verb::Post,
-        path,
-        summary,
-        role: Role::Approver,
-        query: None,
-        body: Body::Optional(shape::<Comment>()),
-        success: Success::Versioned(shape::<Client>()),
-        needs_version: true,
-        handler,
-    };
     let list = Operation::reading(
         ("listClients", "/v1/clients"),
         "The clients, newest first",
@@ -88,51 +76,65 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Versioned(shape::<Client>()),
         |verb| on(verb, get),
     );
-    let suspend = changing(
-        "suspendClient",
-        "/v1/clients/{client_id}/suspend",
-        "Suspends a client: it cannot be used, managed or handed out again",
-        |verb| on(verb, suspend),
-    );
-    let resume =
-        changing("resumeClient", "/v1/clients/{client_id}/resume", "Gives back what a suspension took", |verb| {
-            on(verb, resume)
-        });
-    let delete = changing(
-        "deleteClient",
-        "/v1/clients/{client_id}",
-        "Deletes a client at the authorization server; the record stays",
-        |verb| on(verb, delete),
-    );
-    let delete = Operation {
-        verb: Verb::Delete,
-        role: Role::Administrator,
-        body: Body::None,
-        query: Some(shape::<Comment>()),
-        ..delete
-    };
-    let approve = changing(
-        "approveClient",
-        "/v1/clients/{client_id}/approve",
-        "Approves a pending client: it gets the scopes that are withheld, or these of them; or makes the change an active one asked for",
+    let mut all = vec![list.with_query(shape::<Filter>()), get];
+    all.extend(changes().into_iter().map(|change| Operation { needs_version: true, ..change }));
+    all
+}
+
+/// What is done to a client: to the version of it that somebody looked at.
+fn changes() -> [Operation; 6] {
+    let changed = || Success::Versioned(shape::<Client>());
+    let (with_comment, granting) = (|| Body::Optional(shape::<Comment>()), || Body::Optional(shape::<Granting>()));
+    let approve = Operation::changing(
+        ("approveClient", Verb::Post, "/v1/clients/{client_id}/approve"),
+        (Role::Approver, APPROVES),
+        changed(),
         |verb| on(verb, approve),
     );
-    let elevate = changing(
-        "elevateClient",
-        "/v1/clients/{client_id}/elevate",
-        "Grants an active client more scopes: those that are withheld, or these that its profile can grant",
-        |verb| on(verb, elevate),
-    );
-    let reject = changing(
-        "rejectClient",
-        "/v1/clients/{client_id}/reject",
-        "Rejects a pending client: it is removed, and the same request is refused; or refuses the change an active one asked for",
+    let reject = Operation::changing(
+        ("rejectClient", Verb::Post, "/v1/clients/{client_id}/reject"),
+        (Role::Approver, REJECTS),
+        changed(),
         |verb| on(verb, reject),
     );
-    let granting = |operation| Operation { body: Body::Optional(shape::<Granting>()), ..operation };
-    let (approve, elevate) = (granting(approve), granting(elevate));
-    vec![Operation { query: Some(shape::<Filter>()), ..list }, get, approve, reject, elevate, suspend, resume, delete]
+    let elevate = Operation::changing(
+        ("elevateClient", Verb::Post, "/v1/clients/{client_id}/elevate"),
+        (Role::Approver, ELEVATES),
+        changed(),
+        |verb| on(verb, elevate),
+    );
+    let suspend = Operation::changing(
+        ("suspendClient", Verb::Post, "/v1/clients/{client_id}/suspend"),
+        (Role::Approver, "Suspends a client: it cannot be used, managed or handed out again"),
+        changed(),
+        |verb| on(verb, suspend),
+    );
+    let resume = Operation::changing(
+        ("resumeClient", Verb::Post, "/v1/clients/{client_id}/resume"),
+        (Role::Approver, "Gives back what a suspension took"),
+        changed(),
+        |verb| on(verb, resume),
+    );
+    let delete = Operation::changing(
+        ("deleteClient", Verb::Delete, "/v1/clients/{client_id}"),
+        (Role::Administrator, "Deletes a client at the authorization server; the record stays"),
+        changed(),
+        |verb| on(verb, delete),
+    );
+    [
+        approve.with_body(granting()),
+        reject.with_body(with_comment()),
+        elevate.with_body(granting()),
+        suspend.with_body(with_comment()),
+        resume.with_body(with_comment()),
+        delete.with_query(shape::<Comment>()),
+    ]
 }
+
+const APPROVES: &str = "Approves a pending client: it gets the scopes that are withheld, or these of them; or makes the change an active one asked for";
+const REJECTS: &str = "Rejects a pending client: it is removed, and the same request is refused; or refuses the change an active one asked for";
+const ELEVATES: &str =
+    "Grants an active client more scopes: those that are withheld, or these that its profile can grant";
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<ClientList>, Problem> {
     let Filter { state, profile, cursor, limit } = query.0?;

@@ -91,7 +91,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<FindingList>()),
         |verb| on(verb, list),
     );
-    vec![Operation { query: Some(shape::<Filter>()), ..list }]
+    vec![list.with_query(shape::<Filter>())]
 }
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<FindingList>, Problem> {

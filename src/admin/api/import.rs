@@ -145,19 +145,14 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<ExistingClients>()),
         |verb| on(verb, list),
     );
-    let import = Operation {
-        id: "importClients",
-        verb: Verb::Post,
-        path: "/v1/import",
-        summary: "Takes clients that were there before into the record; the authorization server is told nothing",
-        role: Role::Administrator,
-        query: None,
-        body: Body::Required(shape::<Import>()),
-        success: Success::Shown(shape::<ImportedClients>()),
-        needs_version: false,
-        handler: |verb| on(verb, import),
-    };
-    vec![Operation { query: Some(shape::<Filter>()), ..list }, import]
+    let summary = "Takes clients that were there before into the record; the authorization server is told nothing";
+    let import = Operation::changing(
+        ("importClients", Verb::Post, "/v1/import"),
+        (Role::Administrator, summary),
+        Success::Shown(shape::<ImportedClients>()),
+        |verb| on(verb, import),
+    );
+    vec![list.with_query(shape::<Filter>()), import.with_body(Body::Required(shape::<Import>()))]
 }
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<ExistingClients>, Problem> {

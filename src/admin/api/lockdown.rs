@@ -50,23 +50,21 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, get),
     );
-    let put = Operation::reading(
-        ("lockDown", "/v1/lockdown"),
-        "Locks registration down, in all replicas: nobody registers, no client changes; everything else goes on",
+    let summary =
+        "Locks registration down, in all replicas: nobody registers, no client changes; everything else goes on";
+    let put = Operation::changing(
+        ("lockDown", Verb::Put, "/v1/lockdown"),
+        (Role::Approver, summary),
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, put),
     );
-    let delete = Operation::reading(
-        ("liftLockdown", "/v1/lockdown"),
-        "Opens registration again",
+    let delete = Operation::changing(
+        ("liftLockdown", Verb::Delete, "/v1/lockdown"),
+        (Role::Approver, "Opens registration again"),
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, delete),
     );
-    vec![
-        get,
-        Operation { verb: Verb::Put, role: Role::Approver, body: Body::Optional(shape::<NewLockdown>()), ..put },
-        Operation { verb: Verb::Delete, role: Role::Approver, query: Some(shape::<Comment>()), ..delete },
-    ]
+    vec![get, put.with_body(Body::Optional(shape::<NewLockdown>())), delete.with_query(shape::<Comment>())]
 }
 
 async fn get(State(api): State<Arc<Api>>) -> Result<Json<Lockdown>, Problem> {

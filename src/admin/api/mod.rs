@@ -155,7 +155,9 @@ async fn identify(
     let from_the_console = console::identify(&api, origin, (request.method(), request.headers()));
     let found = match from_the_console {
         _ if origin == Origin::Network && !in_force.are_on_the_network() => {
-            Err(Problem::new(Kind::NotFound, "the API is not served here: the configuration has no admin.tokens"))
+            let detail =
+                "the API is not served here: the configuration has neither admin.tokens nor admin.sign_in.openid";
+            Err(Problem::new(Kind::NotFound, detail))
         }
         Some(found) => found,
         None => in_force.operators.identify(origin, request.headers()),

@@ -95,4 +95,24 @@ impl Operation {
         let (verb, role, query, body, needs_version) = (Verb::Get, Role::Viewer, None, Body::None, false);
         Self { id, verb, path, summary, role, query, body, success, needs_version, handler }
     }
+
+    /// One that changes something, which this role may.
+    pub(super) fn changing(
+        (id, verb, path): (&'static str, Verb, &'static str),
+        (role, summary): (Role, &'static str),
+        success: Success,
+        handler: fn(MethodFilter) -> MethodRouter<Arc<Api>>,
+    ) -> Self {
+        Self { verb, role, ..Self::reading((id, path), summary, success, handler) }
+    }
+
+    /// The same, with these members of a query.
+    pub(super) fn with_query(self, query: Shape) -> Self {
+        Self { query: Some(query), ..self }
+    }
+
+    /// The same, with this in the body.
+    pub(super) fn with_body(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
 }

@@ -135,18 +135,13 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<Registration>()),
         |verb| on(verb, get),
     );
-    let resolve = Operation::reading(
-        ("resolveRegistration", "/v1/registrations/{id}/resolve"),
-        "Writes down what became of a registration whose outcome is unknown",
+    let resolve = Operation::changing(
+        ("resolveRegistration", Verb::Post, "/v1/registrations/{id}/resolve"),
+        (Role::Administrator, "Writes down what became of a registration whose outcome is unknown"),
         Success::Shown(shape::<Registration>()),
         |verb| on(verb, resolve),
     );
-    let body = Body::Required(shape::<Resolve>());
-    vec![
-        Operation { query: Some(shape::<Filter>()), ..list },
-        get,
-        Operation { verb: Verb::Post, role: Role::Administrator, body, ..resolve },
-    ]
+    vec![list.with_query(shape::<Filter>()), get, resolve.with_body(Body::Required(shape::<Resolve>()))]
 }
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<RegistrationList>, Problem> {

@@ -67,7 +67,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<KeptRequest>()),
         |verb| on(verb, get),
     );
-    vec![Operation { query: Some(shape::<Filter>()), ..list }, get]
+    vec![list.with_query(shape::<Filter>()), get]
 }
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<KeptRequestList>, Problem> {

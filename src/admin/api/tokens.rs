@@ -94,7 +94,8 @@ struct Filter {
 }
 
 impl Token {
-    fn of(token: &IssuedToken, now: Timestamp) -> Self {
+    /// What is kept of the token, as it is at this moment.
+    pub fn of(token: &IssuedToken, now: Timestamp) -> Self {
         let state = match token.check(now) {
             Ok(()) => "usable",
             Err(TokenUnusable::Expired) => "expired",
@@ -138,24 +139,19 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<TokenList>()),
         |verb| on(verb, list),
     );
-    let create = Operation::reading(
-        ("createToken", "/v1/tokens"),
-        "Makes an initial access token; its text is shown this once",
+    let create = Operation::changing(
+        ("createToken", Verb::Post, "/v1/tokens"),
+        (Role::Administrator, "Makes an initial access token; its text is shown this once"),
         Success::Created(shape::<CreatedToken>()),
         |verb| on(verb, create),
     );
-    let revoke = Operation::reading(
-        ("revokeToken", "/v1/tokens/{id}/revoke"),
-        "Revokes a token: from now on it is refused",
+    let revoke = Operation::changing(
+        ("revokeToken", Verb::Post, "/v1/tokens/{id}/revoke"),
+        (Role::Administrator, "Revokes a token: from now on it is refused"),
         Success::Nothing,
         |verb| on(verb, revoke),
     );
-    let changing = |operation, body| Operation { verb: Verb::Post, role: Role::Administrator, body, ..operation };
-    vec![
-        Operation { query: Some(shape::<Filter>()), ..list },
-        changing(create, Body::Required(shape::<CreateToken>())),
-        changing(revoke, Body::None),
-    ]
+    vec![list.with_query(shape::<Filter>()), create.with_body(Body::Required(shape::<CreateToken>())), revoke]
 }
 
 async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<TokenList>, Problem> {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Operation, Success, Verb, shape};
 use crate::admin::caller::Role;
 use crate::admin::problem::{Kind, Problem};
 use crate::duration::DurationText;
@@ -90,18 +90,12 @@ pub(super) fn operations() -> Vec<Operation> {
         Success::Shown(shape::<UnusedClients>()),
         |verb| on(verb, list),
     );
-    let expire = Operation {
-        id: "expireUnusedClients",
-        verb: Verb::Post,
-        path: "/v1/unused-clients/expire",
-        summary: "Removes them at the authorization server; the record stays",
-        role: Role::Administrator,
-        query: None,
-        body: Body::None,
-        success: Success::Shown(shape::<ExpiredClients>()),
-        needs_version: false,
-        handler: |verb| on(verb, expire),
-    };
+    let expire = Operation::changing(
+        ("expireUnusedClients", Verb::Post, "/v1/unused-clients/expire"),
+        (Role::Administrator, "Removes them at the authorization server; the record stays"),
+        Success::Shown(shape::<ExpiredClients>()),
+        |verb| on(verb, expire),
+    );
     vec![list, expire]
 }
 

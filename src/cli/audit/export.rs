@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use super::super::{ConfigFile, Failure};
-use super::{PAGE, ago, open};
+use super::super::{ConfigFile, Failure, open_store};
+use super::{PAGE, ago};
 use crate::audit::line::{Line, record_line};
 use crate::audit::ocsf;
 use crate::clock::Timestamp;
@@ -34,7 +34,7 @@ enum Form {
 }
 
 pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = open(&arguments.file.load()?).await?;
+    let store = open_store(&arguments.file.load()?).await?;
     let written = write(&store, arguments, out).await;
     store.close().await;
     written

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, table};
-use super::open;
+use super::super::{ConfigFile, Failure, Format, open_store, table};
+use super::PAGE;
 use crate::audit::line::record_line;
 use crate::audit::{Actor, Event, Subject};
 use crate::store::sql::SqlStore;
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = open(&arguments.file.load()?).await?;
+    let store = open_store(&arguments.file.load()?).await?;
     let told = tell(&store, arguments, format, out).await;
     store.close().await;
     told
@@ -45,7 +45,7 @@ async fn tell(store: &SqlStore, arguments: &Arguments, format: Format, out: &mut
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let filter = AuditFilter { since: last.as_ref().map(|last| last.at), ..AuditFilter::default() };
-        let mut newer = store.records(&filter, None, super::PAGE).await.map_err(Failure::of)?;
+        let mut newer = store.records(&filter, None, PAGE).await.map_err(Failure::of)?;
         if let Some(last) = &last {
             let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
             newer.retain(|record| place(record) > place(last));

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, json_text};
-use super::{PAGE, open};
+use super::super::{ConfigFile, Failure, Format, json_text, open_store};
+use super::PAGE;
 use crate::audit::PublicKeys;
 use crate::audit::line::Line;
 use crate::audit::verify::{ChainReport, Extent, Report, Verifier};
@@ -96,7 +96,7 @@ fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, 
 }
 
 async fn of_store(config: &Config, mut verifier: Verifier) -> Result<Report, Failure> {
-    let store = open(config).await?;
+    let store = open_store(config).await?;
     let read = async {
         let chains = store.chains().await?;
         for chain in &chains {

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
 
 pub(super) use self::redact::NOT_KEPT;
 pub use self::settings::ReplaySettings;
 
 use self::sample::Sample;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, every};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
 use crate::registrant::Registrant;
@@ -74,13 +73,17 @@ pub fn open(settings: ReplaySettings) -> (RequestRecorder, RequestKeeper) {
 
 /// The names of the rules that were violated, each once.
 pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
-    let mut rules: Vec<String> = Vec::new();
-    for violation in judged.violations() {
-        if !rules.iter().any(|rule| rule == violation.rule.as_str()) {
-            rules.push(violation.rule.as_str().to_owned());
+    each_once(judged.violations().iter().map(|violation| violation.rule.as_str()))
+}
+
+fn each_once<'a>(rules: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for rule in rules {
+        if !names.iter().any(|name| name == rule) {
+            names.push(rule.to_owned());
         }
     }
-    rules
+    names
 }
 
 impl RequestRecorder {
@@ -139,12 +142,10 @@ impl Asked {
     }
 
     fn decided(self, event: &RegistrationEvent, at: Timestamp) -> RequestRecord {
-        let mut violations: Vec<String> = event.violations.iter().map(|rule| (*rule).to_owned()).collect();
-        violations.dedup();
         let request = RecordedRequest {
             decision: event.decision.as_str().to_owned(),
             reason: event.reason.to_owned(),
-            violations,
+            violations: each_once(event.violations.iter().copied()),
             profile: event.profile.clone(),
             policy_version: event.policy_version.clone(),
             approval: self.approval,
@@ -213,10 +214,4 @@ impl RequestKeeper {
             tracing::warn!(%error, "old requests cannot be forgotten");
         }
     }
-}
-
-fn every(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }

@@ -1,0 +1,119 @@
+//! Puts the parts of the gateway together out of a checked configuration: every file is read and every port taken, and nothing served.
+
+use std::sync::Arc;
+
+use super::compose::{self, Kept};
+use super::{Gateway, StartError, audit, randomness, receivers};
+use crate::admin::{Admin, InForce};
+use crate::alert::{Alerts, InForce as Receivers};
+use crate::anomaly;
+use crate::audit::{Keeper, Recorder};
+use crate::authorization_server::client_endpoints::AdvertisedEndpoints;
+use crate::authorization_server::paths::ClosedPaths;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::fetch::FetchClient;
+use crate::handed_over::Sockets;
+use crate::intake::{Intake, Tools, recorded};
+use crate::proxy::Proxy;
+use crate::store::Store;
+use crate::telemetry::Exposition;
+use crate::throttle::Throttle;
+
+/// What a gateway begins with, beside its configuration and its store.
+struct Beginnings {
+    recorder: Recorder,
+    keeper: Option<Keeper>,
+    alerts: Arc<Alerts>,
+    sockets: Sockets,
+}
+
+impl Gateway {
+    /// Reads every file and takes every port; serves nothing before [`Gateway::run`].
+    pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        Self::start_on(Sockets::default(), config, store).await
+    }
+
+    /// As [`Gateway::start`], on sockets that were handed over; a port that is not among them is taken.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`], and for a socket that no setting names.
+    pub async fn start_on(sockets: Sockets, config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        refuse_unexpected(&sockets, &config)?;
+        let alerts = Arc::new(Alerts::new(receivers(&config)?, randomness));
+        let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock, alerts.clone()).await?;
+        Self::assemble(config, store, Beginnings { recorder, keeper: Some(keeper), alerts, sockets }).await
+    }
+
+    /// As [`Gateway::start`], and records nothing of what happens: what the audit log costs is measured beside it. No configuration
+    /// selects it.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let (recorder, keeper) = (Recorder::silent(), None);
+        let (alerts, sockets) = (Arc::new(Alerts::new(Receivers::default(), randomness)), Sockets::default());
+        Self::assemble(config, store, Beginnings { recorder, keeper, alerts, sockets }).await
+    }
+
+    async fn assemble(
+        config: Config,
+        store: Arc<dyn Store>,
+        Beginnings { recorder, keeper, alerts, mut sockets }: Beginnings,
+    ) -> Result<Self, StartError> {
+        for warning in &config.warnings {
+            tracing::warn!(place = warning.place, hint = warning.hint, "configuration: {}", warning.reason);
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (closed_paths, advertised_endpoints) = (ClosedPaths::default(), AdvertisedEndpoints::default());
+        let settings = &config.settings.throttle;
+        let throttle = Throttle::new(settings, compose::throttle_files(settings)?)?;
+        let parts = compose::parts(
+            &config,
+            Kept { clock: &clock, closed_paths: &closed_paths, advertised_endpoints: &advertised_endpoints, throttle },
+        )?;
+        let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
+        let (requests, request_keeper) = recorded::open(config.settings.replay);
+        let tools = Tools::new(store.clone(), clock.clone(), randomness).recording(recorder).watched_by(watch);
+        let tools = tools.keeping(requests);
+        let intake = Arc::new(Intake::new(parts.rulebook, tools));
+        let proxy = Proxy::on(&mut sockets, parts.proxy, intake.clone()).map_err(StartError::Proxy)?;
+        let proxy = Arc::new(proxy);
+        let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?, &mut sockets).await?;
+        let (admin_in_force, admin) = (admin.in_force(), Some(admin));
+        let (health, exposition) = (Arc::default(), Exposition::default());
+        let (watcher, request_keeper) = (Some(watcher), Some(request_keeper));
+        Ok(Self {
+            config,
+            proxy,
+            intake,
+            store,
+            clock,
+            closed_paths,
+            advertised_endpoints,
+            health,
+            admin,
+            admin_in_force,
+            exposition,
+            keeper,
+            watcher,
+            request_keeper,
+            alerts,
+        })
+    }
+}
+
+/// A socket that no setting names is a mistake of whoever wrote one of them: nobody would ever accept from it.
+fn refuse_unexpected(sockets: &Sockets, config: &Config) -> Result<(), StartError> {
+    let settings = &config.settings;
+    let addresses = settings.listeners.iter().map(|listener| listener.address).chain(settings.admin.listen);
+    let unexpected = sockets.unexpected(&addresses.collect::<Vec<_>>(), settings.admin.socket.0.as_deref());
+    if unexpected.is_empty() { Ok(()) } else { Err(StartError::Unexpected(unexpected)) }
+}
+
+/// Who may call the admin API, and what they may make there.
+pub(super) fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
+    let client = FetchClient::new(&config.settings.fetch)?;
+    let issued_tokens = &config.settings.initial_access_tokens.issued;
+    Ok(InForce::new(&config.settings.admin, &config.profiles, issued_tokens, client)?)
+}
