@@ -1,5 +1,6 @@
 //! From a body to what is sent: whatever is admitted is sent as it was judged, to every parser, and leads nowhere but where the profile says.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use dcr_gateway::authorization_server;
@@ -238,8 +239,8 @@ fn scopes(world: &World, clearance: &Clearance, outgoing: &Map<String, Value>) {
             "{scope:?} is withheld"
         );
     }
+    let parts = [&decided.granted, &decided.withheld, &decided.dropped].map(|part| part.iter().collect::<HashSet<_>>());
     for scope in decided.requested.iter().flat_map(|requested| requested.iter()) {
-        let parts = [&decided.granted, &decided.withheld, &decided.dropped];
         assert_eq!(parts.iter().filter(|part| part.contains(scope)).count(), 1, "{scope:?}");
     }
     let sent = outgoing.get("scope").and_then(Value::as_str).unwrap_or_default();
