@@ -35,6 +35,9 @@ const BEHIND: [&str; 18] = [
     "web",
 ];
 
+/// The longest of both.
+const LONGEST_DRESSING: usize = 9;
+
 /// The same in the form in which look-alikes are equal.
 static BEFORE_AS_READ: LazyLock<Vec<String>> =
     LazyLock::new(|| BEFORE.iter().map(|word| join(&letters(word))).collect());
@@ -63,7 +66,7 @@ pub fn reading(name: &str) -> String {
 
 /// Everything `name` can be read as, each run of its words in the form in which look-alikes are equal.
 pub fn readings(name: &str) -> HashSet<String> {
-    Readings::of(name).0
+    Readings::of(name, LONGEST_RUN).0
 }
 
 impl Lookalike {
@@ -80,6 +83,11 @@ impl Lookalike {
         self.0.chars().count()
     }
 
+    /// The longest run of words that can read as it: what is written onto a name comes beside, and `join` makes one byte of two.
+    pub(super) fn longest_run(&self) -> usize {
+        2 * (self.0.len() + LONGEST_DRESSING)
+    }
+
     /// Whether the text reads as this name, or holds it as a word or as a run of words.
     pub(super) fn is_in(&self, readings: &Readings) -> bool {
         readings.0.contains(&self.0)
@@ -87,8 +95,8 @@ impl Lookalike {
 }
 
 impl Readings {
-    /// The readings of `text`.
-    pub(super) fn of(text: &str) -> Self {
+    /// The readings of `text`, of runs of at most so many bytes: a name of many short words has thousands of longer ones.
+    pub(super) fn of(text: &str, longest_run: usize) -> Self {
         let text = clean(text);
         let mut runs = HashSet::new();
         let has_symbols = text.chars().any(|character| letter_of(character).is_some());
@@ -100,7 +108,7 @@ impl Readings {
                 let mut run = String::new();
                 for word in &words[start..] {
                     run.push_str(word);
-                    if run.len() > LONGEST_RUN {
+                    if run.len() > longest_run.min(LONGEST_RUN) {
                         break;
                     }
                     runs.insert(join(&run));
@@ -280,8 +288,25 @@ mod tests {
         assert_eq!(cleaned, format!("{}e", clean(&ascii)));
     }
 
+    #[test]
+    fn runs_are_long_enough_for_whatever_is_written_onto_a_name() {
+        assert_eq!(BEFORE.iter().chain(&BEHIND).map(|word| word.len()).max(), Some(LONGEST_DRESSING));
+        for protected in ["Claude", "mmm", "wwwwww", "rnrnrn"] {
+            for name in [format!("{protected}connector"), format!("x {protected} y"), protected.replace('w', "vv")] {
+                assert!(holds(&name, protected), "{name}");
+            }
+        }
+    }
+
+    /// Each of 32 languages may have such a name, and whoever asks need not be known.
+    #[test]
+    fn a_name_of_many_short_words_has_few_readings() {
+        let readings = Readings::of(&"$1".repeat(64), Lookalike::of("Claude").longest_run());
+        assert!(readings.0.len() <= 2000, "{}", readings.0.len());
+    }
+
     fn holds(name: &str, protected: &str) -> bool {
-        Lookalike::of(protected).is_in(&Readings::of(name))
+        Lookalike::of(protected).is_in(&Readings::of(name, Lookalike::of(protected).longest_run()))
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(in crate::policy) struct ClientNameRule {
     required: bool,
     max_length: usize,
     protected: Vec<Owned>,
+    /// The longest run of words that can read as one of them.
+    longest_run: usize,
 }
 
 /// A protected name, and what of redirect URIs is its owner's.
@@ -78,9 +80,11 @@ impl ClientNameRule {
             problems.push(SettingProblem::new("client_name.max_length", format!("{max_length} is out of range"), hint));
         }
         let protected = settings.protected.unwrap_or_default();
-        let protected =
+        let protected: Vec<Owned> =
             protected.iter().enumerate().map(|(index, name)| Owned::compile(index, name, problems)).collect();
-        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected }
+        let longest_run = protected.iter().map(|owned| owned.lookalike.longest_run()).max().unwrap_or_default();
+        let required = settings.required.unwrap_or(false);
+        Self { required, max_length: max_length.into(), protected, longest_run }
     }
 
     /// The names that are sent, each with its place (`client_name`, `client_name#de`), spaces at its ends taken off.
@@ -125,7 +129,7 @@ impl ClientNameRule {
         if self.protected.is_empty() {
             return None;
         }
-        let readings = Readings::of(name);
+        let readings = Readings::of(name, self.longest_run);
         let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.lookalike.is_in(&readings)).collect();
         let reads_as = format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owners.first()?.name));
         if redirect_uris.is_empty() {
