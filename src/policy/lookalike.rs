@@ -36,8 +36,8 @@ const BEHIND: [&str; 18] = [
 ];
 
 /// The same in the form in which look-alikes are equal.
-static BEFORE_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEFORE.map(|word| letters(word)).into());
-static BEHIND_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEHIND.map(|word| letters(word)).into());
+static BEFORE_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEFORE.map(letters).into());
+static BEHIND_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEHIND.map(letters).into());
 
 /// A protected name in the form in which look-alikes are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -299,6 +299,15 @@ mod tests {
         let ascii: String = (0..=0x7f).map(char::from).collect();
         let cleaned = clean(&format!("{ascii}\u{e9}"));
         assert_eq!(cleaned, format!("{}e", clean(&ascii)));
+    }
+
+    #[test]
+    fn whatever_is_written_onto_a_name_is_taken_off() {
+        for protected in ["Claude", "mmm", "wwwwww", "rnrnrn"] {
+            for name in [format!("{protected}connector"), format!("x {protected} y"), protected.replace('w', "vv")] {
+                assert!(holds(&name, protected), "{name}");
+            }
+        }
     }
 
     fn holds(name: &str, protected: &str) -> bool {

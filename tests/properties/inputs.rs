@@ -525,6 +525,8 @@ pub fn path() -> impl Strategy<Value = Vec<u8>> {
         "/realms/acme/clients-registrations/openid-connect",
         "/realms/acme/clients-registrations/default",
         "/realms/acme/protocol/openid-connect/token",
+        "/oauth2/token",
+        "/token",
         "/oauth2/register",
         "/.well-known/openid-configuration",
         "/a/b",

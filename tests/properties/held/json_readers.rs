@@ -1,6 +1,6 @@
 //! Parsers of JSON that have nothing in common with the gateway's: what the authorization server is written in, reads as one of them does.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 use simd_json::prelude::*;
 use tinyjson::JsonValue;
 
@@ -18,7 +18,7 @@ pub fn all_read(text: &[u8], meant: &Value) {
 
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => same_number(one.as_f64(), other.as_f64()),
+        (Value::Number(one), Value::Number(other)) => same_number(one.as_f64(), other),
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
         }
@@ -34,7 +34,7 @@ fn simd_reads(read: &simd_json::BorrowedValue<'_>, meant: &Value) -> bool {
     match meant {
         Value::Null => read.is_null(),
         Value::Bool(meant) => read.as_bool() == Some(*meant),
-        Value::Number(meant) => same_number(read.cast_f64(), meant.as_f64()),
+        Value::Number(meant) => same_number(read.cast_f64(), meant),
         Value::String(meant) => read.as_str() == Some(meant),
         Value::Array(meant) => read.as_array().is_some_and(|read| {
             read.len() == meant.len() && read.iter().zip(meant).all(|(read, meant)| simd_reads(read, meant))
@@ -51,7 +51,7 @@ fn tiny_reads(read: &JsonValue, meant: &Value) -> bool {
     match (read, meant) {
         (JsonValue::Null, Value::Null) => true,
         (JsonValue::Boolean(read), Value::Bool(meant)) => read == meant,
-        (JsonValue::Number(read), Value::Number(meant)) => same_number(Some(*read), meant.as_f64()),
+        (JsonValue::Number(read), Value::Number(meant)) => same_number(Some(*read), meant),
         (JsonValue::String(read), Value::String(meant)) => read == meant,
         (JsonValue::Array(read), Value::Array(meant)) => {
             read.len() == meant.len() && read.iter().zip(meant).all(|(read, meant)| tiny_reads(read, meant))
@@ -64,9 +64,9 @@ fn tiny_reads(read: &JsonValue, meant: &Value) -> bool {
     }
 }
 
-/// Equal, or neighbours: the last bit of a decimal fraction is rounded by each parser as it likes. No fraction reaches a server
-/// (`decision` holds that); whole numbers, which do, are equal or far apart.
-fn same_number(one: Option<f64>, other: Option<f64>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return false };
-    one == other || (one.fract() != 0.0 && one.to_bits().abs_diff(other.to_bits()) <= 1)
+/// Equal, or neighbours where it was written as a fraction or with an exponent: the last bit of these is rounded by each parser as it likes, so that one
+/// may read a whole number where another does not. None of them reaches a server (`decision` holds that); integers, which do, are equal or far apart.
+fn same_number(read: Option<f64>, meant: &Number) -> bool {
+    let (Some(read), Some(value)) = (read, meant.as_f64()) else { return false };
+    read == value || (meant.is_f64() && read.to_bits().abs_diff(value.to_bits()) <= 1)
 }

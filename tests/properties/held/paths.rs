@@ -2,29 +2,35 @@
 
 use std::sync::OnceLock;
 
+use dcr_gateway::authorization_server::client_endpoints::{ClientEndpointSettings, ClientEndpoints};
 use dcr_gateway::authorization_server::paths::{PathTable, Route};
 use dcr_gateway::authorization_server::settings::Kind;
 use dcr_gateway::proxy::route_of_path;
 
 use super::choice;
 
-/// One server, and the registration endpoint it has.
+/// One server, the registration endpoint it has, and where its clients get tokens.
 struct Server {
     paths: PathTable,
     registration: &'static str,
+    token: &'static str,
 }
 
 fn servers() -> &'static [Server; 3] {
     static SERVERS: OnceLock<[Server; 3]> = OnceLock::new();
     SERVERS.get_or_init(|| {
-        let server = |kind, issuer_path, registration| {
+        let server = |kind, issuer_path, registration, token: &'static str| {
+            let settings =
+                ClientEndpointSettings { token: vec![token.to_owned()], ..ClientEndpointSettings::default() };
             let paths = PathTable::new(kind, issuer_path, registration).expect("a table");
-            Server { paths, registration }
+            let paths = paths.with_clients(ClientEndpoints::new(kind, issuer_path, &settings));
+            Server { paths, registration, token }
         };
+        let keycloak = "/realms/acme/clients-registrations/openid-connect";
         [
-            server(Kind::Keycloak, "/realms/acme", "/realms/acme/clients-registrations/openid-connect"),
-            server(Kind::Rfc7591, "", "/register"),
-            server(Kind::Cognito, "", "/register"),
+            server(Kind::Keycloak, "/realms/acme", keycloak, "/realms/acme/protocol/openid-connect/token"),
+            server(Kind::Rfc7591, "", "/register", "/token"),
+            server(Kind::Cognito, "", "/register", "/oauth2/token"),
         ]
     })
 }
@@ -45,6 +51,11 @@ pub fn holds(input: &[u8]) -> bool {
             let is_below =
                 |read: &str| read == server.registration || read.starts_with(&format!("{}/", server.registration));
             assert!(!is_below(&read), "{path} is forwarded, and some server reads {read}");
+            // Clients that were suspended are refused there, in any spelling.
+            assert!(
+                read != server.token || route != Ok(Route::Other),
+                "{path} is nobody's, and some server reads {read}"
+            );
             return true;
         }
         Ok(Route::NotOffered | Route::Misspelt) | Err(_) => {}
