@@ -13,6 +13,12 @@ use super::chunks::ChunkScanner;
 /// Bytes of later requests that are held at most; the rest waits in the system's buffers.
 const HOLDS: usize = 16 * 1024;
 
+/// Read at once of chunks, which are looked at; as much as a TLS record has.
+const CHUNKS: usize = 16 * 1024;
+
+/// Read at once of a body whose length is known. Each piece goes on by itself: small ones cost several times what they carry.
+const BODY: usize = 64 * 1024;
+
 /// The state of one connection's reading side.
 #[derive(Debug, Default)]
 pub(super) struct Fence(Mutex<State>);
@@ -63,7 +69,11 @@ impl Fence {
 
     /// The request is answered: what was held is the next one's.
     pub(super) fn open(&self) {
-        self.state().left = Left::All;
+        let mut state = self.state();
+        state.left = Left::All;
+        if state.held.is_empty() {
+            state.held = BytesMut::new();
+        }
     }
 
     /// Reads from `io` what may pass. At the end of a request it goes on reading, to notice that the client went away. Chunks that two parsers
@@ -90,11 +100,11 @@ impl Fence {
             buf.filled().len() - before
         } else if state.held.is_empty() {
             // Less may pass than there is room for.
-            let mut bytes = [0_u8; 4096];
-            let mut part = ReadBuf::new(&mut bytes[..room.min(4096)]);
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(room.min(BODY)));
             std::task::ready!(io.as_mut().poll_read(cx, &mut part))?;
-            buf.put_slice(part.filled());
-            part.filled().len()
+            let passed = part.filled().len();
+            buf.advance(passed);
+            passed
         } else {
             let passed = room.min(state.held.len());
             buf.put_slice(&state.held[..passed]);
@@ -118,10 +128,12 @@ impl State {
     ) -> Poll<std::io::Result<()>> {
         let Left::Chunks(scanner) = &mut self.left else { return Poll::Ready(Ok(())) };
         if self.held.is_empty() {
-            let mut bytes = [0_u8; 4096];
-            let mut part = ReadBuf::new(&mut bytes);
-            std::task::ready!(io.poll_read(cx, &mut part))?;
-            self.held.extend_from_slice(part.filled());
+            self.held.resize(CHUNKS, 0);
+            let mut part = ReadBuf::new(&mut self.held);
+            let read = io.poll_read(cx, &mut part);
+            let length = if read.is_ready() { part.filled().len() } else { 0 };
+            self.held.truncate(length);
+            std::task::ready!(read)?;
         }
         let room = buf.remaining().min(self.held.len());
         let passed = scanner.scan(&self.held[..room]);
