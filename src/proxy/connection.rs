@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use pingora::protocols::Digest;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
 use super::client_trust::ClientTrust;
 use super::expiry::FileEnd;
+use super::headers::client_cert_value;
 use super::settings::{ClientCertificateRequest, ListenerSettings};
 use super::tls::{TlsError, TlsGeneration};
 use crate::clock::Timestamp;
@@ -68,6 +70,8 @@ pub(super) struct Connection {
     /// True once the gateway is going down.
     pub(super) draining: watch::Receiver<bool>,
     chain: Vec<CertificateDer<'static>>,
+    /// Written once, sent with every request that is forwarded.
+    header: OnceLock<HeaderValue>,
     /// Verifying a chain costs three quarters of a request: done once per generation and validity.
     verdict: Mutex<Option<Verdict>>,
 }
@@ -103,7 +107,7 @@ impl Connection {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let Handshake { tls, chain } = handshake;
-        Self { peer, listener, tls, draining, chain, verdict: Mutex::new(None) }
+        Self { peer, listener, tls, draining, chain, header: OnceLock::new(), verdict: Mutex::new(None) }
     }
 
     /// The connection under a session of Pingora.
@@ -116,9 +120,10 @@ impl Connection {
         *self.draining.borrow()
     }
 
-    /// The client's own certificate, as it was presented.
-    pub(super) fn own_certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.chain.first()
+    /// The client's own certificate, as it was presented, as the server is told of it.
+    pub(super) fn own_certificate_header(&self) -> Option<&HeaderValue> {
+        let own = self.chain.first()?;
+        Some(self.header.get_or_init(|| client_cert_value(own)))
     }
 
     /// The certificate of this connection by what is in force at `now`: one that was revoked, expired, or lost its CA since the handshake is refused.

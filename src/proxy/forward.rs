@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Method;
 use http::header::{CONTENT_ENCODING, COOKIE, EXPECT};
+use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use rustls::pki_types::CertificateDer;
 
 use super::body::{announced_length, expects_continue, read_whole};
 use super::client_id_guard::{self, FormScanner};
@@ -150,12 +149,12 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
 
 impl Passage {
     /// Takes off what is not to be believed and puts on what the authorization server must see.
-    /// `certificate` is the client's, verified.
+    /// `certificate` is `Client-Cert` for the client's, verified.
     pub(super) fn dress(
         &self,
         request: &mut RequestHeader,
         head: &Head,
-        certificate: Option<&CertificateDer<'_>>,
+        certificate: Option<HeaderValue>,
     ) -> Result<()> {
         if request.uri.authority().is_some() {
             // HTTP/2 has the client's idea of the host here; Pingora would write it over ours.
@@ -179,8 +178,8 @@ impl Passage {
         for (name, value) in public.forwarding_headers(Some(head.client_address)) {
             request.insert_header(name, value)?;
         }
-        if let Some(der) = certificate {
-            request.insert_header("client-cert", headers::client_cert_value(der))?;
+        if let Some(certificate) = certificate {
+            request.insert_header("client-cert", certificate)?;
         }
         Ok(())
     }

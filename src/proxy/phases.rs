@@ -17,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use super::body::SessionBody;
 use super::connection::Connection;
 use super::forward::{self, Forwarding, Passage, ToForward};
-use super::headers::is_websocket_upgrade;
+use super::headers::{client_cert_value, is_websocket_upgrade};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
@@ -216,8 +216,11 @@ impl ProxyHttp for Gateway {
         else {
             return Err(Error::explain(ErrorType::InternalError, "no passage"));
         };
-        let certificate = exchange.forwarded_certificate.as_ref().or_else(|| connection.own_certificate());
-        passage.dress(request, head, certificate.filter(|_| head.certificate().is_some()))?;
+        let certificate = head.certificate().and_then(|_| match &exchange.forwarded_certificate {
+            Some(forwarded) => Some(client_cert_value(forwarded)),
+            None => connection.own_certificate_header().cloned(),
+        });
+        passage.dress(request, head, certificate)?;
         let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
         exchange.call = Some(observed::begin_forwarding(&parent, head, &passage.forwarding.upstream, request)?);
         Ok(())
