@@ -124,11 +124,6 @@ impl Recorder {
         Ok((Self(Some(inner)), keeper))
     }
 
-    /// Whether anything is recorded.
-    pub const fn is_silent(&self) -> bool {
-        self.0.is_none()
-    }
-
     /// The entry of an event that is recorded together with something else; none: nothing is recorded.
     ///
     /// # Errors

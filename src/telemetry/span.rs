@@ -182,12 +182,7 @@ pub struct CallFacts<'a> {
     pub path: Option<&'a str>,
 }
 
-/// The HTTP client span of a call to the authorization server, below the present span.
-pub fn upstream_span(facts: &CallFacts<'_>) -> Span {
-    upstream_span_of(&Span::current(), facts)
-}
-
-/// The same below `parent`.
+/// The HTTP client span of a call to the authorization server, below `parent`.
 pub fn upstream_span_of(parent: &Span, facts: &CallFacts<'_>) -> Span {
     let method = known_method(facts.method);
     let span = Span::begin(|| {
