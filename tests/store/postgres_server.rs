@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -27,8 +27,6 @@ pub struct PostgresServer {
     process: Child,
     directory: tempfile::TempDir,
     databases: AtomicU32,
-    /// Kept open, so that the server can go on logging.
-    log: BufReader<ChildStderr>,
 }
 
 impl PostgresServer {
@@ -83,13 +81,15 @@ impl PostgresServer {
             server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
         let mut process = server.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
+        let mut log = BufReader::new(process.stderr.take().unwrap());
         // From here on dropping it ends the process, whatever happens.
-        let mut server = Self { process, directory, databases: AtomicU32::new(0), log };
+        let server = Self { process, directory, databases: AtomicU32::new(0) };
         let mut line = String::new();
         while !line.contains("ready to accept connections") {
-            assert!(server.log.read_line(&mut line).unwrap() > 0, "the server does not start: {line}");
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server does not start: {line}");
         }
+        // A server that cannot write its log waits until it can, also with its end.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         server
     }
 
