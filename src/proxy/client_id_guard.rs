@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr2;
 
 use super::form::{FormDecoder, FormPart};
 
@@ -44,11 +45,14 @@ impl FormScanner {
     /// Takes the next piece. True as soon as a `client_id` that is a URL was seen, and from then on.
     pub(super) fn scan(&mut self, piece: &[u8]) -> bool {
         let Self { decoder, watch } = self;
-        for byte in piece {
+        let mut rest = piece;
+        while !watch.found
+            && let Some((byte, behind)) = rest.split_first()
+        {
             decoder.take(*byte, &mut |part| watch.hear(part));
-            if watch.found {
-                break;
-            }
+            // What is sent without a media type may be a form, and may be megabytes of anything.
+            let next = if watch.is_indifferent() { memchr2(b'&', b'=', behind) } else { Some(0) };
+            rest = next.map_or(&[], |next| &behind[next..]);
         }
         watch.found
     }
@@ -69,9 +73,14 @@ impl Watch {
         self.seen.clear();
     }
 
+    /// Whether nothing says anything before the name or the value is over.
+    fn is_indifferent(&self) -> bool {
+        self.state == State::OtherValue || self.seen.len() >= ENOUGH
+    }
+
     fn push(&mut self, byte: u8) {
         let is_leading_space = self.seen.is_empty() && (byte.is_ascii_whitespace() || byte == 0);
-        if self.found || self.state == State::OtherValue || self.seen.len() >= ENOUGH || is_leading_space {
+        if self.found || self.is_indifferent() || is_leading_space {
             return;
         }
         self.seen.push(byte);
@@ -154,6 +163,20 @@ mod tests {
             "client_id",
         ] {
             assert!(!FormScanner::default().scan(form.as_bytes()), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_hides_nothing_behind_it() {
+        for long in ["a".repeat(100), format!("a={}", "b=%3".repeat(100)), format!("client_id={}%", "x".repeat(100))] {
+            let form = format!("{long}&client_id=https:x");
+            assert!(FormScanner::default().scan(form.as_bytes()), "{form}");
+            for cut in 0..form.len() {
+                let mut scanner = FormScanner::default();
+                assert!(scanner.scan(&form.as_bytes()[..cut]) | scanner.scan(&form.as_bytes()[cut..]), "{cut}: {form}");
+            }
+            let harmless = format!("{long}=client_id=https:x");
+            assert!(!FormScanner::default().scan(harmless.as_bytes()), "{harmless}");
         }
     }
 
