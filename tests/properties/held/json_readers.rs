@@ -64,9 +64,9 @@ fn tiny_reads(read: &JsonValue, meant: &Value) -> bool {
     }
 }
 
-/// Equal, or neighbours where it was written as a fraction or with an exponent: the last bit of these is rounded by each parser as it likes, so that one
+/// Equal, or nearly so where it was written as a fraction or with an exponent: the last bits of these are rounded by each parser as it likes, so that one
 /// may read a whole number where another does not. None of them reaches a server (`decision` holds that); integers, which do, are equal or far apart.
 fn same_number(read: Option<f64>, meant: &Number) -> bool {
     let (Some(read), Some(value)) = (read, meant.as_f64()) else { return false };
-    read == value || (meant.is_f64() && read.to_bits().abs_diff(value.to_bits()) <= 1)
+    read == value || (meant.is_f64() && (read - value).abs() <= value.abs() * 1e-14 + f64::MIN_POSITIVE)
 }
