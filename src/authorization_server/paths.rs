@@ -279,8 +279,10 @@ fn decode_once(text: &str) -> Option<String> {
     let mut changed = false;
     let mut at = 0;
     while at < bytes.len() {
-        let pair = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
-        match pair.filter(|_| bytes[at] == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+        // Each digit by itself: read as a number, `+a` would be one, too.
+        let digit = |at: usize| bytes.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let pair = digit(at + 1).zip(digit(at + 2)).filter(|_| bytes[at] == b'%');
+        match pair.and_then(|(high, low)| u8::try_from(high << 4 | low).ok()) {
             Some(byte) => {
                 decoded.push(byte);
                 changed = true;
@@ -361,6 +363,12 @@ mod tests {
         }
         assert_eq!(keycloak().classify(&format!("{REGISTRATION}/a/b")), Route::NotOffered);
         assert_eq!(plain().classify("/register/a/b"), Route::NotOffered);
+    }
+
+    #[test]
+    fn a_sign_is_no_digit_behind_a_percent_sign() {
+        let route = plain().classify("/register/%252525+A..");
+        assert_eq!(route, Route::Management { client_id: "%252525+A..".to_owned() });
     }
 
     #[test]
