@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::chunks::ChunkScanner;
 
@@ -15,9 +15,6 @@ const HOLDS: usize = 16 * 1024;
 
 /// Read at once of chunks, which are looked at; as much as a TLS record has.
 const CHUNKS: usize = 16 * 1024;
-
-/// Read at once of a body whose length is known. Each piece goes on by itself: small ones cost several times what they carry.
-const BODY: usize = 64 * 1024;
 
 /// The state of one connection's reading side.
 #[derive(Debug, Default)]
@@ -80,7 +77,7 @@ impl Fence {
     /// could read differently are an error of the kind `InvalidData`.
     pub(super) fn poll_read(
         &self,
-        mut io: Pin<&mut impl AsyncRead>,
+        io: Pin<&mut impl AsyncRead>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
@@ -93,20 +90,10 @@ impl Fence {
             Left::Bytes(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Left::All => usize::MAX,
         };
-        let room = buf.remaining().min(may_pass);
-        let passed = if state.held.is_empty() && room == buf.remaining() {
-            let before = buf.filled().len();
-            std::task::ready!(io.as_mut().poll_read(cx, buf))?;
-            buf.filled().len() - before
-        } else if state.held.is_empty() {
-            // Less may pass than there is room for.
-            let mut part = ReadBuf::new(buf.initialize_unfilled_to(room.min(BODY)));
-            std::task::ready!(io.as_mut().poll_read(cx, &mut part))?;
-            let passed = part.filled().len();
-            buf.advance(passed);
-            passed
+        let passed = if state.held.is_empty() {
+            std::task::ready!(read_at_most(may_pass, io, cx, buf))?
         } else {
-            let passed = room.min(state.held.len());
+            let passed = buf.remaining().min(may_pass).min(state.held.len());
             buf.put_slice(&state.held[..passed]);
             state.held.advance(passed);
             passed
@@ -127,19 +114,19 @@ impl State {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let Left::Chunks(scanner) = &mut self.left else { return Poll::Ready(Ok(())) };
+        let broken = |broken| std::io::Error::new(std::io::ErrorKind::InvalidData, broken);
+        let before = buf.filled().len();
         if self.held.is_empty() {
-            self.held.resize(CHUNKS, 0);
-            let mut part = ReadBuf::new(&mut self.held);
-            let read = io.poll_read(cx, &mut part);
-            let length = if read.is_ready() { part.filled().len() } else { 0 };
-            self.held.truncate(length);
-            std::task::ready!(read)?;
+            std::task::ready!(read_at_most(CHUNKS, io, cx, buf))?;
+            let passed = scanner.scan(&buf.filled()[before..]).map_err(broken)?;
+            self.held.extend_from_slice(&buf.filled()[before + passed..]);
+            buf.set_filled(before + passed);
+        } else {
+            let room = buf.remaining().min(self.held.len());
+            let passed = scanner.scan(&self.held[..room]).map_err(broken)?;
+            buf.put_slice(&self.held[..passed]);
+            self.held.advance(passed);
         }
-        let room = buf.remaining().min(self.held.len());
-        let passed = scanner.scan(&self.held[..room]);
-        let passed = passed.map_err(|broken| std::io::Error::new(std::io::ErrorKind::InvalidData, broken))?;
-        buf.put_slice(&self.held[..passed]);
-        self.held.advance(passed);
         Poll::Ready(Ok(()))
     }
 
@@ -158,6 +145,18 @@ impl State {
         // Nobody has to be woken: the next read is the next request's.
         Poll::Pending
     }
+}
+
+/// Reads at most so many bytes, into room that is not touched before there are any: who waits for a slow client pays for what came alone.
+fn read_at_most(
+    most: usize,
+    io: Pin<&mut impl AsyncRead>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<std::io::Result<usize>> {
+    let before = buf.filled().len();
+    std::task::ready!(Pin::new(&mut io.take(most as u64)).poll_read(cx, buf))?;
+    Poll::Ready(Ok(buf.filled().len() - before))
 }
 
 #[cfg(test)]

@@ -86,7 +86,8 @@ async fn bodies_that_never_end_are_answered_408() {
         assert!(told.iter().all(|said| said.starts_with("HTTP/1.1 408")), "{length}: {:?}", told[0]);
     }
     world.a_good_client_registers().await;
-    memory.grew_less_than(32, "slow bodies");
+    // The announced lengths alone would be 24 MiB more.
+    memory.grew_less_than(40, "slow bodies");
 }
 
 /// Chunks of one octet each, as fast as they go: the size of the framing counts, not only that of the body.
@@ -137,7 +138,7 @@ async fn answers_that_nobody_reads_are_not_kept_in_memory() {
     world.a_good_client_registers().await;
     measured::rests(world.gateway.pid()).await;
     // 320 MiB were asked for; what Pingora reads ahead is less than a MiB for each.
-    memory.grew_less_than(40, "slow readers");
+    memory.grew_less_than(64, "slow readers");
     drop(readers);
     world.a_good_client_registers().await;
 }
