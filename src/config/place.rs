@@ -186,11 +186,12 @@ impl<'de> DeserializeSeed<'de> for KeyFinder<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_str(self)
+        deserializer.deserialize_any(self)
     }
 }
 
-impl Visitor<'_> for KeyFinder<'_> {
+/// A key that is no text is compared as it would be written; one that is a map or a list is none that anybody looks for.
+impl<'de> Visitor<'de> for KeyFinder<'_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,6 +203,27 @@ impl Visitor<'_> for KeyFinder<'_> {
             (true, true) => Err(E::custom(FOUND)),
             (is_it, _) => Ok(is_it),
         }
+    }
+    fn visit_bool<E: serde::de::Error>(self, key: bool) -> Result<bool, E> {
+        self.visit_str(&key.to_string())
+    }
+    fn visit_i64<E: serde::de::Error>(self, key: i64) -> Result<bool, E> {
+        self.visit_str(&key.to_string())
+    }
+    fn visit_u64<E: serde::de::Error>(self, key: u64) -> Result<bool, E> {
+        self.visit_str(&key.to_string())
+    }
+    fn visit_f64<E: serde::de::Error>(self, key: f64) -> Result<bool, E> {
+        self.visit_str(&key.to_string())
+    }
+    fn visit_unit<E: serde::de::Error>(self) -> Result<bool, E> {
+        self.visit_str("null")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
+        IgnoredAny.visit_map(access).map(|_| false)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
+        IgnoredAny.visit_seq(access).map(|_| false)
     }
 }
 
@@ -226,6 +248,15 @@ mod tests {
         assert_eq!(at("list[0].y"), Some((4, 5)));
         assert_eq!(at("list[0].y[1]"), Some((4, 12)));
         assert_eq!(at("list[1].x"), Some((5, 5)));
+    }
+
+    #[test]
+    fn keys_that_are_no_text_hide_nothing_behind_them() {
+        let yaml = "~: 0\n8443: 1\ntrue: 2\n? {a: b}\n: 3\n? [c]\n: 4\nlast: 5\n";
+        let at = |key: &str| Place::root().key(key).locate(yaml);
+        assert_eq!(at("8443"), Some((2, 1)));
+        assert_eq!(at("true"), Some((3, 1)));
+        assert_eq!(at("last"), Some((8, 1)));
     }
 
     #[test]
