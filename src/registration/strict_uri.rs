@@ -98,7 +98,7 @@ impl<'a> StrictUri<'a> {
         check_path(parts.path)?;
         let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
         for text in [parts.query.unwrap_or_default(), fragment] {
-            if escapes(text).any(|(byte, _)| byte.is_ascii_control()) {
+            if escapes(text).any(|byte| byte.is_ascii_control()) {
                 return Err(MalformedUri::EncodedControl);
             }
         }
@@ -203,16 +203,19 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
     if !is_encoded {
         return Ok(());
     }
-    for (byte, rest) in escapes(path) {
+    for byte in escapes(path) {
         match byte {
             _ if byte.is_ascii_control() => return Err(MalformedUri::EncodedControl),
             b'/' | b'\\' | b'.' | b'#' | b'?' | b'*' => return Err(MalformedUri::EncodedDelimiter),
-            b'%' if hexadecimal(rest).is_some() => return Err(MalformedUri::EncodedTwice),
             _ => {}
         }
     }
     let decoded = decode(path);
     let decoded = std::str::from_utf8(&decoded).map_err(|_| MalformedUri::EncodedNotUtf8)?;
+    // In what was decoded, because the digits may be encoded as well: `%25%32%66`.
+    if escapes(decoded).next().is_some() {
+        return Err(MalformedUri::EncodedTwice);
+    }
     for character in decoded.chars().filter(|character| !character.is_ascii()) {
         if character.is_control() || is_bidirectional_control(character) {
             return Err(MalformedUri::EncodedControl);
@@ -237,12 +240,9 @@ fn is_dot_segment(segment: &str) -> bool {
     matches!(name, b"." | b"..")
 }
 
-/// Every percent-encoded byte, and the text after it.
-fn escapes(text: &str) -> impl Iterator<Item = (u8, &str)> {
-    text.split('%').skip(1).scan(text, |rest, _| {
-        *rest = rest.split_once('%')?.1;
-        Some((hexadecimal(rest)?, &rest[2..]))
-    })
+/// Every percent-encoded byte.
+fn escapes(text: &str) -> impl Iterator<Item = u8> {
+    text.split('%').skip(1).filter_map(hexadecimal)
 }
 
 /// The byte that the first two characters write.
@@ -277,8 +277,7 @@ mod tests {
 
     #[test]
     fn every_percent_encoded_byte_is_seen() {
-        let found: Vec<(u8, &str)> = escapes("a%2Fb%00%25").collect();
-        assert_eq!(found, [(b'/', "b%00%25"), (0, "%25"), (b'%', "")]);
+        assert_eq!(escapes("a%2Fb%%00%25").collect::<Vec<_>>(), [b'/', 0, b'%']);
         assert_eq!(decode("a%2Fb%zz%"), b"a/b%zz%");
     }
 
@@ -301,6 +300,9 @@ mod tests {
             ("/%E2%80%A4%E2%80%A4", MalformedUri::EncodedDelimiter),
             ("/a%252fb", MalformedUri::EncodedTwice),
             ("/a%2525b", MalformedUri::EncodedTwice),
+            ("/a%25%32%66b", MalformedUri::EncodedTwice),
+            ("/a%252%66b", MalformedUri::EncodedTwice),
+            ("/%25%32%65%25%32%65/b", MalformedUri::EncodedTwice),
             ("/a%00b", MalformedUri::EncodedControl),
             ("/a%0d%0aX:%20y", MalformedUri::EncodedControl),
             ("/a%7f", MalformedUri::EncodedControl),

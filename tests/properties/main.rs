@@ -134,6 +134,8 @@ fn what_was_found_stays_mended() {
     }
     // Forwarded, because `%+A` was decoded to a line feed, which was trimmed off `..`; no server decodes it.
     paths::holds(b"\x014//register/%252525+A..");
+    // Accepted, because in `%25%32%65` no digits stand behind the encoded percent sign until they are decoded, too.
+    redirect_uri::holds(b"https://app.example.com/cb/%25%32%65%25%32%65/%25%32%65%25%32%65%25%32%66evil");
     // Where the property asked for too much: spaces at the ends of a name are taken off, parsers differ in the last bits of a fraction,
     // a carriage return is the end of a line to YAML.
     decision::holds(
