@@ -19,6 +19,7 @@ pub mod demo;
 pub mod duration;
 pub mod fetch;
 pub mod handed_over;
+mod hexadecimal;
 pub mod intake;
 pub mod jose;
 pub mod lifecycle;

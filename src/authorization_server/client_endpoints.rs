@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::paths::fold;
 use super::settings::Kind;
+use super::spelling::fold;
 
 /// What a client does at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

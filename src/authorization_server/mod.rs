@@ -18,6 +18,7 @@ mod keycloak_members;
 pub mod management;
 pub mod paths;
 pub mod settings;
+mod spelling;
 pub mod transport;
 
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! Which path is what: registration, management, discovery, protected, or somebody else's. Pure; exact, never normalising:
 //! a path is compared as it was written, and what another server might read as a protected path is called misspelt.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::client_endpoints::{ClientEndpoint, ClientEndpoints};
 use super::settings::Kind;
+use super::spelling::{fold, is_client_id_segment, is_plain};
 
 /// What a request target is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,79 +222,6 @@ fn is_below(path: &str, prefix: &str) -> bool {
 fn names_keycloak_registration(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').collect();
     segments.windows(3).any(|three| three[0] == "realms" && three[2] == "clients-registrations")
-}
-
-/// Written in the one way in which everybody reads it the same.
-fn is_plain(path: &str) -> bool {
-    path.starts_with('/')
-        && path[1..].split('/').all(|segment| {
-            !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|b| b.is_ascii_graphic() && !b"%;\\?#".contains(&b))
-        })
-}
-
-/// A client identifier is VSCHAR (RFC 6749 §2.2); in a segment it may be percent-encoded, but not so that it hides a separator.
-fn is_client_id_segment(segment: &str) -> bool {
-    !matches!(segment, "" | "." | "..") && segment.bytes().all(|b| b.is_ascii_graphic() && !b"/;\\?#".contains(&b)) && {
-        let decoded = decode_fully(segment);
-        !matches!(decoded.as_ref(), "" | "." | "..")
-            && decoded.bytes().all(|b| (0x20..=0x7e).contains(&b) && !b"/\\;".contains(&b))
-    }
-}
-
-/// The form in which two spellings of one path are the same: decoded until nothing changes, backslashes as slashes, path parameters cut off,
-/// empty and dot segments resolved, lower case. Used to refuse, never to route.
-pub(super) fn fold(path: &str) -> String {
-    let decoded = decode_fully(path).replace('\\', "/");
-    let mut segments: Vec<String> = Vec::new();
-    for segment in decoded.split('/') {
-        // The query may be hidden as %3f, the parameters as %3b, an end of text as %00.
-        let end = segment.find([';', '?', '#', '\0']).unwrap_or(segment.len());
-        match segment[..end].trim() {
-            "" | "." => {}
-            ".." => {
-                segments.pop();
-            }
-            name => segments.push(name.to_lowercase()),
-        }
-    }
-    segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
-}
-
-/// Percent-decoding repeated until nothing changes, at most five times: nobody decodes more often.
-fn decode_fully(text: &str) -> Cow<'_, str> {
-    let mut current = Cow::Borrowed(text);
-    for _ in 0..5 {
-        match decode_once(&current) {
-            Some(decoded) => current = Cow::Owned(decoded),
-            None => break,
-        }
-    }
-    current
-}
-
-fn decode_once(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut changed = false;
-    let mut at = 0;
-    while at < bytes.len() {
-        // Each digit by itself: read as a number, `+a` would be one, too.
-        let digit = |at: usize| bytes.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        let pair = digit(at + 1).zip(digit(at + 2)).filter(|_| bytes[at] == b'%');
-        match pair.and_then(|(high, low)| u8::try_from(high << 4 | low).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                changed = true;
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    changed.then(|| String::from_utf8_lossy(&decoded).into_owned())
 }
 
 #[cfg(test)]

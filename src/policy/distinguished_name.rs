@@ -1,5 +1,7 @@
 //! Distinguished names as RFC 4514 writes them, so that two spellings of one name are equal.
 
+use crate::hexadecimal;
+
 /// The parts of a name, in the order written; each part is its attributes, sorted (`a+b` is `b+a`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DistinguishedName(Vec<Vec<(String, String)>>);
@@ -71,11 +73,8 @@ fn unescape(value: &str) -> Result<String, &'static str> {
             bytes.push(first);
             continue;
         }
-        let hexadecimal = rest.first_chunk::<2>().and_then(|digits| {
-            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
-            Some(digit(digits[0])? << 4 | digit(digits[1])?)
-        });
-        match (hexadecimal, rest.first()) {
+        let encoded = rest.first_chunk::<2>().and_then(|digits| hexadecimal::octet(*digits));
+        match (encoded, rest.first()) {
             (Some(byte), _) => {
                 bytes.push(byte);
                 rest = &rest[2..];

@@ -3,6 +3,7 @@
 
 use http::Method;
 
+use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
 use crate::intake::handler::ProtocolRefusal;
 
 /// Methods that go to the authorization server. On the gateway's own paths the handler answers 405 with `Allow` by itself.
@@ -14,9 +15,6 @@ pub(super) fn check_forwarded_method(method: &Method) -> Result<(), ProtocolRefu
     }
 }
 
-/// How often a path is decoded by anybody, the once that it should be included (`authorization_server::paths` folds as often).
-const DECODINGS: usize = 5;
-
 /// Whether every server reads this path the same: no empty or dot segment, no backslash, no control, nothing encoded that separates, UTF-8 throughout.
 pub(super) fn check_path(path: &str) -> Result<(), ProtocolRefusal> {
     let bytes = path.as_bytes();
@@ -24,16 +22,10 @@ pub(super) fn check_path(path: &str) -> Result<(), ProtocolRefusal> {
         return Err(ProtocolRefusal::Target);
     }
     let has_empty_inside = path[1..].split('/').rev().skip(1).any(str::is_empty);
-    if has_empty_inside || !escapes_are_whole(bytes) || !keeps_its_segments(path) {
+    if has_empty_inside || !escapes(bytes).all(|octet| octet.is_some()) || !keeps_its_segments(path) {
         return Err(ProtocolRefusal::Target);
     }
     Ok(())
-}
-
-/// Two hexadecimal digits behind every percent sign.
-fn escapes_are_whole(path: &[u8]) -> bool {
-    let mut escapes = path.iter().enumerate().filter(|(_, b)| **b == b'%');
-    escapes.all(|(at, _)| escaped(path, at).is_some())
 }
 
 /// Whether the segments are the same ones however often it is decoded. To who cuts parameters off first, `/a;%252f..` is `/a`; to who decodes
@@ -49,7 +41,7 @@ fn keeps_its_segments(path: &str) -> bool {
         if !read.contains('%') {
             return true;
         }
-        let Ok(decoded) = String::from_utf8(percent_decoded(read.as_bytes())) else { return false };
+        let Ok(decoded) = String::from_utf8(percent_decoded(read.as_bytes()).into_owned()) else { return false };
         read = decoded;
     }
     true
@@ -59,23 +51,6 @@ fn keeps_its_segments(path: &str) -> bool {
 fn is_dot_segment(segment: &str) -> bool {
     let name = segment.split([';', '?', '#']).next().unwrap_or_default().trim();
     matches!(name, "." | "..")
-}
-
-fn percent_decoded(path: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut at = 0;
-    while let Some(&byte) = path.get(at) {
-        let escape = escaped(path, at).filter(|_| byte == b'%');
-        decoded.push(escape.unwrap_or(byte));
-        at += if escape.is_some() { 3 } else { 1 };
-    }
-    decoded
-}
-
-/// The byte that the two digits behind a percent sign stand for.
-fn escaped(path: &[u8], at: usize) -> Option<u8> {
-    let digit = |at: usize| path.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    u8::try_from(digit(at + 1)? << 4 | digit(at + 2)?).ok()
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::hexadecimal::{escapes, percent_decoded};
+
 /// A longer chain is refused unread; real ones have two or three certificates.
 const LONGEST_CHAIN: usize = 10;
 
@@ -126,7 +128,10 @@ fn nginx(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError
 
 /// URL-encoded PEM. A plus sign stands for itself: it is a digit of base64.
 fn certificates(encoded: &str) -> Result<Chain, ForwardedCertificateError> {
-    let pem = percent_decoded(encoded).ok_or(Malformed("not URL-encoded"))?;
+    if escapes(encoded.as_bytes()).any(|octet| octet.is_none()) {
+        return Err(Malformed("not URL-encoded"));
+    }
+    let pem = percent_decoded(encoded.as_bytes());
     let mut chain = Vec::with_capacity(2);
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         if chain.len() == LONGEST_CHAIN {
@@ -142,22 +147,6 @@ fn certificates(encoded: &str) -> Result<Chain, ForwardedCertificateError> {
         return Err(Malformed("no PEM certificate in it"));
     }
     Ok(chain)
-}
-
-fn percent_decoded(text: &str) -> Option<Cow<'_, [u8]>> {
-    if !text.contains('%') {
-        return Some(Cow::Borrowed(text.as_bytes()));
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => digit(bytes.next()?)? << 4 | digit(bytes.next()?)?,
-            other => other,
-        });
-    }
-    Some(Cow::Owned(decoded))
 }
 
 /// Envoy appends an element per proxy, so the last one is the nearest proxy's and speaks of the connection to it.

@@ -6,6 +6,7 @@ use fluent_uri::component::Authority;
 use unicode_normalization::UnicodeNormalization;
 
 use super::host::{Host, MalformedHost};
+use crate::hexadecimal::{escapes, percent_decoded};
 
 /// The longest URI, in bytes.
 pub const LONGEST_URI: usize = 2048;
@@ -98,7 +99,7 @@ impl<'a> StrictUri<'a> {
         check_path(parts.path)?;
         let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
         for text in [parts.query.unwrap_or_default(), fragment] {
-            if escapes(text).any(|byte| byte.is_ascii_control()) {
+            if escapes(text.as_bytes()).flatten().any(|byte| byte.is_ascii_control()) {
                 return Err(MalformedUri::EncodedControl);
             }
         }
@@ -203,17 +204,17 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
     if !is_encoded {
         return Ok(());
     }
-    for byte in escapes(path) {
+    for byte in escapes(path.as_bytes()).flatten() {
         match byte {
             _ if byte.is_ascii_control() => return Err(MalformedUri::EncodedControl),
             b'/' | b'\\' | b'.' | b'#' | b'?' | b'*' => return Err(MalformedUri::EncodedDelimiter),
             _ => {}
         }
     }
-    let decoded = decode(path);
+    let decoded = percent_decoded(path.as_bytes());
     let decoded = std::str::from_utf8(&decoded).map_err(|_| MalformedUri::EncodedNotUtf8)?;
     // In what was decoded, because the digits may be encoded as well: `%25%32%66`.
-    if escapes(decoded).next().is_some() {
+    if escapes(decoded.as_bytes()).flatten().next().is_some() {
         return Err(MalformedUri::EncodedTwice);
     }
     for character in decoded.chars().filter(|character| !character.is_ascii()) {
@@ -235,51 +236,14 @@ fn is_bidirectional_control(character: char) -> bool {
 
 /// `.` or `..`, also encoded, also with path parameters (`..;x`), which some servers take off before they resolve.
 fn is_dot_segment(segment: &str) -> bool {
-    let decoded = decode(segment);
+    let decoded = percent_decoded(segment.as_bytes());
     let name = decoded.split(|&byte| byte == b';').next().unwrap_or_default();
     matches!(name, b"." | b"..")
-}
-
-/// Every percent-encoded byte.
-fn escapes(text: &str) -> impl Iterator<Item = u8> {
-    text.split('%').skip(1).filter_map(hexadecimal)
-}
-
-/// The byte that the first two characters write.
-fn hexadecimal(text: &str) -> Option<u8> {
-    let digits = text.as_bytes().get(..2)?;
-    let value = |digit: u8| char::from(digit).to_digit(16);
-    u8::try_from(value(digits[0])? * 16 + value(digits[1])?).ok()
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    decoded.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
-    for part in parts {
-        match hexadecimal(part) {
-            Some(byte) => {
-                decoded.push(byte);
-                decoded.extend_from_slice(&part.as_bytes()[2..]);
-            }
-            None => {
-                decoded.push(b'%');
-                decoded.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    decoded
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_percent_encoded_byte_is_seen() {
-        assert_eq!(escapes("a%2Fb%%00%25").collect::<Vec<_>>(), [b'/', 0, b'%']);
-        assert_eq!(decode("a%2Fb%zz%"), b"a/b%zz%");
-    }
 
     #[test]
     fn a_path_hides_nothing() {

@@ -1,0 +1,88 @@
+//! How else a path can be written: the one way in which everybody reads it the same, and the form in which all spellings are one.
+
+use std::borrow::Cow;
+
+use crate::hexadecimal::{DECODINGS, percent_decoded};
+
+/// Written in the one way in which everybody reads it the same.
+pub(super) fn is_plain(path: &str) -> bool {
+    path.starts_with('/')
+        && path[1..].split('/').all(|segment| {
+            !matches!(segment, "" | "." | "..")
+                && segment.bytes().all(|b| b.is_ascii_graphic() && !b"%;\\?#".contains(&b))
+        })
+}
+
+/// A client identifier is VSCHAR (RFC 6749 §2.2); in a segment it may be percent-encoded, but not so that it hides a separator.
+pub(super) fn is_client_id_segment(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..") && segment.bytes().all(|b| b.is_ascii_graphic() && !b"/;\\?#".contains(&b)) && {
+        let decoded = decode_fully(segment);
+        !matches!(decoded.as_ref(), "" | "." | "..")
+            && decoded.bytes().all(|b| (0x20..=0x7e).contains(&b) && !b"/\\;".contains(&b))
+    }
+}
+
+/// The form in which two spellings of one path are the same: decoded until nothing changes, backslashes as slashes, path parameters cut off,
+/// empty and dot segments resolved, lower case. Used to refuse, never to route.
+pub(super) fn fold(path: &str) -> String {
+    let decoded = decode_fully(path).replace('\\', "/");
+    let mut segments: Vec<String> = Vec::new();
+    for segment in decoded.split('/') {
+        // The query may be hidden as %3f, the parameters as %3b, an end of text as %00.
+        let end = segment.find([';', '?', '#', '\0']).unwrap_or(segment.len());
+        match segment[..end].trim() {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name.to_lowercase()),
+        }
+    }
+    segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
+}
+
+/// Percent-decoding repeated until nothing changes, or as often as anybody does it.
+fn decode_fully(text: &str) -> Cow<'_, str> {
+    let mut current = Cow::Borrowed(text);
+    for _ in 0..DECODINGS {
+        match percent_decoded(current.as_bytes()) {
+            Cow::Owned(decoded) => current = Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()),
+            Cow::Borrowed(_) => break,
+        }
+    }
+    current
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_one_path_are_folded_alike() {
+        for path in [
+            "/a/b",
+            "//a/b/",
+            "/./a/x/../b",
+            "/../a/b",
+            "/A/%42",
+            "/%2561/b",
+            "/a%2fb",
+            "/a;x=1/b;y",
+            "\\a\\b",
+            "/a/b%3fc",
+            "/a/b%00c",
+            "/a/b%20",
+            "a/b",
+        ] {
+            assert_eq!(fold(path), "/a/b", "{path}");
+        }
+        assert_eq!((fold("").as_str(), fold("/..").as_str()), ("", ""));
+    }
+
+    #[test]
+    fn a_sign_is_no_digit_and_nobody_decodes_six_times() {
+        assert_eq!(fold("/a/%252525+A.."), "/a/%+a..");
+        assert_eq!(fold("/%25252561"), "/a");
+        assert_eq!(fold("/%252525252561"), "/%61");
+    }
+}
