@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::caller::Role;
 pub use super::console::settings::{OpenIdSettings, SignInSettings};
+use crate::hexadecimal;
 use crate::secret::Secret;
 
 /// The `admin` section.
@@ -112,14 +113,7 @@ impl TryFrom<String> for TokenDigest {
 
     fn try_from(text: String) -> Result<Self, String> {
         let problem = || "is no SHA-256: write 64 hexadecimal digits, as `sha256sum` prints them".to_owned();
-        let mut digest = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(problem());
-        }
-        for (octet, place) in digest.iter_mut().zip((0..64).step_by(2)) {
-            *octet = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| problem())?;
-        }
-        Ok(Self(digest))
+        hexadecimal::octets(&text).map(Self).ok_or_else(problem)
     }
 }
 
@@ -280,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_64_hexadecimal_digits() {
-        for text in ["", "00", "zz", &"0".repeat(63), &"é".repeat(32)] {
+        for text in ["", "00", "zz", &"0".repeat(63), &"é".repeat(32), &"+f".repeat(32)] {
             assert!(TokenDigest::try_from(text.to_owned()).is_err(), "{text}");
         }
         let digest = TokenDigest::try_from("AB".repeat(32)).unwrap();
