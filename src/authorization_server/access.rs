@@ -58,16 +58,15 @@ impl ClientUris<'_> {
     fn said(self, answer: &Map<String, Value>) -> Option<String> {
         let text = answer.get("registration_client_uri")?.as_str()?;
         if let Some(path) = plain_path(text) {
-            return (self.is_below(path) || !self.below_it_only).then(|| path.to_owned());
+            return self.believes(path).then(|| path.to_owned());
         }
         let uri = resolved(text).filter(|uri| matches!(uri.scheme(), "http" | "https"))?;
-        let is_believed = self.is_below(uri.path()) || !self.below_it_only;
-        is_believed.then(|| uri[Position::BeforePath..Position::AfterQuery].to_owned())
+        self.believes(uri.path()).then(|| uri[Position::BeforePath..Position::AfterQuery].to_owned())
     }
 
-    fn is_below(self, path: &str) -> bool {
+    fn believes(self, path: &str) -> bool {
         let below = path.strip_prefix(self.registration_path).and_then(|rest| rest.strip_prefix('/'));
-        below.is_some_and(|rest| !rest.is_empty())
+        !self.below_it_only || below.is_some_and(|rest| !rest.is_empty())
     }
 
     /// Where nearly every server has it: the client's identifier as one more segment.
