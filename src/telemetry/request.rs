@@ -79,7 +79,7 @@ impl UpstreamCall {
             KeyValue::new("server.port", i64::from(facts.port)),
             KeyValue::new("url.template", facts.purpose),
         ];
-        Self { span: span::upstream_span_of(parent, facts), started: Instant::now(), labels, is_finished: false }
+        Self { span: span::upstream_span(parent, facts), started: Instant::now(), labels, is_finished: false }
     }
 
     /// The HTTP client span: its context goes into the request's headers ([`super::propagation::inject`]).

@@ -183,7 +183,7 @@ pub struct CallFacts<'a> {
 }
 
 /// The HTTP client span of a call to the authorization server, below `parent`.
-pub fn upstream_span_of(parent: &Span, facts: &CallFacts<'_>) -> Span {
+pub fn upstream_span(parent: &Span, facts: &CallFacts<'_>) -> Span {
     let method = known_method(facts.method);
     let span = Span::begin(|| {
         let name = span_name(method, Some(facts.purpose));
@@ -213,11 +213,6 @@ pub fn record_upstream(span: &Span, outcome: Result<http::StatusCode, &'static s
         }
         Err(error) => record_end(span, None, Some(error.to_owned())),
     }
-}
-
-/// The span of a registration's way through the gateway.
-pub fn admit_span() -> Span {
-    Span::begin(|| (Span::current().context(), SpanBuilder::from_name("dcr.admit")))
 }
 
 /// The span of the rules.

@@ -149,13 +149,11 @@ fn a_registration_is_one_trace_below_the_callers_span() {
     let mut outgoing = headers.clone();
     outgoing.insert("baggage", HeaderValue::from_static("secret=1"));
     request.span().in_scope(|| {
-        span::admit_span().in_scope(|| {
-            span::policy_span().in_scope(|| {});
-            span::store_span("begin").in_scope(|| {});
-            let call = call();
-            propagation::inject(call.span(), &mut outgoing);
-            call.finish(Ok(StatusCode::CREATED));
-        });
+        span::policy_span().in_scope(|| {});
+        span::store_span("begin").in_scope(|| {});
+        let call = call();
+        propagation::inject(call.span(), &mut outgoing);
+        call.finish(Ok(StatusCode::CREATED));
     });
     admitted().finish(request.span(), Duration::from_millis(12));
     request.finish(Some(StatusCode::CREATED), None);
@@ -167,12 +165,10 @@ fn a_registration_is_one_trace_below_the_callers_span() {
     assert_eq!(server.parent_span_id, [0xb7, 0xad, 0x6b, 0x71, 0x69, 0x20, 0x33, 0x31]);
     assert_eq!((server.kind, server.trace_state.as_str()), (2, "vendor=1"));
     insta::assert_snapshot!("server_span", listed(&server.attributes));
-    let admit = named("dcr.admit");
-    assert_eq!(admit.parent_span_id, server.span_id);
-    assert_eq!(named("dcr.policy").parent_span_id, admit.span_id);
+    assert_eq!(named("dcr.policy").parent_span_id, server.span_id);
     assert_eq!(attribute(&named("dcr.store").attributes, "dcr.store.operation").as_deref(), Some("begin"));
     let client = named("POST registration");
-    assert_eq!((client.kind, &client.parent_span_id), (3, &admit.span_id));
+    assert_eq!((client.kind, &client.parent_span_id), (3, &server.span_id));
     insta::assert_snapshot!("client_span", listed(&client.attributes));
 
     let span_id: String = client.span_id.iter().map(|byte| format!("{byte:02x}")).collect();

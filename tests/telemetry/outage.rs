@@ -41,7 +41,7 @@ fn in_the_child() {
         let one = Instant::now();
         let request = ServerRequest::begin(&facts(Operation::Register, &headers));
         request.span().in_scope(|| {
-            span::admit_span().in_scope(|| call().finish(Ok(StatusCode::CREATED)));
+            span::policy_span().in_scope(|| call().finish(Ok(StatusCode::CREATED)));
         });
         request.finish(Some(StatusCode::CREATED), None);
         slowest = slowest.max(one.elapsed());
