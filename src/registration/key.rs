@@ -92,11 +92,6 @@ impl JsonWebKeySet {
         let keys = self.keys.iter().map(|key| Value::Object(key.public_members.clone())).collect();
         Value::Object(Map::from_iter([("keys".to_owned(), Value::Array(keys))]))
     }
-
-    /// Whether any key holds private or symmetric key material.
-    pub fn holds_secrets(&self) -> bool {
-        self.keys.iter().any(|key| !key.secret_members.is_empty())
-    }
 }
 
 /// Every member of a key that is, or may be, private or symmetric key material.
@@ -298,7 +293,6 @@ mod tests {
         let set = JsonWebKeySet::parse(&json!({"keys": [key, {"kty": "oct", "k": "AQAB", "kid": "s"}]})).unwrap();
         assert_eq!(set.keys[0].secret_members, ["d", "qi"]);
         assert_eq!(set.keys[1].secret_members, ["k"]);
-        assert!(set.holds_secrets());
         let sent = set.to_public_json();
         assert_eq!(sent["keys"][1], json!({"kty": "oct", "kid": "s"}));
         assert_eq!(sent["keys"][0], rsa(256));
