@@ -80,6 +80,13 @@ pub fn every(period: Duration) -> Interval {
     ticks
 }
 
+/// The same ticks, the first one when the period is over.
+pub fn after_every(period: Duration) -> Interval {
+    let mut ticks = every(period);
+    ticks.reset();
+    ticks
+}
+
 /// Time as tests want it.
 #[cfg(test)]
 pub(crate) mod by_hand {

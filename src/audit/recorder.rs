@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior};
 
 use super::chain::{self, Purpose, SigningKeys};
 use super::event::{Actor, Event, Kind, Subject};
 use super::export::{self, Sinks};
 use super::journal::Journal;
 use super::settings::AuditSettings;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, after_every};
 use crate::store::{AuditEntry, Head, Recording, SignedHead, Store, StoreError, Telling, WriterId};
 
 /// So many refusals wait for the store; more are counted and left out.
@@ -219,9 +218,9 @@ enum Due {
 impl Keeper {
     /// Keeps at it until `ended` is true; then what is left is written, the last head signed, and everything exported.
     pub async fn keep(mut self, clock: Arc<dyn Clock>, mut ended: watch::Receiver<bool>) {
-        let mut windows = every(self.settings.refusals.window.0);
-        let mut signing = every(self.settings.sign_every.0);
-        let mut cutting = every(CUT_EVERY);
+        let mut windows = after_every(self.settings.refusals.window.0);
+        let mut signing = after_every(self.settings.sign_every.0);
+        let mut cutting = after_every(CUT_EVERY);
         let mut notes = Vec::with_capacity(LARGEST_BATCH);
         loop {
             let due = tokio::select! {
@@ -338,10 +337,4 @@ impl Keeper {
             tracing::warn!(%error, "the export of the audit log broke off");
         }
     }
-}
-
-fn every(period: Duration) -> Interval {
-    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
