@@ -5,6 +5,7 @@ pub mod chain;
 pub mod event;
 pub mod export;
 pub mod journal;
+mod kind;
 pub mod line;
 pub mod ocsf;
 pub mod recorder;
