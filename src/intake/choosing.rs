@@ -1,12 +1,12 @@
 //! Which profile applies, and whether what it requires was presented. The same for a request and for one that is only looked at again. Pure.
 
 use super::reason::Reason;
-use crate::policy::profile::{self, Choice, Requirement};
-use crate::policy::{Presented, PresentedToken, Profile};
+use crate::policy::profile::Requirement;
+use crate::policy::{self, Choice, Presented, PresentedToken, Profile};
 
 /// The profile that fits what was presented. RFC 6750 §3.1: what is missing is 401, what cannot be mended by a token 403.
 pub(super) fn fitting<'p>(profiles: &'p [Profile], presented: &Presented<'_>) -> Result<&'p Profile, Reason> {
-    match profile::choose(profiles, presented) {
+    match policy::choose(profiles, presented) {
         Choice::Profile(profile) => Ok(profile),
         Choice::CredentialMissing { initial_access_token: true, .. } => Err(Reason::TokenRequired),
         Choice::CredentialMissing { .. } => Err(Reason::CertificateRequired),

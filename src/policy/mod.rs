@@ -4,6 +4,7 @@
 pub mod appearance;
 pub mod approval;
 pub mod certificate_match;
+mod choice;
 pub mod clearance;
 mod distinguished_name;
 pub mod enforcement;
@@ -23,12 +24,13 @@ pub mod scopes;
 pub mod settings;
 pub mod violation;
 
+pub use choice::{Choice, choose};
 pub use clearance::Clearance;
 pub use enforcement::Enforcement;
 pub use judge::{Verdict, judge, judge_raised};
 pub use let_through::{Judged, LetThrough, Passage};
 pub use presented::{CertificateIdentity, Presented, PresentedToken};
-pub use profile::{Choice, Profile, choose};
+pub use profile::Profile;
 pub use report::{Report, RuleOutcome};
 pub use rule::RuleName;
 pub use settings::{ProfileSettings, SettingProblem};

@@ -13,8 +13,7 @@ use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
 use crate::intake::{Tools, import, register, unavailable};
 use crate::lifecycle::Lifecycle;
-use crate::policy::Profile;
-use crate::policy::profile::{self, Choice};
+use crate::policy::{self, Choice, Profile};
 use crate::registrant::Registrant;
 use crate::secret::Secret;
 use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas};
@@ -35,7 +34,7 @@ pub(super) async fn presented(
 
 /// Whoever asks, and the profile by which the client is judged from now on. It has been registered: no initial access token is needed.
 pub(super) fn profile(rulebook: &Rulebook, registrant: &Registrant) -> Result<Profile, Refusal> {
-    match profile::choose(&rulebook.profiles, &registrant.presented()) {
+    match policy::choose(&rulebook.profiles, &registrant.presented()) {
         Choice::Profile(profile) => Ok(profile.clone()),
         Choice::CredentialMissing { .. } | Choice::TokenDoesNotFit | Choice::NoneFits => {
             Err(Reason::ProfileNone.into())
