@@ -1,28 +1,27 @@
 //! Keycloak's admin REST API, as far as clients that came through the gateway need it. Names them by `client_id`;
 //! Keycloak's own identifier is looked up each time, because a client that is deleted and made again has another one.
 
+mod calls;
 mod clients;
 pub mod events;
+mod examined;
 mod scopes;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ServerAccess;
 use super::access::ClientUris;
 use super::administration::{Administration, AdministrationError, ClientState};
-use super::answer;
 use super::credential::AccessTokenSource;
 use super::existing::{ExistingClient, ExistingPage, RecordedUses};
-use super::transport::{Limits, Purpose, Transport, TransportError};
+use super::transport::{Limits, Transport};
 use crate::clock::Timestamp;
 use crate::registration::{ScopeSet, json as strict_json};
-use crate::secret::Secret;
 
 /// The admin API of one realm.
 pub struct KeycloakAdministration {
@@ -157,107 +156,6 @@ impl KeycloakAdministration {
         }
         self.call(Method::PUT, &self.base.client(&found), Some(&json!({ "enabled": enabled }))).await.map(|_| ())
     }
-
-    /// One call; a second time with a fresh access token where the first one was not taken, because then nothing was done.
-    async fn call(
-        &self,
-        method: Method,
-        uri: &str,
-        body: Option<&Value>,
-    ) -> Result<Response<Bytes>, AdministrationError> {
-        let token = self.access_token().await?;
-        let mut response = self.send(&method, uri, body, &token).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.credential.forget(&token);
-            response = self.send(&method, uri, body, &self.access_token().await?).await?;
-        }
-        let quoted = || answer::quoted(response.status(), response.body());
-        match response.status() {
-            status if status.is_success() => Ok(response),
-            StatusCode::UNAUTHORIZED => Err(AdministrationError::Credential(quoted())),
-            StatusCode::FORBIDDEN => Err(AdministrationError::NotPermitted(quoted())),
-            StatusCode::NOT_FOUND => Err(AdministrationError::NotFound),
-            status if status.is_client_error() => Err(AdministrationError::Refused(quoted())),
-            _ => Err(AdministrationError::Broken(quoted())),
-        }
-    }
-
-    async fn access_token(&self) -> Result<Secret, AdministrationError> {
-        let token = self.credential.get(self.transport.as_ref(), self.limits).await;
-        token.map_err(|error| AdministrationError::Credential(error.to_string()))
-    }
-
-    async fn send(
-        &self,
-        method: &Method,
-        uri: &str,
-        body: Option<&Value>,
-        token: &Secret,
-    ) -> Result<Response<Bytes>, AdministrationError> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .extension(Purpose::ADMINISTRATION)
-            .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(Bytes::from(body));
-        let request = request.map_err(|error| AdministrationError::Unreachable(error.to_string()))?;
-        self.transport.send(request, self.limits).await.map_err(|error| match error {
-            TransportError::NotSent(_) | TransportError::ConnectTimedOut => {
-                AdministrationError::Unreachable(error.to_string())
-            }
-            TransportError::TimedOut => AdministrationError::TimedOut,
-            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
-                broken(&error.to_string())
-            }
-        })
-    }
-}
-
-impl KeycloakAdministration {
-    /// Whether the service account may see clients and change them: it asks for a change of one that cannot exist.
-    ///
-    /// # Errors
-    /// [`AdministrationError::NotPermitted`]: a role is missing.
-    pub async fn try_roles(&self) -> Result<(), AdministrationError> {
-        self.find(NOBODY).await?;
-        let nobody = FoundClient { id: NOBODY.to_owned(), client_id: NOBODY.to_owned(), enabled: false };
-        match self.call(Method::PUT, &self.base.client(&nobody), Some(&json!({ "enabled": false }))).await {
-            Err(AdministrationError::NotFound) => Ok(()),
-            answered => answered.map(|_| ()),
-        }
-    }
-
-    /// The providers of the policies that stand before a registration with a credential.
-    ///
-    /// # Errors
-    /// [`AdministrationError::NotPermitted`]: the role for it (`view-realm`) is none that the gateway needs.
-    pub async fn authenticated_policies(&self) -> Result<Vec<String>, AdministrationError> {
-        let path = format!("{}/components?type={POLICY_TYPE}", self.base.0);
-        let response = self.call(Method::GET, &path, None).await?;
-        let found: Vec<FoundPolicy> = serde_json::from_slice(response.body())
-            .map_err(|error| broken(&format!("no list of policies: {error}")))?;
-        let authenticated = found.into_iter().filter(|policy| policy.chain.as_deref() == Some("authenticated"));
-        Ok(authenticated.map(|policy| policy.provider).collect())
-    }
-}
-
-/// No client of Keycloak's has this id: they are UUIDs of another version.
-const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
-
-const POLICY_TYPE: &str = "org.keycloak.services.clientregistration.policy.ClientRegistrationPolicy";
-
-/// The part of a registration policy that matters.
-#[derive(Debug, Deserialize)]
-struct FoundPolicy {
-    #[serde(rename = "providerId")]
-    provider: String,
-    #[serde(rename = "subType")]
-    chain: Option<String>,
 }
 
 /// What may stand in a path: Keycloak's identifiers are UUIDs, or what an imported realm calls them.
@@ -275,9 +173,16 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
+    use bytes::Bytes;
+    use http::{Request, Response, header};
+    use serde_json::Value;
+
     use super::super::credential::{GatewayClient, TokenEndpoint};
+    use super::super::transport::{Purpose, TransportError};
+    use super::examined::NOBODY;
     use super::*;
     use crate::clock::SystemClock;
+    use crate::secret::Secret;
 
     const REGISTRATION: &str = "/auth/realms/acme/clients-registrations/openid-connect";
     const CLIENTS: &str = "/auth/admin/realms/acme/clients";
