@@ -1,6 +1,8 @@
 //! Looks at the authorization server as somebody outside would, and by its administration, and says what is still open.
 //! Changes nothing: what is sent either reads, or asks for what no server can do (a redirect URI that is none, a client that cannot exist).
 
+mod texts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use http::{Method, Request, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::texts::Texts;
 use super::administration::AdministrationError;
 use super::keycloak_admin::KeycloakAdministration;
 use super::keycloak_admin::events::EventsKept;
@@ -67,11 +70,11 @@ pub struct Diagnosis {
     pub remedy: &'static str,
 }
 
-fn problem(name: &'static str, what: impl Into<String>, (why, remedy): (&'static str, &'static str)) -> Diagnosis {
+fn problem(name: &'static str, what: impl Into<String>, (why, remedy): Texts) -> Diagnosis {
     Diagnosis { name, severity: Severity::Problem, what: what.into(), why, remedy }
 }
 
-fn note(name: &'static str, what: impl Into<String>, texts: (&'static str, &'static str)) -> Diagnosis {
+fn note(name: &'static str, what: impl Into<String>, texts: Texts) -> Diagnosis {
     Diagnosis { severity: Severity::Note, ..problem(name, what, texts) }
 }
 
@@ -81,18 +84,24 @@ impl Examination {
         let mut found = Vec::new();
         match self.metadata(self.transport.as_ref()).await {
             Ok(Some(metadata)) => self.judge_metadata(&metadata, &mut found),
-            Ok(None) => {
-                found.push(problem("no_metadata", "the server has no metadata in any of the four places", NO_METADATA))
-            }
+            Ok(None) => found.push(problem(
+                "no_metadata",
+                "the server has no metadata in any of the four places",
+                texts::NO_METADATA,
+            )),
             Err(error) => {
-                found.push(problem("server_unreachable", format!("the server cannot be asked: {error}"), UNREACHABLE));
+                found.push(problem(
+                    "server_unreachable",
+                    format!("the server cannot be asked: {error}"),
+                    texts::UNREACHABLE,
+                ));
                 return found;
             }
         }
         found.extend(self.anonymous_registration().await);
         for (url, transport) in &self.elsewhere {
             if let Ok(Some(_)) = self.metadata(transport.as_ref()).await {
-                found.push(problem("reachable_elsewhere", format!("the server answers at {url}"), ELSEWHERE));
+                found.push(problem("reachable_elsewhere", format!("the server answers at {url}"), texts::ELSEWHERE));
             }
         }
         self.administration(&mut found).await;
@@ -117,11 +126,15 @@ impl Examination {
         let issuer = metadata.get("issuer").and_then(Value::as_str).unwrap_or_default();
         if issuer != self.issuer {
             let what = format!("the server calls itself {issuer:?}, the configuration {:?}", self.issuer);
-            found.push(problem("issuer_mismatch", what, ISSUER));
+            found.push(problem("issuer_mismatch", what, texts::ISSUER));
         }
         let methods = metadata.get("code_challenge_methods_supported").and_then(Value::as_array);
         if !methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
-            found.push(problem("no_pkce", "the metadata do not have S256 in code_challenge_methods_supported", PKCE));
+            found.push(problem(
+                "no_pkce",
+                "the metadata do not have S256 in code_challenge_methods_supported",
+                texts::PKCE,
+            ));
         }
     }
 
@@ -138,19 +151,23 @@ impl Examination {
                 Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {}
                 Ok(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) if path != self.registration_path => {}
                 Ok(status @ (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)) => {
-                    found.push(problem("no_registration_endpoint", format!("{path} answers {status}"), WRONG_PATH));
+                    found.push(problem(
+                        "no_registration_endpoint",
+                        format!("{path} answers {status}"),
+                        texts::WRONG_PATH,
+                    ));
                 }
                 Ok(status) if status.is_server_error() => {
-                    found.push(note("registration_unclear", format!("{path} answers {status}"), UNCLEAR));
+                    found.push(note("registration_unclear", format!("{path} answers {status}"), texts::UNCLEAR));
                 }
                 Ok(status) => {
                     let what = format!("{path} looks at a registration without a credential ({status})");
                     // Where the gateway has no credential it has to.
                     let is_meant = !self.has_credential && path == self.registration_path;
                     let diagnosis = if is_meant { note } else { problem };
-                    found.push(diagnosis("registration_open", what, OPEN));
+                    found.push(diagnosis("registration_open", what, texts::OPEN));
                 }
-                Err(error) => found.push(note("registration_unclear", format!("{path}: {error}"), UNCLEAR)),
+                Err(error) => found.push(note("registration_unclear", format!("{path}: {error}"), texts::UNCLEAR)),
             }
         }
         found
@@ -176,27 +193,27 @@ impl Examination {
                 found.push(note(
                     "no_administration",
                     "the gateway does not administer clients there",
-                    NO_ADMINISTRATION,
+                    texts::NO_ADMINISTRATION,
                 ));
             }
             return;
         };
         if let Err(error) = administration.try_roles().await {
-            found.push(problem("administration_fails", error.to_string(), ADMINISTRATION));
+            found.push(problem("administration_fails", error.to_string(), texts::ADMINISTRATION));
         }
         match administration.authenticated_policies().await {
             Ok(policies) => {
                 for (policy, name) in [("consent-required", "Consent Required"), ("scope", "Full Scope Disabled")] {
                     if !policies.iter().any(|known| known == policy) {
                         let what = format!("the authenticated chain has no policy {name:?}");
-                        found.push(problem("policy_missing", what, POLICY));
+                        found.push(problem("policy_missing", what, texts::POLICY));
                     }
                 }
             }
             Err(AdministrationError::NotPermitted(_)) => {
-                found.push(note("policies_unread", "the registration policies cannot be read", UNREAD));
+                found.push(note("policies_unread", "the registration policies cannot be read", texts::UNREAD));
             }
-            Err(error) => found.push(note("policies_unread", error.to_string(), UNREAD)),
+            Err(error) => found.push(note("policies_unread", error.to_string(), texts::UNREAD)),
         }
         if self.reads_events {
             judge_events(administration.events_kept().await, found);
@@ -208,87 +225,32 @@ impl Examination {
 fn judge_events(kept: Result<EventsKept, AdministrationError>, found: &mut Vec<Diagnosis>) {
     let kept = match kept {
         Ok(kept) => kept,
-        Err(error) => return found.push(problem("events_unread", error.to_string(), EVENTS_UNREAD)),
+        Err(error) => return found.push(problem("events_unread", error.to_string(), texts::EVENTS_UNREAD)),
     };
     if !kept.is_on {
-        return found.push(problem("events_off", "the realm keeps no user events", EVENTS_OFF));
+        return found.push(problem("events_off", "the realm keeps no user events", texts::EVENTS_OFF));
     }
     for missing in kept.missing() {
-        found.push(problem("events_missing", format!("the realm keeps no events of type {missing}"), EVENTS_OFF));
+        found.push(problem(
+            "events_missing",
+            format!("the realm keeps no events of type {missing}"),
+            texts::EVENTS_OFF,
+        ));
     }
     if !kept.keeps("REFRESH_TOKEN") {
-        found.push(note("events_without_refreshes", "the realm keeps no events of type REFRESH_TOKEN", REFRESHES));
+        found.push(note(
+            "events_without_refreshes",
+            "the realm keeps no events of type REFRESH_TOKEN",
+            texts::REFRESHES,
+        ));
     }
     if kept.kept_for().is_some_and(|kept| kept < SHORTEST_KEPT) {
-        found.push(note("events_kept_briefly", "the realm forgets its events within an hour", EVENTS_BRIEF));
+        found.push(note("events_kept_briefly", "the realm forgets its events within an hour", texts::EVENTS_BRIEF));
     }
 }
 
 /// A gateway that is away for longer misses uses.
 const SHORTEST_KEPT: Duration = Duration::from_secs(60 * 60);
-
-type Texts = (&'static str, &'static str);
-
-const UNREACHABLE: Texts = (
-    "nothing can be registered, and nothing else could be looked at",
-    "look at authorization_server.url and trust, and whether the server runs",
-);
-const NO_METADATA: Texts = (
-    "clients find the registration endpoint in the metadata (RFC 8414)",
-    "look at authorization_server.issuer: its path decides where they are",
-);
-const ISSUER: Texts = (
-    "clients compare the issuer with the URL they found it at, and refuse another one (RFC 8414 §3.3)",
-    "write the issuer exactly as the server does; at Keycloak set --hostname to public_url",
-);
-const PKCE: Texts = (
-    "MCP clients refuse a server that does not say that it knows PKCE with S256 (RFC 7636), and without it a stolen code is enough",
-    "switch PKCE on at the server, and let it say so",
-);
-const OPEN: Texts = (
-    "whoever reaches the server can register past the gateway and every rule of it",
-    "shut anonymous registration there (Keycloak: Trusted Hosts with an empty list), and let only the gateway reach it",
-);
-const WRONG_PATH: Texts =
-    ("the gateway would register there", "look at authorization_server.registration_path and kind");
-const UNCLEAR: Texts =
-    ("whether registration is open to everybody could not be told", "try it by hand, past the gateway");
-const ELSEWHERE: Texts = (
-    "there the gateway guards nothing: registration, and clients that were suspended",
-    "let only the gateway connect to the server",
-);
-const NO_ADMINISTRATION: Texts = (
-    "clients are suspended by the gateway alone, and a lost token cannot be made anew",
-    "give authorization_server.administration a client with manage-clients (docs/keycloak.md)",
-);
-const ADMINISTRATION: Texts = (
-    "suspending, deleting and recovering clients fails",
-    "give the service account the role manage-clients of realm-management: deploy/keycloak/grant-admin-roles",
-);
-const EVENTS_UNREAD: Texts = (
-    "which clients are used is not learned from the realm's events, and nothing expires for being unused",
-    "give the service account the role view-events of realm-management: deploy/keycloak/grant-admin-roles",
-);
-const EVENTS_OFF: Texts = (
-    "which clients are used is not learned from the realm's events, and nothing expires for being unused",
-    "Realm settings, Events, User events settings: save events, of the types CODE_TO_TOKEN, CLIENT_LOGIN and REFRESH_TOKEN",
-);
-const REFRESHES: Texts = (
-    "the last use of a client is then the last time that somebody signed in, not that its token was refreshed",
-    "add Refresh token to the saved types in Realm settings, Events, User events settings",
-);
-const EVENTS_BRIEF: Texts = (
-    "uses while the gateway is away for longer than that are never learned of; the time without uses then begins anew",
-    "let the realm keep its events for a day or more",
-);
-const POLICY: Texts = (
-    "clients that the gateway registers would have more than those of anonymous registration: all roles of their users, without asking them",
-    "add the policy to the authenticated chain (docs/keycloak.md, Setting it up)",
-);
-const UNREAD: Texts = (
-    "whether clients have to ask for consent and get no roles could not be looked at",
-    "look by hand: Clients, Client registration, Authenticated access policies",
-);
 
 #[cfg(test)]
 mod tests {
