@@ -8,10 +8,11 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::HeaderMap;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::fetch::{FetchClient, Order, Target};
-use crate::jose::KeySet;
+use crate::jose::{self, Algorithm, JoseError, KeySet};
 
 /// The largest key set that is read, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -65,11 +66,33 @@ impl IssuerKeys {
         Ok(Self::Read(Arc::new(keys)))
     }
 
+    /// The claims of a JWT, once one of the keys was seen to have signed it. A key that nobody knows may be a new one: the keys are
+    /// looked at again then, which is kept rare.
+    ///
+    /// # Errors
+    /// There are no keys, or none of them signed it.
+    pub async fn signed_claims<E>(
+        &self,
+        jwt: &str,
+        algorithms: &[Algorithm],
+        now: Timestamp,
+    ) -> Result<Map<String, Value>, E>
+    where
+        E: From<KeysUnavailable> + From<JoseError>,
+    {
+        let keys = self.current(now).await?;
+        let others = match jose::verify(jwt, &keys, algorithms) {
+            Err(JoseError::UnknownKey) => self.others_than(&keys, now).await.ok_or(JoseError::UnknownKey)?,
+            verified => return Ok(verified?),
+        };
+        Ok(jose::verify(jwt, &others, algorithms)?)
+    }
+
     /// The keys to verify with at `now`.
     ///
     /// # Errors
     /// They were never fetched, or too long ago.
-    pub async fn current(&self, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
+    async fn current(&self, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
         match self {
             Self::Read(keys) => Ok(keys.clone()),
             Self::Fetched(fetched) => fetched.current(now).await,
@@ -77,7 +100,7 @@ impl IssuerKeys {
     }
 
     /// Other keys than `seen`, which do not have the one that is looked for; none where there are no others.
-    pub async fn others_than(&self, seen: &Arc<KeySet>, now: Timestamp) -> Option<Arc<KeySet>> {
+    async fn others_than(&self, seen: &Arc<KeySet>, now: Timestamp) -> Option<Arc<KeySet>> {
         match self {
             Self::Read(_) => None,
             Self::Fetched(fetched) => fetched.others_than(seen, now).await,

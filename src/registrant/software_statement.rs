@@ -2,32 +2,24 @@
 //! that it is its own who presents it. Only what comes out of here is a `SoftwareStatement`.
 
 mod certificate_binding;
+mod issuer;
+mod refusal;
 mod settings;
-
-use std::collections::HashSet;
-use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 pub use certificate_binding::{CertificateBindingSettings, CertificatePart};
+pub use refusal::StatementRefusal;
 pub use settings::{SoftwareStatementSettings, StatementIssuerSettings};
 
-use super::issuer_keys::{FetchedKeys, IssuerKeys, KeysUnavailable};
+use self::issuer::Issuer;
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Target};
-use crate::jose::{self, ClaimProblem, ClaimRules, Expiry, JoseError, KeySet};
+use crate::fetch::FetchClient;
+use crate::jose::{self, ClaimProblem};
 use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, SettingProblem};
-use crate::registration::excerpt::Excerpt;
-use crate::registration::software_statement::{MEMBER, members_of};
+use crate::registration::software_statement::MEMBER;
 use crate::registration::{ClientMetadata, SoftwareStatement};
-
-/// How far an issuer's clock may be off.
-const LEEWAY: Duration = Duration::from_secs(60);
-
-/// The longest `software_id`, in bytes; it names the software in the record and in the throttle.
-const LONGEST_SOFTWARE_ID: usize = 255;
 
 /// Who vouches for the software of a registrant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,46 +30,6 @@ pub struct VerifiedStatement {
     pub software_id: Option<String>,
     /// Its claims that are client metadata.
     pub members: Map<String, Value>,
-}
-
-/// Why a statement is not accepted. `Display` is a sentence for the client; nothing of the statement but its issuer stands in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StatementRefusal {
-    /// The profile wants one, and there is none.
-    #[error("a software statement is required")]
-    Missing,
-    /// RFC 7591 §3.1.1: a string value.
-    #[error("software_statement: must be a string")]
-    NotAString,
-    /// Not a signed JWT of the issuer that it names.
-    #[error("software_statement: {0}")]
-    Invalid(#[from] JoseError),
-    /// Nothing can be said about it now; the cause is for the log.
-    #[error("software_statement: it cannot be verified at the moment")]
-    KeysUnavailable(#[from] KeysUnavailable),
-    /// Not for us, or not now; or a claim is missing.
-    #[error("software_statement: {0}")]
-    Claims(#[from] ClaimProblem),
-    /// It is for somebody, and nobody said that this is us.
-    #[error("software_statement: it is meant for an audience, and none is configured here")]
-    AudienceUnknown,
-    /// `software_id` cannot be a name.
-    #[error(
-        "software_statement: its software_id is longer than {LONGEST_SOFTWARE_ID} bytes or holds control characters"
-    )]
-    SoftwareId,
-    /// Issued by nobody who is trusted here.
-    #[error("software_statement: issuer {} is not trusted here", Excerpt(.0))]
-    IssuerUntrusted(String),
-    /// The operator blocked the software, or the issuer took software or statement back.
-    #[error("software_statement: this software may not register here")]
-    Blocked,
-    /// Bound to a client certificate, and none was presented.
-    #[error("software_statement: it is bound to a client certificate, and none was presented")]
-    CertificateMissing,
-    /// The client certificate is not the one it is bound to.
-    #[error("software_statement: its {} is not in the client certificate", Excerpt(.0))]
-    CertificateOther(String),
 }
 
 /// What a statement is heard under.
@@ -95,13 +47,6 @@ pub struct Circumstances<'a> {
 #[derive(Default)]
 pub struct StatementIssuers(Vec<Issuer>);
 
-struct Issuer {
-    settings: StatementIssuerSettings,
-    keys: IssuerKeys,
-    /// What the operator blocked and what the issuer took back.
-    refused: HashSet<String>,
-}
-
 impl StatementIssuers {
     /// Makes them out of settings without [`SoftwareStatementSettings::problems`]; reads the files that these name, fetches nothing yet.
     ///
@@ -109,20 +54,8 @@ impl StatementIssuers {
     /// The first file or URL that cannot be used.
     pub fn new(settings: &SoftwareStatementSettings, client: &FetchClient) -> Result<Self, SettingProblem> {
         let issuers = settings.issuers.iter().enumerate().map(|(index, settings)| {
-            let problem =
-                |key: &str, reason: String| SettingProblem::new(format!("issuers[{index}].{key}"), reason, "");
-            let keys = match (&settings.jwks_file, &settings.jwks_url) {
-                (Some(file), _) => IssuerKeys::read(file).map_err(|reason| problem("jwks_file", reason))?,
-                (None, Some(url)) => {
-                    let target = Target::configured(url).map_err(|reason| problem("jwks_url", reason))?;
-                    IssuerKeys::Fetched(FetchedKeys::new(settings.issuer.clone(), client.clone(), target))
-                }
-                (None, None) => return Err(problem("jwks_file", "is missing".to_owned())),
-            };
-            let revoked = settings.revoked.as_deref().map(read_revoked).transpose();
-            let revoked = revoked.map_err(|reason| problem("revoked", reason))?.unwrap_or_default();
-            let refused = settings.blocked.iter().cloned().chain(revoked).collect();
-            Ok(Issuer { settings: settings.clone(), keys, refused })
+            let problem = |(key, reason)| SettingProblem::new(format!("issuers[{index}].{key}"), reason, "");
+            Issuer::new(settings, client).map_err(problem)
         });
         issuers.collect::<Result<_, _>>().map(Self)
     }
@@ -130,14 +63,14 @@ impl StatementIssuers {
     /// Takes over the keys that `earlier` fetched: a reload forgets nothing.
     pub fn remember(&self, earlier: &Self) {
         for issuer in &self.0 {
-            if let Some(earlier) = earlier.find(&issuer.settings.issuer) {
-                issuer.keys.remember(&earlier.keys);
+            if let Some(earlier) = earlier.find(issuer.name()) {
+                issuer.remember(earlier);
             }
         }
     }
 
     fn find(&self, name: &str) -> Option<&Issuer> {
-        self.0.iter().find(|issuer| issuer.settings.issuer == name)
+        self.0.iter().find(|issuer| issuer.name() == name)
     }
 
     /// Reads a request with what its software statement says, which is verified and takes precedence; one that the profile does not
@@ -178,7 +111,7 @@ impl StatementIssuers {
     pub fn still_accept(&self, issuer: &str, software_id: Option<&str>) -> Result<(), StatementRefusal> {
         let found = self.find(issuer).ok_or_else(|| StatementRefusal::IssuerUntrusted(issuer.to_owned()))?;
         match software_id {
-            Some(software_id) if found.refused.contains(software_id) => Err(StatementRefusal::Blocked),
+            Some(software_id) if found.refuses(software_id) => Err(StatementRefusal::Blocked),
             _ => Ok(()),
         }
     }
@@ -196,69 +129,8 @@ impl StatementIssuers {
         let Some(issuer) = self.find(&unverified_issuer) else {
             return Err(StatementRefusal::IssuerUntrusted(unverified_issuer));
         };
-        let claims = issuer.verify_signature(text, circumstances.now).await?;
-        issuer.accept(text, &claims, circumstances)
+        issuer.verify(text, circumstances).await
     }
-}
-
-impl Issuer {
-    /// A key that nobody knows may be a new one: the issuer's keys are looked at again, which [`IssuerKeys`] keeps rare.
-    async fn verify_signature(&self, text: &str, now: Timestamp) -> Result<Map<String, Value>, StatementRefusal> {
-        let keys = self.keys.current(now).await?;
-        let verify = |keys: &KeySet| jose::verify(text, keys, &self.settings.algorithms);
-        match verify(&keys) {
-            Err(JoseError::UnknownKey) => match self.keys.others_than(&keys, now).await {
-                Some(others) => Ok(verify(&others)?),
-                None => Err(JoseError::UnknownKey.into()),
-            },
-            verified => Ok(verified?),
-        }
-    }
-
-    /// What is left to see once the signature is the issuer's.
-    fn accept(
-        &self,
-        text: &str,
-        claims: &Map<String, Value>,
-        circumstances: Circumstances<'_>,
-    ) -> Result<SoftwareStatement, StatementRefusal> {
-        let settings = &self.settings;
-        let rules = ClaimRules {
-            issuer: &settings.issuer,
-            audience: settings.audience.as_deref(),
-            expiry: Expiry::Optional,
-            max_age: settings.max_age.map(|age| age.0),
-            leeway: LEEWAY,
-        };
-        rules.check(claims, circumstances.now)?;
-        // RFC 7519 §4.1.3: whoever does not identify itself with a value in `aud` must reject the token.
-        if settings.audience.is_none() && claims.contains_key("aud") {
-            return Err(StatementRefusal::AudienceUnknown);
-        }
-        let members = members_of(claims, &settings.claims);
-        let software_id = members.get("software_id").and_then(Value::as_str).map(str::to_owned);
-        if software_id.as_ref().is_some_and(|id| id.len() > LONGEST_SOFTWARE_ID || id.contains(char::is_control)) {
-            return Err(StatementRefusal::SoftwareId);
-        }
-        let names = [software_id.as_deref(), claims.get("jti").and_then(Value::as_str)];
-        if names.into_iter().flatten().any(|name| self.refused.contains(name)) {
-            return Err(StatementRefusal::Blocked);
-        }
-        for binding in &settings.certificate_bindings {
-            let Some(certificate) = circumstances.certificate else { return Err(StatementRefusal::CertificateMissing) };
-            if !binding.holds(claims, certificate) {
-                return Err(StatementRefusal::CertificateOther(binding.claim.clone()));
-            }
-        }
-        Ok(SoftwareStatement { text: text.to_owned(), issuer: settings.issuer.clone(), software_id, members })
-    }
-}
-
-/// What a file lists, one entry in a line; comments and empty lines are none.
-fn read_revoked(file: &Path) -> Result<Vec<String>, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))?;
-    let entries = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -267,8 +139,8 @@ mod tests {
 
     use super::*;
     use crate::fetch::settings::FetchSettings;
-    use crate::jose::Algorithm;
     use crate::jose::signing::Signer;
+    use crate::jose::{Algorithm, JoseError};
 
     const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 

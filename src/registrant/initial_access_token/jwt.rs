@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::settings::JwtIssuerSettings;
 use super::{NotVerified, TokenRefusal, UnusableFile, bound_certificate, check_scope, holder};
 use crate::clock::Timestamp;
 use crate::fetch::{FetchClient, Target};
-use crate::jose::{self, Algorithm, ClaimRules, Expiry, JoseError, KeySet};
+use crate::jose::{Algorithm, ClaimRules, Expiry};
 use crate::registrant::issuer_keys::{FetchedKeys, IssuerKeys};
 use crate::secret::Secret;
 
@@ -76,7 +76,7 @@ impl JwtIssuer {
     }
 
     pub(super) async fn verify(&self, token: &Secret, now: Timestamp) -> Result<JwtToken, NotVerified> {
-        let claims = self.signed_claims(token, now).await?;
+        let claims = self.keys.signed_claims::<NotVerified>(token.expose(), &self.algorithms, now).await?;
         let rules = ClaimRules {
             issuer: &self.name,
             audience: Some(&self.audience),
@@ -95,20 +95,6 @@ impl JwtIssuer {
             profile: self.profile.clone(),
             certificate_thumbprint: bound_certificate(&claims)?,
         })
-    }
-
-    /// The claims, once a key of the issuer's was seen to have signed them; a key that nobody knows may be a new one.
-    async fn signed_claims(&self, token: &Secret, now: Timestamp) -> Result<Map<String, Value>, NotVerified> {
-        let verify = |keys: &KeySet| jose::verify(token.expose(), keys, &self.algorithms);
-        let keys = self.keys.current(now).await?;
-        let result = match verify(&keys) {
-            Err(JoseError::UnknownKey) => match self.keys.others_than(&keys, now).await {
-                Some(others) => verify(&others),
-                None => Err(JoseError::UnknownKey),
-            },
-            result => result,
-        };
-        Ok(result.map_err(TokenRefusal::from)?)
     }
 }
 

@@ -109,6 +109,12 @@ pub enum NotVerified {
     Introspection(String),
 }
 
+impl From<JoseError> for NotVerified {
+    fn from(error: JoseError) -> Self {
+        TokenRefusal::from(error).into()
+    }
+}
+
 /// A file that the section names and that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {reason}", file.display())]
