@@ -14,6 +14,7 @@ pub mod handler;
 pub mod import;
 pub mod management;
 pub mod operations;
+mod out_of_use;
 pub mod reason;
 pub mod recorded;
 mod refusal;
@@ -238,7 +239,7 @@ impl Handler for Intake {
     ) -> Option<Answer> {
         let rulebook = self.rulebook.load_full();
         let refusal = standing::judge(&self.tools, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
-        Some(standing::answer(&rulebook, head, refusal, endpoint))
+        Some(out_of_use::answer(&rulebook, head, refusal, endpoint))
     }
 
     fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: StatusCode) {

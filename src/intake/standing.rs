@@ -6,16 +6,13 @@ use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use lru::LruCache;
 
-use super::handler::{Answer, Head, UnverifiedClients};
+use super::handler::UnverifiedClients;
+use super::out_of_use;
 use super::reason::Reason;
 use super::refusal::Refusal;
-use super::rulebook::Rulebook;
-use super::{Tools, refused, unavailable};
+use super::{Tools, unavailable};
 use crate::authorization_server::client_endpoints::{ClientEndpoint, WhenRecordUnavailable};
 use crate::clock::Timestamp;
 use crate::jose;
@@ -143,7 +140,7 @@ pub(super) async fn judge(
             Ok(Standing::OutOfUse(state)) => {
                 tracing::info!(client_id = name, %state, "a client that is out of use was refused");
                 telemetry::metrics().client_refused(endpoint.as_str(), state.as_str());
-                return Err(out_of_use(clients, endpoint));
+                return Err(out_of_use::refusal(clients, endpoint));
             }
             Err(error) => match when_unavailable {
                 WhenRecordUnavailable::Forward => {
@@ -198,18 +195,6 @@ fn names(clients: &UnverifiedClients) -> Result<Vec<String>, Refusal> {
     Ok(names)
 }
 
-fn out_of_use(clients: &UnverifiedClients, endpoint: ClientEndpoint) -> Refusal {
-    match endpoint {
-        ClientEndpoint::Authorization => Reason::ClientOutOfUseInBrowser.into(),
-        // RFC 6749 §5.2: a challenge where HTTP Basic was used; elsewhere it would have browsers ask people for a password.
-        ClientEndpoint::Token | ClientEndpoint::BackChannel if clients.by_basic => {
-            let challenge = HeaderValue::from_static(r#"Basic realm="clients""#);
-            Refusal::from(Reason::ClientOutOfUse).header(WWW_AUTHENTICATE, challenge)
-        }
-        ClientEndpoint::Token | ClientEndpoint::BackChannel => Reason::ClientOutOfUse.into(),
-    }
-}
-
 const UNAVAILABLE: &str = "whether the client may be used cannot be said at the moment";
 
 /// Both have to be the client (RFC 7523 §3); servers look at one of them.
@@ -222,37 +207,6 @@ fn unverified_issuer_and_subject(assertion: &str) -> Result<Vec<String>, Refusal
     let mut claims = claims.map_err(|error| Refusal::from(Reason::ClientUnclear).caused_by(error))?;
     let texts = ["iss", "sub"].into_iter().filter_map(|name| Some(claims.remove(name)?.as_str()?.to_owned()));
     Ok(texts.collect())
-}
-
-/// The answer to a client that may not go on: an error of OAuth's, or a page where a browser asks. Never a redirect: where it would
-/// lead is what nobody vouches for any more (RFC 6749 §4.1.2.1).
-pub(super) fn answer(rulebook: &Rulebook, head: &Head, refusal: Refusal, endpoint: ClientEndpoint) -> Answer {
-    let is_for_people = endpoint == ClientEndpoint::Authorization && takes_html(head);
-    let mut answer = refused(refusal, head);
-    if is_for_people {
-        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        answer.headers.insert("content-security-policy", HeaderValue::from_static(NOTHING_LOADS));
-        answer.body = Bytes::from(page(&head.request_id));
-    }
-    rulebook.cors.decorate(head, "POST, OPTIONS", answer)
-}
-
-const NOTHING_LOADS: &str = "default-src 'none'; frame-ancestors 'none'";
-
-fn takes_html(head: &Head) -> bool {
-    head.headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|value| value.as_bytes().to_ascii_lowercase().windows(9).any(|w| w == b"text/html"))
-}
-
-/// Nothing of the request stands in it but the name that we gave it.
-fn page(request_id: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Not possible</title></head>\n\
-         <body><h1>This application cannot sign you in</h1>\n<p>Go back to the application and connect it again. If that does not help, \
-         give its maker this number: {request_id}</p></body></html>\n"
-    )
 }
 
 #[cfg(test)]
@@ -393,16 +347,5 @@ mod tests {
         }
         let encrypted = UnverifiedClients { assertions: vec!["a.b.c.d.e".to_owned()], ..named("c1") };
         assert_eq!(world.judged(&encrypted).await, None, "only the server can read it");
-    }
-
-    #[test]
-    fn a_challenge_is_sent_where_basic_was_used() {
-        let challenged = |by_basic, endpoint| {
-            let clients = UnverifiedClients { by_basic, ..UnverifiedClients::default() };
-            out_of_use(&clients, endpoint).answer("r").headers.contains_key(WWW_AUTHENTICATE)
-        };
-        assert!(challenged(true, ClientEndpoint::Token));
-        assert!(!challenged(false, ClientEndpoint::Token), "browsers would ask people for a password");
-        assert!(!challenged(true, ClientEndpoint::Authorization));
     }
 }

@@ -62,6 +62,8 @@ impl Issuer {
         self.refused.contains(name)
     }
 
+    /// A statement of this issuer's that is good, read.
+    ///
     /// # Errors
     /// The first thing that is wrong with it.
     pub(super) async fn verify(
