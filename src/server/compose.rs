@@ -18,7 +18,7 @@ use crate::authorization_server::dialect::Dialect;
 use crate::authorization_server::discovery::Rewriting;
 use crate::authorization_server::endpoint::Endpoint;
 use crate::authorization_server::keycloak_admin::{AdminBase, KeycloakAdministration};
-use crate::authorization_server::paths::{ClosedPaths, DiscoveryForm};
+use crate::authorization_server::paths::{ClosedPaths, DiscoveryForm, PathTable};
 use crate::authorization_server::settings::{ClientCredentialsSettings, CredentialSettings, Kind};
 use crate::authorization_server::transport::{Limits, Transport};
 use crate::authorization_server::{Administration, Registrar};
@@ -72,26 +72,36 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
         public_url: name_of_the_server(config),
         trust: server.trust.clone(),
     })?);
+    let proxy = ProxySettings {
+        listeners: descriptors::fitting(config.settings.listeners.clone()),
+        upstream: upstream.clone(),
+        paths: paths(config, &kept),
+        other_paths: server.other_paths,
+        forwarding_limits: ForwardingLimits {
+            in_all: server.max_forwarded_requests,
+            per_address: server.forwarded_requests_per_address(),
+        },
+        client_id_metadata_documents: config.settings.client_id_metadata_documents,
+        drain: DRAIN,
+    };
+    Ok(Parts { rulebook: rulebook(config, kept, upstream)?, proxy })
+}
+
+fn paths(config: &Config, kept: &Kept<'_>) -> PathTable {
+    let server = &config.settings.authorization_server;
     // A user pool's domain has its endpoints where every pool has them, however clients are registered there.
     let kind = if server.cognito.is_some() { Kind::Cognito } else { server.kind };
     let clients = ClientEndpoints::new(kind, &config.issuer_path, &server.client_endpoints);
     let clients = clients.with_advertised(kept.advertised_endpoints.clone());
-    let paths = config.paths.clone().with_closed(kept.closed_paths.clone()).with_clients(clients);
-    let cognito = pool(config)?;
-    let beside = if cognito.is_some() { cognito::BESIDE } else { Duration::ZERO };
+    config.paths.clone().with_closed(kept.closed_paths.clone()).with_clients(clients)
+}
+
+fn rulebook(config: &Config, kept: Kept<'_>, transport: Arc<dyn Transport>) -> Result<Rulebook, StartError> {
+    let server = &config.settings.authorization_server;
+    let beside = if server.kind == Kind::Cognito { cognito::BESIDE } else { Duration::ZERO };
     let limits = Limits { total: server.timeout.0 + beside, response_bytes: LARGEST_ANSWER };
-    let transport: Arc<dyn Transport> = upstream.clone();
-    let registrar: Arc<dyn Registrar> = match &cognito {
-        Some(cognito) => cognito.clone(),
-        None => Arc::new(Endpoint {
-            transport: transport.clone(),
-            path: paths.registration_path().to_owned(),
-            dialect: Dialect::of(server),
-            credential: credential(config, kept.clock)?,
-            limits,
-        }),
-    };
-    let rulebook = Rulebook {
+    let (registrar, administration) = clients_at_the_server(config, transport.clone(), limits, kept.clock)?;
+    Ok(Rulebook {
         profiles: config.profiles.clone(),
         under_approval: under_approval(config),
         responder: Responder::new(&config.settings.anomalies.responses, &config.settings.anomalies.known_networks),
@@ -112,27 +122,33 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
         limits,
         kind: server.kind,
         registrar,
+        administration,
         keys: Arc::new(keys(&config.settings.store)?),
         management: config.settings.management,
-        administration: match cognito {
-            Some(cognito) => Some(cognito),
-            None => administration(config, upstream.clone(), limits, kept.clock)?
-                .map(|administration| -> Arc<dyn Administration> { Arc::new(administration) }),
-        },
+    })
+}
+
+/// Who registers clients at the server, and who administers them there.
+type ClientsAtTheServer = (Arc<dyn Registrar>, Option<Arc<dyn Administration>>);
+
+fn clients_at_the_server(
+    config: &Config,
+    transport: Arc<dyn Transport>,
+    limits: Limits,
+    clock: &Arc<dyn Clock>,
+) -> Result<ClientsAtTheServer, StartError> {
+    if let Some(pool) = pool(config)? {
+        return Ok((pool.clone(), Some(pool)));
+    }
+    let endpoint = Endpoint {
+        transport: transport.clone(),
+        path: config.paths.registration_path().to_owned(),
+        dialect: Dialect::of(&config.settings.authorization_server),
+        credential: credential(config, clock)?,
+        limits,
     };
-    let proxy = ProxySettings {
-        listeners: descriptors::fitting(config.settings.listeners.clone()),
-        upstream,
-        paths,
-        other_paths: server.other_paths,
-        forwarding_limits: ForwardingLimits {
-            in_all: server.max_forwarded_requests,
-            per_address: server.forwarded_requests_per_address(),
-        },
-        client_id_metadata_documents: config.settings.client_id_metadata_documents,
-        drain: DRAIN,
-    };
-    Ok(Parts { rulebook, proxy })
+    let administration = administration(config, transport, limits, clock)?;
+    Ok((Arc::new(endpoint), administration.map(|keycloak| -> Arc<dyn Administration> { Arc::new(keycloak) })))
 }
 
 fn rewriting(config: &Config) -> Rewriting {
