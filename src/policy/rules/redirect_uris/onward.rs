@@ -4,6 +4,7 @@
 use url::Url;
 use url::form_urlencoded;
 
+use crate::hexadecimal::percent_decoded;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
 use crate::registration::redirect_uri::Target;
@@ -18,18 +19,16 @@ const RUNNING: [&str; 3] = ["javascript", "vbscript", "data"];
 
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(target: &Target) -> Option<String> {
-    let query = target.query.as_deref()?;
-    let name = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| RESPONSE.contains(&name.as_ref()))?.0;
+    let (name, _) = pairs(target).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
     Some(format!("the query holds {}, which the authorization server adds itself (RFC 6749 §4.1.2)", Excerpt(&name)))
 }
 
 /// What the URI would lead on to; a host that `is_known` is the client's own.
 pub(super) fn onward(target: &Target, is_known: impl Fn(&Host) -> bool) -> Option<String> {
-    if target.path.to_ascii_lowercase().replace("%3a", ":").contains("://") {
+    if path_leads_on(&target.path) {
         return Some(format!("path {} holds another URL", Excerpt(&target.path)));
     }
-    let query = target.query.as_deref().unwrap_or_default();
-    form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| {
+    pairs(target).into_iter().find_map(|(name, value)| {
         // Without `=` the text is a name; decoded once more, because pages do.
         [&value, &name].into_iter().find_map(|text| leads_to(text).or_else(|| leads_to(&decode(text)))).and_then(|to| {
             match to {
@@ -45,6 +44,22 @@ pub(super) fn onward(target: &Target, is_known: impl Fn(&Host) -> bool) -> Optio
             }
         })
     })
+}
+
+/// Whether a part of the path is a URL to a page that takes it for one. `https:/host` and `https:host` are what `https://host` is to a
+/// browser, and many servers make one slash of two.
+fn path_leads_on(path: &str) -> bool {
+    let path = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();
+    let mut parts = path.match_indices('/').map(|(slash, _)| &path[slash + 1..]);
+    path.contains("://") || parts.any(|part| !part.starts_with('/') && leads_to(part).is_some())
+}
+
+/// The pairs of the query, those as well that it has to whom a semicolon ends one, too (HTML 4.01 appendix B.2.2).
+fn pairs(target: &Target) -> Vec<(String, String)> {
+    let query = target.query.as_deref().unwrap_or_default();
+    let other = if query.contains(';') { query.replace(';', "&") } else { String::new() };
+    let both = [query, &other].map(|query| form_urlencoded::parse(query.as_bytes()).into_owned());
+    both.into_iter().flatten().collect()
 }
 
 /// Where a text leads that a page takes for a URL.
@@ -105,6 +120,12 @@ mod tests {
             "?next=data:text/html,x",
             "/https://evil.example",
             "/https%3A//evil.example",
+            "/https:/evil.example",
+            "/%68ttps%3a/evil.example",
+            "/go/https:evil.example",
+            "/go/javascript:alert(1)",
+            "?a=1;next=https://evil.example",
+            "?next=1;//evil.example",
         ] {
             assert!(leads_on(rest), "{rest}");
         }
@@ -125,6 +146,10 @@ mod tests {
             "?urn=urn:example:a",
             "?flag",
             "/a:b",
+            "/12:30",
+            "/urn:example:a",
+            "//evil.example",
+            "?next=/a;b=c",
             "//b",
         ] {
             assert!(!leads_on(rest), "{rest}");
@@ -133,7 +158,7 @@ mod tests {
 
     #[test]
     fn refuses_parameters_that_the_answer_adds() {
-        for query in ["code=x", "a=1&state=x", "%63ode=x", "error", "id_token="] {
+        for query in ["code=x", "a=1&state=x", "a=1;code=x", "%63ode=x", "error", "id_token="] {
             assert!(response_parameter(&target(&format!("https://app.example.com/cb?{query}"))).is_some(), "{query}");
         }
         for query in ["codec=av1", "Code=x", "stateful=1", "iss=x", "tenant=code"] {
