@@ -1,4 +1,4 @@
-//! Octets as two hexadecimal digits write them, also behind a percent sign (RFC 3986 §2.1). A digit is a digit: a sign, which numbers
+//! Octets written as two hexadecimal digits, also behind a percent sign (RFC 3986 §2.1). A digit is a digit: a sign, which numbers
 //! may begin with, is none.
 
 use std::borrow::Cow;
@@ -17,6 +17,17 @@ pub(crate) fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let written = pairs.iter().map(|digits| octet(*digits)).collect::<Option<Vec<u8>>>()?;
     <[u8; N]>::try_from(written).ok().filter(|_| rest.is_empty())
+}
+
+/// Two digits for each octet, in lower case, without separators.
+pub(crate) fn written(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        text.push(char::from(DIGITS[usize::from(octet >> 4)]));
+        text.push(char::from(DIGITS[usize::from(octet & 15)]));
+    }
+    text
 }
 
 /// What each percent sign and the two digits behind it stand for; none: there are no two digits.
@@ -65,6 +76,7 @@ mod tests {
     #[test]
     fn a_text_writes_so_many_octets_or_none() {
         assert_eq!(octets("00fF"), Some([0, 255]));
+        assert_eq!(written(&[0, 0xa7, 255]), "00a7ff");
         for text in ["", "00", "00f", "00fff", "00ff00", "00+f", "éé"] {
             assert_eq!(octets::<2>(text), None, "{text}");
         }

@@ -11,6 +11,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::hexadecimal;
 use crate::secret::Secret;
 use crate::store::Sealed;
 
@@ -132,7 +133,7 @@ impl Keys {
     /// What the current key is called in the boxes it sealed.
     pub fn current_name(&self) -> String {
         let name = self.0.first().map(|key| key.name).unwrap_or_default();
-        name.iter().map(|octet| format!("{octet:02x}")).collect()
+        hexadecimal::written(&name)
     }
 
     /// Whether it was sealed with the current key.

@@ -119,7 +119,7 @@ impl TryFrom<String> for TokenDigest {
 
 impl From<TokenDigest> for String {
     fn from(digest: TokenDigest) -> Self {
-        digest.0.iter().map(|octet| format!("{octet:02x}")).collect()
+        hexadecimal::written(&digest.0)
     }
 }
 

@@ -11,6 +11,7 @@ use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
 use crate::clock::Timestamp;
+use crate::hexadecimal;
 use crate::store::{SignedHead, Telling};
 use crate::telemetry::metrics;
 
@@ -72,7 +73,7 @@ impl InForce {
         let name = || {
             let mut octets = [0; 16];
             randomness(&mut octets);
-            octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>()
+            hexadecimal::written(&octets)
         };
         self.receivers.iter().filter_map(|receiver| receiver.telling(&news, name)).collect()
     }

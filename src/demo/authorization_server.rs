@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
+use crate::hexadecimal;
 use crate::registration::json as strict_json;
 use crate::secret::Secret;
 
@@ -196,7 +197,7 @@ pub(super) fn random() -> String {
     let mut bytes = [0; 16];
     #[allow(clippy::expect_used, reason = "nothing can be done without randomness")]
     getrandom::fill(&mut bytes).expect("the system has randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal::written(&bytes)
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

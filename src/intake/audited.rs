@@ -12,8 +12,8 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
+use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
-use crate::registrant::client_certificate::hexadecimal;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
@@ -39,7 +39,7 @@ impl<'a> Digested<'a> {
 impl Body for Digested<'_> {
     async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
         let bytes = self.body.read(limit).await?;
-        self.digest.get_or_insert_with(|| hexadecimal(&Sha256::digest(&bytes)));
+        self.digest.get_or_insert_with(|| hexadecimal::written(&Sha256::digest(&bytes)));
         Ok(bytes)
     }
 }

@@ -15,6 +15,7 @@ use super::rule::RuleName;
 use super::rules::Rules;
 pub use super::settings::Requirement;
 use super::settings::{LimitSettings, ProfileSettings, SettingProblem};
+use crate::hexadecimal;
 use crate::registration::{Scope, ScopeSet};
 
 /// The shortest time after which clients that nobody uses may be removed.
@@ -188,7 +189,7 @@ fn check_contradictions(
 fn version(settings: &ProfileSettings) -> String {
     // Settings are made of text, numbers and lists: they can always be written as JSON.
     let text = serde_json::to_vec(settings).unwrap_or_default();
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal::written(&Sha256::digest(text)[..8])
 }
 
 #[cfg(test)]

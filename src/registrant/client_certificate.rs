@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::distinguished_name;
+use crate::hexadecimal;
 use crate::policy::CertificateIdentity;
 
 /// Why a certificate could not be read. For the log.
@@ -37,7 +38,7 @@ pub fn read(der: &[u8]) -> Result<CertificateIdentity, CertificateError> {
         san_uri: Vec::new(),
         san_email: Vec::new(),
         san_ip: Vec::new(),
-        thumbprint: hexadecimal(&Sha256::digest(der)),
+        thumbprint: hexadecimal::written(&Sha256::digest(der)),
         not_after: certificate.validity().not_after.timestamp(),
     };
     let names = certificate
@@ -55,21 +56,10 @@ pub fn read(der: &[u8]) -> Result<CertificateIdentity, CertificateError> {
     Ok(identity)
 }
 
-/// Lower-case hexadecimal without separators.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
-}
-
 /// The serial number without the zero octets that DER puts before a positive number.
 fn serial(octets: &[u8]) -> String {
     let zeros = octets.iter().take_while(|octet| **octet == 0).count();
-    hexadecimal(&octets[zeros.min(octets.len().saturating_sub(1))..])
+    hexadecimal::written(&octets[zeros.min(octets.len().saturating_sub(1))..])
 }
 
 /// IA5String narrowed to visible characters: a NUL or a space inside a name has only ever been an attack.
@@ -120,7 +110,7 @@ mod tests {
         assert_eq!(identity.san_email, ["ops@partner.example"]);
         assert_eq!(identity.san_ip, ["192.0.2.7".parse::<IpAddr>().unwrap(), "2001:db8::7".parse().unwrap()]);
         assert_eq!(identity.not_after, 2_209_075_200);
-        assert_eq!(identity.thumbprint, hexadecimal(&Sha256::digest(&der)));
+        assert_eq!(identity.thumbprint, hexadecimal::written(&Sha256::digest(&der)));
     }
 
     #[test]

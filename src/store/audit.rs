@@ -1,7 +1,6 @@
 //! The audit log as a store keeps it: records in chains, one chain for each process that writes, heads that were signed, and where a
 //! chain was cut. A record's hash covers its place and the hash before it; what a record says is text that the store does not read.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -244,11 +243,7 @@ pub(super) fn place(cursor: &Cursor) -> Result<(&str, u64), StoreError> {
 
 impl std::fmt::Display for RecordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::with_capacity(64);
-        for octet in self.0 {
-            write!(text, "{octet:02x}")?;
-        }
-        f.write_str(&text)
+        f.write_str(&hexadecimal::written(&self.0))
     }
 }
 

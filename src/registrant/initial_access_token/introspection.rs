@@ -16,8 +16,8 @@ use super::settings::IntrospectionSettings;
 use super::{NotVerified, TokenRefusal, bound_certificate, check_scope, holder};
 use crate::clock::Timestamp;
 use crate::fetch::{FetchClient, Order, Target, basic};
+use crate::hexadecimal;
 use crate::jose::{ClaimProblem, check_audience, numeric_date};
-use crate::registrant::client_certificate::hexadecimal;
 use crate::registration::json;
 use crate::secret::Secret;
 
@@ -87,7 +87,7 @@ impl Introspector {
         let expires_at = self.check(&claims, now)?;
         let verified = Arc::new(IntrospectedToken {
             endpoint: self.endpoint.url().to_string(),
-            holder: holder(&claims).unwrap_or_else(|| hexadecimal(&hash)),
+            holder: holder(&claims).unwrap_or_else(|| hexadecimal::written(&hash)),
             profile: self.profile.clone(),
             certificate_thumbprint: bound_certificate(&claims)?,
         });

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::settings::IssuedTokenSettings;
 use super::{NotVerified, TokenRefusal};
 use crate::clock::Timestamp;
-use crate::registrant::client_certificate::hexadecimal;
+use crate::hexadecimal;
 use crate::secret::Secret;
 use crate::store::{InitialAccessTokens, IssuedToken, TokenHash, TokenId};
 
@@ -122,7 +122,7 @@ pub fn issue(
     URL_SAFE_NO_PAD.encode_string(randomness.text, &mut text);
     let text = Secret::new(text);
     let token = IssuedToken {
-        id: TokenId(hexadecimal(&randomness.id)),
+        id: TokenId(hexadecimal::written(&randomness.id)),
         profile: wanted.profile,
         label: wanted.label,
         certificate_thumbprint: wanted.certificate_thumbprint.map(|thumbprint| thumbprint.0),

@@ -25,6 +25,7 @@ pub use verified::VerifiedToken;
 use super::issuer_keys::KeysUnavailable;
 use crate::clock::Timestamp;
 use crate::fetch::FetchClient;
+use crate::hexadecimal;
 use crate::jose::{self, ClaimProblem, JoseError};
 use crate::secret::Secret;
 use crate::store::{InitialAccessTokens, StoreError, TokenUnusable};
@@ -206,7 +207,7 @@ fn bound_certificate(claims: &Map<String, Value>) -> Result<Option<String>, Toke
     let members = confirmation.as_object().filter(|members| members.len() == 1);
     let thumbprint = members.and_then(|members| members.get("x5t#S256")).and_then(Value::as_str);
     let octets = thumbprint.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).filter(|octets| octets.len() == 32);
-    octets.map(|octets| Some(super::client_certificate::hexadecimal(&octets))).ok_or(TokenRefusal::BoundOtherwise)
+    octets.map(|octets| Some(hexadecimal::written(&octets))).ok_or(TokenRefusal::BoundOtherwise)
 }
 
 /// Who holds a token: its subject, or the client it was made for.

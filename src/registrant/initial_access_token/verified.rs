@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::TokenRefusal;
 use super::introspection::IntrospectedToken;
 use super::jwt::JwtToken;
+use crate::hexadecimal;
 use crate::policy::{CertificateIdentity, PresentedToken};
-use crate::registrant::client_certificate::hexadecimal;
 use crate::registration::excerpt::Excerpt;
 use crate::store::{IssuedToken, TokenUse};
 
@@ -103,5 +103,5 @@ fn digest(issuer: &str, holder: &str) -> String {
     hash.update((issuer.len() as u64).to_be_bytes());
     hash.update(issuer);
     hash.update(holder);
-    hexadecimal(&hash.finalize()[..16])
+    hexadecimal::written(&hash.finalize()[..16])
 }

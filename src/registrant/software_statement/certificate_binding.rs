@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::hexadecimal;
 use crate::policy::CertificateIdentity;
-use crate::registrant::client_certificate::hexadecimal;
 
 /// A claim, and where the client certificate must say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -85,7 +85,7 @@ impl CertificatePart {
         match self {
             Self::SanDns => text.to_ascii_lowercase(),
             Self::Thumbprint => match URL_SAFE_NO_PAD.decode(text) {
-                Ok(octets) if octets.len() == 32 => hexadecimal(&octets),
+                Ok(octets) if octets.len() == 32 => hexadecimal::written(&octets),
                 _ => text.replace(':', "").to_ascii_lowercase(),
             },
             _ => text.to_owned(),
