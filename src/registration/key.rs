@@ -38,7 +38,8 @@ pub enum KeyKind {
     Rsa {
         /// The length of the modulus, leading zeros not counted.
         modulus_bits: u32,
-        /// Whether the public exponent is odd and at least 3.
+        /// Whether the public exponent is odd, at least 3, and below 2²⁵⁶ (FIPS 186-5 §A.1.1): with one as long as the modulus each
+        /// signature would cost whoever verifies it some hundred times as much.
         exponent_is_sound: bool,
     },
     /// RFC 7518 §6.2: `P-256`, `P-384`, `P-521`, `secp256k1`, or another curve's name.
@@ -68,6 +69,9 @@ pub struct MalformedKey {
 
 /// The most keys that are read.
 pub const MOST_KEYS: usize = 64;
+
+/// The longest sound exponent of an RSA key, in bits.
+const LONGEST_EXPONENT: u32 = 256;
 
 const TEXTS: [&str; 5] = ["use", "alg", "kid", "x5t", "x5t#S256"];
 
@@ -205,7 +209,8 @@ impl<'a> KeyReader<'a> {
     fn rsa(&self) -> Result<KeyKind, MalformedKey> {
         let (modulus, exponent) = (self.octets("n")?, self.octets("e")?);
         let exponent_bits = bits(&exponent);
-        let exponent_is_sound = exponent_bits > 1 && exponent.last().is_some_and(|byte| byte % 2 == 1);
+        let exponent_is_sound =
+            (2..=LONGEST_EXPONENT).contains(&exponent_bits) && exponent.last().is_some_and(|byte| byte % 2 == 1);
         Ok(KeyKind::Rsa { modulus_bits: bits(&modulus), exponent_is_sound })
     }
 
@@ -273,7 +278,16 @@ mod tests {
         assert_eq!(bits(&[0, 0, 1]), 1);
         assert_eq!(bits(&[0x80, 0]), 16);
         assert_eq!(bits(&[0, 0]), 0);
-        for (exponent, sound) in [("AQAB", true), ("Aw", true), ("AQ", false), ("AA", false), ("AAAC", false)] {
+        let (longest, longer) = (URL_SAFE_NO_PAD.encode([0xff; 32]), URL_SAFE_NO_PAD.encode([0xff; 33]));
+        for (exponent, sound) in [
+            ("AQAB", true),
+            ("Aw", true),
+            (&longest, true),
+            ("AQ", false),
+            ("AA", false),
+            ("AAAC", false),
+            (&longer, false),
+        ] {
             let mut key = rsa(128);
             key["e"] = json!(exponent);
             assert_eq!(
