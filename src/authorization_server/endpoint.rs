@@ -12,7 +12,7 @@ use super::answer::{self, Presented, RegistrationCall};
 use super::credential::Credential;
 use super::dialect::Dialect;
 use super::management::{self, ManagementCall, Update};
-use super::transport::{Limits, Purpose, Transport, TransportError};
+use super::transport::{Limits, Purpose, Transport};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
 use crate::policy::{Clearance, Judged, LetThrough};
 use crate::secret::Secret;
@@ -139,15 +139,8 @@ impl Endpoint {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(body).map_err(|error| RegisterError::Unreachable(error.to_string()))?;
-        self.transport.send(request, self.limits).await.map_err(|error| match error {
-            TransportError::NotSent(_) | TransportError::ConnectTimedOut => {
-                RegisterError::Unreachable(error.to_string())
-            }
-            TransportError::TimedOut => RegisterError::TimedOut,
-            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
-                RegisterError::Broken(error.to_string())
-            }
-        })
+        let sent = self.transport.send(request, self.limits).await;
+        sent.map_err(|error| error.told(RegisterError::Unreachable, RegisterError::TimedOut, RegisterError::Broken))
     }
 
     fn client_uris(&self) -> ClientUris<'_> {
@@ -174,13 +167,8 @@ impl Endpoint {
         }
         let request = request.body(Bytes::from(body.unwrap_or_default()));
         let request = request.map_err(|error| not_sent(error.to_string()))?;
-        self.transport.send(request, self.limits).await.map_err(|error| match error {
-            TransportError::NotSent(_) | TransportError::ConnectTimedOut => not_sent(error.to_string()),
-            TransportError::TimedOut => ManageError::TimedOut,
-            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
-                ManageError::Broken(error.to_string())
-            }
-        })
+        let sent = self.transport.send(request, self.limits).await;
+        sent.map_err(|error| error.told(ManageError::Unreachable, ManageError::TimedOut, ManageError::Broken))
     }
 }
 
@@ -194,6 +182,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::settings::{AuthorizationServerSettings, Kind};
+    use super::super::transport::TransportError;
     use super::*;
     use crate::authorization_server::Asked;
     use crate::policy::{self, Profile};

@@ -72,3 +72,14 @@ pub enum TransportError {
     #[error("the authorization server compressed its answer unasked")]
     Compressed,
 }
+
+impl TransportError {
+    /// The same in the terms of a caller, who asks whether anything may have been done there.
+    pub fn told<E>(&self, unreachable: fn(String) -> E, timed_out: E, broken: fn(String) -> E) -> E {
+        match self {
+            Self::NotSent(_) | Self::ConnectTimedOut => unreachable(self.to_string()),
+            Self::TimedOut => timed_out,
+            Self::BrokenOff(_) | Self::TooLarge(_) | Self::Compressed => broken(self.to_string()),
+        }
+    }
+}

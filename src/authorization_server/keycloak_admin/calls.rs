@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use serde_json::Value;
 
-use super::{KeycloakAdministration, broken};
+use super::KeycloakAdministration;
 use crate::authorization_server::administration::AdministrationError;
 use crate::authorization_server::answer;
-use crate::authorization_server::transport::{Purpose, TransportError};
+use crate::authorization_server::transport::Purpose;
 use crate::secret::Secret;
 
 impl KeycloakAdministration {
@@ -59,14 +59,9 @@ impl KeycloakAdministration {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.body(Bytes::from(body));
         let request = request.map_err(|error| AdministrationError::Unreachable(error.to_string()))?;
-        self.transport.send(request, self.limits).await.map_err(|error| match error {
-            TransportError::NotSent(_) | TransportError::ConnectTimedOut => {
-                AdministrationError::Unreachable(error.to_string())
-            }
-            TransportError::TimedOut => AdministrationError::TimedOut,
-            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
-                broken(&error.to_string())
-            }
+        let sent = self.transport.send(request, self.limits).await;
+        sent.map_err(|error| {
+            error.told(AdministrationError::Unreachable, AdministrationError::TimedOut, AdministrationError::Broken)
         })
     }
 }
