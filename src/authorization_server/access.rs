@@ -81,11 +81,14 @@ impl ClientUris<'_> {
     }
 }
 
-/// RFC 6750 §2.1: what a bearer token may consist of.
 fn token(answer: &Map<String, Value>) -> Option<Secret> {
     let text = answer.get("registration_access_token")?.as_str()?;
-    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then(|| Secret::new(text))
+    is_token(text).then(|| Secret::new(text))
+}
+
+/// Whether a header can carry it. Wider than RFC 6750 §2.1: servers give what they give.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The path of a URL in which there is nothing to resolve, as in nearly all; none: it has to be read as a browser does.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::Value;
 
+use super::access::is_token;
 use super::transport::{Limits, Purpose, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::fetch::basic;
@@ -127,7 +128,7 @@ impl AccessTokenSource {
             return Err(CredentialError(format!("the token endpoint answered {}", response.status().as_u16())));
         }
         let members = json::parse(response.body()).map_err(|error| CredentialError(error.to_string()))?;
-        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| is_header_safe(text)) else {
+        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| is_token(text)) else {
             return Err(CredentialError("the answer holds no access_token".to_owned()));
         };
         let lifetime = members.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
@@ -173,11 +174,6 @@ async fn discovered(
         }
     }
     Err(CredentialError("the server's metadata names no token_endpoint; set client_credentials.token_path".to_owned()))
-}
-
-/// RFC 6750 §2.1: what a bearer token may consist of.
-fn is_header_safe(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
