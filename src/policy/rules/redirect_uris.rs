@@ -181,8 +181,7 @@ impl RedirectUriRule {
     fn onward_problems(&self, list: List, target: &Target) -> Vec<String> {
         let is_own_machine = |host: &Host| self.loopback == LoopbackSetting::Allow && host.is_loopback();
         let onward = onward::onward(target, |host| self.https.names(host) || is_own_machine(host));
-        let parameter = (list == List::Login).then(|| onward::response_parameter(target)).flatten();
-        onward.into_iter().chain(parameter).collect()
+        onward.into_iter().chain(response_parameter(list, target.query.as_deref())).collect()
     }
 
     fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {
@@ -191,11 +190,16 @@ impl RedirectUriRule {
         };
         let fits = |pattern: &Pattern| pattern.as_ref().is_none_or(|pattern| pattern.is_match(rest));
         if list == List::PostLogout || patterns.iter().any(fits) {
-            return Vec::new();
+            return response_parameter(list, rest.split_once('?').map(|(_, query)| query)).into_iter().collect();
         }
         let (rest, scheme) = (Excerpt(rest), Excerpt(scheme));
         vec![format!("{rest} after scheme {scheme} is not allowed by profile {profile:?}")]
     }
+}
+
+/// What of the answer to a login the query holds already.
+fn response_parameter(list: List, query: Option<&str>) -> Option<String> {
+    query.filter(|_| list == List::Login).and_then(onward::response_parameter)
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ const RESPONSE: [&str; 8] =
 const RUNNING: [&str; 3] = ["javascript", "vbscript", "data"];
 
 /// Which parameter of the answer the query holds already.
-pub(super) fn response_parameter(target: &Target) -> Option<String> {
-    let (name, _) = pairs(target).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
+pub(super) fn response_parameter(query: &str) -> Option<String> {
+    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
     Some(format!("the query holds {}, which the authorization server adds itself (RFC 6749 §4.1.2)", Excerpt(&name)))
 }
 
@@ -28,7 +28,7 @@ pub(super) fn onward(target: &Target, is_known: impl Fn(&Host) -> bool) -> Optio
     if path_leads_on(&target.path) {
         return Some(format!("path {} holds another URL", Excerpt(&target.path)));
     }
-    pairs(target).into_iter().find_map(|(name, value)| {
+    pairs(target.query.as_deref().unwrap_or_default()).into_iter().find_map(|(name, value)| {
         // Without `=` the text is a name; decoded once more, because pages do.
         [&value, &name].into_iter().find_map(|text| leads_to(text).or_else(|| leads_to(&decode(text)))).and_then(|to| {
             match to {
@@ -55,8 +55,7 @@ fn path_leads_on(path: &str) -> bool {
 }
 
 /// The pairs of the query, those as well that it has to whom a semicolon ends one, too (HTML 4.01 appendix B.2.2).
-fn pairs(target: &Target) -> Vec<(String, String)> {
-    let query = target.query.as_deref().unwrap_or_default();
+fn pairs(query: &str) -> Vec<(String, String)> {
     let other = if query.contains(';') { query.replace(';', "&") } else { String::new() };
     let both = [query, &other].map(|query| form_urlencoded::parse(query.as_bytes()).into_owned());
     both.into_iter().flatten().collect()
@@ -159,10 +158,10 @@ mod tests {
     #[test]
     fn refuses_parameters_that_the_answer_adds() {
         for query in ["code=x", "a=1&state=x", "a=1;code=x", "%63ode=x", "error", "id_token="] {
-            assert!(response_parameter(&target(&format!("https://app.example.com/cb?{query}"))).is_some(), "{query}");
+            assert!(response_parameter(query).is_some(), "{query}");
         }
         for query in ["codec=av1", "Code=x", "stateful=1", "iss=x", "tenant=code"] {
-            assert_eq!(response_parameter(&target(&format!("https://app.example.com/cb?{query}"))), None, "{query}");
+            assert_eq!(response_parameter(query), None, "{query}");
         }
     }
 }

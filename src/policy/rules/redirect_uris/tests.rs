@@ -63,6 +63,7 @@ fn what_is_listed_passes() {
         "http://[::1]:1234/cb",
         "com.example.app:/cb",
         "COM.example.app://x/y",
+        "com.example.app:/cb?tenant=7",
         "cursor://anysphere.cursor-mcp/oauth/callback",
     ] {
         assert!(is_admitted(&rule, uri), "{uri}");
@@ -118,6 +119,10 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
         ("evil:/cb", "scheme \"evil\" is not allowed by profile \"partners\""),
         ("urn:ietf:wg:oauth:2.0:oob", "scheme \"urn\" is not allowed by profile \"partners\""),
         ("cursor://evil/oauth/", "\"//evil/oauth/\" after scheme \"cursor\" is not allowed by profile \"partners\""),
+        (
+            "com.example.app:/cb?a=1&code=x",
+            "the query holds \"code\", which the authorization server adds itself (RFC 6749 §4.1.2)",
+        ),
         ("https://app.example.com/cb#", "\"https://app.example.com/cb#\" contains a fragment (RFC 6749 §3.1.2)"),
     ] {
         assert_eq!(refusals(PARTNERS, &[uri]), [format!("redirect_uris[0]: {sentence}")], "{uri}");
