@@ -30,6 +30,11 @@ pub(crate) fn written(octets: &[u8]) -> String {
     text
 }
 
+/// A SHA-256 as tools print it, of either case, colons between the digits or not: in lower case, without them.
+pub(crate) fn sha256(text: &str) -> Option<String> {
+    octets::<32>(&text.replace(':', "")).map(|digest| written(&digest))
+}
+
 /// What each percent sign and the two digits behind it stand for; none: there are no two digits.
 pub(crate) fn escapes(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
     let signs = text.iter().enumerate().filter(|(_, byte)| **byte == b'%');
@@ -80,6 +85,13 @@ mod tests {
         for text in ["", "00", "00f", "00fff", "00ff00", "00+f", "éé"] {
             assert_eq!(octets::<2>(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_read_as_tools_print_it() {
+        let printed = format!("A7{}", ":a7".repeat(31));
+        assert_eq!(sha256(&printed), Some("a7".repeat(32)));
+        assert_eq!(sha256(&"a7".repeat(31)), None);
     }
 
     #[test]

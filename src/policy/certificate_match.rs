@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::distinguished_name::DistinguishedName;
 use super::presented::CertificateIdentity;
 use super::settings::SettingProblem;
+use crate::hexadecimal;
 
 /// The conditions on a client certificate; all that are written must hold, a list holds when one of its entries does.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -202,12 +203,8 @@ fn read_email_pattern(text: &str) -> Result<String, String> {
 }
 
 fn read_thumbprint(text: &str) -> Result<String, String> {
-    let digits: String = text.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
-    if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        Ok(digits)
-    } else {
-        Err("write the 64 hexadecimal digits of `openssl x509 -fingerprint -sha256`".to_owned())
-    }
+    let hint = || "write the 64 hexadecimal digits of `openssl x509 -fingerprint -sha256`".to_owned();
+    hexadecimal::sha256(text).ok_or_else(hint)
 }
 
 #[cfg(test)]

@@ -54,12 +54,8 @@ impl std::str::FromStr for CertificateThumbprint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits: String = text.chars().filter(|character| *character != ':').collect();
-        if digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            Ok(Self(digits.to_ascii_lowercase()))
-        } else {
-            Err("write the 64 hexadecimal digits of the certificate's SHA-256".to_owned())
-        }
+        let hint = || "write the 64 hexadecimal digits of the certificate's SHA-256".to_owned();
+        hexadecimal::sha256(text).map(Self).ok_or_else(hint)
     }
 }
 
