@@ -153,7 +153,7 @@ impl JsonWebKey {
             usage: reader.text("use")?.map(str::to_owned),
             algorithm: reader.text("alg")?.map(str::to_owned),
             key_id: reader.text("kid")?.map(str::to_owned),
-            secret_members: secrets.iter().copied().filter(|name| members.contains_key(*name)).collect(),
+            secret_members: secrets.iter().copied().filter(|name| !reader.is_absent(name)).collect(),
             public_members: members
                 .iter()
                 .filter(|(name, value)| sent(name) && !value.is_null())
@@ -173,6 +173,11 @@ struct KeyReader<'a> {
 impl<'a> KeyReader<'a> {
     fn malformed(&self, name: &str, problem: impl Into<String>) -> MalformedKey {
         MalformedKey { place: format!("{}.{name}", self.place), problem: problem.into() }
+    }
+
+    /// `null` holds nothing: some libraries write one for every member that a key does not have.
+    fn is_absent(&self, name: &str) -> bool {
+        self.members.get(name).is_none_or(Value::is_null)
     }
 
     fn text(&self, name: &str) -> Result<Option<&'a str>, MalformedKey> {
@@ -302,7 +307,7 @@ mod tests {
     fn names_secret_members_and_sends_none_of_them() {
         let mut key = rsa(256);
         key["d"] = json!("AQAB");
-        key["qi"] = json!(null);
+        key["qi"] = json!("AQAB");
         key["x-internal"] = json!("hello");
         let set = JsonWebKeySet::parse(&json!({"keys": [key, {"kty": "oct", "k": "AQAB", "kid": "s"}]})).unwrap();
         assert_eq!(set.keys[0].secret_members, ["d", "qi"]);
@@ -310,6 +315,17 @@ mod tests {
         let sent = set.to_public_json();
         assert_eq!(sent["keys"][1], json!({"kty": "oct", "kid": "s"}));
         assert_eq!(sent["keys"][0], rsa(256));
+    }
+
+    #[test]
+    fn a_member_that_is_null_is_no_secret() {
+        let mut key = rsa(256);
+        for name in SECRETS.into_iter().chain(["x5t", "x5c", "key_ops"]) {
+            key[name] = json!(null);
+        }
+        let set = JsonWebKeySet::parse(&json!({"keys": [key]})).unwrap();
+        assert_eq!(set.keys[0].secret_members, [""; 0]);
+        assert_eq!(set.to_public_json()["keys"][0], rsa(256));
     }
 
     #[test]
