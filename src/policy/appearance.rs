@@ -6,6 +6,8 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
 use super::lookalike::Lookalike;
+use super::unseen::{is_blank, is_variation_selector};
+use crate::registration::strict_uri::is_bidirectional_control;
 
 /// What a character is to the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,15 +53,11 @@ pub fn read_alike(one: &str, other: &str) -> bool {
 }
 
 fn appearance(character: char) -> Appearance {
-    match character {
-        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            return Appearance::Bidirectional;
-        }
-        '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => {
-            return Appearance::Invisible;
-        }
-        '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}' => return Appearance::Invisible,
-        _ => {}
+    if is_bidirectional_control(character) {
+        return Appearance::Bidirectional;
+    }
+    if is_blank(character) || is_variation_selector(character) {
+        return Appearance::Invisible;
     }
     match character.general_category() {
         GeneralCategory::Control

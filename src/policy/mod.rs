@@ -22,6 +22,7 @@ pub mod rule;
 pub mod rules;
 pub mod scopes;
 pub mod settings;
+mod unseen;
 pub mod violation;
 
 pub use choice::{Choice, choose};

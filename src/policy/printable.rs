@@ -4,6 +4,9 @@
 use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use super::unseen::{is_blank, is_variation_selector};
+use crate::registration::strict_uri::is_bidirectional_control;
+
 /// The most combining marks in a row; more is a text that runs over its neighbours.
 const MOST_MARKS: usize = 5;
 
@@ -33,17 +36,11 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
     match character {
         // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
         '\u{200c}' | '\u{200d}' if joins(before) && (joins(after) || character == '\u{200d}') => return None,
-        '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            return Some("a bidirectional control");
-        }
-        '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' => {
-            return Some("an invisible character");
-        }
+        _ if is_bidirectional_control(character) => return Some("a bidirectional control"),
+        _ if is_blank(character) => return Some("an invisible character"),
         // Selects the text or emoji form of the character before it.
         '\u{fe0e}' | '\u{fe0f}' => return None,
-        '\u{fe00}'..='\u{fe0d}' | '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}' => {
-            return Some("a variation selector");
-        }
+        _ if is_variation_selector(character) => return Some("a variation selector"),
         _ => {}
     }
     match character.general_category() {

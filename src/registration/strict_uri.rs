@@ -229,8 +229,8 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
     Ok(())
 }
 
-/// What turns the text around it when somebody shows the path decoded.
-fn is_bidirectional_control(character: char) -> bool {
+/// What turns the text around it, wherever somebody shows it.
+pub(crate) fn is_bidirectional_control(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
