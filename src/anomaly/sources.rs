@@ -17,7 +17,10 @@ impl<V> Sources<V> {
     /// Remembers at most so many.
     pub(super) fn new(most: NonZeroU32) -> Self {
         let most = NonZeroUsize::try_from(most).unwrap_or(NonZeroUsize::MIN);
-        Self(LruCache::new(most))
+        // Takes room as it fills; `LruCache::new` would take all of it now.
+        let mut sources = LruCache::unbounded();
+        sources.resize(most);
+        Self(sources)
     }
 
     /// What is remembered of this one, made now where nothing is.

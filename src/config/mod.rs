@@ -95,7 +95,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
     for problem in in_tree {
         findings.add(&tree, &problem.place, problem.reason, problem.hint);
     }
-    let required = schema::required(&schema());
+    let required = schema::required();
     let (settings, found) = read::<GatewaySettings>(&tree, &Place::root(), &required);
     for finding in found {
         findings.add_finding(&tree, &finding);

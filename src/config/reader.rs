@@ -1,7 +1,7 @@
 //! Reads settings types out of a tree and says everything that is wrong, not only the first: unknown and missing members are set
 //! down without stopping, a bad value stops serde, so it is taken out and the rest is read again.
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
@@ -37,15 +37,19 @@ impl Finding {
     }
 }
 
-/// Which members each settings type must have, by the type's name: serde tells the first that is missing, not all.
-pub(super) type Required = HashMap<String, Vec<String>>;
+/// Which members each settings type must have, by the type's name: serde tells the first that is missing, not all. Made when something
+/// is wrong: it is a large part of what reading costs.
+pub(super) type Required = LazyCell<HashMap<String, Vec<String>>>;
 
 /// Reads a `T` from what is at `place`. What is wrong is in the list; nothing comes back when too much of it is missing.
 pub(super) fn read<T: DeserializeOwned>(node: &Node, place: &Place, required: &Required) -> (Option<T>, Vec<Finding>) {
-    let mut pass = Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required };
+    let mut pass = Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required: None };
     loop {
         match T::deserialize(Reader { node, place: place.clone(), pass: &pass }) {
             Ok(value) => return (Some(value), pass.findings.into_inner()),
+            Err(_) if pass.required.is_none() => {
+                pass = Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required: Some(required) };
+            }
             Err(stop) => {
                 let at = stop.place.unwrap_or_else(|| place.clone());
                 match stop.why {
@@ -68,7 +72,8 @@ pub(super) fn read<T: DeserializeOwned>(node: &Node, place: &Place, required: &R
 struct Pass<'r> {
     taken_out: HashSet<Place>,
     findings: RefCell<Vec<Finding>>,
-    required: &'r Required,
+    /// None until something is found to be wrong.
+    required: Option<&'r Required>,
 }
 
 impl Pass<'_> {
@@ -244,7 +249,7 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
             Node::List(_) => return self.stopped(Err(de::Error::invalid_type(de::Unexpected::Seq, &visitor))),
             Node::Bool(_) | Node::Number(_) | Node::Text(_) => return self.deserialize_any(visitor),
         };
-        for required in self.pass.required.get(name).into_iter().flatten() {
+        for required in self.pass.required.and_then(|required| required.get(name)).into_iter().flatten() {
             if self.node.member(required).is_none() {
                 self.pass.add(Finding::Missing { place: self.place.key(required.as_str()) });
             }

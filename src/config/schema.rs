@@ -12,13 +12,14 @@ pub fn schema() -> Schema {
 }
 
 /// Which members each settings type must have.
-pub(super) fn required(schema: &Schema) -> Required {
-    let root = schema.as_value();
-    let definitions = root.get("$defs").and_then(Value::as_object);
-    let named = definitions.into_iter().flatten().map(|(name, definition)| (name.clone(), words(definition)));
-    let mut required: Required = named.collect();
-    required.insert("GatewaySettings".to_owned(), words(root));
-    required
+pub(super) fn required() -> Required {
+    Required::new(|| {
+        let schema = schema();
+        let root = schema.as_value();
+        let definitions = root.get("$defs").and_then(Value::as_object);
+        let named = definitions.into_iter().flatten().map(|(name, definition)| (name.clone(), words(definition)));
+        named.chain([("GatewaySettings".to_owned(), words(root))]).collect()
+    })
 }
 
 fn words(definition: &Value) -> Vec<String> {

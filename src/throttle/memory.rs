@@ -112,7 +112,13 @@ impl Table {
     fn new(sources: NonZeroU32) -> Self {
         let sources = usize::try_from(sources.get()).unwrap_or(usize::MAX);
         let capacity = NonZeroUsize::new(sources.div_ceil(SHARDS)).unwrap_or(NonZeroUsize::MIN);
-        let shards = (0..SHARDS).map(|_| Mutex::new(LruCache::new(capacity))).collect();
+        // Takes room as it fills; `LruCache::new` would take all of it now.
+        let shard = |_| {
+            let mut shard = LruCache::unbounded();
+            shard.resize(capacity);
+            Mutex::new(shard)
+        };
+        let shards = (0..SHARDS).map(shard).collect();
         Self { shards, forgotten: AtomicU64::new(0) }
     }
 

@@ -22,6 +22,7 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long anything waits for a connection; then the store counts as failed.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many read at once, at most. Of a file as many as there are processors: each takes half a MiB, and more of them would wait for those.
 const READERS: u32 = 4;
 
 /// What was acknowledged survives a power failure, too.
@@ -169,7 +170,13 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Opened, StoreError>
 
 async fn readers(place: &Place) -> Result<AnyPool, sqlx::Error> {
     let database = place.database;
-    let options = AnyPoolOptions::new().max_connections(READERS).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
+    let processors =
+        std::thread::available_parallelism().map_or(READERS, |count| u32::try_from(count.get()).unwrap_or(READERS));
+    let most = match database {
+        Database::Sqlite => READERS.min(processors),
+        Database::Postgres => READERS,
+    };
+    let options = AnyPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
         move |connection, _| Box::pin(async move { database.prepare(connection, Purpose::Reading).await }),
     );
     let options = match database {
