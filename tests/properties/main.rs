@@ -136,6 +136,8 @@ fn what_was_found_stays_mended() {
     paths::holds(b"\x014//register/%252525+A..");
     // Accepted, because in `%25%32%65` no digits stand behind the encoded percent sign until they are decoded, too.
     redirect_uri::holds(b"https://app.example.com/cb/%25%32%65%25%32%65/%25%32%65%25%32%65%25%32%66evil");
+    // Behind a key that is no text a problem was told without its line.
+    configuration::holds(b"? {a: b}\n: 1\nthrottle: { backend: redis }\n");
     // Where the property asked for too much: spaces at the ends of a name are taken off, parsers differ in the last bits of a fraction,
     // a carriage return is the end of a line to YAML.
     decision::holds(
