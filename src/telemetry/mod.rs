@@ -4,6 +4,7 @@
 mod audit;
 pub mod event;
 mod exporter;
+mod fields;
 pub mod finding;
 mod logging;
 pub mod management;
