@@ -58,18 +58,18 @@ pub struct HandedOut {
 pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Result<HandedOut, Refusal> {
     let Order { beginning, passage, own_authorization, approvals, origin } = order;
     let judged = passage.judged();
-    let intent = beginning.intent.clone();
+    let intent = &beginning.intent;
     let (id, digest) = (&intent.id, intent.digest);
     let known = match &digest {
         Some(digest) => confirm(rulebook, tools, digest).await?,
         None => None,
     };
     let repeated = |client_id: &str| {
-        let event = || audited::repeated(&intent, &origin, client_id);
+        let event = || audited::repeated(intent, &origin, client_id);
         tools.audit.entry(event, tools.clock.now()).map_err(unavailable)
     };
     let if_known = known.as_deref().map(&repeated).transpose()?;
-    if let Some(client) = begin(tools, beginning, if_known.as_deref().unwrap_or_default()).await? {
+    if let Some(client) = begin(tools, &beginning, if_known.as_deref().unwrap_or_default()).await? {
         let handed_out = hand_out_again(rulebook, judged, client)?;
         if if_known.is_none() {
             // Somebody registered it just now.
@@ -109,7 +109,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         }
     };
     let now = tools.clock.now();
-    let entries = tools.audit.entry(|| audited::outcome(&intent, origin, &outcome), now).map_err(unavailable)?;
+    let entries = tools.audit.entry(|| audited::outcome(intent, origin, &outcome), now).map_err(unavailable)?;
     let finished = tools.store.finish_and_append(id, outcome, entries, now);
     let finished = finished.in_span(span::store_span("finish")).await;
     let registered = result.map_err(server_refusal)?;
@@ -127,18 +127,14 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
 }
 
 /// Waits while somebody else is registering the same client; returns the client when it is in the record.
-async fn begin(
-    tools: &Tools,
-    mut beginning: Beginning,
-    if_known: &[AuditEntry],
-) -> Result<Option<ClientRecord>, Refusal> {
+async fn begin(tools: &Tools, beginning: &Beginning, if_known: &[AuditEntry]) -> Result<Option<ClientRecord>, Refusal> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
+        let mut attempt = beginning.clone();
         // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
-        beginning.intent.at = tools.clock.now();
-        let begun =
-            tools.store.begin_and_append(beginning.clone(), if_known.to_vec()).in_span(span::store_span("begin")).await;
+        attempt.intent.at = tools.clock.now();
+        let begun = tools.store.begin_and_append(attempt, if_known.to_vec()).in_span(span::store_span("begin")).await;
         match begun.map_err(unavailable)? {
             Begun::Ready => return Ok(None),
             Begun::Known(client) => return Ok(Some(*client)),
