@@ -68,6 +68,7 @@ pub(in crate::anomaly) struct LookalikeNames {
 struct Protected {
     name: String,
     reading: String,
+    outline: Outline,
     hosts: Sources<()>,
 }
 
@@ -75,7 +76,12 @@ impl LookalikeNames {
     pub(in crate::anomaly) fn new(settings: &LookalikeNamesSettings, learning: DurationText) -> Self {
         let names = settings.names.iter().map(|name| (name, lookalike::reading(name)));
         let names = names.filter(|(_, reading)| reading.chars().count() >= SHORTEST);
-        let names = names.map(|(name, reading)| Protected { name: name.clone(), reading, hosts: Sources::new(HOSTS) });
+        let names = names.map(|(name, reading)| Protected {
+            name: name.clone(),
+            outline: Outline::of(&reading),
+            reading,
+            hosts: Sources::new(HOSTS),
+        });
         Self { names: names.collect(), learning: Learning::new(learning) }
     }
 }
@@ -91,15 +97,14 @@ impl Detector for LookalikeNames {
             return None;
         }
         let readings = lookalike::readings(name);
-        let readings: Vec<Outline<'_>> = readings.iter().map(|reading| Outline::of(reading)).collect();
-        let near = |reading: &str| {
-            let reading = Outline::of(reading);
-            let most = if reading.length >= LONG { 2 } else { 1 };
-            let others = readings.iter().filter(|other| reading.may_be_near(other, most));
-            let apart = others.map(|other| strsim::osa_distance(reading.text, other.text)).min();
+        let readings: Vec<_> = readings.iter().map(|reading| (reading.as_str(), Outline::of(reading))).collect();
+        let near = |protected: &Protected| {
+            let most = if protected.outline.length >= LONG { 2 } else { 1 };
+            let others = readings.iter().filter(|(_, outline)| protected.outline.may_be_near(outline, most));
+            let apart = others.map(|(other, _)| strsim::osa_distance(&protected.reading, other)).min();
             apart.filter(|apart| *apart <= most)
         };
-        let close = self.names.iter_mut().filter_map(|protected| Some((near(&protected.reading)?, protected)));
+        let close = self.names.iter_mut().filter_map(|protected| Some((near(protected)?, protected)));
         let (apart, protected) = close.min_by_key(|(apart, _)| *apart)?;
         let host = *hosts.iter().find(|host| protected.hosts.find(hash(**host)).is_none())?;
         if !has_learned {
@@ -123,19 +128,18 @@ impl Detector for LookalikeNames {
     }
 }
 
-/// A reading, and what tells most others apart from it before they are compared.
-struct Outline<'r> {
-    text: &'r str,
+/// What tells most readings apart before they are compared.
+struct Outline {
     /// In characters.
     length: usize,
     /// Which letters from a to z it has, a bit for each.
     letters: u32,
 }
 
-impl<'r> Outline<'r> {
-    fn of(text: &'r str) -> Self {
+impl Outline {
+    fn of(text: &str) -> Self {
         let letters = text.bytes().filter(u8::is_ascii_lowercase).fold(0, |all, letter| all | 1 << (letter - b'a'));
-        Self { text, length: text.chars().count(), letters }
+        Self { length: text.chars().count(), letters }
     }
 
     /// A slip adds a letter, takes one away or puts one in the place of another.
