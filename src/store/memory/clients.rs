@@ -103,7 +103,8 @@ impl Clients for MemoryStore {
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
         let state = self.state();
         let due = |client: &Client| Some((client.record.due_at()?, client.record.client_id.clone()));
-        let mut found: Vec<_> = state.clients.values().filter_map(due).filter(|(at, _)| *at <= now).collect();
+        let mut found: Vec<_> =
+            state.clients.values().filter_map(|client| due(client)).filter(|(at, _)| *at <= now).collect();
         found.sort();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(found.into_iter().take(limit).map(|(_, client_id)| client_id).collect())
@@ -130,7 +131,7 @@ const fn holds_its_digest(state: lifecycle::State) -> bool {
 
 impl State {
     /// Enters the client that came of a registration; one that is there already is brought up to date.
-    pub(super) fn enter(&mut self, intent: &Intent, client: NewClient, now: Timestamp) {
+    pub(super) fn enter(&mut self, intent: Intent, client: NewClient, now: Timestamp) {
         let before = self.clients.get(&client.client_id).map(|client| client.record.clone());
         if before.is_some() && client.if_known == IfKnown::Leave {
             self.count_less(&intent.profile, &intent.registrant.key, (None, None));
@@ -153,18 +154,18 @@ impl State {
         let record = ClientRecord {
             digest: intent.digest.filter(|_| holder.is_none_or(|holder| *holder == client.client_id)),
             client_id: client.client_id,
-            registration: intent.id.clone(),
-            profile: intent.profile.clone(),
-            registrant: intent.registrant.clone(),
+            registration: intent.id,
+            profile: intent.profile,
+            registrant: intent.registrant,
             created_at: before.as_ref().map_or(now, |before| before.created_at),
             updated_at: now,
             version: before.as_ref().map_or(1, |before| before.version + 1),
             lifecycle,
-            client_name: intent.client_name.clone(),
-            redirect_uris: intent.redirect_uris.clone(),
-            scope_requested: intent.scope_requested.clone(),
-            scope_granted: intent.scope_granted.clone(),
-            scope_withheld: intent.scope_withheld.clone(),
+            client_name: intent.client_name,
+            redirect_uris: intent.redirect_uris,
+            scope_requested: intent.scope_requested,
+            scope_granted: intent.scope_granted,
+            scope_withheld: intent.scope_withheld,
             scope_approved: String::new(),
             metadata: client.metadata,
             access_token: client.access_token,
@@ -177,11 +178,11 @@ impl State {
             approved: None,
             first_approval: None,
             asked: None,
-            let_through: intent.let_through.clone(),
+            let_through: intent.let_through,
         };
         self.index(before.as_ref(), &record);
         let turn = self.clients.remove(&record.client_id).and_then(|client| client.turn);
-        self.clients.insert(record.client_id.clone(), Client { record, turn });
+        self.clients.insert(record.client_id.clone(), Box::new(Client { record, turn }));
     }
 
     fn index(&mut self, before: Option<&ClientRecord>, record: &ClientRecord) {

@@ -35,10 +35,11 @@ struct State {
     token_hashes: HashMap<[u8; 32], TokenId>,
     /// By issuer and name: until when it matters.
     spent: HashMap<(String, String), Timestamp>,
-    registrations: HashMap<RegistrationId, Registration>,
+    /// Each in memory of its own, as clients are: a map that grows moves what is in it.
+    registrations: HashMap<RegistrationId, Box<Registration>>,
     /// Open intents by their digest.
     under_way: HashMap<MetadataDigest, (RegistrationId, Timestamp)>,
-    clients: HashMap<String, Client>,
+    clients: HashMap<String, Box<Client>>,
     by_digest: HashMap<MetadataDigest, String>,
     by_access_token: HashMap<[u8; 32], String>,
     /// By profile, registrant and window; the whole profile is the registrant ''.

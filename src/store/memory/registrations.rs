@@ -58,7 +58,8 @@ impl Registrations for MemoryStore {
     async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
         let mut found = Vec::new();
         let mut state = self.state();
-        for Registration { record, .. } in state.registrations.values_mut() {
+        for registration in state.registrations.values_mut() {
+            let record = &mut registration.record;
             if record.outcome.is_none() && record.intent.at.after(age) <= now {
                 record.outcome = Some(OutcomeName::Unknown);
                 record.reason = Some(PROCESS_DIED.to_owned());
@@ -148,7 +149,7 @@ impl State {
             finished_at: None,
             resolved_by: None,
         };
-        self.registrations.insert(record.intent.id.clone(), Registration { record, windows });
+        self.registrations.insert(record.intent.id.clone(), Box::new(Registration { record, windows }));
         Ok(Begun::Ready)
     }
 
@@ -183,7 +184,7 @@ impl State {
         let (intent, windows) = (record.intent.clone(), registration.windows);
         self.no_longer_under_way(&intent);
         match outcome {
-            Outcome::Registered(client) => self.enter(&intent, *client, now),
+            Outcome::Registered(client) => self.enter(intent, *client, now),
             Outcome::NotRegistered { .. } => {
                 if let Some(reserved) = &intent.token {
                     self.give_back(reserved);
@@ -215,7 +216,8 @@ impl State {
             resolved_by: None,
             intent,
         };
-        self.registrations.insert(record.intent.id.clone(), Registration { record, windows: (None, None) });
+        let id = record.intent.id.clone();
+        self.registrations.insert(id, Box::new(Registration { record, windows: (None, None) }));
     }
 
     fn used(&self, intent: &Intent, windows: (Option<Window>, Option<Window>)) -> Used {
