@@ -135,13 +135,14 @@ fn plain_host(uri: &str) -> Option<&str> {
     (host.bytes().all(is_plain) && host.split('.').all(label_is_plain)).then_some(host)
 }
 
-/// The same client is handed out again.
-pub(super) fn repeated(intent: &Intent, origin: &Origin, client_id: &str) -> Event {
-    Event {
-        subject: Some(Subject::Client(client_id.to_owned())),
-        request_id: origin.request_id.clone(),
-        request_digest: origin.request_digest.clone(),
-        ..of_intent(Kind::RegistrationRepeated, intent)
+/// The same client is handed out again. It is told in the request that the event is of, and recorded elsewhere.
+pub(super) fn repeated(intent: Intent, origin: Origin) -> impl Fn(&ClientRecord) -> Vec<Event> + Send + Sync + 'static {
+    let trace_id = propagation::trace_id(&Span::current());
+    move |client| {
+        let Origin { request_id, request_digest } = origin.clone();
+        let subject = Some(Subject::Client(client.client_id.clone()));
+        let event = of_intent(Kind::RegistrationRepeated, &intent);
+        vec![Event { subject, request_id, request_digest, trace_id: trace_id.clone(), ..event }]
     }
 }
 

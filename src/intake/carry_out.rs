@@ -12,13 +12,13 @@ use super::rulebook::Rulebook;
 use super::{Tools, settle, token, turn, unavailable};
 use crate::authorization_server::{Asked, ManageError, RegisterError, Registered};
 use crate::clock::Timestamp;
-use crate::lifecycle::{AtTheServer, Lifecycle, State};
+use crate::lifecycle::{Lifecycle, State};
 use crate::policy::approval::{ApprovalNeeded, Approvals};
 use crate::policy::{Judged, Passage};
 use crate::registration::software_statement::MEMBER;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
-use crate::store::{AuditEntry, Beginning, Begun, ClientRecord, IfKnown, MetadataDigest, NewClient, Outcome};
+use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, NewClient, Outcome, Recording};
 use crate::telemetry::{InSpan as _, span};
 
 /// Somebody else is registering the same client: the first and the longest pause before it is looked for again.
@@ -60,22 +60,12 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     let judged = passage.judged();
     let intent = &beginning.intent;
     let (id, digest) = (&intent.id, intent.digest);
-    let known = match &digest {
-        Some(digest) => confirm(rulebook, tools, digest).await?,
-        None => None,
+    let recording = match digest {
+        Some(_) => tools.audit.recording(audited::repeated(intent.clone(), origin.clone()), tools.clock.now()),
+        None => Recording::nothing(),
     };
-    let repeated = |client_id: &str| {
-        let event = || audited::repeated(intent, &origin, client_id);
-        tools.audit.entry(event, tools.clock.now()).map_err(unavailable)
-    };
-    let if_known = known.as_deref().map(&repeated).transpose()?;
-    if let Some(client) = begin(tools, &beginning, if_known.as_deref().unwrap_or_default()).await? {
-        let handed_out = hand_out_again(rulebook, judged, client)?;
-        if if_known.is_none() {
-            // Somebody registered it just now.
-            tools.store.append(repeated(&handed_out.client_id)?).await.map_err(unavailable)?;
-        }
-        return Ok(handed_out);
+    if let Some(client) = begin(rulebook, tools, &beginning, recording).await? {
+        return hand_out_again(rulebook, judged, client);
     }
     let result = match &passage {
         Passage::Cleared(clearance) => rulebook.registrar.register(&id.0, clearance, own_authorization.as_ref()).await,
@@ -126,18 +116,30 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     Ok(HandedOut { client_id: registered.client_id, metadata, repeated: false })
 }
 
-/// Waits while somebody else is registering the same client; returns the client when it is in the record.
-async fn begin(tools: &Tools, beginning: &Beginning, if_known: &[AuditEntry]) -> Result<Option<ClientRecord>, Refusal> {
+/// Waits while somebody else is registering the same client; returns the client when it is in the record. Before a client is handed out
+/// again: does the server still have it? An operator may have removed it there, and nobody could register it any more.
+async fn begin(
+    rulebook: &Rulebook,
+    tools: &Tools,
+    beginning: &Beginning,
+    recording: Recording<ClientRecord>,
+) -> Result<Option<ClientRecord>, Refusal> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let confirmed_after = Some(tools.clock.now().before(CONFIRMED_FOR));
+    let mut handing_out = HandingOut { confirmed_after, recording };
     loop {
         let mut attempt = beginning.clone();
         // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
         attempt.intent.at = tools.clock.now();
-        let begun = tools.store.begin_and_append(attempt, if_known.to_vec()).in_span(span::store_span("begin")).await;
-        match begun.map_err(unavailable)? {
+        let begun = tools.store.begin_and_append(attempt, handing_out.clone());
+        match begun.in_span(span::store_span("begin")).await.map_err(unavailable)? {
             Begun::Ready => return Ok(None),
             Begun::Known(client) => return Ok(Some(*client)),
+            Begun::Unconfirmed(client) => {
+                Box::pin(look_at_the_server(rulebook, tools, &client.client_id)).await?;
+                handing_out.confirmed_after = None;
+            }
             Begun::TokenUnusable(unusable) => return Err(token::refusal(unusable.into())),
             Begun::QuotaReached(reached) => return Err(Refusal::quota(&beginning.intent.profile, reached)),
             Begun::SameUnderWay if began.elapsed() < beginning.under_way => {
@@ -149,27 +151,9 @@ async fn begin(tools: &Tools, beginning: &Beginning, if_known: &[AuditEntry]) ->
     }
 }
 
-/// Before a client is handed out again: does the server still have it? An operator may have removed it there, and nobody could
-/// register it any more. Names the client, where there is one.
-async fn confirm(rulebook: &Rulebook, tools: &Tools, digest: &MetadataDigest) -> Result<Option<String>, Refusal> {
-    let known = tools.store.client_by_digest(digest).in_span(span::store_span("client_by_digest")).await;
-    let Some(known) = known.map_err(unavailable)? else { return Ok(None) };
-    if is_stale(&known, tools.clock.now()) {
-        Box::pin(look_at_the_server(rulebook, tools, &known.client_id)).await?;
-    }
-    Ok(Some(known.client_id))
-}
-
-fn is_stale(client: &ClientRecord, now: Timestamp) -> bool {
-    client.lifecycle.at_the_server() == AtTheServer::Enabled
-        && client.server_access.is_some()
-        && !client.unmanageable
-        && now.since(client.confirmed_at) >= CONFIRMED_FOR
-}
-
 async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
     let Some(mut held) = turn::take(rulebook, tools, client_id).await? else { return Ok(()) };
-    if !is_stale(&held.client, tools.clock.now()) {
+    if !held.client.is_unconfirmed(tools.clock.now().before(CONFIRMED_FOR)) {
         return held.end().await.map(drop);
     }
     let Some(access) = held.access().cloned() else { return held.end().await.map(drop) };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Beginning, Begun, Cursor, Outcome, RegistrationId, StoreError, Telling};
+use super::{Beginning, Begun, Cursor, HandingOut, Outcome, RegistrationId, StoreError, Telling};
 use crate::clock::Timestamp;
 use crate::hexadecimal;
 
@@ -145,9 +145,8 @@ pub trait AuditLog: Send + Sync {
     async fn open_chain(&self, writer: WriterId, told: Option<mpsc::Sender<AuditRecord>>) -> Result<(), StoreError>;
     /// Records them, all or none, in their order.
     async fn append(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
-    /// As [`super::Registrations::begin`]; when the same client is known and handed out again, the entries are recorded in the same
-    /// transaction.
-    async fn begin_and_append(&self, beginning: Beginning, if_known: Vec<AuditEntry>) -> Result<Begun, StoreError>;
+    /// As [`super::Registrations::begin`]; how the same client is handed out again, where it is known.
+    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError>;
     /// As [`super::Registrations::finish`], and records the entries in the same transaction; when the same outcome was written before, they are
     /// recorded already.
     async fn finish_and_append(

@@ -117,6 +117,19 @@ impl ClientRecord {
         due_at(&self.lifecycle, self.unsettled.as_ref())
     }
 
+    /// Whether others who register the same get it, too.
+    pub(super) const fn is_handed_out(&self) -> bool {
+        matches!(self.lifecycle.state(), State::Pending | State::Active)
+    }
+
+    /// Whether it ought to be at the server, can be looked for there, and was not seen there after this moment.
+    pub fn is_unconfirmed(&self, moment: Timestamp) -> bool {
+        self.lifecycle.at_the_server() == AtTheServer::Enabled
+            && self.server_access.is_some()
+            && !self.unmanageable
+            && self.confirmed_at <= moment
+    }
+
     /// What a client that was registered at `now` begins with: the server has enabled it, and the record may say otherwise.
     pub(super) fn unsettled_at_first(lifecycle: &Lifecycle, now: Timestamp) -> Option<Unsettled> {
         (lifecycle.at_the_server() != AtTheServer::Enabled).then(|| Unsettled::since(now))

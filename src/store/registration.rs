@@ -7,13 +7,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use super::audit::AuditEntry;
+use super::audit::{AuditEntry, Recording};
 use super::client::{ClientRecord, NewClient};
 use super::page::Page;
 use super::quota::{QuotaReached, Quotas};
 use super::token::{TokenUnusable, TokenUse};
 use crate::clock::Timestamp;
-use crate::lifecycle::State;
 
 /// Names one registration. 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,6 +112,9 @@ pub enum Begun {
     /// The same client is in the record, whatever its state. Is it pending or active, then the token's use is spent and the
     /// registration written down as a repeated one; otherwise nothing was written.
     Known(Box<ClientRecord>),
+    /// The same client is in the record and would be handed out again, but it was not seen at the server since the moment that was given:
+    /// nothing was written.
+    Unconfirmed(Box<ClientRecord>),
     /// Somebody else is registering the same client at this moment: ask again. Nothing was written.
     SameUnderWay,
     /// The token cannot be used (any more): nothing was written.
@@ -130,6 +132,27 @@ pub struct Beginning {
     pub quotas: Quotas,
     /// An intent of the same digest that is older than this is no longer under way: its process died.
     pub under_way: Duration,
+}
+
+/// How the same client is handed out again.
+#[derive(Debug, Clone)]
+pub struct HandingOut {
+    /// Only when the server was seen to have it after this moment ([`ClientRecord::is_unconfirmed`]); none: in any case.
+    pub confirmed_after: Option<Timestamp>,
+    /// What is recorded of it in the same transaction.
+    pub recording: Recording<ClientRecord>,
+}
+
+impl HandingOut {
+    /// In any case, and nothing is recorded.
+    pub const fn unrecorded() -> Self {
+        Self { confirmed_after: None, recording: Recording::nothing() }
+    }
+
+    /// Whether this one, which is to be handed out, has to be looked for at the server first.
+    pub(super) fn must_look_for(&self, client: &ClientRecord) -> bool {
+        self.confirmed_after.is_some_and(|moment| client.is_unconfirmed(moment))
+    }
 }
 
 /// A client that was at the server before, as it enters the record.
@@ -223,9 +246,12 @@ impl Outcome {
 }
 
 impl Begun {
-    /// The same client is known, and was handed out again.
-    pub(super) fn is_repeated(&self) -> bool {
-        matches!(self, Self::Known(client) if matches!(client.lifecycle.state(), State::Pending | State::Active))
+    /// The client that is known, and was handed out again.
+    pub(super) fn repeated(&self) -> Option<&ClientRecord> {
+        match self {
+            Self::Known(client) if client.is_handed_out() => Some(client),
+            _ => None,
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 
 use super::super::audit::{End, place};
 use super::super::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, Recording,
-    RegistrationId, SignedHead, StoreError, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, HandingOut, Head, Outcome,
+    Recording, RegistrationId, SignedHead, StoreError, WriterId,
 };
 use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
@@ -82,12 +82,12 @@ impl AuditLog for MemoryStore {
         self.state().record(entries)
     }
 
-    async fn begin_and_append(&self, beginning: Beginning, if_known: Vec<AuditEntry>) -> Result<Begun, StoreError> {
+    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
         let mut state = self.state();
-        state.audit.check_open(&if_known)?;
-        let begun = state.begin(beginning)?;
-        if begun.is_repeated() {
-            state.record(if_known)?;
+        state.audit.check_can_record(&handing_out.recording)?;
+        let begun = state.begin(beginning, &handing_out)?;
+        if let Some(client) = begun.repeated() {
+            state.record(handing_out.recording.entries(client))?;
         }
         Ok(begun)
     }

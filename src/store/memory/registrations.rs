@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use super::super::quota::{Used, Window};
 use super::super::registration::Finished;
 use super::super::{
-    Beginning, Begun, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, RegistrationFilter, RegistrationId,
-    RegistrationRecord, Registrations, StoreError,
+    Beginning, Begun, HandingOut, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, RegistrationFilter,
+    RegistrationId, RegistrationRecord, Registrations, StoreError,
 };
 use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
-use crate::lifecycle;
 
 #[derive(Debug)]
 pub(super) struct Registration {
@@ -30,7 +29,7 @@ impl Registration {
 #[async_trait]
 impl Registrations for MemoryStore {
     async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError> {
-        self.state().begin(beginning)
+        self.state().begin(beginning, &HandingOut::unrecorded())
     }
 
     async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
@@ -49,7 +48,7 @@ impl Registrations for MemoryStore {
         }
         let beginning = import.beginning();
         let (id, now) = (beginning.intent.id.clone(), beginning.intent.at);
-        state.begin(beginning)?;
+        state.begin(beginning, &HandingOut::unrecorded())?;
         state.finish(&id, Outcome::Registered(Box::new(import.client)), Some(&import.by), now)?;
         state.audit.append(import.entries)?;
         Ok(true)
@@ -106,7 +105,7 @@ fn keys(
 }
 
 impl State {
-    pub(super) fn begin(&mut self, beginning: Beginning) -> Result<Begun, StoreError> {
+    pub(super) fn begin(&mut self, beginning: Beginning, handing_out: &HandingOut) -> Result<Begun, StoreError> {
         let Beginning { intent, quotas, under_way } = beginning;
         if self.registrations.contains_key(&intent.id) {
             return Err(failure(format!("there is a registration {}", intent.id.0)));
@@ -119,7 +118,10 @@ impl State {
         if let Some(digest) = &intent.digest {
             let known = self.by_digest.get(digest).and_then(|client_id| self.clients.get(client_id));
             if let Some(known) = known.map(|client| client.record.clone()) {
-                if matches!(known.lifecycle.state(), lifecycle::State::Pending | lifecycle::State::Active) {
+                if known.is_handed_out() {
+                    if handing_out.must_look_for(&known) {
+                        return Ok(Begun::Unconfirmed(Box::new(known)));
+                    }
                     self.repeat(intent, &known.client_id);
                 }
                 return Ok(Begun::Known(Box::new(known)));

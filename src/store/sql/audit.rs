@@ -14,8 +14,8 @@ use super::rows::{Value, query, with_rows};
 use crate::clock::Timestamp;
 use crate::store::audit::{End, place};
 use crate::store::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, Head, Outcome, RecordHash,
-    Recording, RegistrationId, SignedHead, StoreError, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, HandingOut, Head, Outcome,
+    RecordHash, Recording, RegistrationId, SignedHead, StoreError, WriterId,
 };
 
 /// So many records are taken away at once, at most.
@@ -39,9 +39,9 @@ impl AuditLog for SqlStore {
         self.writer.write(Change::Append(entries)).await.map(drop)
     }
 
-    async fn begin_and_append(&self, beginning: Beginning, if_known: Vec<AuditEntry>) -> Result<Begun, StoreError> {
-        self.check_open(&if_known)?;
-        match self.writer.write(Change::Begin(Box::new(beginning), if_known)).await? {
+    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
+        self.check_can_record(&handing_out.recording)?;
+        match self.writer.write(Change::Begin(Box::new((beginning, handing_out)))).await? {
             Done::Begun(begun) => Ok(begun),
             other => Err(other.unexpected()),
         }

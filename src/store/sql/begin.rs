@@ -10,21 +10,21 @@ use super::quotas::{Counted, Counts};
 use super::rows::{Value, with_rows};
 use super::{client_row, clients, tokens};
 use crate::clock::Timestamp;
-use crate::lifecycle::State;
 use crate::store::quota::Window;
 use crate::store::{
-    Beginning, Begun, ClientRecord, Intent, MetadataDigest, OutcomeName, RegistrantRecord, StoreError, TokenUse,
+    Beginning, Begun, ClientRecord, HandingOut, Intent, MetadataDigest, OutcomeName, RegistrantRecord, StoreError,
+    TokenUse,
 };
 
 /// What each came to, in their order.
 pub(super) async fn begin(
     connection: &mut AnyConnection,
-    beginnings: &[&Beginning],
+    beginnings: &[&(Beginning, HandingOut)],
 ) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
     let mut group = Group::read(connection, beginnings).await?;
     let mut results = Vec::with_capacity(beginnings.len());
-    for beginning in beginnings {
-        results.push(group.judge(connection, beginning).await?.map(Done::Begun));
+    for (beginning, handing_out) in beginnings {
+        results.push(group.judge(connection, (beginning, handing_out)).await?.map(Done::Begun));
     }
     group.write(connection).await?;
     Ok(results)
@@ -40,18 +40,21 @@ struct Group {
 }
 
 impl Group {
-    async fn read(connection: &mut AnyConnection, beginnings: &[&Beginning]) -> Result<Self, sqlx::Error> {
-        let digests: HashSet<_> = beginnings.iter().filter_map(|beginning| beginning.intent.digest).collect();
+    async fn read(
+        connection: &mut AnyConnection,
+        beginnings: &[&(Beginning, HandingOut)],
+    ) -> Result<Self, sqlx::Error> {
+        let digests: HashSet<_> = beginnings.iter().filter_map(|(beginning, _)| beginning.intent.digest).collect();
         let clients = clients::by_digests(connection, &digests).await?;
         let under_way = under_way(connection, &digests).await?;
-        let counts = Counts::read(connection, beginnings.iter().map(|beginning| counted(beginning))).await?;
+        let counts = Counts::read(connection, beginnings.iter().map(|(beginning, _)| counted(beginning))).await?;
         Ok(Self { clients, under_way, counts, intents: Vec::new() })
     }
 
     async fn judge(
         &mut self,
         connection: &mut AnyConnection,
-        beginning: &Beginning,
+        (beginning, handing_out): (&Beginning, &HandingOut),
     ) -> Result<Result<Begun, StoreError>, sqlx::Error> {
         let Beginning { intent, quotas, under_way } = beginning;
         if let Some(reserved) = &intent.token {
@@ -64,7 +67,10 @@ impl Group {
         if let Some(digest) = &intent.digest {
             if let Some(known) = self.clients.get(digest) {
                 let known = Box::new(known.clone());
-                if matches!(known.lifecycle.state(), State::Pending | State::Active) {
+                if known.is_handed_out() {
+                    if handing_out.must_look_for(&known) {
+                        return Ok(Ok(Begun::Unconfirmed(known)));
+                    }
                     // The same client again: it spends a use of the token, and counts as no further client.
                     self.admit(connection, intent, How::Repeated { client_id: &known.client_id }).await?;
                 }

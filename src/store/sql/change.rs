@@ -13,8 +13,9 @@ use super::responses::{self, ResponseChange, ResponseChanged};
 use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, told, uses};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditEntry, AuditRecord, Beginning, Begun, FindingRecord, IssuedToken, Outcome, RegistrationId, RequestRecord,
-    RequestsKept, SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnEnd, TurnTaken, WriterId,
+    AuditEntry, AuditRecord, Beginning, Begun, FindingRecord, HandingOut, IssuedToken, Outcome, RegistrationId,
+    RequestRecord, RequestsKept, SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnEnd, TurnTaken,
+    WriterId,
 };
 
 /// More octets than a registration writes.
@@ -23,8 +24,7 @@ const LARGE_PROBE: usize = 64 * 1024;
 /// One change. It can be applied more than once: what was rolled back is done again.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// The entries are recorded when the same client is handed out again.
-    Begin(Box<Beginning>, Vec<AuditEntry>),
+    Begin(Box<(Beginning, HandingOut)>),
     /// The entries are recorded with it.
     Finish {
         id: RegistrationId,
@@ -143,7 +143,7 @@ pub(super) async fn apply(
             Change::Finish { id, outcome, by, now, .. } => {
                 finishing.push((place, Finishing { id, outcome, by: by.as_deref(), now: *now }));
             }
-            Change::Begin(begun, _) => beginning.push((place, &**begun)),
+            Change::Begin(begun) => beginning.push((place, &**begun)),
             // Recorded with everything else that the group records.
             Change::Append(_) => drop(results.insert(place, Ok(Done::Written))),
             Change::EndTurn(end, now) => drop(results.insert(place, clients::end_turn(connection, end, *now).await?)),
@@ -162,7 +162,9 @@ pub(super) async fn apply(
 pub(super) fn to_record(changes: &[&Change], results: &[Result<Done, StoreError>]) -> Vec<AuditEntry> {
     let entries = changes.iter().zip(results).flat_map(|(change, result)| match (change, result) {
         (Change::Append(entries) | Change::Finish { entries, .. }, Ok(Done::Written)) => entries.clone(),
-        (Change::Begin(_, entries), Ok(Done::Begun(begun))) if begun.is_repeated() => entries.clone(),
+        (Change::Begin(begun), Ok(Done::Begun(came))) => {
+            came.repeated().map_or_else(Vec::new, |it| begun.1.recording.entries(it))
+        }
         (Change::Import(importing), Ok(Done::Found(true))) => importing.entries.clone(),
         (Change::EndTurn(end, _), Ok(Done::Found(true))) => end.entries.clone(),
         (Change::Other(Other::Response(change)), Ok(Done::Response(changed))) => change.entries(changed),

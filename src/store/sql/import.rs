@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use super::begin;
 use super::change::{Applied, Done};
 use super::finish::{self, Finishing};
-use crate::store::{AuditEntry, Beginning, Begun, Outcome};
+use crate::store::{AuditEntry, Beginning, Begun, HandingOut, Outcome};
 
 /// What is to be written.
 #[derive(Debug)]
@@ -28,13 +28,14 @@ pub(super) async fn import(connection: &mut AnyConnection, importing: &Importing
     if known.is_some() {
         return Ok(Ok(Done::Found(false)));
     }
+    let beginning = &(beginning.clone(), HandingOut::unrecorded());
     match begin::begin(&mut *connection, &[beginning]).await?.pop() {
         Some(Ok(Done::Begun(Begun::Ready))) => {}
         Some(Ok(other)) => return Ok(Err(other.unexpected())),
         Some(Err(error)) => return Ok(Err(error)),
         None => return Ok(Ok(Done::Found(false))),
     }
-    let (id, now) = (&beginning.intent.id, beginning.intent.at);
+    let (id, now) = (&beginning.0.intent.id, beginning.0.intent.at);
     let finishing = Finishing { id, outcome, by: Some(by), now };
     match finish::finish(connection, &[finishing]).await?.pop() {
         Some(Err(error)) => Ok(Err(error)),

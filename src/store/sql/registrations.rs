@@ -12,14 +12,14 @@ use super::list::{List, texts};
 use super::{SqlStore, client_row};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditLog as _, Beginning, Begun, Import, Intent, Outcome, PROCESS_DIED, Page, RegistrantRecord, RegistrationFilter,
-    RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
+    AuditLog as _, Beginning, Begun, HandingOut, Import, Intent, Outcome, PROCESS_DIED, Page, RegistrantRecord,
+    RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
 };
 
 #[async_trait]
 impl Registrations for SqlStore {
     async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError> {
-        self.begin_and_append(beginning, Vec::new()).await
+        self.begin_and_append(beginning, HandingOut::unrecorded()).await
     }
 
     async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {

@@ -86,9 +86,7 @@ async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
 /// intent is finished for it and the use of its token given back.
 fn answer(job: Job, result: Result<Done, StoreError>) -> Option<Change> {
     let begun = match (&job.change, &result) {
-        (Change::Begin(beginning, _), Ok(Done::Begun(Begun::Ready))) => {
-            Some((beginning.intent.id.clone(), beginning.intent.at))
-        }
+        (Change::Begin(begun), Ok(Done::Begun(Begun::Ready))) => Some((begun.0.intent.id.clone(), begun.0.intent.at)),
         _ => None,
     };
     let is_gone = job.answer.send(result).is_err();

@@ -3,7 +3,8 @@
 use dcr_gateway::audit::verify::{Extent, Report, Verifier};
 use dcr_gateway::audit::{PublicKeys, chain};
 use dcr_gateway::store::{
-    AuditEntry, AuditFilter, AuditRecord, Begun, Head, Intent, NOTHING_BEFORE, OutcomeName, SignedHead, Store, WriterId,
+    AuditEntry, AuditFilter, AuditRecord, Begun, HandingOut, Head, Intent, NOTHING_BEFORE, OutcomeName, Recording,
+    SignedHead, Store, WriterId,
 };
 use tokio::sync::mpsc;
 
@@ -15,6 +16,7 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     each_process_has_a_chain_of_its_own(&empty().await).await;
     an_outcome_and_its_record_are_written_together(&empty().await).await;
     a_client_that_is_handed_out_again_is_recorded_with_it(&*empty().await.one).await;
+    a_client_that_was_not_seen_at_the_server_lately_is_not_handed_out(&*empty().await.one).await;
     records_written_at_once_make_one_chain(&empty().await).await;
     records_are_listed_newest_first_in_pages(&empty().await).await;
     what_is_recorded_is_told_in_its_order(&*empty().await.one).await;
@@ -103,13 +105,35 @@ async fn an_outcome_and_its_record_are_written_together(Handles { one, other }: 
 async fn a_client_that_is_handed_out_again_is_recorded_with_it(store: &dyn Store) {
     store.open_chain(writer("w"), None).await.unwrap();
     let shared = |name: &str| unlimited(Intent { digest: Some(digest("d")), ..intent(name) });
-    let begin = async |name: &str| store.begin_and_append(shared(name), vec![entry(1, name)]).await.unwrap();
+    let begin =
+        async |name: &str| store.begin_and_append(shared(name), handing_out(vec![entry(1, name)])).await.unwrap();
     assert_eq!(begin("r1").await, Begun::Ready);
     assert_eq!(begin("r2").await, Begun::SameUnderWay);
     store.finish(&id("r1"), registered(), at(2_000)).await.unwrap();
     assert!(matches!(begin("r3").await, Begun::Known(_)));
     let events: Vec<_> = all(store, "w").await.into_iter().map(|record| record.event).collect();
     assert_eq!(events, [entry(1, "r3").event]);
+}
+
+async fn a_client_that_was_not_seen_at_the_server_lately_is_not_handed_out(store: &dyn Store) {
+    store.open_chain(writer("w"), None).await.unwrap();
+    let shared = |name: &str| unlimited(Intent { digest: Some(digest("d")), ..intent(name) });
+    store.begin(shared("r1")).await.unwrap();
+    store.finish(&id("r1"), registered(), at(2_000)).await.unwrap();
+    let begin = async |name: &str, after: i64| {
+        let handing_out = HandingOut { confirmed_after: Some(at(after)), ..handing_out(vec![entry(1, name)]) };
+        store.begin_and_append(shared(name), handing_out).await.unwrap()
+    };
+    // It was seen when it was registered.
+    assert!(matches!(begin("r2", 1_999).await, Begun::Known(_)));
+    assert!(matches!(begin("r3", 2_000).await, Begun::Unconfirmed(client) if client.registration == id("r1")));
+    assert_eq!(store.registration(&id("r3")).await.unwrap(), None);
+    let events: Vec<_> = all(store, "w").await.into_iter().map(|record| record.event).collect();
+    assert_eq!(events, [entry(1, "r2").event]);
+}
+
+fn handing_out(entries: Vec<AuditEntry>) -> HandingOut {
+    HandingOut { confirmed_after: None, recording: Recording::of(move |_| entries.clone()) }
 }
 
 async fn records_written_at_once_make_one_chain(Handles { one, other }: &Handles) {
