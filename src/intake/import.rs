@@ -15,7 +15,7 @@ use crate::authorization_server::{self, Administration, AdministrationError, Exi
 use crate::lifecycle::{Action, Lifecycle, State};
 use crate::policy::Profile;
 use crate::registration::ClientMetadata;
-use crate::store::{IfKnown, Import, Intent, NewClient, RegistrantRecord, RegistrationId};
+use crate::store::{IfKnown, Import, Intent, NewClient, RegistrantRecord};
 
 pub use crate::authorization_server::Origin;
 
@@ -217,10 +217,11 @@ pub(super) fn intent(
     metadata: &Map<String, Value>,
 ) -> Intent {
     let text = |member: &str| metadata.get(member).and_then(Value::as_str).map(str::to_owned);
+    let now = tools.clock.now();
     let uris = metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
     Intent {
-        id: RegistrationId(tools.random_name()),
-        at: tools.clock.now(),
+        id: tools.registration_id(now),
+        at: now,
         profile: profile.name().to_owned(),
         policy_version: profile.version().to_owned(),
         registrant,

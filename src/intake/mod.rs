@@ -47,7 +47,7 @@ use crate::anomaly::{Seen, Watch};
 use crate::audit::Recorder;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
 use crate::telemetry;
@@ -131,7 +131,13 @@ impl Tools {
     fn random_name(&self) -> String {
         let mut octets = [0; 16];
         (self.randomness)(&mut octets);
-        RegistrationId::from_random(octets).0
+        format!("{:032x}", u128::from_be_bytes(octets))
+    }
+
+    fn registration_id(&self, at: Timestamp) -> RegistrationId {
+        let mut octets = [0; 10];
+        (self.randomness)(&mut octets);
+        RegistrationId::from_random(at, octets)
     }
 }
 

@@ -28,7 +28,7 @@ use crate::registrant::software_statement::Circumstances;
 use crate::registration::ClientMetadata;
 use crate::registration::redirect_uri::RedirectUriKind;
 use crate::secret::Secret;
-use crate::store::{Beginning, Intent, RegistrantRecord, RegistrationId};
+use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
 use crate::throttle::{Denied, LimitReached, Source};
 
@@ -227,7 +227,7 @@ impl Registration<'_> {
     fn intent(&self, (registrant, profile): (&Registrant, &Profile), judged: &dyn Judged, now: Timestamp) -> Intent {
         let scopes = judged.scopes();
         Intent {
-            id: RegistrationId(self.tools.random_name()),
+            id: self.tools.registration_id(now),
             at: now,
             profile: judged.profile().to_owned(),
             policy_version: profile.version().to_owned(),

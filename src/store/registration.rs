@@ -14,15 +14,17 @@ use super::quota::{QuotaReached, Quotas};
 use super::token::{TokenUnusable, TokenUse};
 use crate::clock::Timestamp;
 
-/// Names one registration. 32 lower-case hexadecimal digits.
+/// Names one registration. 32 lower-case hexadecimal digits: the moment it was asked for, in milliseconds, and 80 random bits. What follows one
+/// another in time lies together in the record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RegistrationId(pub String);
 
 impl RegistrationId {
-    /// A name out of 16 random bytes.
-    pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
+    /// A name for a moment, out of 10 random bytes.
+    pub fn from_random(at: Timestamp, bytes: [u8; 10]) -> Self {
+        let random = bytes.iter().fold(0, |number, byte| number << 8 | u128::from(*byte));
+        Self(format!("{:012x}{random:020x}", at.unix_millis().clamp(0, (1 << 48) - 1)))
     }
 }
 
@@ -330,5 +332,21 @@ pub(super) enum Finished {
 impl Finished {
     pub(super) fn refuse(self, id: &RegistrationId) -> StoreError {
         StoreError(format!("registration {} {self}", id.0).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_later_has_a_name_that_sorts_later() {
+        let id = |millis, random| RegistrationId::from_random(Timestamp::from_unix_millis(millis), random).0;
+        assert_eq!(id(1_764_460_800_000, [0xa7; 10]), "019ad20f2800a7a7a7a7a7a7a7a7a7a7");
+        assert!(id(1, [0xff; 10]) < id(2, [0; 10]));
+        assert_eq!(
+            [id(i64::MIN, [0; 10]), id(i64::MAX, [0; 10])],
+            ["0".repeat(32), format!("{:0<32}", "f".repeat(12))]
+        );
     }
 }
