@@ -106,6 +106,14 @@ impl Quotas {
         (window(self.registrations), window(self.total_registrations))
     }
 
+    /// Whether there is any.
+    pub(super) const fn limit_something(&self) -> bool {
+        self.registrations.is_some()
+            || self.live_clients.is_some()
+            || self.total_registrations.is_some()
+            || self.total_live_clients.is_some()
+    }
+
     /// Whether one more is allowed when so many are `used`.
     pub(super) fn check(&self, used: Used, at: Timestamp) -> Result<(), QuotaReached> {
         let is_known = used.live_clients > 0;

@@ -178,7 +178,8 @@ impl<S: tracing::Subscriber> Layer<S> for Statements {
         }
         let mut text = Text(String::new());
         event.record(&mut text);
-        STATEMENTS.lock().unwrap().insert(text.0);
+        // SQLite is handed several at once.
+        STATEMENTS.lock().unwrap().extend(text.0.split("; ").map(|text| text.trim().to_owned()));
     }
 }
 
@@ -200,6 +201,8 @@ async fn sqlite_finds_every_row_by_an_index() {
         let begins = |word: &&str| text.starts_with(*word);
         ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(begins)
             && !text.ends_with('…')
+            // Of the test below, which may run beside this one.
+            && !MANY_ROWS.contains(&text.as_str())
             && !text.contains("_sqlx_migrations")
             && !text.contains("ORDER BY created_at DESC, id")
             // All chains are few, and nobody waits for them.
@@ -217,6 +220,8 @@ async fn sqlite_finds_every_row_by_an_index() {
         for step in &plan {
             let is_by_index = !step.starts_with("SCAN")
                 || ["SCAN v", "SCAN CONSTANT ROW"].contains(&step.as_str())
+                // For references that a row of this insertion mends: there are none, so it is not run.
+                || (step == "SCAN clients" && text.starts_with("INSERT INTO registrations "))
                 || ["USING INDEX", "USING COVERING INDEX", "ROW VALUES CLAUSE"].iter().any(|how| step.contains(how));
             // A part of the key is all the counts of a profile.
             let is_whole_key = !step.contains("quota_usage USING PRIMARY KEY") || step.contains("start=?");

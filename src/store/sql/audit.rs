@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::SqlStore;
 use super::change::{Applied, Change, Done, Other};
-use super::rows::{Value, query, with_rows};
+use super::rows::{Batch, Rows, Value, query};
 use crate::clock::Timestamp;
 use crate::store::audit::{End, place};
 use crate::store::{
@@ -155,10 +155,11 @@ impl OpenChain {
         self.end = None;
     }
 
-    /// Links the entries and writes them; they are records when the transaction is committed ([`OpenChain::tell`]).
+    /// Links the entries, for `writes` to write them; they are records when the transaction is committed. Returns what is to be told then ([`OpenChain::tell`]).
     pub(super) async fn record(
         &mut self,
         connection: &mut AnyConnection,
+        writes: &mut Batch,
         entries: Vec<AuditEntry>,
     ) -> Result<Vec<AuditRecord>, sqlx::Error> {
         let mut last = match self.end.take() {
@@ -166,8 +167,7 @@ impl OpenChain {
             None => end(connection, self.writer.clone()).await?,
         };
         let records: Vec<AuditRecord> = entries.into_iter().map(|entry| last.link(entry)).collect();
-        let row = |record: &AuditRecord| {
-            let AuditRecord { writer, sequence, at, previous, hash, event } = record.clone();
+        let row = |AuditRecord { writer, sequence, at, previous, hash, event }| {
             [
                 writer.0.into(),
                 number(sequence).into(),
@@ -177,10 +177,10 @@ impl OpenChain {
                 event.into(),
             ]
         };
-        let insert = "INSERT INTO audit_records (writer, sequence, at, previous, hash, event) VALUES";
-        with_rows(connection, (insert, ""), records.iter().map(row).collect()).await?;
+        let told = if self.told.is_some() { records.clone() } else { Vec::new() };
+        writes.add(&INSERT, records.into_iter().map(row).collect());
         self.end = Some(last);
-        Ok(records)
+        Ok(told)
     }
 
     /// They are on disk. What has no room is left out: whoever is told sees it by the numbers.
@@ -191,6 +191,11 @@ impl OpenChain {
         }
     }
 }
+
+static INSERT: Rows<6> = Rows::between(
+    &["INSERT INTO audit_records (writer, sequence, at, previous, hash, event) SELECT * FROM (VALUES"],
+    ") AS v WHERE v.column1 IS NOT NULL",
+);
 
 /// Where the chain ends on disk.
 async fn end(connection: &mut AnyConnection, writer: WriterId) -> Result<End, sqlx::Error> {

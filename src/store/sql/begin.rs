@@ -1,56 +1,64 @@
 //! Begins registrations, all of a group together: what the database knows about them is read, then each is judged in its turn,
 //! then what they came to is written. So a group costs few statements, however large it is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use sqlx::{AnyConnection, Row as _};
+use sqlx::AnyConnection;
 
 use super::change::Done;
+use super::clients::Same;
 use super::quotas::{Counted, Counts};
-use super::rows::{Value, with_rows};
-use super::{client_row, clients, tokens};
-use crate::clock::Timestamp;
+use super::rows::{Batch, Found, Rows, Value};
+use super::{client_row, tokens};
 use crate::store::quota::Window;
-use crate::store::{
-    Beginning, Begun, ClientRecord, HandingOut, Intent, MetadataDigest, OutcomeName, RegistrantRecord, StoreError,
-    TokenUse,
-};
+use crate::store::{Beginning, Begun, HandingOut, Intent, OutcomeName, RegistrantRecord, StoreError, TokenUse};
 
-/// What each came to, in their order.
+/// Asks what has to be known about them.
+pub(super) fn ask(batch: &mut Batch, beginnings: &[&(Beginning, HandingOut)]) {
+    let digests: HashSet<_> = beginnings.iter().filter_map(|(beginning, _)| beginning.intent.digest).collect();
+    Same::ask(batch, &digests);
+    let limited = beginnings.iter().filter(|(beginning, _)| beginning.quotas.limit_something());
+    Counts::ask(batch, limited.map(|(beginning, _)| counted(beginning)));
+}
+
+/// What each came to, in their order. What is to be written for them goes to `writes`.
 pub(super) async fn begin(
     connection: &mut AnyConnection,
     beginnings: &[&(Beginning, HandingOut)],
+    (found, writes): (&mut Found, &mut Batch),
 ) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
-    let mut group = Group::read(connection, beginnings).await?;
+    let same = Same::read(connection, found).await?;
+    let mut group = Group { same, counts: Counts::read(found)?, intents: Vec::new() };
     let mut results = Vec::with_capacity(beginnings.len());
     for (beginning, handing_out) in beginnings {
         results.push(group.judge(connection, (beginning, handing_out)).await?.map(Done::Begun));
     }
-    group.write(connection).await?;
+    group.counts.write(writes);
+    writes.add(&INSERT, group.intents);
     Ok(results)
+}
+
+/// As [`ask`] and [`begin`], for one by itself.
+pub(super) async fn begin_one(
+    connection: &mut AnyConnection,
+    beginning: &(Beginning, HandingOut),
+) -> Result<Option<Result<Done, StoreError>>, sqlx::Error> {
+    let (mut asked, mut writes) = (Batch::default(), Batch::default());
+    ask(&mut asked, &[beginning]);
+    let mut found = asked.run(connection).await?;
+    let mut results = begin(connection, &[beginning], (&mut found, &mut writes)).await?;
+    writes.run(connection).await?;
+    Ok(results.pop())
 }
 
 /// What is known about the registrations of a group, those judged before included, and what is to be written for them.
 struct Group {
-    clients: HashMap<MetadataDigest, ClientRecord>,
-    /// The newest intent without an outcome.
-    under_way: HashMap<MetadataDigest, Timestamp>,
+    same: Same,
     counts: Counts,
     intents: Vec<[Value; INTENT]>,
 }
 
 impl Group {
-    async fn read(
-        connection: &mut AnyConnection,
-        beginnings: &[&(Beginning, HandingOut)],
-    ) -> Result<Self, sqlx::Error> {
-        let digests: HashSet<_> = beginnings.iter().filter_map(|(beginning, _)| beginning.intent.digest).collect();
-        let clients = clients::by_digests(connection, &digests).await?;
-        let under_way = under_way(connection, &digests).await?;
-        let counts = Counts::read(connection, beginnings.iter().map(|(beginning, _)| counted(beginning))).await?;
-        Ok(Self { clients, under_way, counts, intents: Vec::new() })
-    }
-
     async fn judge(
         &mut self,
         connection: &mut AnyConnection,
@@ -65,7 +73,7 @@ impl Group {
             }
         }
         if let Some(digest) = &intent.digest {
-            if let Some(known) = self.clients.get(digest) {
+            if let Some(known) = self.same.clients.get(digest) {
                 let known = Box::new(known.clone());
                 if known.is_handed_out() {
                     if handing_out.must_look_for(&known) {
@@ -76,7 +84,7 @@ impl Group {
                 }
                 return Ok(Ok(Begun::Known(known)));
             }
-            if self.under_way.get(digest).is_some_and(|since| since.after(*under_way) > intent.at) {
+            if self.same.under_way.get(digest).is_some_and(|since| since.after(*under_way) > intent.at) {
                 return Ok(Ok(Begun::SameUnderWay));
             }
         }
@@ -86,7 +94,7 @@ impl Group {
         }
         self.counts.count(counted);
         if let Some(digest) = intent.digest {
-            let newest = self.under_way.entry(digest).or_insert(intent.at);
+            let newest = self.same.under_way.entry(digest).or_insert(intent.at);
             *newest = intent.at.max(*newest);
         }
         self.admit(connection, intent, How::Open(counted.windows)).await?;
@@ -105,32 +113,10 @@ impl Group {
         self.intents.push(row(intent, how)?);
         Ok(())
     }
-
-    async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        self.counts.write(connection).await?;
-        with_rows(connection, (INSERT, ""), self.intents).await.map(drop)
-    }
 }
 
 fn counted(Beginning { intent, quotas, .. }: &Beginning) -> Counted<'_> {
     Counted { profile: &intent.profile, registrant: &intent.registrant.key, windows: quotas.windows(intent.at) }
-}
-
-async fn under_way(
-    connection: &mut AnyConnection,
-    digests: &HashSet<MetadataDigest>,
-) -> Result<HashMap<MetadataDigest, Timestamp>, sqlx::Error> {
-    // A subquery for each, because a join may be turned around: then everything that is under way is read.
-    let select = "SELECT v.column1, (SELECT max(r.at) FROM registrations r WHERE r.digest = v.column1 AND r.outcome IS NULL) \
-        FROM (VALUES";
-    let values = digests.iter().map(|digest| [digest.0.into()]).collect();
-    let mut newest = HashMap::new();
-    for row in with_rows(connection, (select, ") AS v"), values).await? {
-        if let (Some(digest), Some(at)) = (client_row::digest(&row, 0)?, row.try_get::<Option<i64>, _>(1)?) {
-            newest.insert(digest, Timestamp::from_unix_millis(at));
-        }
-    }
-    Ok(newest)
 }
 
 enum How<'a> {
@@ -140,10 +126,13 @@ enum How<'a> {
 
 /// How many columns an intent has.
 const INTENT: usize = 28;
-const INSERT: &str = "INSERT INTO registrations (id, at, profile, policy_version, registrant, address, certificate_thumbprint, \
+static INSERT: Rows<INTENT> = Rows::between(
+    &["INSERT INTO registrations (id, at, profile, policy_version, registrant, address, certificate_thumbprint, \
     certificate_subject, token_label, statement_issuer, software_id, token, token_issuer, token_until, client_name, \
     redirect_uris, scope_requested, scope_granted, scope_withheld, digest, period, period_start, total_period, \
-    total_period_start, outcome, client_id, finished_at, let_through) VALUES";
+    total_period_start, outcome, client_id, finished_at, let_through) SELECT * FROM (VALUES"],
+    ") AS v WHERE v.column1 IS NOT NULL",
+);
 
 /// The values of [`INSERT`].
 fn row(intent: &Intent, how: How<'_>) -> Result<[Value; INTENT], sqlx::Error> {

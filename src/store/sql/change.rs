@@ -10,6 +10,7 @@ use super::deliveries::{self, Came, DeliveryChange};
 use super::finish::{self, Finishing};
 use super::import::{self, Importing};
 use super::responses::{self, ResponseChange, ResponseChanged};
+use super::rows::Batch;
 use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, told, uses};
 use crate::clock::Timestamp;
 use crate::store::{
@@ -131,11 +132,20 @@ impl Done {
 /// The outer failure is the database's and undoes the whole group; the inner one is one change's, nothing was written for it.
 pub(super) type Applied = Result<Result<Done, StoreError>, sqlx::Error>;
 
-/// What each came to. Those that come in numbers are applied together: the order is free, for nobody was told anything yet.
+/// What each came to, and what is still to be written for them. Begins a transaction. Those that come in numbers are applied together: the
+/// order is free, for nobody was told anything yet. Registrations begin, in this order, before others are finished.
 pub(super) async fn apply(
     connection: &mut AnyConnection,
+    begin: &'static str,
     changes: &[&Change],
-) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
+) -> Result<(Vec<Result<Done, StoreError>>, Batch), sqlx::Error> {
+    let mut first = Batch::beginning(begin);
+    let comes_in_numbers =
+        |change: &&Change| matches!(change, Change::Begin(_) | Change::Finish { .. } | Change::Append(_));
+    if !changes.iter().all(comes_in_numbers) {
+        // What is read is to be what the others leave.
+        std::mem::take(&mut first).run(connection).await?;
+    }
     let mut results = BTreeMap::new();
     let (mut finishing, mut beginning) = (Vec::new(), Vec::new());
     for (place, change) in changes.iter().enumerate() {
@@ -151,11 +161,17 @@ pub(super) async fn apply(
             Change::Other(other) => drop(results.insert(place, other.apply(connection).await?)),
         }
     }
-    let (places, finishing): (Vec<_>, Vec<_>) = finishing.into_iter().unzip();
-    results.extend(places.into_iter().zip(finish::finish(connection, &finishing).await?));
-    let (places, beginning): (Vec<_>, Vec<_>) = beginning.into_iter().unzip();
-    results.extend(places.into_iter().zip(begin::begin(connection, &beginning).await?));
-    Ok(results.into_values().collect())
+    let (places_of_finishing, finishing): (Vec<_>, Vec<_>) = finishing.into_iter().unzip();
+    let (places_of_beginning, beginning): (Vec<_>, Vec<_>) = beginning.into_iter().unzip();
+    begin::ask(&mut first, &beginning);
+    finish::end(&mut first, &finishing);
+    let mut found = first.run(connection).await?;
+    let mut writes = Batch::default();
+    let finished = finish::finish(connection, &finishing, (&mut found, &mut writes)).await?;
+    results.extend(places_of_finishing.into_iter().zip(finished));
+    let begun = begin::begin(connection, &beginning, (&mut found, &mut writes)).await?;
+    results.extend(places_of_beginning.into_iter().zip(begun));
+    Ok((results.into_values().collect(), writes))
 }
 
 /// What is to be recorded of changes that were made, in their order.

@@ -11,8 +11,8 @@ use super::change::{Applied, Change, Done, Other};
 use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
 use super::list::List;
-use super::rows::{Value, with_rows};
-use super::{SqlStore, quotas};
+use super::rows::{Batch, Found, Rows, Value, query};
+use super::{SqlStore, client_row, quotas};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Lifecycle, State};
 use crate::store::client::due_at;
@@ -32,7 +32,9 @@ impl Clients for SqlStore {
     }
 
     async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError> {
-        self.read(async |reader| Ok(by_digests(reader, &HashSet::from([*digest])).await?.remove(digest))).await
+        let text = format!("SELECT {RECORD} FROM {TABLES} WHERE c.digest = $1 AND {HOLDS_ITS_DIGEST}");
+        let query = query(text, [digest.0.into()]);
+        self.read(async |reader| query.fetch_optional(reader).await?.as_ref().map(record).transpose()).await
     }
 
     async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError> {
@@ -94,47 +96,118 @@ impl Clients for SqlStore {
     }
 }
 
-/// The clients that others who ask for the same get, or are refused because of.
-pub(super) async fn by_digests(
-    connection: &mut AnyConnection,
-    digests: &HashSet<MetadataDigest>,
-) -> Result<HashMap<MetadataDigest, ClientRecord>, sqlx::Error> {
-    let values = digests.iter().map(|digest| [digest.0.into()]).collect();
-    // A subquery for each, because a join may be turned around: then all clients are read.
-    let select = "SELECT (SELECT c.client_id FROM clients c WHERE c.digest = v.column1 \
-        AND c.state IN ('pending', 'active', 'suspended', 'rejected')) FROM (VALUES";
-    let rows = with_rows(connection, (select, ") AS v"), values).await?;
-    let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Option<String>>, _>>()?;
-    let ids = ids.into_iter().flatten().map(|id| [id.into()]).collect();
-    let select = format!("SELECT {RECORD} FROM (VALUES");
-    let from =
-        ") AS v CROSS JOIN clients c JOIN registrations r ON r.id = c.registration WHERE c.client_id = v.column1";
-    let clients = with_rows(connection, (&select, from), ids).await?;
-    let clients = clients.iter().map(record).collect::<Result<Vec<_>, _>>()?;
-    Ok(clients.into_iter().filter_map(|client| Some((client.digest?, client))).collect())
+/// Others who ask for the same get this client, or are refused because of it.
+const HOLDS_ITS_DIGEST: &str = "c.state IN ('pending', 'active', 'suspended', 'rejected')";
+
+/// What is there of the same digests.
+#[derive(Default)]
+pub(super) struct Same {
+    pub(super) clients: HashMap<MetadataDigest, ClientRecord>,
+    /// The newest intent without an outcome.
+    pub(super) under_way: HashMap<MetadataDigest, Timestamp>,
 }
 
-/// Enters the clients that came of registrations. A server may answer with a client that is in the record already (RFC 7591
-/// §3.2.1 lets it): that one is brought up to date, unless it is to be left as it is; a suspended or rejected one stays what it is. Returns the
-/// registrations that no live client came of.
+impl Same {
+    pub(super) fn ask(batch: &mut Batch, digests: &HashSet<MetadataDigest>) {
+        batch.add(&SAME, digests.iter().map(|digest| [digest.0.into()]).collect());
+    }
+
+    /// What was asked.
+    pub(super) async fn read(connection: &mut AnyConnection, found: &mut Found) -> Result<Self, sqlx::Error> {
+        let mut same = Self::default();
+        let mut ids = Vec::new();
+        for row in found.of(&SAME) {
+            ids.extend(row.try_get::<Option<String>, _>(1)?.map(|id| [id.into()]));
+            if let (Some(digest), Some(at)) = (client_row::digest(&row, 0)?, row.try_get::<Option<i64>, _>(2)?) {
+                same.under_way.insert(digest, Timestamp::from_unix_millis(at));
+            }
+        }
+        for row in BY_ID.fetch(connection, ids).await? {
+            let client = record(&row)?;
+            same.clients.extend(client.digest.map(|digest| (digest, client)));
+        }
+        Ok(same)
+    }
+}
+
+/// Subqueries for each, because a join may be turned around: then all clients are read, or everything that is under way.
+static SAME: Rows<1> = Rows::finding(
+    "asked_for",
+    &[
+        "SELECT * FROM (SELECT v.column1 AS asked_for, \
+         (SELECT c.client_id FROM clients c WHERE c.digest = v.column1 AND ",
+        HOLDS_ITS_DIGEST,
+        ") AS client_id, \
+         (SELECT max(r.at) FROM registrations r WHERE r.digest = v.column1 AND r.outcome IS NULL) AS at FROM (VALUES",
+    ],
+    ") AS v) AS same WHERE client_id IS NOT NULL OR at IS NOT NULL",
+);
+static BY_ID: Rows<1> = Rows::finding(
+    "client_id",
+    &["SELECT ", RECORD, " FROM (VALUES"],
+    ") AS v CROSS JOIN clients c JOIN registrations r ON r.id = c.registration WHERE c.client_id = v.column1",
+);
+
+/// Asks which of them are there already.
+pub(super) fn ask<'a>(batch: &mut Batch, entering: impl Iterator<Item = Entering<'a>>) {
+    let row =
+        |entering: Entering<'_>| [entering.client.client_id.clone().into(), entering.registration.0.clone().into()];
+    batch.add(&THERE, entering.map(row).collect());
+}
+
+/// What [`ask`] found.
+pub(super) struct There {
+    known: HashSet<String>,
+    /// Registrations whose digest another client holds: what comes of them is not given out again.
+    without_digest: HashSet<String>,
+}
+
+impl There {
+    pub(super) fn read(found: &mut Found) -> Result<Self, sqlx::Error> {
+        let (mut known, mut without_digest) = (HashSet::new(), HashSet::new());
+        for row in found.of(&THERE) {
+            if row.try_get::<Option<i64>, _>(2)?.is_some() {
+                known.insert(row.try_get(0)?);
+            }
+            if row.try_get::<Option<i64>, _>(3)?.is_some() {
+                without_digest.insert(row.try_get(1)?);
+            }
+        }
+        Ok(Self { known, without_digest })
+    }
+}
+
+static THERE: Rows<2> = Rows::finding(
+    "entering",
+    &["SELECT * FROM (SELECT v.column1 AS entering, v.column2 AS registration, \
+         (SELECT c.version FROM clients c WHERE c.client_id = v.column1) AS known, \
+         (SELECT o.version FROM registrations r JOIN clients o ON o.digest = r.digest WHERE r.id = v.column2 \
+         AND o.client_id <> v.column1 AND o.state IN ('pending', 'active', 'suspended', 'rejected')) AS held FROM (VALUES"],
+    ") AS v) AS there WHERE known IS NOT NULL OR held IS NOT NULL",
+);
+
+/// Enters the clients that came of registrations; those that are new with the other `writes`. A server may answer with a client that is in
+/// the record already (RFC 7591 §3.2.1 lets it): that one is brought up to date, unless it is to be left as it is; a suspended or rejected
+/// one stays what it is. Returns the registrations that no live client came of.
 pub(super) async fn enter<'a>(
     connection: &mut AnyConnection,
     entering: &[Entering<'a>],
+    (there, writes): (&There, &mut Batch),
 ) -> Result<Vec<&'a RegistrationId>, sqlx::Error> {
-    let mut first = HashSet::new();
-    let is_first = |entering: &Entering<'a>| first.insert(entering.client.client_id.as_str());
-    let (new, mut again): (Vec<_>, Vec<_>) = entering.iter().copied().partition(is_first);
-    let rows = new.iter().map(|entering| entry(entering, &entering.client.lifecycle)).collect::<Result<_, _>>()?;
-    let entered = with_rows(connection, (ENTER, OR_LEAVE), rows).await?;
-    let entered = entered.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
-    let (entered, known): (Vec<_>, Vec<_>) =
-        new.into_iter().partition(|entering| entered.contains(&entering.client.client_id));
-    let not_live = entered.iter().filter(|entering| !entering.client.lifecycle.state().is_live());
+    let mut seen: HashSet<&str> = there.known.iter().map(String::as_str).collect();
+    let (new, again): (Vec<_>, Vec<_>) =
+        entering.iter().copied().partition(|entering| seen.insert(&entering.client.client_id));
+    let is_held = |entering: &Entering<'_>| there.without_digest.contains(&entering.registration.0);
+    let row = |entering: &Entering<'_>| entry(entering, &entering.client.lifecycle, is_held(entering));
+    writes.add(&ENTER, new.iter().map(row).collect::<Result<_, _>>()?);
+    let not_live = new.iter().filter(|entering| !entering.client.lifecycle.state().is_live());
     let mut without = not_live.map(|entering| entering.registration).collect::<Vec<_>>();
-    again.splice(..0, known);
+    if !again.is_empty() {
+        std::mem::take(writes).run(connection).await?;
+    }
     for entering in again {
         let adds_a_live_one = match entering.client.if_known {
-            IfKnown::Update => bring_up_to_date(connection, &entering).await?.is_live(),
+            IfKnown::Update => bring_up_to_date(connection, &entering, is_held(&entering)).await?.is_live(),
             IfKnown::Leave => false,
         };
         if !adds_a_live_one {
@@ -145,7 +218,11 @@ pub(super) async fn enter<'a>(
 }
 
 /// Returns the state it is in now.
-async fn bring_up_to_date(connection: &mut AnyConnection, entering: &Entering<'_>) -> Result<State, sqlx::Error> {
+async fn bring_up_to_date(
+    connection: &mut AnyConnection,
+    entering: &Entering<'_>,
+    without_digest: bool,
+) -> Result<State, sqlx::Error> {
     let list = List::of(TABLES, RECORD).with("c.client_id", Some(entering.client.client_id.as_str()));
     let known = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
     let known = known.ok_or(sqlx::Error::RowNotFound)?;
@@ -157,22 +234,21 @@ async fn bring_up_to_date(connection: &mut AnyConnection, entering: &Entering<'_
         State::Suspended | State::Rejected => &known.lifecycle,
         State::Pending | State::Active | State::Expired | State::Deleted => &entering.client.lifecycle,
     };
-    with_rows(connection, (ENTER, OR_BRING_UP_TO_DATE), vec![entry(entering, lifecycle)?]).await?;
+    ENTER_OR_BRING_UP_TO_DATE.execute(connection, vec![entry(entering, lifecycle, without_digest)?]).await?;
     Ok(lifecycle.state())
 }
 
-/// What enters; a digest that another client holds is left out: this one is not given out again.
-const ENTER: &str = "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, \
+/// What enters.
+const ENTRY: &str = "INSERT INTO clients (client_id, registration, profile, registrant, created_at, updated_at, version, state, \
     lifecycle, client_name, redirect_uris, scope_requested, scope_granted, scope_withheld, scope_approved, metadata, digest, \
     access_token, server_access, unmanageable, confirmed_at, unsettled_since, settle_at, due_at, let_through) \
     SELECT v.column1, r.id, r.profile, r.registrant, v.column2, v.column2, 1, v.column3, v.column4, r.client_name, \
     r.redirect_uris, r.scope_requested, r.scope_granted, r.scope_withheld, '', v.column5, \
-    CASE WHEN EXISTS (SELECT 1 FROM clients o WHERE o.digest = r.digest AND o.client_id <> v.column1 \
-    AND o.state IN ('pending', 'active', 'suspended', 'rejected')) THEN NULL ELSE r.digest END, \
+    CASE WHEN v.column11 = 1 THEN NULL ELSE r.digest END, \
     v.column6, v.column7, 0, v.column2, v.column9, v.column9, v.column10, r.let_through FROM (VALUES";
+static ENTER: Rows<11> = Rows::between(&[ENTRY], ") AS v CROSS JOIN registrations r WHERE r.id = v.column8");
 /// The condition also tells SQLite that `ON` does not belong to the join.
-const OR_LEAVE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
-    ON CONFLICT (client_id) DO NOTHING RETURNING client_id";
+static ENTER_OR_BRING_UP_TO_DATE: Rows<11> = Rows::between(&[ENTRY], OR_BRING_UP_TO_DATE);
 const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
     ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, profile = excluded.profile, \
     registrant = excluded.registrant, updated_at = excluded.updated_at, version = clients.version + 1, \
@@ -185,8 +261,8 @@ const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id 
     settle_at = excluded.settle_at, settle_attempts = 0, settle_error = NULL, members_behind = 0, due_at = excluded.due_at, \
     approved = NULL, first_approval = NULL, asked = NULL, let_through = excluded.let_through";
 
-/// The values of [`ENTER`].
-fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle) -> Result<[Value; 10], sqlx::Error> {
+/// The values of [`ENTRY`].
+fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle, without_digest: bool) -> Result<[Value; 11], sqlx::Error> {
     let client = entering.client;
     let unsettled = ClientRecord::unsettled_at_first(lifecycle, entering.now);
     Ok([
@@ -200,6 +276,7 @@ fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle) -> Result<[Value; 10], 
         entering.registration.0.clone().into(),
         unsettled.as_ref().map(|unsettled| unsettled.since.unix_millis()).into(),
         due_at(lifecycle, unsettled.as_ref()).map(Timestamp::unix_millis).into(),
+        i64::from(without_digest).into(),
     ])
 }
 

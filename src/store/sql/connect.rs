@@ -56,12 +56,27 @@ impl Database {
         }
     }
 
+    /// Whether a connection can be gone only with the thread that has it, which whatever is asked of it next says as well.
+    pub(super) const fn is_in_this_process(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
     /// What `begin` leaves to do: writers of all replicas take turns. One lock, so there is no deadlock, and what is counted is exact.
     pub(super) async fn take_turn(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite => Ok(()),
             // The number is ours alone: "dcrg" in ASCII.
             Self::Postgres => connection.execute("SELECT pg_advisory_xact_lock(1684239975)").await.map(drop),
+        }
+    }
+
+    /// [`Database::begin`] and [`Database::take_turn`] in one.
+    pub(super) const fn begin_in_turn(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1684239975)"
+            }
         }
     }
 

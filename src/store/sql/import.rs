@@ -29,7 +29,7 @@ pub(super) async fn import(connection: &mut AnyConnection, importing: &Importing
         return Ok(Ok(Done::Found(false)));
     }
     let beginning = &(beginning.clone(), HandingOut::unrecorded());
-    match begin::begin(&mut *connection, &[beginning]).await?.pop() {
+    match begin::begin_one(&mut *connection, beginning).await? {
         Some(Ok(Done::Begun(Begun::Ready))) => {}
         Some(Ok(other)) => return Ok(Err(other.unexpected())),
         Some(Err(error)) => return Ok(Err(error)),
@@ -37,7 +37,7 @@ pub(super) async fn import(connection: &mut AnyConnection, importing: &Importing
     }
     let (id, now) = (&beginning.0.intent.id, beginning.0.intent.at);
     let finishing = Finishing { id, outcome, by: Some(by), now };
-    match finish::finish(connection, &[finishing]).await?.pop() {
+    match finish::finish_one(connection, finishing).await? {
         Some(Err(error)) => Ok(Err(error)),
         _ => Ok(Ok(Done::Found(true))),
     }

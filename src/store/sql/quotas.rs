@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::rows::with_rows;
+use super::rows::{Batch, Found, Rows};
 use crate::clock::Timestamp;
 use crate::store::quota::{Used, Window};
 
@@ -65,25 +65,23 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Reads what these are counted against.
-    pub(super) async fn read<'a>(
-        connection: &mut AnyConnection,
-        counted: impl Iterator<Item = Counted<'a>>,
-    ) -> Result<Self, sqlx::Error> {
+    /// Asks what these are counted against. What nothing limits need not be among them.
+    pub(super) fn ask<'a>(batch: &mut Batch, counted: impl Iterator<Item = Counted<'a>>) {
         let keys: HashSet<Key> = counted.flat_map(Counted::keys).collect();
         let values = keys.into_iter().map(|(profile, registrant, Window { length, start })| {
             [profile.into(), registrant.into(), length.into(), start.into()]
         });
-        let select = "SELECT q.profile, q.registrant, q.length, q.start, q.used FROM (VALUES";
-        let from = ") AS v CROSS JOIN quota_usage q WHERE q.profile = v.column1 AND q.registrant = v.column2 \
-            AND q.length = v.column3 AND q.start = v.column4";
+        batch.add(&READ, values.collect());
+    }
+
+    /// What was asked.
+    pub(super) fn read(found: &mut Found) -> Result<Self, sqlx::Error> {
         let used = |row: &AnyRow| {
             let window = Window { length: row.try_get(2)?, start: row.try_get(3)? };
             let used = u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0);
             Ok(((row.try_get(0)?, row.try_get(1)?, window), used))
         };
-        let rows = with_rows(connection, (select, from), values.collect()).await?;
-        let used = rows.iter().map(used).collect::<Result<_, sqlx::Error>>()?;
+        let used = found.of(&READ).iter().map(used).collect::<Result<_, sqlx::Error>>()?;
         Ok(Self { used, more: HashMap::new() })
     }
 
@@ -109,16 +107,25 @@ impl Counts {
         }
     }
 
-    pub(super) async fn write(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        let insert = "INSERT INTO quota_usage (profile, registrant, length, start, used) VALUES";
-        let or_add =
-            "ON CONFLICT (profile, registrant, length, start) DO UPDATE SET used = quota_usage.used + excluded.used";
+    pub(super) fn write(self, batch: &mut Batch) {
         let values = self.more.into_iter().map(|((profile, registrant, Window { length, start }), more)| {
             [profile.into(), registrant.into(), length.into(), start.into(), more.into()]
         });
-        with_rows(connection, (insert, or_add), values.collect()).await.map(drop)
+        batch.add(&ADD, values.collect());
     }
 }
+
+static READ: Rows<4> = Rows::finding(
+    "counted",
+    &["SELECT q.profile AS counted, q.registrant, q.length, q.start, q.used FROM (VALUES"],
+    ") AS v CROSS JOIN quota_usage q WHERE q.profile = v.column1 AND q.registrant = v.column2 \
+     AND q.length = v.column3 AND q.start = v.column4",
+);
+static ADD: Rows<5> = Rows::between(
+    &["INSERT INTO quota_usage (profile, registrant, length, start, used) SELECT * FROM (VALUES"],
+    ") AS v WHERE v.column1 IS NOT NULL \
+     ON CONFLICT (profile, registrant, length, start) DO UPDATE SET used = quota_usage.used + excluded.used",
+);
 
 /// One live client less.
 pub(super) async fn client_left(

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::list::List;
-use super::rows::{Value, with_rows};
+use super::rows::{Rows, Value};
 use crate::clock::Timestamp;
 use crate::store::{Page, RequestRecord, Requests, RequestsKept, StoreError};
 
@@ -42,11 +42,14 @@ impl Requests for SqlStore {
 }
 
 pub(super) async fn keep(connection: &mut AnyConnection, requests: &[RequestRecord]) -> Applied {
-    let insert = "INSERT INTO recorded_requests (id, at, registration, refused, request) VALUES";
-    let rows = requests.iter().map(row).collect::<Result<_, _>>()?;
-    with_rows(connection, (insert, ""), rows).await?;
+    INSERT.execute(connection, requests.iter().map(row).collect::<Result<_, _>>()?).await?;
     Ok(Ok(Done::Written))
 }
+
+static INSERT: Rows<5> = Rows::between(
+    &["INSERT INTO recorded_requests (id, at, registration, refused, request) SELECT * FROM (VALUES"],
+    ") AS v WHERE v.column1 IS NOT NULL",
+);
 
 fn row(record: &RequestRecord) -> Result<[Value; 5], sqlx::Error> {
     let request = serde_json::to_string(&record.request).map_err(|error| sqlx::Error::Encode(error.into()))?;

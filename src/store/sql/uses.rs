@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::client_row::{RECORD, TABLES, record};
-use super::rows::{query, with_rows};
+use super::rows::{Rows, query};
 use crate::clock::Timestamp;
 use crate::store::{ClientRecord, StoreError, Unused, Uses, Watch};
 
@@ -75,15 +75,18 @@ impl SqlStore {
 /// The latest moment stays, whichever of several replicas writes last.
 pub(super) async fn note_uses(connection: &mut AnyConnection, uses: &[(String, Timestamp)]) -> Applied {
     let rows = uses.iter().map(|(client_id, at)| [client_id.as_str().into(), at.unix_millis().into()]).collect();
-    let update = "UPDATE clients SET last_used_at = v.column2 FROM (VALUES";
-    let tail = ") v WHERE client_id = v.column1 AND (last_used_at IS NULL OR last_used_at < v.column2)";
-    with_rows::<2>(connection, (update, tail), rows).await?;
+    USED.execute(connection, rows).await?;
     if let Some(latest) = uses.iter().map(|(_, at)| at.unix_millis()).max() {
         let update = "UPDATE use_watch SET last_use = $1 WHERE id = 1 AND (last_use IS NULL OR last_use < $1)";
         sqlx::query(update).bind(latest).execute(connection).await?;
     }
     Ok(Ok(Done::Written))
 }
+
+static USED: Rows<2> = Rows::between(
+    &["UPDATE clients SET last_used_at = v.column2 FROM (VALUES"],
+    ") v WHERE client_id = v.column1 AND (last_used_at IS NULL OR last_used_at < v.column2)",
+);
 
 /// Of several replicas the first one's moment stays.
 pub(super) async fn watch_uses(connection: &mut AnyConnection, from: Option<Timestamp>) -> Applied {

@@ -1,7 +1,7 @@
 //! Changes are written in groups: whatever waits while one commit goes to disk is committed together next.
 //! So the number of registrations per second is not the number of times per second that a disk can be flushed.
 
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::audit::OpenChain;
@@ -141,7 +141,9 @@ impl Group {
     /// All of it in one transaction, or nothing.
     async fn commit(&mut self, changes: &[&Change]) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
         let committed = in_time(self.try_commit(changes)).await;
-        if committed.as_ref().is_err_and(|error| !is_refusal(error)) {
+        if let Err(error) = &committed
+            && !(is_refusal(error) && self.roll_back().await)
+        {
             // Whatever state it is in: with it goes what was not committed.
             self.connection = None;
         }
@@ -149,6 +151,13 @@ impl Group {
             chain.doubt();
         }
         self.health.note(committed)
+    }
+
+    async fn roll_back(&mut self) -> bool {
+        match &mut self.connection {
+            Some(connection) => in_time(connection.execute("ROLLBACK")).await.is_ok(),
+            None => false,
+        }
     }
 
     async fn commit_one(&mut self, change: &Change) -> Result<Done, StoreError> {
@@ -160,18 +169,17 @@ impl Group {
         let database = self.place.database;
         self.place.is_where_it_was()?;
         let mut chain = self.chain.clone();
-        let mut transaction = self.connected().await?.begin_with(database.begin()).await?;
-        database.take_turn(&mut transaction).await?;
-        let results = change::apply(&mut transaction, changes).await?;
+        let connection = self.connected().await?;
+        let (results, mut writes) = change::apply(connection, database.begin_in_turn(), changes).await?;
         let mut records = Vec::new();
         let entries = change::to_record(changes, &results);
         if let Some(chain) = chain.as_mut().filter(|_| !entries.is_empty()) {
             for entry in &entries {
-                told::tell(&mut transaction, &entry.told).await?;
+                told::tell(connection, &entry.told).await?;
             }
-            records = chain.record(&mut transaction, entries).await?;
+            records = chain.record(connection, &mut writes, entries).await?;
         }
-        transaction.commit().await?;
+        writes.committing().run(connection).await?;
         if let Some(chain) = &chain {
             chain.tell(records);
         }
@@ -182,7 +190,7 @@ impl Group {
     /// A connection that gives a sign of life: the one that is there, or a new one.
     async fn connected(&mut self) -> Result<&mut AnyConnection, sqlx::Error> {
         if let Some(mut connection) = self.connection.take()
-            && connection.ping().await.is_ok()
+            && (self.place.database.is_in_this_process() || connection.ping().await.is_ok())
         {
             return Ok(self.connection.insert(connection));
         }
