@@ -89,7 +89,8 @@ impl Node {
     }
 }
 
-fn key_text(key: Value) -> String {
+/// A key as it is named in messages.
+pub(super) fn key_text(key: Value) -> String {
     match key {
         Value::String(key) => key,
         other => serde_yaml::to_string(&other).map(|text| text.trim_end().to_owned()).unwrap_or_default(),

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize as _;
+use serde::de::value::{EnumAccessDeserializer, MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_yaml::Value;
 
-use super::node::Node;
+use super::node::{Node, key_text};
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -190,7 +193,7 @@ impl<'de> DeserializeSeed<'de> for KeyFinder<'_> {
     }
 }
 
-/// A key that is no text is compared as it would be written; one that is a map or a list is none that anybody looks for.
+/// A key that is no text is compared as the tree has it.
 impl<'de> Visitor<'de> for KeyFinder<'_> {
     type Value = bool;
 
@@ -205,25 +208,31 @@ impl<'de> Visitor<'de> for KeyFinder<'_> {
         }
     }
     fn visit_bool<E: serde::de::Error>(self, key: bool) -> Result<bool, E> {
-        self.visit_str(&key.to_string())
+        self.visit_str(&key_text(key.into()))
     }
     fn visit_i64<E: serde::de::Error>(self, key: i64) -> Result<bool, E> {
-        self.visit_str(&key.to_string())
+        self.visit_str(&key_text(key.into()))
     }
     fn visit_u64<E: serde::de::Error>(self, key: u64) -> Result<bool, E> {
-        self.visit_str(&key.to_string())
+        self.visit_str(&key_text(key.into()))
     }
     fn visit_f64<E: serde::de::Error>(self, key: f64) -> Result<bool, E> {
-        self.visit_str(&key.to_string())
+        self.visit_str(&key_text(key.into()))
     }
     fn visit_unit<E: serde::de::Error>(self) -> Result<bool, E> {
-        self.visit_str("null")
+        self.visit_str(&key_text(Value::Null))
     }
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
-        IgnoredAny.visit_map(access).map(|_| false)
+        let key = Value::deserialize(MapAccessDeserializer::new(access))?;
+        self.visit_str(&key_text(key))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
-        IgnoredAny.visit_seq(access).map(|_| false)
+        let key = Value::deserialize(SeqAccessDeserializer::new(access))?;
+        self.visit_str(&key_text(key))
+    }
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<bool, A::Error> {
+        let key = Value::deserialize(EnumAccessDeserializer::new(access))?;
+        self.visit_str(&key_text(key))
     }
 }
 
@@ -252,11 +261,13 @@ mod tests {
 
     #[test]
     fn keys_that_are_no_text_hide_nothing_behind_them() {
-        let yaml = "~: 0\n8443: 1\ntrue: 2\n? {a: b}\n: 3\n? [c]\n: 4\nlast: 5\n";
+        let yaml = "~: 0\n8443: 1\ntrue: 2\n? {a: b}\n: 3\n? [c]\n: 4\n!tag key: 5\nlast: 6\n";
         let at = |key: &str| Place::root().key(key).locate(yaml);
         assert_eq!(at("8443"), Some((2, 1)));
         assert_eq!(at("true"), Some((3, 1)));
-        assert_eq!(at("last"), Some((8, 1)));
+        assert_eq!(at("a: b"), Some((4, 3)));
+        assert_eq!(at("!tag key"), Some((8, 1)));
+        assert_eq!(at("last"), Some((9, 1)));
     }
 
     #[test]

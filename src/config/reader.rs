@@ -43,13 +43,12 @@ pub(super) type Required = LazyCell<HashMap<String, Vec<String>>>;
 
 /// Reads a `T` from what is at `place`. What is wrong is in the list; nothing comes back when too much of it is missing.
 pub(super) fn read<T: DeserializeOwned>(node: &Node, place: &Place, required: &Required) -> (Option<T>, Vec<Finding>) {
-    let mut pass = Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required: None };
+    let first = |required| Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required };
+    let mut pass = first(None);
     loop {
         match T::deserialize(Reader { node, place: place.clone(), pass: &pass }) {
             Ok(value) => return (Some(value), pass.findings.into_inner()),
-            Err(_) if pass.required.is_none() => {
-                pass = Pass { taken_out: HashSet::new(), findings: RefCell::new(Vec::new()), required: Some(required) };
-            }
+            Err(_) if pass.required.is_none() => pass = first(Some(required)),
             Err(stop) => {
                 let at = stop.place.unwrap_or_else(|| place.clone());
                 match stop.why {
