@@ -4,7 +4,6 @@ use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::{Layer, Registry};
 
-use super::fields::PlainFields;
 use super::settings::{LogFormat, LogSettings};
 
 /// Libraries that log what any caller can cause, or what the gateway reports itself (`exporter.rs`), line by line.
@@ -33,7 +32,7 @@ pub(super) fn lines(settings: &LogSettings, levels: Targets) -> Box<dyn Layer<Re
     let most = Filter::<Registry>::max_level_hint(&levels).unwrap_or(LevelFilter::TRACE);
     let events = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(most);
     match settings.format {
-        LogFormat::Text => Box::new(lines.with_ansi(false).fmt_fields(PlainFields).with_filter(levels.and(events))),
+        LogFormat::Text => Box::new(lines.with_ansi(false).with_filter(levels.and(events))),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
             Box::new(lines.with_filter(levels.and(events)))

@@ -4,7 +4,6 @@
 mod audit;
 pub mod event;
 mod exporter;
-mod fields;
 pub mod finding;
 mod logging;
 pub mod management;
