@@ -12,7 +12,6 @@ mod expire;
 mod form;
 pub mod handler;
 pub mod import;
-mod lasting;
 pub mod management;
 pub mod operations;
 mod out_of_use;

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::audited::{self, Digested, Origin};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
-use super::lasting::Lasting;
 use super::reason::Reason;
 use super::recorded::{self, Asked};
 use super::refusal::Refusal;
@@ -268,8 +267,8 @@ impl Registration<'_> {
     /// Once it is begun, a client that goes away stops nothing.
     async fn carry_out(&self, order: Order) -> Result<HandedOut, Refusal> {
         let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
-        let work = async move { carry_out::carry_out(&rulebook, &tools, order).await };
-        match Lasting::work(work.in_current_span()).await {
+        let task = async move { carry_out::carry_out(&rulebook, &tools, order).await };
+        match tokio::spawn(task.in_current_span()).await {
             Ok(result) => result,
             Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
         }
