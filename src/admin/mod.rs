@@ -55,19 +55,19 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Reads the certificate and the secret, and learns the names of the users.
+    /// Reads the certificate and the secret, and learns the names of the users; `client` is for signing in by OpenID Connect.
     pub fn new(
         settings: &AdminSettings,
         profiles: &[Profile],
         issued_tokens: &IssuedTokenSettings,
-        client: FetchClient,
+        client: Option<FetchClient>,
     ) -> Result<Self, AdminFileError> {
-        let openid = settings.sign_in.openid.as_ref();
+        let openid = settings.sign_in.openid.as_ref().zip(client);
         Ok(Self {
             operators: Operators::of(settings),
             session: settings.sign_in.session.0,
             tls: settings.tls.as_ref().map(tls::acceptor).transpose()?,
-            provider: openid.map(|openid| Provider::new(openid, client)).transpose()?,
+            provider: openid.map(|(openid, client)| Provider::new(openid, client)).transpose()?,
             profiles: profiles.to_vec(),
             issued_tokens: issued_tokens.clone(),
         })

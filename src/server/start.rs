@@ -113,7 +113,8 @@ fn refuse_unexpected(sockets: &Sockets, config: &Config) -> Result<(), StartErro
 
 /// Who may call the admin API, and what they may make there.
 pub(super) fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
-    let client = FetchClient::new(&config.settings.fetch)?;
+    let settings = &config.settings.admin;
+    let client = settings.sign_in.openid.as_ref().map(|_| FetchClient::new(&config.settings.fetch)).transpose()?;
     let issued_tokens = &config.settings.initial_access_tokens.issued;
-    Ok(InForce::new(&config.settings.admin, &config.profiles, issued_tokens, client)?)
+    Ok(InForce::new(settings, &config.profiles, issued_tokens, client)?)
 }

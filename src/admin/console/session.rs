@@ -90,7 +90,7 @@ mod tests {
     fn name(session: &Session, yaml: &str, millis: i64) -> Option<String> {
         let settings: AdminSettings = serde_yaml::from_str(yaml).unwrap();
         let client = FetchClient::new(&FetchSettings::default()).unwrap();
-        let in_force = InForce::new(&settings, &[], &IssuedTokenSettings::default(), client).unwrap();
+        let in_force = InForce::new(&settings, &[], &IssuedTokenSettings::default(), Some(client)).unwrap();
         session.caller(&in_force, Timestamp::from_unix_millis(millis)).map(|caller| caller.name)
     }
 
