@@ -3,6 +3,7 @@
 use dcr_gateway::proxy::settings::ListenerSettings;
 use rustls::version::{TLS12, TLS13};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -29,6 +30,17 @@ async fn the_oldest_version_is_the_one_that_is_written_and_a_reload_changes_it()
     gateway.proxy.reload(reloaded).unwrap_or_else(|problems| panic!("{problems:?}"));
     assert!(speaks(&TLS13).await);
     assert!(!speaks(&TLS12).await);
+}
+
+#[tokio::test]
+async fn a_client_that_offers_only_http_1_0_by_alpn_is_answered() {
+    let authority = Authority::new("Server CA");
+    let gateway = Gateway::start(settings(authority.server_files().tls_listener(), mirror().await));
+    let mut stream = authority.connect(gateway.address, None, &[b"http/1.0"]).await.unwrap();
+    stream.write_all(b"GET /anything HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
 }
 
 #[test]
