@@ -83,13 +83,15 @@ impl UrlsRule {
     fn problems(&self, member: &str, url: &WebUrl, redirect_uris: &[RedirectUri]) -> Vec<&'static str> {
         let host = url.host();
         let mut problems = Vec::new();
-        if url.scheme() != WebScheme::Https {
+        let is_own_page = member == "client_uri" && host.is_loopback() && has_loopback(redirect_uris);
+        if url.scheme() != WebScheme::Https && !is_own_page {
             problems.push("is not https");
         }
         if let Some(hosts) = &self.hosts {
             if !hosts.iter().any(|pattern| pattern.fits(host)) {
                 problems.push("is on a host that is not allowed");
             }
+        } else if is_own_page {
         } else if !matches!(host, Host::Name(_)) {
             problems.push("is on an IP address, not on a host with a name");
         } else if !host.is_public() {
@@ -105,6 +107,11 @@ impl UrlsRule {
         }
         problems
     }
+}
+
+/// Whether the client is on the person's own machine, where its own page may be, too: nobody but that person's browser is led there.
+fn has_loopback(redirect_uris: &[RedirectUri]) -> bool {
+    redirect_uris.iter().any(|uri| matches!(uri.kind(), RedirectUriKind::Loopback(_)))
 }
 
 /// Whether a redirect URI has this host and port. A client with no https redirect URI has nothing to compare with.
@@ -183,6 +190,22 @@ mod tests {
         ] {
             assert!(!check_at("{}", "client_uri", text, &[]).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_client_of_this_machine_may_name_its_own_page() {
+        let (own, redirect_uris) = ("http://localhost:6274/", ["http://127.0.0.1:6274/oauth/callback"]);
+        assert_eq!(check_at("{}", "client_uri", own, &redirect_uris), [""; 0]);
+        for (member, text, redirect_uris) in [
+            ("client_uri", own, &[][..]),
+            ("client_uri", own, &["https://app.example.com/cb"]),
+            ("client_uri", "http://intranet/", &redirect_uris),
+            ("logo_uri", own, &redirect_uris),
+            ("jwks_uri", "https://localhost:8443/jwks", &redirect_uris),
+        ] {
+            assert!(!check_at("{}", member, text, redirect_uris).is_empty(), "{member} {text}");
+        }
+        assert!(!check_at("{hosts: [app.example.com]}", "client_uri", own, &redirect_uris).is_empty());
     }
 
     #[test]
