@@ -6,7 +6,9 @@ use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;
 use super::rules::application_type::Redirection;
-use super::rules::{grant_consistency, server_assigned, software, software_statement, unknown_members, well_formed};
+use super::rules::{
+    grant_consistency, plain_members, server_assigned, software, software_statement, unknown_members, well_formed,
+};
 use super::violation::Violation;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{ClientMetadata, ScopeSet};
@@ -87,7 +89,10 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
     let software = run.rule(RuleName::Software, |report| software::check(requested, report));
-    let plain = run.rule(RuleName::PlainMembers, |report| rules.plain_members.check(requested, &method, report));
+    let plain = run.rule(RuleName::PlainMembers, |report| {
+        let beside = plain_members::Beside { method: &method, redirect_uris: uris };
+        rules.plain_members.check(requested, beside, report)
+    });
     run.rule(RuleName::UnknownMembers, |report| unknown_members::check(requested, report));
     let scopes = run.rule(RuleName::Scopes, |report| rules.scopes.check(requested, raised, report));
 

@@ -12,6 +12,7 @@ pub(super) mod response_types;
 pub(super) mod server_assigned;
 pub(super) mod software;
 pub(super) mod software_statement;
+mod tls_subject;
 pub(super) mod token_endpoint_auth_method;
 pub(super) mod unknown_members;
 pub mod urls;

@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::tls_subject;
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::TokenEndpointAuthMethod;
+use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// Which algorithms a client may ask for (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +56,15 @@ const ENCRYPTION: [&str; 19] = [
 /// The most characters of any text in these members; a subject of a certificate is the longest there is.
 const LONGEST_TEXT: usize = 1024;
 
+/// What these members are held against.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::policy) struct Beside<'a> {
+    /// `token_endpoint_auth_method`, as it is sent.
+    pub(in crate::policy) method: &'a TokenEndpointAuthMethod,
+    /// The redirect URIs that are sent.
+    pub(in crate::policy) redirect_uris: &'a [RedirectUri],
+}
+
 /// The compiled rule.
 #[derive(Debug, Clone)]
 pub(in crate::policy) struct PlainMembersRule {
@@ -77,22 +88,26 @@ impl PlainMembersRule {
     pub(in crate::policy) fn check(
         &self,
         requested: &ClientMetadata,
-        method: &TokenEndpointAuthMethod,
+        beside: Beside<'_>,
         report: &mut Report<'_>,
     ) -> Map<String, Value> {
         for (member, value) in &requested.plain {
             match value {
-                Value::String(text) if member == "subject_type" => {
-                    if !matches!(text.as_str(), "public" | "pairwise") {
-                        report.refuse(member, format!("{} is neither \"public\" nor \"pairwise\"", Excerpt(text)));
-                    }
-                }
                 Value::String(text) if member.ends_with("_alg") || member.ends_with("_enc") => {
-                    if let Some(problem) = self.problem_of_algorithm(member, text, method) {
+                    if let Some(problem) = self.problem_of_algorithm(member, text, beside.method) {
                         report.refuse(member, format!("{} {problem} (profile {:?})", Excerpt(text), report.profile()));
                     }
                 }
                 other => check_texts(member, other, report),
+            }
+            let Value::String(text) = value else { continue };
+            let problem = match member.as_str() {
+                "subject_type" => problem_of_subject_type(text, requested, beside.redirect_uris),
+                "backchannel_token_delivery_mode" => problem_of_delivery(text, requested),
+                _ => tls_subject::problem(member, text),
+            };
+            if let Some(problem) = problem {
+                report.refuse(member, format!("{} {problem}", Excerpt(text)));
             }
         }
         for member in requested.plain.keys() {
@@ -110,6 +125,8 @@ impl PlainMembersRule {
         algorithm: &str,
         method: &TokenEndpointAuthMethod,
     ) -> Option<&'static str> {
+        let is_content_encryption =
+            algorithm.contains("CBC-HS") || (algorithm.starts_with('A') && algorithm.ends_with("GCM"));
         // A UserInfo answer comes over TLS from the server itself: unsigned is what it is by default.
         let unsigned_is_usual = member == "userinfo_signed_response_alg" && algorithm == "none";
         let allowed = if member.contains("encrypt") { &self.encryption } else { &self.signing };
@@ -119,12 +136,55 @@ impl PlainMembersRule {
             Some("cannot authenticate a client (OpenID Connect Registration §2)")
         } else if member == "token_endpoint_auth_signing_alg" && !signs_for(method, algorithm) {
             Some("is not an algorithm of the token_endpoint_auth_method")
-        } else if algorithm.starts_with("HS") && *method == TokenEndpointAuthMethod::None {
+        } else if member.contains("encrypt") && is_content_encryption != member.ends_with("_enc") {
+            // Both are in the one list of the profile (RFC 7518 §4.1, §5.1).
+            Some("is of the other kind: `…_alg` names how the key is encrypted, `…_enc` how the content is")
+        } else if needs_a_secret(algorithm) && *method == TokenEndpointAuthMethod::None {
             Some("needs a client secret, and a client with the method \"none\" has none")
         } else {
             None
         }
     }
+}
+
+/// Keys that are derived from the client secret: HMAC's, and those of `dir` and of the AES key wraps (OpenID Connect Core §10.1, §10.2).
+fn needs_a_secret(algorithm: &str) -> bool {
+    algorithm == "dir" || algorithm.starts_with("HS") || (algorithm.starts_with('A') && algorithm.ends_with("KW"))
+}
+
+/// A pairwise subject is made of the host of the redirect URIs; where there are several, it must be said which (OpenID Connect Core §8.1).
+fn problem_of_subject_type(
+    subject_type: &str,
+    requested: &ClientMetadata,
+    redirect_uris: &[RedirectUri],
+) -> Option<&'static str> {
+    let mut hosts = redirect_uris.iter().filter_map(|uri| match uri.kind() {
+        RedirectUriKind::Https(target) => Some(&target.host),
+        _ => None,
+    });
+    let first = hosts.next();
+    match subject_type {
+        "public" => None,
+        "pairwise" if names(requested, "sector_identifier_uri") || hosts.all(|host| Some(host) == first) => None,
+        "pairwise" => {
+            Some("needs sector_identifier_uri: the redirect URIs are on several hosts (OpenID Connect Core §8.1)")
+        }
+        _ => Some("is neither \"public\" nor \"pairwise\""),
+    }
+}
+
+/// How tokens come that were asked for elsewhere (OpenID Connect Client-Initiated Backchannel Authentication §4).
+fn problem_of_delivery(mode: &str, requested: &ClientMetadata) -> Option<&'static str> {
+    match mode {
+        "poll" => None,
+        "ping" | "push" if names(requested, "backchannel_client_notification_endpoint") => None,
+        "ping" | "push" => Some("needs backchannel_client_notification_endpoint (CIBA §4)"),
+        _ => Some("is neither \"poll\" nor \"ping\" nor \"push\""),
+    }
+}
+
+fn names(requested: &ClientMetadata, member: &str) -> bool {
+    requested.urls.iter().any(|url| url.member == member)
 }
 
 /// Whether a client with this method signs with this algorithm: HMAC is for shared secrets, all else for key pairs (RFC 7518 §3.1).
@@ -162,10 +222,16 @@ mod tests {
     use crate::policy::rule::RuleName;
 
     fn check(settings: &AlgorithmSettings, plain: Value) -> Vec<String> {
+        check_of(settings, plain, "client_secret_basic", &["https://app.example.com/cb"])
+    }
+
+    fn check_of(settings: &AlgorithmSettings, plain: Value, method: &str, redirect_uris: &[&str]) -> Vec<String> {
         let rule = PlainMembersRule::compile(Some(settings));
         let requested = ClientMetadata { plain: plain.as_object().unwrap().clone(), ..Default::default() };
+        let redirect_uris: Vec<_> = redirect_uris.iter().map(|uri| RedirectUri::parse(uri).unwrap()).collect();
+        let beside = Beside { method: &TokenEndpointAuthMethod::parse(method), redirect_uris: &redirect_uris };
         sentences(RuleName::PlainMembers, |report| {
-            rule.check(&requested, &TokenEndpointAuthMethod::ClientSecretBasic, report);
+            rule.check(&requested, beside, report);
         })
     }
 
@@ -215,7 +281,7 @@ mod tests {
     #[test]
     fn texts_are_bounded_and_printable() {
         for value in [json!("x".repeat(1025)), json!("a\nb"), json!(["ok", "a\u{0}"]), json!({"a": ["\u{7f}"]})] {
-            assert_eq!(check(&AlgorithmSettings::default(), json!({"tls_client_auth_san_dns": value})).len(), 1);
+            assert_eq!(check(&AlgorithmSettings::default(), json!({"default_acr_values": value})).len(), 1);
         }
         assert_eq!(check(&AlgorithmSettings::default(), json!({"subject_type": "private"})).len(), 1);
     }
@@ -243,13 +309,49 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_secret_cannot_have_tokens_signed_with_one() {
-        let rule = PlainMembersRule::compile(None);
-        let plain = json!({"id_token_signed_response_alg": "HS256"}).as_object().unwrap().clone();
-        let requested = ClientMetadata { plain, ..Default::default() };
-        let found = sentences(RuleName::PlainMembers, |report| {
-            rule.check(&requested, &TokenEndpointAuthMethod::None, report);
-        });
-        assert_eq!(found.len(), 1);
+    fn a_client_without_secret_cannot_have_what_is_made_of_one() {
+        for (plain, violations) in [
+            (json!({"id_token_signed_response_alg": "HS256"}), 1),
+            (json!({"id_token_encrypted_response_alg": "dir"}), 1),
+            (json!({"userinfo_encrypted_response_alg": "A128KW"}), 1),
+            (json!({"id_token_encrypted_response_alg": "ECDH-ES+A128KW"}), 0),
+        ] {
+            let settings = AlgorithmSettings::default();
+            assert_eq!(check_of(&settings, plain.clone(), "none", &[]).len(), violations, "{plain}");
+            assert_eq!(check(&settings, plain), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_content_encryption_is_no_key_algorithm() {
+        for plain in [
+            json!({"id_token_encrypted_response_alg": "A256GCM"}),
+            json!({"userinfo_encrypted_response_alg": "ECDH-ES", "userinfo_encrypted_response_enc": "RSA-OAEP"}),
+            json!({"userinfo_encrypted_response_alg": "A256GCMKW", "userinfo_encrypted_response_enc": "A256KW"}),
+        ] {
+            assert_eq!(check(&AlgorithmSettings::default(), plain.clone()).len(), 1, "{plain}");
+        }
+    }
+
+    #[test]
+    fn pairwise_on_several_hosts_needs_a_sector_identifier() {
+        let settings = AlgorithmSettings::default();
+        let (one, other) = ("https://app.example.com/cb", "https://other.example.com/cb");
+        let pairwise =
+            |redirect_uris: &[&str]| check_of(&settings, json!({"subject_type": "pairwise"}), "none", redirect_uris);
+        assert_eq!(
+            pairwise(&[one, "https://app.example.com/other", "http://localhost/cb", "com.example.app:/cb"]),
+            [""; 0]
+        );
+        assert_eq!(pairwise(&[one, other]).len(), 1);
+        assert_eq!(check_of(&settings, json!({"subject_type": "public"}), "none", &[one, other]), [""; 0]);
+    }
+
+    #[test]
+    fn the_way_tokens_are_delivered_is_known_and_leads_somewhere() {
+        for (mode, violations) in [("poll", 0), ("ping", 1), ("push", 1), ("carrier pigeon", 1)] {
+            let plain = json!({"backchannel_token_delivery_mode": mode});
+            assert_eq!(check(&AlgorithmSettings::default(), plain).len(), violations, "{mode}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `token_endpoint_auth_method` (RFC 7591 §2, RFC 8705 §2): allowed, and what it needs is there.
 
+use super::tls_subject;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
@@ -23,14 +24,8 @@ const DEFAULT: [Method; 7] = [
     Method::None,
 ];
 
-/// The members of which `tls_client_auth` needs exactly one (RFC 8705 §2.1.2).
-const TLS_SUBJECTS: [&str; 5] = [
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
-];
+/// Where keys are that are not in the request itself (RFC 7591 §2, OpenID Federation §5.2.1).
+const KEY_SETS: [&str; 2] = ["jwks_uri", "signed_jwks_uri"];
 
 impl AuthMethodRule {
     pub(in crate::policy) fn compile(written: Option<&[String]>, problems: &mut Vec<SettingProblem>) -> Self {
@@ -71,7 +66,7 @@ impl AuthMethodRule {
             report.refuse(PLACE, format!("{word} is not allowed by profile {:?}", report.profile()));
             return method;
         }
-        let has_keys = requested.jwks.is_some() || requested.urls.iter().any(|url| url.member == "jwks_uri");
+        let has_keys = requested.jwks.is_some() || requested.urls.iter().any(|url| KEY_SETS.contains(&url.member));
         if matches!(method, Method::PrivateKeyJwt | Method::SelfSignedTlsClientAuth)
             && !has_keys
             && !keys_malformed(requested)
@@ -79,9 +74,10 @@ impl AuthMethodRule {
             report.refuse(PLACE, format!("{word} needs the client's keys: send jwks or jwks_uri"));
         }
         if method == Method::TlsClientAuth {
-            let subjects = TLS_SUBJECTS.iter().filter(|member| requested.plain.contains_key(**member)).count();
+            let subjects = tls_subject::MEMBERS.iter().filter(|member| requested.plain.contains_key(**member)).count();
             if subjects != 1 {
-                let problem = format!("{word} needs exactly one of {} (RFC 8705 §2.1.2)", TLS_SUBJECTS.join(", "));
+                let problem =
+                    format!("{word} needs exactly one of {} (RFC 8705 §2.1.2)", tls_subject::MEMBERS.join(", "));
                 report.refuse(PLACE, problem);
             }
         }
