@@ -29,13 +29,21 @@ pub fn check(head: &Head) -> Result<(), Refusal> {
 
 /// One JSON object, plain.
 pub fn check_media_type(head: &Head) -> Result<(), Refusal> {
+    let refusal = || Refusal::from(Reason::MediaTypeUnsupported);
     let mut types = head.headers.get_all(CONTENT_TYPE).iter();
-    let is_json = match (types.next().and_then(|value| value.to_str().ok()), types.next()) {
-        (Some(value), None) => is_json(value),
-        _ => false,
+    let media_type = match (types.next().and_then(|value| value.to_str().ok()), types.next()) {
+        (Some(value), None) => MediaType::read(value),
+        _ => MediaType::Other,
     };
+    match media_type {
+        MediaType::Other => return Err(refusal()),
+        MediaType::OtherCharset => {
+            return Err(refusal().described("JSON is sent in UTF-8 (RFC 8259 §8.1), no other charset"));
+        }
+        MediaType::Json => {}
+    }
     let is_plain = head.headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
-    if is_json && is_plain { Ok(()) } else { Err(Reason::MediaTypeUnsupported.into()) }
+    if is_plain { Ok(()) } else { Err(refusal().described("the body is sent as it is, without a Content-Encoding")) }
 }
 
 /// Addresses are logged on their way. Whoever tries it is told, rather than taken for one who presents nothing.
@@ -43,18 +51,38 @@ fn holds_a_token(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 
-/// `application/json`, with no charset but UTF-8 (RFC 8259 §8.1).
-fn is_json(media_type: &str) -> bool {
-    let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
-    essence.trim().eq_ignore_ascii_case("application/json")
-        && parameters.split(';').all(|parameter| match parameter.split_once('=') {
-            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-                // The second is a label of it in browsers (WHATWG Encoding §4.2), and what some clients write.
-                let value = value.trim().trim_matches('"');
-                value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8")
-            }
-            _ => true,
-        })
+/// What `Content-Type` says of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MediaType {
+    /// `application/json`, in UTF-8.
+    Json,
+    /// `application/json` in another charset.
+    OtherCharset,
+    /// Anything else.
+    Other,
+}
+
+/// UTF-8 by its name, by a label of it in browsers (WHATWG Encoding §4.2) that some clients write, and what is part of it.
+const CHARSETS: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
+
+impl MediaType {
+    fn read(text: &str) -> Self {
+        let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+        if !essence.trim().eq_ignore_ascii_case("application/json") {
+            return Self::Other;
+        }
+        let mut charsets = parameters.split(';').filter_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("charset").then(|| unquoted(value.trim()))
+        });
+        let is_utf8 = |charset: &str| CHARSETS.iter().any(|known| known.eq_ignore_ascii_case(charset));
+        if charsets.all(is_utf8) { Self::Json } else { Self::OtherCharset }
+    }
+}
+
+/// A parameter's value without the quotes that it may stand in (RFC 9110 §5.6.6).
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
 /// The members of the body, which is strict JSON.
@@ -102,11 +130,17 @@ mod tests {
             "application/json; charset=utf8",
             "Application/JSON; charset=utf-8",
             "application/json;charset=\"UTF-8\"; v=1",
+            "application/json; charset=US-ASCII",
         ] {
-            assert!(is_json(text), "{text}");
+            assert_eq!(MediaType::read(text), MediaType::Json, "{text}");
         }
-        for text in ["", "text/plain", "application/jose", "application/json; charset=utf-16", "application/jsonp"] {
-            assert!(!is_json(text), "{text}");
+        for text in ["", "text/plain", "application/jose", "application/jsonp"] {
+            assert_eq!(MediaType::read(text), MediaType::Other, "{text}");
+        }
+        for text in
+            ["application/json; charset=utf-16", "application/json;charset=\"utf-8", "application/json; charset="]
+        {
+            assert_eq!(MediaType::read(text), MediaType::OtherCharset, "{text}");
         }
     }
 }
