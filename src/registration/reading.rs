@@ -88,12 +88,10 @@ impl Reading {
             }
             MemberKind::Flag if value.is_boolean() => self.plain(name, value),
             MemberKind::Flag => self.malformed(name, "must be true or false"),
-            MemberKind::Seconds if value.as_u64().is_some_and(|seconds| seconds <= MOST_SECONDS) => {
-                self.plain(name, value);
-            }
-            MemberKind::Seconds => {
-                self.malformed(name, "must be a whole number of seconds, not negative and below 2^53");
-            }
+            MemberKind::Seconds => match whole_seconds(value) {
+                Some(seconds) => self.plain(name, &seconds.into()),
+                None => self.malformed(name, "must be a whole number of seconds, not negative and below 2^53"),
+            },
             MemberKind::ServerAssigned => self.metadata.server_assigned.push(name.to_owned()),
         }
     }
@@ -231,6 +229,13 @@ fn shortened(name: &str) -> String {
     if plain { name.to_owned() } else { Excerpt(name).to_string() }
 }
 
+/// `3600.0` is the number that `3600` is (RFC 8259 §6).
+fn whole_seconds(value: &Value) -> Option<u64> {
+    let of_float =
+        || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=MOST_SECONDS as f64).contains(number));
+    value.as_u64().or_else(|| of_float().map(|number| number as u64)).filter(|seconds| *seconds <= MOST_SECONDS)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -248,6 +253,15 @@ mod tests {
             .into_iter()
             .map(|malformed| format!("{}: {}", malformed.place, malformed.problem))
             .collect()
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        for number in ["3600", "3600.0", "3.6e3"] {
+            let body = format!("{{\"default_max_age\": {number}}}");
+            let metadata = ClientMetadata::from_json(json::parse(body.as_bytes()).unwrap());
+            assert_eq!(metadata.plain["default_max_age"].to_string(), "3600", "{number}");
+        }
     }
 
     #[test]
@@ -347,6 +361,10 @@ mod tests {
             ),
             (
                 json!({"default_max_age": 1_u64 << 53}),
+                "default_max_age: must be a whole number of seconds, not negative and below 2^53",
+            ),
+            (
+                json!({"default_max_age": 0.5}),
                 "default_max_age: must be a whole number of seconds, not negative and below 2^53",
             ),
             (
