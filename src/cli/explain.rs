@@ -17,6 +17,7 @@ use crate::authorization_server::settings::Kind;
 use crate::authorization_server::{self, cognito};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+use crate::intake::LARGEST_BODY;
 use crate::intake::replay::{Judgement, Judges};
 use crate::policy::{CertificateIdentity, Choice, Judged, Presented, PresentedToken, Profile, Verdict, choose};
 use crate::registrant::client_certificate;
@@ -58,7 +59,11 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     let certificate = arguments.certificate.as_deref().map(read_certificate).transpose()?;
     let certificate = certificate.as_ref();
     let profile = choice(&config, arguments, certificate)?;
-    let members = json::parse(&read_input(&arguments.request)?).map_err(Failure::of)?;
+    let body = read_input(&arguments.request)?;
+    if body.len() > LARGEST_BODY {
+        return Err(Failure::Failed(format!("the request's body is larger than {LARGEST_BODY} bytes")));
+    }
+    let members = json::parse(&body).map_err(Failure::of)?;
     let issuers = software_statements(&config).map_err(Failure::of)?;
     let circumstances =
         Circumstances { requirement: profile.software_statement(), certificate, now: SystemClock.now() };
