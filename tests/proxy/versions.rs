@@ -40,7 +40,7 @@ async fn a_client_that_offers_only_http_1_0_by_alpn_is_answered() {
     stream.write_all(b"GET /anything HTTP/1.0\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]
