@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use regex::Regex;
 
 use super::List;
-use super::settings::{HttpsSettings, compile_pattern};
+use super::settings::{HttpsSettings, QuerySetting, compile_pattern};
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
@@ -30,6 +30,7 @@ pub(super) struct AllowedHosts {
 struct Entry {
     ports: Vec<u16>,
     path: Option<Regex>,
+    refuses_query: bool,
 }
 
 impl AllowedHosts {
@@ -50,7 +51,8 @@ impl AllowedHosts {
                     Key::Exactly(Host::Ipv6(address)) => allowed.addresses.entry(address.into()).or_default(),
                     Key::Below(name) => allowed.below.entry(name).or_default(),
                 };
-                entries.push(Entry { ports, path });
+                let refuses_query = written.query == Some(QuerySetting::Refuse);
+                entries.push(Entry { ports, path, refuses_query });
             }
         }
         allowed
@@ -75,7 +77,8 @@ impl AllowedHosts {
         let path_fits = |entry: &Entry| {
             list == List::PostLogout || entry.path.as_ref().is_none_or(|pattern| pattern.is_match(path))
         };
-        if entries.iter().any(|entry| port_fits(entry) && path_fits(entry)) {
+        let query_fits = |entry: &Entry| list == List::PostLogout || target.query.is_none() || !entry.refuses_query;
+        if entries.iter().any(|entry| port_fits(entry) && path_fits(entry) && query_fits(entry)) {
             return Vec::new();
         }
         let mut problems = Vec::new();
@@ -85,9 +88,14 @@ impl AllowedHosts {
         if !entries.iter().any(|entry| path_fits(entry)) {
             problems.push(format!("path {} is not allowed on host {host} by profile {profile:?}", Excerpt(path)));
         }
+        if !entries.iter().any(|entry| query_fits(entry)) {
+            problems.push(format!("a query is not allowed on host {host} by profile {profile:?}"));
+        }
         if problems.is_empty() {
-            let path = Excerpt(path);
-            problems.push(format!("path {path} is not allowed with port {port} on host {host} by profile {profile:?}"));
+            let (path, query) = (Excerpt(path), if target.query.is_some() { " and a query" } else { "" });
+            problems.push(format!(
+                "path {path} is not allowed with port {port}{query} on host {host} by profile {profile:?}"
+            ));
         }
         problems
     }

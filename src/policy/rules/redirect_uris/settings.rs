@@ -60,6 +60,20 @@ pub struct HttpsSettings {
     /// The ports, 443 meaning also that none is written. Default: 443 alone.
     #[serde(default)]
     pub ports: Option<Vec<u16>>,
+    /// Whether a URI may have a query. `refuse` where the host's owner uses none: what a page makes of one is not its client's to choose.
+    /// Default: `allow`.
+    #[serde(default)]
+    pub query: Option<QuerySetting>,
+}
+
+/// Whether a URI may have a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuerySetting {
+    /// Any, but no response parameters and no URLs that lead elsewhere.
+    Allow,
+    /// None.
+    Refuse,
 }
 
 /// Whether loopback URIs are allowed.

@@ -162,6 +162,22 @@ fn a_port_and_a_path_of_two_entries_do_not_add_up() {
 }
 
 #[test]
+fn a_query_is_refused_where_the_host_has_none() {
+    let yaml = "https: [{host: a.example, path: ^/x, query: refuse}, {host: a.example, path: ^/y}]";
+    assert_eq!(refusals(yaml, &["https://a.example/x", "https://a.example/y?tenant=7"]), [""; 0]);
+    assert_eq!(
+        refusals(yaml, &["https://a.example/x?url=app:/"]),
+        [
+            "redirect_uris[0]: path \"/x\" is not allowed with port 443 and a query on host \"a.example\" by profile \"partners\""
+        ]
+    );
+    assert_eq!(
+        refusals("https: [{host: a.example, query: refuse}]", &["https://a.example/x?"]),
+        ["redirect_uris[0]: a query is not allowed on host \"a.example\" by profile \"partners\""]
+    );
+}
+
+#[test]
 fn the_bad_ones_are_dropped_only_as_long_as_a_good_one_remains() {
     let rule = compile("{https: [{host: app.example.com}], on_violation: drop}").unwrap();
     let mut report = Report::new(RuleName::RedirectUris, "partners");
