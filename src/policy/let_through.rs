@@ -16,7 +16,7 @@ use crate::registration::members::{self, MemberKind};
 use crate::registration::{ClientMetadata, RedirectUri};
 
 /// A registrant's own request, rebuilt: the members of violated rules as it wrote them, all others as they were checked. Only
-/// [`super::judge`] makes one.
+/// [`super::judge()`] makes one.
 #[derive(Debug, Clone)]
 pub struct LetThrough {
     profile: String,
