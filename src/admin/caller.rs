@@ -17,7 +17,7 @@ pub enum Role {
     Viewer,
     /// Approves, rejects, elevates, suspends and resumes clients; bans, and locks registration down.
     Approver,
-    /// Deletes clients, makes and revokes tokens, resolves registrations.
+    /// Deletes and imports clients, makes and revokes tokens, resolves registrations.
     Administrator,
 }
 

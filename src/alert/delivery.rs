@@ -1,6 +1,8 @@
 //! Delivers what waits in the store: one receiver at a time in all processes, each receiver on its own, so that one that is away holds up no
 //! other. What it does not have yet is tried again, with longer and longer pauses, until it has it; after a kill, too.
 
+mod work;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,16 +10,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use self::work::{Done, Work, Worked};
 use super::failure::Failure;
-use super::given_up;
-use super::receiver::{Message, Receiver};
 use super::routing::{Alerts, Randomness};
-use super::{alertmanager, backoff, smtp};
+use super::{backoff, smtp};
 use crate::audit::Recorder;
 use crate::clock::{Clock, Timestamp, every};
-use crate::store::{AuditEntry, Backlog, Delivery, Fate, Settled, Store, Turn};
+use crate::store::{Backlog, Store};
 use crate::telemetry::metrics;
-use crate::telemetry::metrics::AlertOutcome;
 
 /// How often is looked for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -47,25 +47,11 @@ struct Pause {
     until: Timestamp,
 }
 
-/// What came of one look at a receiver.
-struct Worked {
-    receiver: String,
-    result: Result<Done, Failure>,
-}
-
 /// What is to be done next.
 enum Due {
     Look,
     Count,
     Note(Result<Worked, JoinError>),
-}
-
-/// Nothing more is to be done now.
-enum Done {
-    /// It was reached.
-    Reached,
-    /// It was not tried: another process is at it, nothing was due, the store was away.
-    NotTried,
 }
 
 impl Deliverer {
@@ -167,121 +153,6 @@ fn random(randomness: Randomness) -> u64 {
     u64::from_le_bytes(octets)
 }
 
-/// One piece of work for one receiver: all that is due for it.
-struct Work {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    audit: Recorder,
-    receiver: Arc<Receiver>,
-    randomness: Randomness,
-    /// Longer than anything that is sent takes.
-    lasts: Duration,
-}
-
-impl Work {
-    async fn carry_out(self) -> Worked {
-        let result = self.deliver_all().await;
-        Worked { receiver: self.receiver.name().to_owned(), result }
-    }
-
-    async fn deliver_all(&self) -> Result<Done, Failure> {
-        let name = self.receiver.name();
-        let mut done = Done::NotTried;
-        loop {
-            let turn = Turn { holder: format!("{:016x}", random(self.randomness)), lasts: self.lasts };
-            let now = self.clock.now();
-            let taken = self.store.take_deliveries(name, &turn, self.receiver.at_once(), now).await;
-            let taken = match taken {
-                Ok(Some(taken)) if !taken.is_empty() => taken,
-                Ok(_) => return Ok(done),
-                Err(error) => {
-                    tracing::warn!(receiver = name, %error, "what is to be told cannot be read");
-                    return Ok(done);
-                }
-            };
-            let result = self.send(&taken).await;
-            let settled: Vec<_> = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
-            let entries = self.given_up(&settled, result.as_ref().err());
-            if let Err(error) = self.store.settle_deliveries(name, &turn.holder, settled, entries).await {
-                // It is sent again, under the same name, when the turn is over.
-                tracing::warn!(receiver = name, %error, "what was told cannot be written down");
-                return result.map(|()| Done::Reached);
-            }
-            match result {
-                // The receiver is there: the others may go.
-                Ok(()) | Err(Failure::Refused(_)) => done = Done::Reached,
-                Err(down) => return Err(down),
-            }
-        }
-    }
-
-    async fn send(&self, taken: &[Delivery]) -> Result<(), Failure> {
-        let message = |delivery: &Delivery| {
-            let notices = delivery.notices.iter().filter_map(|text| match serde_json::from_str(text) {
-                Ok(notice) => Some(notice),
-                Err(error) => {
-                    tracing::error!(%error, "a notice that another version wrote cannot be read, and is left out");
-                    None
-                }
-            });
-            Message { id: delivery.id.clone(), notices: notices.collect(), more: delivery.more }
-        };
-        let mut messages: Vec<Message> = taken.iter().map(message).collect();
-        messages.retain(|message| !message.notices.is_empty());
-        if messages.is_empty() {
-            return Ok(());
-        }
-        self.receiver.send(&messages, self.clock.now()).await
-    }
-
-    /// What is recorded of deliveries that failed and are done with.
-    fn given_up(&self, settled: &[Settled], failure: Option<&Failure>) -> Vec<AuditEntry> {
-        let given_up = settled.iter().filter(|settled| settled.fate == Fate::Done).count() as u64;
-        let Some(failure) = failure.filter(|_| given_up > 0) else { return Vec::new() };
-        let event = || given_up::event(self.receiver.name(), failure.into(), given_up);
-        self.audit.entry(event, self.clock.now()).unwrap_or_else(|error| {
-            tracing::error!(%error, "an event cannot be recorded");
-            Vec::new()
-        })
-    }
-
-    fn settled(&self, delivery: &Delivery, failure: Option<&Failure>) -> Settled {
-        let (name, now) = (self.receiver.name(), self.clock.now());
-        let told = |outcome| metrics().alert_deliveries(name, outcome, 1);
-        let fate = match failure {
-            None => {
-                told(AlertOutcome::Delivered);
-                match delivery.lasting_until {
-                    Some(until) if now < until => Fate::Again(now.after(alertmanager::AGAIN_AFTER)),
-                    _ => Fate::Done,
-                }
-            }
-            Some(failure) => {
-                let (kept, next_at) = match failure {
-                    Failure::Refused(_) => {
-                        let pause = backoff::of_refused(delivery.attempts.saturating_add(1), random(self.randomness));
-                        (backoff::KEPT_REFUSED, now.after(pause))
-                    }
-                    // The receiver as a whole is left alone for a while.
-                    Failure::Down { .. } => (backoff::KEPT, now),
-                };
-                if now.since(delivery.created_at) > kept {
-                    told(AlertOutcome::GivenUp);
-                    tracing::error!(receiver = name, id = delivery.id, %failure, "given up: a receiver of alerts was not told");
-                    Fate::Done
-                } else {
-                    told(AlertOutcome::Failed);
-                    if matches!(failure, Failure::Refused(_)) {
-                        tracing::warn!(receiver = name, id = delivery.id, %failure, "a receiver of alerts refuses a message");
-                    }
-                    Fate::Failed { next_at, error: failure.to_string().chars().take(500).collect() }
-                }
-            }
-        };
-        Settled { id: delivery.id.clone(), version: delivery.version, fate }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -289,7 +160,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::alert::notice::{Notice, Topic};
-    use crate::alert::receiver::{Reach, Secrets};
+    use crate::alert::receiver::{Reach, Receiver, Secrets};
     use crate::alert::routing::{InForce, Links};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};

@@ -10,6 +10,7 @@ mod given_up;
 mod health;
 mod notice;
 mod receiver;
+mod receiver_url;
 mod routing;
 pub mod settings;
 mod signature;

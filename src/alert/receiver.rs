@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::alertmanager::Alertmanager;
 use super::failure::Failure;
 use super::notice::{Notice, Severity, Topic};
+use super::receiver_url::ReceiverUrl;
 use super::settings::{Format, ReceiverSettings};
 use super::signature::Signer;
 use super::slack::Slack;
@@ -74,7 +75,7 @@ impl Receiver {
     pub fn new(settings: &ReceiverSettings, secrets: Secrets, reach: &Reach) -> Result<Self, String> {
         let (name, topics) = (settings.called(), settings.topics());
         let failed = |reason: String| format!("alerts: {name:?}: {reason}");
-        let post = |url: &super::settings::ReceiverUrl, suffix: &str| {
+        let post = |url: &ReceiverUrl, suffix: &str| {
             let target = url.target(settings.plain_http, suffix).map_err(|reason| failed(format!("{url} {reason}")))?;
             Post::new(reach.client.clone(), target, secrets.bearer.as_ref()).map_err(failed)
         };

@@ -296,5 +296,4 @@ impl std::fmt::Display for Finding {
 }
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;

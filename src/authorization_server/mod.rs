@@ -189,7 +189,7 @@ pub enum RegisterError {
     /// The server limits the gateway's rate; nothing was registered.
     #[error("the authorization server limits the gateway's rate")]
     RateLimited {
-        /// What its `Retry-After` said, in seconds.
+        /// What its `Retry-After` said.
         retry_after: Option<Duration>,
     },
 }

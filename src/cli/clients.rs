@@ -1,4 +1,4 @@
-//! `clients list|show|approve|reject|elevate|suspend|resume|delete`: the record of clients, at the running gateway.
+//! `clients list|show|approve|reject|elevate|suspend|resume|delete|expire`: the record of clients, at the running gateway.
 
 use std::io::Write;
 

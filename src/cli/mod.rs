@@ -58,7 +58,7 @@ enum Command {
     /// Make, list and revoke initial access tokens.
     #[command(subcommand)]
     Tokens(tokens::Command),
-    /// See, suspend, resume and delete clients, at the running gateway.
+    /// See clients, approve, reject, elevate, suspend, resume and delete them, remove those nobody used, at the running gateway.
     #[command(subcommand)]
     Clients(clients::Command),
     /// See which clients the authorization server has from before the gateway was there, and take them into the record.

@@ -1,5 +1,5 @@
 //! A small authorization server: registration (RFC 7591), management (RFC 7592) and metadata (RFC 8414), kept in memory.
-//! For the demo, tests and benches; it issues no tokens and remembers nothing.
+//! For the demo, tests and benches: nobody signs in there, and what it knows ends with its process.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -105,7 +105,7 @@ impl Demo {
         if !key_file.exists() {
             let mut key = Zeroizing::new([0; 32]);
             server::randomness(&mut *key);
-            SigningKeys::add(&key_file, &key).map_err(|error| DemoError::Token(error.to_string()))?;
+            SigningKeys::add(&key_file, &key).map_err(|error| StartError::AuditKey { file: key_file, error })?;
         }
 
         let config = config::load(&file).map_err(DemoError::Configuration)?;

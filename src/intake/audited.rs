@@ -9,7 +9,6 @@ use super::Tools;
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
-use super::refusal::Refusal;
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
@@ -191,7 +190,7 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
             | ProtocolRefusal::ClientIdMetadataDocument
     );
     if is_about_registration {
-        let reason = Refusal::from(refusal).reason();
+        let reason = Reason::from(refusal);
         let event = RegistrationEvent {
             client_address: Some(head.client_address),
             reason: reason.explained().name,

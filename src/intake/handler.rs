@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::reason::Reason;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::policy::CertificateIdentity;
@@ -179,7 +180,7 @@ impl Answer {
     }
 }
 
-/// What the proxy refuses by itself; the handler makes the answer. Closed: each has its status and meaning in one match.
+/// What the proxy refuses by itself; the handler makes the answer. Closed: each has its [`Reason`], which has the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProtocolRefusal {
     /// 400: ambiguous or broken HTTP (RFC 9112 §2.2, §6); the sentence says what.
@@ -196,7 +197,7 @@ pub enum ProtocolRefusal {
     NotFound,
     /// 405: TRACE or CONNECT.
     MethodNotAllowed,
-    /// 405: a method that nobody here knows; 501 would say that the server may learn it (RFC 9110 §15.6.2).
+    /// 501: a method that nobody here knows (RFC 9110 §15.6.2).
     MethodUnknown,
     /// 431: the head is larger than the listener's limit (RFC 6585 §5).
     HeadTooLarge,
@@ -204,7 +205,7 @@ pub enum ProtocolRefusal {
     HeadTimedOut,
     /// 408: the body did not arrive in time.
     BodyTimedOut,
-    /// 403: the client certificate of this connection is no longer accepted (revoked, expired, CA removed), or none was presented where one is required.
+    /// 401: the client certificate of this connection is no longer accepted (revoked, expired, CA removed), or none was presented where one is required.
     Certificate,
     /// 400: a `client_id` that is a URL (client ID metadata document) while these are refused.
     ClientIdMetadataDocument,
@@ -227,21 +228,7 @@ impl ProtocolRefusal {
     }
 
     /// The status of the answer.
-    pub const fn status(self) -> http::StatusCode {
-        use http::StatusCode;
-        match self {
-            Self::Framing(_) | Self::Host | Self::Target | Self::Misspelt | Self::ClientIdMetadataDocument => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::NotOffered | Self::Certificate => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed | Self::MethodUnknown => StatusCode::METHOD_NOT_ALLOWED,
-            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::HeadTimedOut | Self::BodyTimedOut => StatusCode::REQUEST_TIMEOUT,
-            Self::Crowded | Self::UpstreamUnreachable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UpstreamTimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Self::UpstreamBroken => StatusCode::BAD_GATEWAY,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+    pub fn status(self) -> http::StatusCode {
+        Reason::from(self).explained().status
     }
 }

@@ -219,32 +219,41 @@ fn challenge(reason: Reason) -> Option<&'static str> {
     }
 }
 
+impl From<ProtocolRefusal> for Reason {
+    fn from(refusal: ProtocolRefusal) -> Self {
+        match refusal {
+            ProtocolRefusal::Framing(_) => Self::FramingAmbiguous,
+            ProtocolRefusal::Host => Self::HostInvalid,
+            ProtocolRefusal::Target => Self::TargetInvalid,
+            ProtocolRefusal::Misspelt => Self::PathMisspelt,
+            ProtocolRefusal::NotOffered => Self::PathNotOffered,
+            ProtocolRefusal::NotFound => Self::PathUnknown,
+            ProtocolRefusal::MethodNotAllowed => Self::MethodNotAllowed,
+            ProtocolRefusal::MethodUnknown => Self::MethodUnknown,
+            ProtocolRefusal::HeadTooLarge => Self::HeadTooLarge,
+            ProtocolRefusal::HeadTimedOut => Self::HeadTimedOut,
+            ProtocolRefusal::BodyTimedOut => Self::BodyTimedOut,
+            ProtocolRefusal::Certificate => Self::CertificateRefused,
+            ProtocolRefusal::ClientIdMetadataDocument => Self::ClientIdMetadataDocument,
+            ProtocolRefusal::Crowded => Self::ForwardingCrowded,
+            ProtocolRefusal::UpstreamUnreachable => Self::ServerUnreachable,
+            ProtocolRefusal::UpstreamTimedOut => Self::ServerTimedOut,
+            ProtocolRefusal::UpstreamBroken => Self::ServerBroken,
+            ProtocolRefusal::Internal => Self::Internal,
+        }
+    }
+}
+
 impl From<ProtocolRefusal> for Refusal {
     fn from(refusal: ProtocolRefusal) -> Self {
-        let reason = match refusal {
-            ProtocolRefusal::Framing(problem) => return Self::from(Reason::FramingAmbiguous).described(problem),
+        let told = Self::from(Reason::from(refusal));
+        match refusal {
+            ProtocolRefusal::Framing(problem) => told.described(problem),
             ProtocolRefusal::MethodNotAllowed => {
-                let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-                return Self::from(Reason::MethodNotAllowed).header(ALLOW, allowed);
+                told.header(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
             }
-            ProtocolRefusal::Host => Reason::HostInvalid,
-            ProtocolRefusal::Target => Reason::TargetInvalid,
-            ProtocolRefusal::Misspelt => Reason::PathMisspelt,
-            ProtocolRefusal::NotOffered => Reason::PathNotOffered,
-            ProtocolRefusal::NotFound => Reason::PathUnknown,
-            ProtocolRefusal::MethodUnknown => Reason::MethodUnknown,
-            ProtocolRefusal::HeadTooLarge => Reason::HeadTooLarge,
-            ProtocolRefusal::HeadTimedOut => Reason::HeadTimedOut,
-            ProtocolRefusal::BodyTimedOut => Reason::BodyTimedOut,
-            ProtocolRefusal::Certificate => Reason::CertificateRefused,
-            ProtocolRefusal::ClientIdMetadataDocument => Reason::ClientIdMetadataDocument,
-            ProtocolRefusal::Crowded => Reason::ForwardingCrowded,
-            ProtocolRefusal::UpstreamUnreachable => Reason::ServerUnreachable,
-            ProtocolRefusal::UpstreamTimedOut => Reason::ServerTimedOut,
-            ProtocolRefusal::UpstreamBroken => Reason::ServerBroken,
-            ProtocolRefusal::Internal => Reason::Internal,
-        };
-        reason.into()
+            _ => told,
+        }
     }
 }
 

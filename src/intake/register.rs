@@ -31,7 +31,7 @@ use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
 use crate::throttle::{Denied, LimitReached, Source};
 
-/// The steps in the order in which [`register`] takes them; a test pins the list.
+/// The steps in the order in which `register` takes them; a test pins the list.
 pub const STEPS: [&str; 15] = [
     "form: POST with the media type of a registration",
     "responses in force: the address is not banned, registration is not locked down",

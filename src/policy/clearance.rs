@@ -6,7 +6,7 @@ use super::rules::redirect_uris::AdmittedRedirectUris;
 use crate::registration::metadata::RequestedUrl;
 use crate::registration::{RedirectUri, ScopeSet};
 
-/// The checked values of an admitted request. Only [`super::judge`] makes one.
+/// The checked values of an admitted request. Only [`super::judge()`] makes one.
 #[derive(Debug, Clone)]
 pub struct Clearance {
     profile: String,

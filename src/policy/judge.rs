@@ -1,7 +1,8 @@
 //! The whole judgement of one request under one profile: every rule in order, then a clearance or every violation.
 
 use super::clearance::{Clearance, Draft};
-use super::let_through::{Found, LetThrough, Passage};
+use super::let_through::{Found, LetThrough};
+use super::passage::Passage;
 use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;

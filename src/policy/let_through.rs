@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::clearance::{Clearance, Draft, ScopeDecision};
+use super::passage::Judged;
 use super::profile::Profile;
 use super::report::RuleOutcome;
 use super::rule::RuleName;
@@ -14,24 +15,8 @@ use crate::registration::key::without_secrets;
 use crate::registration::members::{self, MemberKind};
 use crate::registration::{ClientMetadata, RedirectUri};
 
-/// What goes to the server of a request, whether it was admitted or is let through.
-pub trait Judged: Send + Sync {
-    /// The profile by whose rules it was judged.
-    fn profile(&self) -> &str;
-    /// The members to send.
-    fn metadata(&self) -> &Map<String, Value>;
-    /// Those of its redirect URIs that are some, in the order asked for.
-    fn redirect_uris(&self) -> &[RedirectUri];
-    /// What became of the scopes.
-    fn scopes(&self) -> &ScopeDecision;
-    /// What the rules found; nothing of what was admitted.
-    fn violations(&self) -> &[Violation];
-    /// The permit; none of what is only let through.
-    fn clearance(&self) -> Option<&Clearance>;
-}
-
 /// A registrant's own request, rebuilt: the members of violated rules as it wrote them, all others as they were checked. Only
-/// [`super::judge`] makes one.
+/// [`super::judge()`] makes one.
 #[derive(Debug, Clone)]
 pub struct LetThrough {
     profile: String,
@@ -39,15 +24,6 @@ pub struct LetThrough {
     redirect_uris: Vec<RedirectUri>,
     scopes: ScopeDecision,
     violations: Vec<Violation>,
-}
-
-/// What may go to the server, and by what right.
-#[derive(Debug, Clone)]
-pub enum Passage {
-    /// The rules admitted it.
-    Cleared(Box<Clearance>),
-    /// They would have refused it, and only report.
-    LetThrough(Box<LetThrough>),
 }
 
 /// What the rules made of a request that they find wrong.
@@ -141,48 +117,12 @@ impl Judged for LetThrough {
     }
 }
 
-impl Judged for Clearance {
-    fn profile(&self) -> &str {
-        self.profile()
-    }
-
-    fn metadata(&self) -> &Map<String, Value> {
-        self.metadata()
-    }
-
-    fn redirect_uris(&self) -> &[RedirectUri] {
-        self.redirect_uris()
-    }
-
-    fn scopes(&self) -> &ScopeDecision {
-        self.scopes()
-    }
-
-    fn violations(&self) -> &[Violation] {
-        &[]
-    }
-
-    fn clearance(&self) -> Option<&Clearance> {
-        Some(self)
-    }
-}
-
-impl Passage {
-    /// Whichever it is.
-    pub fn judged(&self) -> &dyn Judged {
-        match self {
-            Self::Cleared(clearance) => clearance.as_ref(),
-            Self::LetThrough(let_through) => let_through.as_ref(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::policy::judge;
+    use crate::policy::{Passage, judge};
     use crate::registration::json as strict;
 
     const RULES: &str = r#"

@@ -28,7 +28,7 @@ const IDENTITY: &[&str] = &[
     "x-rewrite-url",
     // RFC 3875 §4.1.18 turns it into HTTP_PROXY (httpoxy).
     "proxy",
-    // W3C baggage crosses the border of trust; traceparent may (DESIGN §6).
+    // W3C baggage would cross the border of trust; traceparent may (docs/telemetry.md).
     "baggage",
 ];
 

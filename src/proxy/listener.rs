@@ -187,7 +187,7 @@ impl Listener {
     fn room(&self, peer: SocketAddr) -> Option<Option<Room>> {
         let generation = self.generation.load();
         let address = peer.ip().to_canonical();
-        if generation.settings.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        if generation.settings.trusts(address) {
             return Some(None);
         }
         self.crowding.enter(address, generation.settings.connections_per_address()).map(Some)

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_the_design_shows() {
+    fn reads_what_an_operator_writes() {
         let listener = read(
             "address: 0.0.0.0:8443
 tls: { certificate: a.pem, private_key: a.key, client_certificates: { request: off, trust: [ca.pem], revocation_lists: [ca.crl] } }

@@ -247,5 +247,4 @@ impl Target {
 }
 
 #[cfg(test)]
-#[path = "redirect_uri_tests.rs"]
 mod tests;

@@ -300,9 +300,9 @@ pub trait Registrations: Send + Sync {
     async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError>;
     /// As [`Self::finish`], for an outcome that an operator found out: who did is written down with it.
     async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError>;
-    /// Takes a client into the record that was at the server before, with the registration that stands for it, in one transaction;
-    /// `by` is the operator, and the entries are recorded with it. It is counted as a live client, whatever the quotas say. False: a client of this
-    /// name is in the record already, whatever its state, and nothing was written.
+    /// Takes a client into the record that was at the server before, with the registration that stands for it and what is recorded of
+    /// it, in one transaction. It is counted as a live client, whatever the quotas say. False: a client of this name is in the record
+    /// already, whatever its state, and nothing was written.
     async fn import(&self, import: Import) -> Result<bool, StoreError>;
     /// Turns every intent without an outcome that is at least `age` old into `Unknown` (a process died in between); returns
     /// their names, the oldest first. Other processes may be at work: `age` must be longer than a registration can take.

@@ -7,8 +7,8 @@ use governor::Quota;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::TooEarly;
 use super::limit::Limit;
-use super::{Allowance, TooEarly};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -16,15 +16,10 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// How long somebody is asked to wait for a client to be removed.
 const UNTIL_A_CLIENT_LEAVES: Duration = Duration::from_secs(60 * 60);
 
-/// The fields of an answer to an attempt that passed. `t` is when the whole burst is there again.
-pub fn allowed(limit: &Limit, allowance: Allowance, headers: &mut HeaderMap) {
-    let spent = limit.burst().get().saturating_sub(allowance.remaining);
-    insert(limit, allowance.remaining, limit.interval().saturating_mul(spent), headers);
-}
-
 /// The fields of a 429 answer. `t` and `Retry-After` are when one attempt can pass.
 pub fn refused(limit: &Limit, too_early: TooEarly, headers: &mut HeaderMap) {
-    insert(limit, 0, too_early.retry_after, headers);
+    headers.insert(RATE_LIMIT_POLICY, limit.policy().clone());
+    headers.insert(RATE_LIMIT, value(format!("{};r=0;t={}", string(limit.name()), seconds(too_early.retry_after))));
     headers.insert(RETRY_AFTER, HeaderValue::from(retry_after(too_early.retry_after)));
 }
 
@@ -47,11 +42,6 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub(super) fn policy(name: &str, quota: Quota) -> HeaderValue {
     let window = retry_after(quota.burst_size_replenished_in());
     value(format!("{};q={};w={window}", string(name), quota.burst_size()))
-}
-
-fn insert(limit: &Limit, remaining: u32, wait: Duration, headers: &mut HeaderMap) {
-    headers.insert(RATE_LIMIT_POLICY, limit.policy().clone());
-    headers.insert(RATE_LIMIT, value(format!("{};r={remaining};t={}", string(limit.name()), seconds(wait))));
 }
 
 fn seconds(wait: Duration) -> u64 {
@@ -96,15 +86,6 @@ mod tests {
             .filter_map(|name| headers.get(*name))
             .map(|value| value.to_str().unwrap().to_owned())
             .collect()
-    }
-
-    #[test]
-    fn an_attempt_that_passed_hears_what_is_left() {
-        let limit = limit("partners", "10/s", 5);
-        let lines = written(|headers| allowed(&limit, Allowance { remaining: 4 }, headers));
-        assert_eq!(lines, ["\"partners\";q=5;w=1", "\"partners\";r=4;t=1"]);
-        let lines = written(|headers| allowed(&limit, Allowance { remaining: 5 }, headers));
-        assert_eq!(lines, ["\"partners\";q=5;w=1", "\"partners\";r=5;t=0"]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// A permit, with what the `RateLimit` header tells about it.
+/// A permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// Attempts left in the burst.

@@ -65,7 +65,7 @@ async fn refuses_odd_hosts_targets_and_methods() {
         ("\x16\x03\x01\x02\x00\x01\x00\x01\x7c\x03\x03\r\n\r\n", 400, "Framing"),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "MethodNotAllowed"),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405, "MethodNotAllowed"),
-        ("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 405, "MethodUnknown"),
+        ("BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501, "MethodUnknown"),
     ] {
         let answer = exchange(gateway.address, request).await;
         assert_eq!(answer.status, status, "{request:?}: {}", answer.body);

@@ -126,7 +126,7 @@ async fn a_reload_that_revokes_is_felt_by_the_next_request_of_an_open_connection
     scene.reload();
     let [revoked_stream, good_stream] = &mut streams;
     let answer = register(revoked_stream).await;
-    assert_eq!(answer.status, 403);
+    assert_eq!(answer.status, 401);
     assert!(answer.body.contains("Certificate"), "{}", answer.body);
     assert_eq!(register(good_stream).await.status, 201);
     assert_eq!(register(good_stream).await.status, 201);
@@ -141,7 +141,7 @@ async fn a_reload_that_removes_the_ca_is_felt_by_an_open_connection() {
     assert_eq!(register(&mut without).await.status, 201);
     scene.files.write("ca.pem", &Authority::new("Another CA").pem());
     scene.reload();
-    assert_eq!(register(&mut with).await.status, 403);
+    assert_eq!(register(&mut with).await.status, 401);
     assert_eq!(register(&mut without).await.status, 201);
 }
 
@@ -152,7 +152,7 @@ async fn a_reload_that_requires_certificates_is_felt_by_a_connection_without() {
     assert_eq!(register(&mut stream).await.status, 201);
     scene.request = "required";
     scene.reload();
-    assert_eq!(register(&mut stream).await.status, 403);
+    assert_eq!(register(&mut stream).await.status, 401);
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn http_2_sees_the_certificate_and_feels_the_reload() {
     assert_eq!(answer.json::<Value>().await.unwrap()["certificate"], "CN=partner");
     scene.files.write("ca.crl", &scene.clients.revocation_list(&[7], tomorrow()));
     scene.reload();
-    assert_eq!(client.post(&url).body("{}").send().await.unwrap().status(), 403);
+    assert_eq!(client.post(&url).body("{}").send().await.unwrap().status(), 401);
     assert_eq!(scene.gateway.proxy.counters()[0].accepted.load(Ordering::SeqCst), 1);
 }
 

@@ -1,3 +1,5 @@
+//! Requests as they were decided, judged again: what is a difference, and what it comes from.
+
 use serde_json::json;
 
 use super::*;
