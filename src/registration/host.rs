@@ -30,6 +30,9 @@ pub enum MalformedHost {
     /// `127.1`, `0x7f000001`: an IPv4 address to a browser, a name to RFC 3986.
     #[error("writes an IPv4 address in a form that only some programs read as one")]
     OddIpv4,
+    /// `[0:0:0:0:0:0:0:1]`, `[::0:1]`: to a browser `[::1]`, another text to a comparison.
+    #[error("writes an IPv6 address otherwise than RFC 5952 §4, so that a browser sends another text")]
+    OddIpv6,
     /// Anything else: empty or overlong labels, characters no host name has, zone identifiers, invalid punycode.
     #[error("has a host that is neither a host name nor an IP address")]
     Invalid,
@@ -55,8 +58,10 @@ impl Host {
     /// Where RFC 3986, DNS and a browser could read it differently.
     pub fn parse_strictly(text: &str) -> Result<Self, MalformedHost> {
         if let Some(inside) = text.strip_prefix('[') {
-            let address = inside.strip_suffix(']').and_then(|address| address.parse().ok());
-            return address.map(Self::Ipv6).ok_or(MalformedHost::Invalid);
+            let inside = inside.strip_suffix(']').ok_or(MalformedHost::Invalid)?;
+            let address: Ipv6Addr = inside.parse().map_err(|_| MalformedHost::Invalid)?;
+            let is_plain = plain_ipv6(address).iter().any(|plain| plain.eq_ignore_ascii_case(inside));
+            return if is_plain { Ok(Self::Ipv6(address)) } else { Err(MalformedHost::OddIpv6) };
         }
         match text {
             "" => return Err(MalformedHost::Empty),
@@ -121,6 +126,12 @@ impl From<IpAddr> for Host {
             IpAddr::V6(address) => Self::Ipv6(address),
         }
     }
+}
+
+/// The address as RFC 5952 writes it and as a browser does: the same but for a mapped one, which browsers write without dots.
+fn plain_ipv6(address: Ipv6Addr) -> [String; 2] {
+    let by_browser = url::Host::<&str>::Ipv6(address).to_string();
+    [address.to_string(), by_browser.trim_matches(['[', ']']).to_owned()]
 }
 
 /// Letters, digits, hyphens and (as real names have them) underscores, in labels between dots.
@@ -290,6 +301,14 @@ mod tests {
             "keycloak",
             "printer.local",
             "metadata.google.internal",
+            ("[0:0:0:0:0:0:0:1]", MalformedHost::OddIpv6),
+            ("[0000::0001]", MalformedHost::OddIpv6),
+            ("[::0:1]", MalformedHost::OddIpv6),
+            ("[::0.0.0.1]", MalformedHost::OddIpv6),
+            ("[::127.0.0.1]", MalformedHost::OddIpv6),
+            ("[2001:0db8::1]", MalformedHost::OddIpv6),
+            ("[2001:db8::0:1]", MalformedHost::OddIpv6),
+            ("[0:0:0:0:0:ffff:127.0.0.1]", MalformedHost::OddIpv6),
             "x.home.arpa",
             "x.lan",
             "x.corp",
@@ -299,7 +318,10 @@ mod tests {
             "keycloak.default.svc",
             "10.0.0.1.nip.io",
             "localtest.me",
+            "[2001:DB8::A]",
+            "[2001:db8:0:1::1]",
             "0.0.0.0",
+            "[::ffff:7f00:1]",
             "10.1.2.3",
             "127.0.0.1",
             "127.8.8.8",

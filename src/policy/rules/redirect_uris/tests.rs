@@ -37,7 +37,7 @@ https:
   - { host: ports.example.com, ports: [8443, 443] }
   - { subdomains_of: trusted-partner.org, path: "^/oauth/" }
   - { host: 203.0.113.7 }
-  - { host: "[2001:db8::1]" }
+  - { host: "[2001:db8:0::1]" }
   - { host: xn--bcher-kva.example }
 loopback: allow
 private_use_schemes: [com.example.app, { scheme: cursor, rest: "^//anysphere\\.cursor-[a-z]+/oauth/" }]
@@ -56,7 +56,7 @@ fn what_is_listed_passes() {
         "https://a.trusted-partner.org/oauth/cb",
         "https://a.b.c.trusted-partner.org/oauth/",
         "https://203.0.113.7/cb",
-        "https://[2001:db8:0::1]/cb",
+        "https://[2001:DB8::1]/cb",
         "https://xn--bcher-kva.example/cb",
         "http://localhost:3000/cb",
         "http://127.0.0.1/",
