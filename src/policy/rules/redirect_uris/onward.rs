@@ -10,10 +10,23 @@ use crate::registration::host::Host;
 use crate::registration::redirect_uri::is_forbidden_scheme;
 use crate::registration::strict_uri::LONGEST_URI;
 
-/// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, JARM §2.3.1). One that is in the URI
-/// already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each once).
-const RESPONSE: [&str; 8] =
-    ["code", "state", "error", "error_description", "access_token", "id_token", "token_type", "response"];
+/// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, Session Management §3, JARM §2.3.1,
+/// RFC 9207 §2). One that is in the URI already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each
+/// once). Not `scope`, which a client may well keep for itself: what was granted is in the token response.
+const RESPONSE: [&str; 12] = [
+    "code",
+    "state",
+    "iss",
+    "error",
+    "error_description",
+    "error_uri",
+    "access_token",
+    "id_token",
+    "token_type",
+    "expires_in",
+    "session_state",
+    "response",
+];
 
 /// Schemes that run what follows them, or start an app with it.
 const RUNNING: [&str; 5] = ["javascript", "vbscript", "livescript", "mocha", "intent"];
@@ -24,7 +37,8 @@ const MOST_READ: usize = 16 * LONGEST_URI;
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(query: &str) -> Option<String> {
     let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
-    Some(format!("the query holds {}, which the authorization server adds itself (RFC 6749 §4.1.2)", Excerpt(&name)))
+    let clause = if name == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
+    Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
 }
 
 /// What a URI of this path and query would lead on to; a host that `is_known` is the client's own.
@@ -326,11 +340,23 @@ mod tests {
 
     #[test]
     fn refuses_parameters_that_the_answer_adds() {
-        for query in ["code=x", "a=1&state=x", "a=1;code=x", "%63ode=x", "error", "id_token="] {
+        for query in [
+            "code=x",
+            "a=1&state=x",
+            "a=1;code=x",
+            "%63ode=x",
+            "error",
+            "id_token=",
+            "iss=https://sso.example.com",
+            "error_uri=x",
+            "session_state=x",
+            "expires_in=60",
+        ] {
             assert!(response_parameter(query).is_some(), "{query}");
         }
-        for query in ["codec=av1", "Code=x", "stateful=1", "iss=x", "scope=a:b", "tenant=code"] {
+        for query in ["codec=av1", "Code=x", "stateful=1", "issuer=x", "issue=1", "scope=a:b", "tenant=code"] {
             assert_eq!(response_parameter(query), None, "{query}");
         }
+        assert!(response_parameter("iss=x").unwrap().ends_with("(RFC 9207 §2)"));
     }
 }
