@@ -31,6 +31,8 @@ pub(in crate::policy) struct RedirectUriRule {
     private_use: HashMap<String, Vec<Pattern>>,
     max: usize,
     on_violation: OnViolation,
+    /// The hosts of the authorization server itself: no client is on them, but one may name them in its URI.
+    server: Vec<Host>,
 }
 
 /// A pattern, or anything.
@@ -83,7 +85,14 @@ impl RedirectUriRule {
             private_use: settings.compile_private_use(problems),
             max: settings.compile_max(problems),
             on_violation: settings.on_violation.unwrap_or(OnViolation::Refuse),
+            server: Vec::new(),
         }
+    }
+
+    /// Lets a URI name the authorization server, which is at these hosts: `?issuer=https://sso.example.com` tells a client that has a
+    /// redirect URI for each issuer (RFC 9700 §4.4.2) which one answers.
+    pub(in crate::policy) fn stands_before(&mut self, server: Vec<Host>) {
+        self.server = server;
     }
 
     /// Judges all of `redirect_uris` and `post_logout_redirect_uris`.
@@ -184,9 +193,11 @@ impl RedirectUriRule {
         onward.into_iter().chain(response_parameter(list, query)).collect()
     }
 
-    /// Whether a URL of this host in a redirect URI is the client's own.
+    /// Whether a URL of this host in a redirect URI is the client's own, or the server's.
     fn knows(&self, host: &Host) -> bool {
-        self.https.names(host) || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
+        self.server.contains(host)
+            || self.https.names(host)
+            || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
     }
 
     fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {

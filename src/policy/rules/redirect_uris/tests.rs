@@ -159,6 +159,18 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
 }
 
 #[test]
+fn a_uri_may_name_the_authorization_server_itself_and_not_be_on_it() {
+    let mut rule = compile(PARTNERS).unwrap();
+    let uri = "https://app.example.com/cb?issuer=https%3A%2F%2Fsso.example.com%2Frealms%2Facme";
+    assert!(!is_admitted(&rule, uri));
+    rule.stands_before(vec![Host::parse("sso.example.com").unwrap()]);
+    assert!(is_admitted(&rule, uri));
+    assert!(is_admitted(&rule, "com.example.app:/cb?issuer=https://sso.example.com"));
+    assert!(!is_admitted(&rule, "https://sso.example.com/cb"));
+    assert!(!is_admitted(&rule, "https://app.example.com/cb?issuer=https://sso.example.com.evil.example"));
+}
+
+#[test]
 fn every_uri_is_judged_and_every_violation_named() {
     let found = refusals(
         PARTNERS,
