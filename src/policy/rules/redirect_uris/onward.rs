@@ -29,7 +29,7 @@ const RESPONSE: [&str; 12] = [
 ];
 
 /// Schemes that run what follows them, or start an app with it.
-const RUNNING: [&str; 5] = ["javascript", "vbscript", "livescript", "mocha", "intent"];
+const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
 
 /// How many bytes of text within text are read in one URI. An ordinary one has a tenth of that; whoever nests more hides something.
 const MOST_READ: usize = 16 * LONGEST_URI;
