@@ -26,7 +26,8 @@ pub use schema::schema;
 pub use settings::GatewaySettings;
 
 use crate::authorization_server::paths::PathTable;
-use crate::policy::Profile;
+use crate::policy::{Profile, ProfileSettings};
+use crate::registration::host::Host;
 
 use node::Node;
 use place::Place;
@@ -54,6 +55,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The profile that these settings describe, in front of its authorization server; nothing when they describe none.
+    pub fn profile_of(&self, settings: &ProfileSettings) -> Option<Profile> {
+        let server = urls::hosts(&[&self.public_url, &self.settings.authorization_server.issuer]);
+        Some(Profile::compile(settings).ok()?.in_front_of(server))
+    }
+
     /// The files that it names, but for those that the gateway writes.
     pub fn files(&self) -> Vec<PathBuf> {
         files::named(&self.settings)
@@ -116,15 +123,20 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
         None => Err(findings.into_problems(file)),
         Some(meant) => Ok(Config {
             file: file.to_owned(),
+            profiles: profiles(parts, &urls::hosts(&[&meant.public_url, &settings.authorization_server.issuer])),
             settings,
             public_url: meant.public_url,
             mtls_url: meant.mtls_url,
             issuer_path: meant.issuer_path,
             paths: meant.paths,
-            profiles: parts.profiles.into_iter().filter_map(|part| part.profile).collect(),
             warnings: findings.into_problems(file).problems,
         }),
     }
+}
+
+fn profiles(parts: checks::Parts, server: &[Host]) -> Vec<Profile> {
+    let compiled = parts.profiles.into_iter().filter_map(|part| part.profile);
+    compiled.map(|profile| profile.in_front_of(server.to_vec())).collect()
 }
 
 /// Where the checks set down what they find.

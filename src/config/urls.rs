@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::fetch::target::{is_loopback, web_url};
+use crate::registration::host::Host;
 
 /// An origin as clients write it: scheme, host and port, no slash at the end.
 pub(super) fn public_origin(text: &str) -> Result<(String, Url), String> {
@@ -34,6 +35,12 @@ pub(super) fn issuer(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// The hosts of these URLs; of what is none, nothing.
+pub(super) fn hosts(urls: &[&str]) -> Vec<Host> {
+    let urls = urls.iter().filter_map(|url| Url::parse(url).ok());
+    urls.filter_map(|url| url.host_str().and_then(Host::parse)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +62,11 @@ mod tests {
         for text in ["https://a/?q", "https://a/#f", "http://sso.example.com"] {
             assert!(issuer(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_url_the_host_is_known() {
+        let found = hosts(&["https://SSO.example.com:8443", "https://idp.example.com/realms/acme", ""]);
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["sso.example.com", "idp.example.com"]);
     }
 }

@@ -16,6 +16,7 @@ use super::rules::Rules;
 pub use super::settings::Requirement;
 use super::settings::{LimitSettings, ProfileSettings, SettingProblem};
 use crate::hexadecimal;
+use crate::registration::host::Host;
 use crate::registration::{Scope, ScopeSet};
 
 /// The shortest time after which clients that nobody uses may be removed.
@@ -70,6 +71,13 @@ impl Profile {
             reporting,
             rules: Arc::new(rules),
         })
+    }
+
+    /// The same in front of an authorization server that clients find at these hosts.
+    #[must_use]
+    pub fn in_front_of(mut self, server: Vec<Host>) -> Self {
+        Arc::make_mut(&mut self.rules).redirect_uris.stands_before(server);
+        self
     }
 
     /// Whom it is for.

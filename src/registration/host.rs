@@ -30,6 +30,9 @@ pub enum MalformedHost {
     /// `127.1`, `0x7f000001`: an IPv4 address to a browser, a name to RFC 3986.
     #[error("writes an IPv4 address in a form that only some programs read as one")]
     OddIpv4,
+    /// `[0:0:0:0:0:0:0:1]`, `[::0:1]`: to a browser `[::1]`, another text to a comparison.
+    #[error("writes an IPv6 address otherwise than RFC 5952 §4, so that a browser sends another text")]
+    OddIpv6,
     /// Anything else: empty or overlong labels, characters no host name has, zone identifiers, invalid punycode.
     #[error("has a host that is neither a host name nor an IP address")]
     Invalid,
@@ -55,8 +58,10 @@ impl Host {
     /// Where RFC 3986, DNS and a browser could read it differently.
     pub fn parse_strictly(text: &str) -> Result<Self, MalformedHost> {
         if let Some(inside) = text.strip_prefix('[') {
-            let address = inside.strip_suffix(']').and_then(|address| address.parse().ok());
-            return address.map(Self::Ipv6).ok_or(MalformedHost::Invalid);
+            let inside = inside.strip_suffix(']').ok_or(MalformedHost::Invalid)?;
+            let address: Ipv6Addr = inside.parse().map_err(|_| MalformedHost::Invalid)?;
+            let is_plain = plain_ipv6(address).iter().any(|plain| plain.eq_ignore_ascii_case(inside));
+            return if is_plain { Ok(Self::Ipv6(address)) } else { Err(MalformedHost::OddIpv6) };
         }
         match text {
             "" => return Err(MalformedHost::Empty),
@@ -123,6 +128,12 @@ impl From<IpAddr> for Host {
     }
 }
 
+/// The address as RFC 5952 writes it and as a browser does: the same but for a mapped one, which browsers write without dots.
+fn plain_ipv6(address: Ipv6Addr) -> [String; 2] {
+    let by_browser = url::Host::<&str>::Ipv6(address).to_string();
+    [address.to_string(), by_browser.trim_matches(['[', ']']).to_owned()]
+}
+
 /// Letters, digits, hyphens and (as real names have them) underscores, in labels between dots.
 fn is_name(name: &str) -> bool {
     let label = |label: &str| {
@@ -133,10 +144,12 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Zones under top-level domains of the public DNS whose names are not public, or lead wherever the name says.
-const NOT_PUBLIC_ZONES: [&str; 14] = [
+const NOT_PUBLIC_ZONES: [&str; 24] = [
     // RFC 8375, RFC 6303, RFC 7686.
     "arpa",
     "onion",
+    // Where Google's cloud keeps its metadata, as `metadata.google.internal` is.
+    "metadata.goog",
     // Public services that resolve names to the address written in them, or to loopback, or to two addresses in turn.
     "nip.io",
     "sslip.io",
@@ -150,6 +163,15 @@ const NOT_PUBLIC_ZONES: [&str; 14] = [
     "vcap.me",
     "lacolhost.com",
     "localho.st",
+    "local.gd",
+    "localhost.direct",
+    "lcl.host",
+    "rebind.network",
+    "local-ip.co",
+    "local-ip.sh",
+    "local-ip.medicmobile.org",
+    "ip6.name",
+    "plex.direct",
 ];
 
 fn is_public_name(name: &str) -> bool {
@@ -157,7 +179,46 @@ fn is_public_name(name: &str) -> bool {
     let Some((_, top_level)) = name.rsplit_once('.') else { return false };
     // `.example` (RFC 6761 §6.5) leads nowhere, and documents and tests are full of it.
     let known = top_level == "example" || psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known());
-    known && !NOT_PUBLIC_ZONES.into_iter().any(below)
+    known && !NOT_PUBLIC_ZONES.into_iter().any(below) && !spells_an_address_inside(name)
+}
+
+/// Whether the name spells an address that is not public: services that answer with it are more than anybody could list. In four labels
+/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`).
+fn spells_an_address_inside(name: &str) -> bool {
+    let labels: Vec<&str> = name.split('.').collect();
+    let in_four = |four: &[&str]| written_ipv4(four).is_some_and(|address| !is_public_ipv4(address));
+    labels.windows(4).any(in_four) || labels.into_iter().any(label_spells_an_address_inside)
+}
+
+fn label_spells_an_address_inside(label: &str) -> bool {
+    let parts: Vec<&str> = label.split('-').collect();
+    let Some((before, four)) = parts.split_last_chunk::<4>() else { return false };
+    let Some(address) = written_ipv4(four) else { return false };
+    match before {
+        [] => !is_public_ipv4(address),
+        // Behind a word only what a machine inside could have: `release-0-9-1-2` is a version, and nothing answers at 0.9.1.2.
+        // `v-1-10-0-0-1` and `v1-10-0-0-1` are no word and an address: numbers go on before it.
+        [.., word] => {
+            let is_word = word.ends_with(|last: char| last.is_ascii_alphabetic());
+            let [a, b, ..] = address.octets();
+            is_word
+                && (address.is_private()
+                    || address.is_loopback()
+                    || address.is_link_local()
+                    || address.is_unspecified()
+                    || (a == 100 && (64..128).contains(&b)))
+        }
+    }
+}
+
+/// The address that four numbers write in plain decimal; with zeros before them they are a date or a version.
+fn written_ipv4(four: &[&str]) -> Option<Ipv4Addr> {
+    let octet = |text: &str| {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
+        text.parse::<u8>().ok().filter(|_| is_plain)
+    };
+    let [a, b, c, d] = four else { return None };
+    Some(Ipv4Addr::new(octet(a)?, octet(b)?, octet(c)?, octet(d)?))
 }
 
 /// The IANA special-purpose registry (RFC 6890): everything not globally reachable is not public.
@@ -240,6 +301,14 @@ mod tests {
             ("[::1%25eth0]", MalformedHost::Invalid),
             ("[v1.x]", MalformedHost::Invalid),
             ("[::1", MalformedHost::Invalid),
+            ("[0:0:0:0:0:0:0:1]", MalformedHost::OddIpv6),
+            ("[0000::0001]", MalformedHost::OddIpv6),
+            ("[::0:1]", MalformedHost::OddIpv6),
+            ("[::0.0.0.1]", MalformedHost::OddIpv6),
+            ("[::127.0.0.1]", MalformedHost::OddIpv6),
+            ("[2001:0db8::1]", MalformedHost::OddIpv6),
+            ("[2001:db8::0:1]", MalformedHost::OddIpv6),
+            ("[0:0:0:0:0:ffff:127.0.0.1]", MalformedHost::OddIpv6),
         ] {
             assert_eq!(Host::parse_strictly(text), Err(problem), "{text}");
         }
@@ -249,7 +318,10 @@ mod tests {
             "_dmarc.example.com",
             "10.0.0.1",
             "[::1]",
+            "[2001:DB8::A]",
+            "[2001:db8:0:1::1]",
             "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
             "xn--bcher-kva.example",
             "1password.com",
             "3com",
@@ -277,6 +349,53 @@ mod tests {
             "[2606:4700::1111]",
             "[::ffff:8.8.8.8]",
             "[64:ff9b::808:808]",
+        ] {
+            assert!(host(text).is_public(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_spells_an_address_inside_is_not_public() {
+        for text in [
+            "127.0.0.1.evil.example",
+            "a.10.0.0.1.my.local-address.com",
+            "169-254-169-254.evil.example",
+            "192-168-1-1.0123456789abcdef.plex-like.com",
+            "127-0-0-1.my.local-address.com",
+            "app-10-0-0-1.nip.example",
+            "my-app2b-172-16-0-1.example.com",
+            "ip-100-64-0-1.example.com",
+            "0-0-0-0.example.com",
+            "www-0-0-0-0.example.com",
+            "metadata.goog",
+            "a.local.gd",
+            "10.0.0.1.my.local-ip.co",
+            "127-0-0-1.my.local-ip.sh",
+            "192-168-1-1.abc.plex.direct",
+        ] {
+            assert!(!host(text).is_public(), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_dates_and_public_addresses_in_a_name_are_public() {
+        for text in [
+            "v1-0-0-1.app.example",
+            "v10-0-0-1.app.example",
+            "release-0-9-1-2.app.example",
+            "v1-10-0-0-1.app.example",
+            "10-0-0.app.example",
+            "10-0-0-1-rc1.app.example",
+            "10-01-2025-12.app.example",
+            "10-01-15-24.app.example",
+            "2024-10-0-0.app.example",
+            "1-2-3-4.app.example",
+            "ec2-54-1-2-3.compute-1.amazonaws.com",
+            "8.8.8.8.example.com",
+            "10.0.0.example.com",
+            "0a000001.example.com",
+            "notplex.direct",
+            "google.goog",
         ] {
             assert!(host(text).is_public(), "{text}");
         }

@@ -41,6 +41,11 @@ pub enum MalformedUri {
     /// `user@`, `user:password@`, `@`.
     #[error("contains user information before the host")]
     UserInformation,
+    /// `https://app.example.com?@evil.example/`: the host ends at `?` (RFC 3986 §3.2), but not to whoever looks for the first slash.
+    #[error(
+        "contains an @ before the first slash behind the host, which some programs read as the end of user information"
+    )]
+    AtSign,
     /// No host, or none that is read alike.
     #[error(transparent)]
     Host(#[from] MalformedHost),
@@ -110,6 +115,11 @@ impl<'a> StrictUri<'a> {
     pub fn web_host(&self, text: &str) -> Result<Host, MalformedUri> {
         let authority = self.authority.ok_or(MalformedUri::NoAuthority)?;
         let host = Host::parse_strictly(authority.host)?;
+        // An authority has no `@` here any more: this one stands behind it.
+        let until_slash = text.split('/').nth(2).unwrap_or_default();
+        if self.path.is_empty() && until_slash.contains('@') {
+            return Err(MalformedUri::AtSign);
+        }
         let browser = url::Url::parse(text).map_err(|_| MalformedUri::ReadDifferently)?;
         let default = if browser.scheme() == "https" { 443 } else { 80 };
         let same = browser.scheme().eq_ignore_ascii_case(self.scheme)
@@ -124,6 +134,10 @@ impl<'a> StrictUri<'a> {
         let host = self.authority.map_or("", |authority| authority.host);
         if host.contains('%') {
             return Err(MalformedHost::Encoded.into());
+        }
+        // Many take the host of such a URI for the first segment of its path.
+        if is_dot_segment(host) {
+            return Err(MalformedUri::DotSegment);
         }
         let browser = url::Url::parse(text).map_err(|_| MalformedUri::ReadDifferently)?;
         let same = browser.scheme().eq_ignore_ascii_case(self.scheme)

@@ -212,7 +212,7 @@ fn under_approval(config: &Config) -> HashMap<String, Profile> {
     let stricter = |settings: &ProfileSettings| {
         let settings = ProfileSettings { approval: Some(ApprovalNeeded::Required), ..settings.clone() };
         // It compiles as it did without.
-        Some((settings.name.clone(), Profile::compile(&settings).ok()?))
+        Some((settings.name.clone(), config.profile_of(&settings)?))
     };
     profiles.filter_map(stricter).collect()
 }

@@ -31,6 +31,8 @@ pub(in crate::policy) struct RedirectUriRule {
     private_use: HashMap<String, Vec<Pattern>>,
     max: usize,
     on_violation: OnViolation,
+    /// The hosts of the authorization server itself: no client is on them, but one may name them in its URI.
+    server: Vec<Host>,
 }
 
 /// A pattern, or anything.
@@ -83,7 +85,14 @@ impl RedirectUriRule {
             private_use: settings.compile_private_use(problems),
             max: settings.compile_max(problems),
             on_violation: settings.on_violation.unwrap_or(OnViolation::Refuse),
+            server: Vec::new(),
         }
+    }
+
+    /// Lets a URI name the authorization server, which is at these hosts: `?issuer=https://sso.example.com` tells a client that has a
+    /// redirect URI for each issuer (RFC 9700 §4.4.2) which one answers.
+    pub(in crate::policy) fn stands_before(&mut self, server: Vec<Host>) {
+        self.server = server;
     }
 
     /// Judges all of `redirect_uris` and `post_logout_redirect_uris`.
@@ -179,9 +188,16 @@ impl RedirectUriRule {
 
     /// What in the URI itself would send the answer on, or stand in it twice.
     fn onward_problems(&self, list: List, target: &Target) -> Vec<String> {
-        let is_own_machine = |host: &Host| self.loopback == LoopbackSetting::Allow && host.is_loopback();
-        let onward = onward::onward(target, |host| self.https.names(host) || is_own_machine(host));
-        onward.into_iter().chain(response_parameter(list, target.query.as_deref())).collect()
+        let query = target.query.as_deref();
+        let onward = onward::onward(&target.path, query, |host| *host == target.host || self.knows(host));
+        onward.into_iter().chain(response_parameter(list, query)).collect()
+    }
+
+    /// Whether a URL of this host in a redirect URI is the client's own, or the server's.
+    fn knows(&self, host: &Host) -> bool {
+        self.server.contains(host)
+            || self.https.names(host)
+            || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
     }
 
     fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {
@@ -190,10 +206,26 @@ impl RedirectUriRule {
         };
         let fits = |pattern: &Pattern| pattern.as_ref().is_none_or(|pattern| pattern.is_match(rest));
         if list == List::PostLogout || patterns.iter().any(fits) {
-            return response_parameter(list, rest.split_once('?').map(|(_, query)| query)).into_iter().collect();
+            return self.private_use_onward(list, rest);
         }
         let (rest, scheme) = (Excerpt(rest), Excerpt(scheme));
         vec![format!("{rest} after scheme {scheme} is not allowed by profile {profile:?}")]
+    }
+
+    /// As [`Self::onward_problems`]: an app takes its URI apart as a page does.
+    fn private_use_onward(&self, list: List, rest: &str) -> Vec<String> {
+        let (before, query) = rest.split_once('?').map_or((rest, None), |(before, query)| (before, Some(query)));
+        let path = match before.strip_prefix("//") {
+            Some(after) => after.find('/').map_or("", |slash| &after[slash..]),
+            None => before,
+        };
+        let mut problems = Vec::new();
+        if matches!(rest, "" | "//") {
+            problems.push("nothing stands behind the scheme".to_owned());
+        }
+        problems.extend(onward::onward(path, query, |host| self.knows(host)));
+        problems.extend(response_parameter(list, query));
+        problems
     }
 }
 

@@ -18,7 +18,7 @@ use crate::registration::web_url::{WebScheme, WebUrl};
 #[serde(deny_unknown_fields)]
 pub struct UrlSettings {
     /// The hosts these may be on; `*.example.com` is any host below example.com. A host written here is taken at its word,
-    /// also an internal one. Default: any public host.
+    /// also an internal one. Default: any public host; a name that spells an address inside (`10-0-0-1.example.com`) is none.
     #[serde(default)]
     pub hosts: Option<Vec<String>>,
     /// Whether pages (`client_uri`, `logo_uri`, `policy_uri`, `tos_uri`) must be on the host of an https redirect URI or below it
@@ -182,6 +182,8 @@ mod tests {
             "https://keycloak:8443/",
             "https://metadata.google.internal/",
             "https://10.0.0.1.nip.io/",
+            "https://127.0.0.1.evil.example/",
+            "https://app-10-0-0-1.evil.example/",
             "https://169.254.169.254/latest",
             "https://2852039166/latest",
             "https://[::ffff:169.254.169.254]/",
@@ -220,6 +222,7 @@ mod tests {
     fn a_host_the_operator_names_is_taken_at_its_word() {
         assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://a.corp.internal/x", &[]), [""; 0]);
         assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://app.example.com/x", &[]).len(), 1);
+        assert_eq!(check_at("{hosts: [10-0-0-1.a.example]}", "logo_uri", "https://10-0-0-1.a.example/x", &[]), [""; 0]);
     }
 
     #[test]

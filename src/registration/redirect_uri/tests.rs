@@ -114,6 +114,13 @@ fn says_why_a_text_is_no_redirect_uri() {
         ("http://[::1]evil.example/cb", uri(MalformedUri::NotAUri)),
         ("http://[::1/cb", uri(MalformedUri::NotAUri)),
         ("http://[v1.a]/cb", host(MalformedHost::Invalid)),
+        ("http://[0:0:0:0:0:0:0:1]/x", host(MalformedHost::OddIpv6)),
+        ("http://[0000::0001]/x", host(MalformedHost::OddIpv6)),
+        ("http://[::0:1]/x", host(MalformedHost::OddIpv6)),
+        ("https://app.example.com?@evil.example/cb", uri(MalformedUri::AtSign)),
+        ("https://app.example.com?a=b@evil.example", uri(MalformedUri::AtSign)),
+        ("http://localhost?@evil.example/cb", uri(MalformedUri::AtSign)),
+        ("http://localhost:3000?@evil.example/cb", uri(MalformedUri::AtSign)),
         ("javascript:alert(1)", ForbiddenScheme),
         ("JavaScript://app.example.com/%0aalert(1)", ForbiddenScheme),
         ("data:text/html,<script>alert(1)</script>", ForbiddenScheme),
@@ -136,6 +143,9 @@ fn says_why_a_text_is_no_redirect_uri() {
         ("cursor://user@host/cb", uri(MalformedUri::UserInformation)),
         ("cursor://a%2fb/cb", host(MalformedHost::Encoded)),
         ("cursor://host:0/cb", uri(MalformedUri::Port)),
+        ("myapp://../x", uri(MalformedUri::DotSegment)),
+        ("myapp://.", uri(MalformedUri::DotSegment)),
+        ("myapp:../x", uri(MalformedUri::DotSegment)),
     ] {
         assert_eq!(refused(text), problem, "{text:?}");
     }
@@ -160,6 +170,10 @@ fn ordinary_redirect_uris_keep_their_exact_text() {
         "https://app.example.com/caf%C3%A9",
         "https://app.example.com/~user/(cb)/it's,fine;v=1!",
         "https://app.example.com/@user/cb",
+        "https://app.example.com/cb?login_hint=a@b.example",
+        "https://app.example.com/?login_hint=a@b.example",
+        "https://app.example.com?tenant=a&at=/x@y",
+        "https://app.example.com?login_hint=a%40b.example",
         "https://app.example.com/MixedCase/CB",
         "https://App.Example.COM/cb",
         "HTTPS://app.example.com/cb",
@@ -208,9 +222,7 @@ fn ordinary_redirect_uris_keep_their_exact_text() {
 
 #[test]
 fn only_the_loopback_interface_itself_is_loopback() {
-    for text in
-        ["http://localhost/", "http://127.0.0.1:1/", "http://127.8.8.8/", "http://[::1]/", "http://[0:0:0:0:0:0:0:1]/"]
-    {
+    for text in ["http://localhost/", "http://127.0.0.1:1/", "http://127.8.8.8/", "http://[::1]/"] {
         assert!(matches!(kind(text), RedirectUriKind::Loopback(_)), "{text}");
     }
     for text in [

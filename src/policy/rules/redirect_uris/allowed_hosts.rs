@@ -179,7 +179,9 @@ fn compile_key(written: &HttpsSettings, place: &str, problems: &mut Vec<SettingP
 type Problem = (String, String);
 
 fn compile_host(text: &str) -> Result<Host, Problem> {
-    if let Ok(address) = text.parse() {
+    // An operator may write it in any way: it is compared as the number it is.
+    let bare = text.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse() {
         return Ok(Host::Ipv6(address));
     }
     Host::parse_strictly(text).map_err(|problem| {

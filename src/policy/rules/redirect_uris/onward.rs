@@ -4,54 +4,144 @@
 use url::Url;
 use url::form_urlencoded;
 
-use crate::hexadecimal::percent_decoded;
+use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
-use crate::registration::redirect_uri::Target;
+use crate::registration::redirect_uri::is_forbidden_scheme;
+use crate::registration::strict_uri::LONGEST_URI;
 
-/// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, JARM §2.3.1). One that is in the URI
-/// already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each once).
-const RESPONSE: [&str; 8] =
-    ["code", "state", "error", "error_description", "access_token", "id_token", "token_type", "response"];
+/// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, Session Management §3, JARM §2.3.1,
+/// RFC 9207 §2). One that is in the URI already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each
+/// once). Not `scope`, which a client may well keep for itself: what was granted is in the token response.
+const RESPONSE: [&str; 12] = [
+    "code",
+    "state",
+    "iss",
+    "error",
+    "error_description",
+    "error_uri",
+    "access_token",
+    "id_token",
+    "token_type",
+    "expires_in",
+    "session_state",
+    "response",
+];
 
-/// Schemes that run what follows them.
-const RUNNING: [&str; 3] = ["javascript", "vbscript", "data"];
+/// Schemes that run what follows them, or start an app with it.
+const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
+
+/// How many bytes of text within text are read in one URI. An ordinary one has a tenth of that; whoever nests more hides something.
+const MOST_READ: usize = 16 * LONGEST_URI;
 
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(query: &str) -> Option<String> {
     let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
-    Some(format!("the query holds {}, which the authorization server adds itself (RFC 6749 §4.1.2)", Excerpt(&name)))
+    let clause = if name == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
+    Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
 }
 
-/// What the URI would lead on to; a host that `is_known` is the client's own.
-pub(super) fn onward(target: &Target, is_known: impl Fn(&Host) -> bool) -> Option<String> {
-    if path_leads_on(&target.path) {
-        return Some(format!("path {} holds another URL", Excerpt(&target.path)));
+/// What a URI of this path and query would lead on to; a host that `is_known` is the client's own.
+pub(super) fn onward(path: &str, query: Option<&str>, is_known: impl Fn(&Host) -> bool) -> Option<String> {
+    if path_leads_on(path) {
+        return Some(format!("path {} holds another URL", Excerpt(path)));
     }
-    pairs(target.query.as_deref().unwrap_or_default()).into_iter().find_map(|(name, value)| {
-        // Without `=` the text is a name; decoded once more, because pages do.
-        [&value, &name].into_iter().find_map(|text| leads_to(text).or_else(|| leads_to(&decode(text)))).and_then(|to| {
-            match to {
-                Onward::Host(host) if host == target.host || is_known(&host) => None,
-                Onward::Host(host) => {
-                    let host = host.to_string();
-                    Some(format!(
-                        "the query holds a URL of host {}, which the profile does not name (RFC 9700 §4.11.1)",
-                        Excerpt(&host)
-                    ))
-                }
-                Onward::Script => Some("the query holds a URL that runs code".to_owned()),
-            }
-        })
+    let mut search = Search { is_known, left: MOST_READ };
+    Some(match search.in_query(query?)? {
+        Onward::Host(host) => {
+            let host = host.to_string();
+            format!(
+                "the query holds a URL of host {}, which the profile does not name (RFC 9700 §4.11.1)",
+                Excerpt(&host)
+            )
+        }
+        Onward::Running => "the query holds a URL that runs code, opens a file or starts another program".to_owned(),
+        Onward::Path => "the query holds a URL whose path holds another URL".to_owned(),
+        Onward::Tangled => "the query holds more URLs within URLs than anybody reads".to_owned(),
     })
 }
 
+/// Where a text leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Onward {
+    Host(Host),
+    Running,
+    Path,
+    Tangled,
+}
+
+/// The search through a query, and through the queries of the URLs in it.
+struct Search<K> {
+    is_known: K,
+    /// How many bytes may still be read.
+    left: usize,
+}
+
+impl<K: Fn(&Host) -> bool> Search<K> {
+    /// Values first; without `=` the text is a name.
+    fn in_query(&mut self, query: &str) -> Option<Onward> {
+        pairs(query).into_iter().find_map(|(name, value)| self.in_text(value).or_else(|| self.in_text(name)))
+    }
+
+    /// Decoded again and again, because pages do.
+    fn in_text(&mut self, mut text: String) -> Option<Onward> {
+        for _ in 0..DECODINGS {
+            // Neither a URL nor a path, and never one when it is decoded.
+            if !text.contains([':', '/', '\\', '%']) {
+                return None;
+            }
+            let Some(left) = self.left.checked_sub(text.len()) else { return Some(Onward::Tangled) };
+            self.left = left;
+            let found = self.as_written(&as_a_browser_cleans(&text));
+            if found.is_some() {
+                return found;
+            }
+            let decoded = decode(&text);
+            if decoded == text {
+                return None;
+            }
+            text = decoded;
+        }
+        None
+    }
+
+    fn as_written(&mut self, text: &str) -> Option<Onward> {
+        let path = match read(text) {
+            Meaning::Web(url) => match url.host_str().and_then(Host::parse) {
+                Some(host) if !(self.is_known)(&host) => return Some(Onward::Host(host)),
+                _ => url.path().to_owned(),
+            },
+            Meaning::Running => return Some(Onward::Running),
+            Meaning::Other => return None,
+            Meaning::Relative => {
+                text.split(['?', '#']).next().filter(|path| path.starts_with('/')).unwrap_or_default().to_owned()
+            }
+        };
+        if path_leads_on(&path) {
+            return Some(Onward::Path);
+        }
+        // The page there is the client's own and may do the same with its own query, or with what it keeps in a fragment.
+        text.split_once(['?', '#']).and_then(|(_, query)| self.in_query(query))
+    }
+}
+
 /// Whether a part of the path is a URL to a page that takes it for one. `https:/host` and `https:host` are what `https://host` is to a
-/// browser, and many servers make one slash of two.
+/// browser, and many servers make one slash of two. Parts are those between slashes and those of path parameters: `/cb;next=…`.
 fn path_leads_on(path: &str) -> bool {
     let path = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();
-    let mut parts = path.match_indices('/').map(|(slash, _)| &path[slash + 1..]);
-    path.contains("://") || parts.any(|part| !part.starts_with('/') && leads_to(part).is_some())
+    let path = as_a_browser_cleans(&path);
+    let mut parts = path.match_indices(['/', ';', '=']).map(|(at, before)| (before, &path[at + 1..]));
+    // What an app has behind its scheme may be one as a whole.
+    let is_one = !path.starts_with('/') && leads_on(&path);
+    // Two slashes in a row are an empty segment, but begin a URL where a value begins.
+    is_one
+        || path.contains("://")
+        || parts.any(|(before, part)| (before != "/" || !part.starts_with('/')) && leads_on(part))
+}
+
+/// Whether a text is a URL of any host, or runs.
+fn leads_on(text: &str) -> bool {
+    matches!(read(text), Meaning::Web(_) | Meaning::Running)
 }
 
 /// The pairs of the query, those as well that it has to whom a semicolon ends one, too (HTML 4.01 appendix B.2.2).
@@ -61,23 +151,41 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     both.into_iter().flatten().collect()
 }
 
-/// Where a text leads that a page takes for a URL.
-#[derive(Debug, PartialEq, Eq)]
-enum Onward {
-    Host(Host),
-    Script,
+/// What a text is to a page that takes it for a URL.
+enum Meaning {
+    /// Of a host.
+    Web(Url),
+    /// Runs code, opens a file, starts another program.
+    Running,
+    /// What a browser does not follow, or hands to an app: `urn:…`, `mailto:…`, `api://…`, `12:30`.
+    Other,
+    /// A reference, or any other text.
+    Relative,
 }
 
-/// As a browser reads it: white space at the ends cut off, backslashes as slashes.
-fn leads_to(text: &str) -> Option<Onward> {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).replace('\\', "/");
-    let url = if text.starts_with("//") { Url::parse(&format!("https:{text}")) } else { Url::parse(&text) };
-    let url = url.ok()?;
-    match url.scheme() {
-        "http" | "https" | "ws" | "wss" | "ftp" => url.host_str().and_then(Host::parse).map(Onward::Host),
-        scheme if RUNNING.contains(&scheme) => Some(Onward::Script),
-        _ => None,
+fn read(text: &str) -> Meaning {
+    let url = if text.starts_with("//") { Url::parse(&format!("https:{text}")) } else { Url::parse(text) };
+    let url = match url {
+        Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => return Meaning::Relative,
+        Err(_) => return Meaning::Other,
+    };
+    let (scheme, rest) = (url.scheme(), text.split_once(':').map_or("", |(_, rest)| rest));
+    match scheme {
+        "http" | "https" | "ws" | "wss" | "ftp" => Meaning::Web(url),
+        _ if RUNNING.contains(&scheme) => Meaning::Running,
+        // RFC 2397 has a comma, `data:read` is the name of a scope.
+        "data" if rest.contains([',', '/']) => Meaning::Running,
+        // `file:/etc/passwd`, `ldap://host`, `blob:https://host/`; `tel:+1`, `news:today` and `mailto:` lead nowhere.
+        _ if is_forbidden_scheme(scheme) && (rest.starts_with('/') || leads_on(rest)) => Meaning::Running,
+        _ => Meaning::Other,
     }
+}
+
+/// As a browser reads a URL: white space at the ends cut off, tabs and line ends taken out, backslashes as slashes.
+fn as_a_browser_cleans(text: &str) -> String {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    text.replace(['\t', '\n', '\r'], "").replace('\\', "/")
 }
 
 fn decode(text: &str) -> String {
@@ -88,18 +196,11 @@ fn decode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
-
-    fn target(uri: &str) -> Target {
-        match RedirectUri::parse(uri).unwrap().kind() {
-            RedirectUriKind::Https(target) => target.clone(),
-            other => panic!("{other:?}"),
-        }
-    }
 
     fn leads_on(rest: &str) -> bool {
-        let known = |host: &Host| *host == Host::Name("known.example.com".to_owned());
-        onward(&target(&format!("https://app.example.com/cb{rest}")), known).is_some()
+        let known = |host: &Host| ["app.example.com", "known.example.com"].contains(&host.to_string().as_str());
+        let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        onward(&format!("/cb{path}"), query, known).is_some()
     }
 
     #[test]
@@ -108,23 +209,79 @@ mod tests {
             "?next=https://evil.example/",
             "?next=https%3A%2F%2Fevil.example",
             "?next=https%253A%252F%252Fevil.example",
+            "?next=https%25253A%25252F%25252Fevil.example",
             "?a=1&next=//evil.example",
             "?next=%5c%5cevil.example",
             "?next=/%5cevil.example",
+            "?next=/%2509/evil.example",
+            "?next=%250a//evil.example",
             "?next=+https:evil.example",
             "?next=HTTP://evil.example",
             "?https://evil.example",
+            "?https://evil.example=https://app.example.com/",
+            "?https://evil.example=1",
             "?next=https://app.example.com@evil.example/",
-            "?next=javascript:alert(1)",
-            "?next=data:text/html,x",
+            "?next=https://app.example.com;@evil.example/",
+            "?next=https%3A%2F%2Fapp.example.com%26@evil.example",
             "/https://evil.example",
             "/https%3A//evil.example",
             "/https:/evil.example",
             "/%68ttps%3a/evil.example",
             "/go/https:evil.example",
-            "/go/javascript:alert(1)",
+            "/url=https:/evil.example",
+            ";url=//evil.example",
+            ";a=1;url=//evil.example",
             "?a=1;next=https://evil.example",
             "?next=1;//evil.example",
+        ] {
+            assert!(leads_on(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_url_of_another_host_within_one_of_the_clients_own() {
+        for rest in [
+            "?next=https://app.example.com/?u=https://evil.example",
+            "?next=https%3A%2F%2Fapp.example.com%2F%3Fa%3D1%26u%3Dhttps%253A%252F%252Fevil.example",
+            "?next=https://app.example.com/?u=https://known.example.com/?v=https://evil.example",
+            "?next=https://app.example.com/?u=https://app.example.com%2526%2540evil.example",
+            "?next=https://app.example.com/%23/go?u=https://evil.example",
+            "?next=https://app.example.com/go;url=//evil.example",
+            "?next=https://app.example.com/go/https:/evil.example",
+            "?next=/go?u=https://evil.example",
+            "?next=/go%3Fu=//evil.example",
+            "?next=?u=javascript:alert(1)",
+        ] {
+            assert!(leads_on(rest), "{rest}");
+        }
+        assert!(leads_on(&format!("?{}", "a=/?".repeat(500))), "too tangled to be read");
+    }
+
+    #[test]
+    fn refuses_what_runs_opens_or_starts_something() {
+        for rest in [
+            "?next=javascript:alert(1)",
+            "?next=java%2509script:alert(1)",
+            "?next=%2501javascript:alert(1)",
+            "?next=data:text/html,x",
+            "?next=data:text/html;base64,eA",
+            "?next=data:,x",
+            "?next=blob:https://evil.example/x",
+            "?next=filesystem:https://evil.example/temporary/x",
+            "?next=view-source:https://evil.example",
+            "?next=jar:https://evil.example/a!/",
+            "?next=feed:https://evil.example",
+            "?next=file:///etc/passwd",
+            "?next=file:/etc/passwd",
+            "?next=file:%5c%5cevil.example%5cshare",
+            "?next=intent:x",
+            "?next=intent://x%23Intent;scheme=https;end",
+            "?next=smb://evil.example/share",
+            "?next=ms-msdt:/id",
+            "/go/javascript:alert(1)",
+            ";next=javascript:alert(1)",
+            "/next=javascript:alert(1)",
+            ";next=file:///etc/passwd",
         ] {
             assert!(leads_on(rest), "{rest}");
         }
@@ -138,15 +295,41 @@ mod tests {
             "?tenant=42&lang=de-DE",
             "?next=/home",
             "?next=%2Fhome%2Fuser",
+            "?next=/home?tab=1%26x=/y%23top",
             "?next=https://app.example.com/home",
-            "?iss=https%3A%2F%2Fknown.example.com%2Frealms%2Fa",
+            "?next=https://app.example.com/home?tab=/a/b",
+            "?next=https://app.example.com/?u=https://known.example.com/",
+            "?next=https://app.example.com&login_hint=user@example.org",
+            "?issuer=https%3A%2F%2Fknown.example.com%2Frealms%2Fa",
             "?x=a:b/c?d",
             "?time=12:30",
+            "?date=2026-01-02T12:30:00Z",
             "?urn=urn:example:a",
+            "?scope=a:b",
+            "?scope=data:read+file:write+content:x",
+            "?scope=file:read",
+            "?resource=api://1234",
+            "?to=mailto:a@b.example",
+            "?to=mailto:a@b.example?subject=a/b",
+            "?call=tel:+491234",
+            "?at=geo:52.5,13.4",
+            "?page=news:today",
+            "?file=C:%5Cdir%5Cfile.txt",
+            "?file=c:/dir/file.txt",
+            "?user=@alice:example.org",
+            "?room=%23room:example.org",
+            "?text=see+https://other.example.com",
+            "?q=100%25&r=%2B",
+            "?next=myapp://home",
+            "?e=a=b==",
             "?flag",
             "/a:b",
             "/12:30",
             "/urn:example:a",
+            "/@alice:example.org",
+            ";v=1",
+            ";v=1/a=b&c",
+            "/a=b:c;d=e",
             "//evil.example",
             "?next=/a;b=c",
             "//b",
@@ -157,11 +340,23 @@ mod tests {
 
     #[test]
     fn refuses_parameters_that_the_answer_adds() {
-        for query in ["code=x", "a=1&state=x", "a=1;code=x", "%63ode=x", "error", "id_token="] {
+        for query in [
+            "code=x",
+            "a=1&state=x",
+            "a=1;code=x",
+            "%63ode=x",
+            "error",
+            "id_token=",
+            "iss=https://sso.example.com",
+            "error_uri=x",
+            "session_state=x",
+            "expires_in=60",
+        ] {
             assert!(response_parameter(query).is_some(), "{query}");
         }
-        for query in ["codec=av1", "Code=x", "stateful=1", "iss=x", "tenant=code"] {
+        for query in ["codec=av1", "Code=x", "stateful=1", "issuer=x", "issue=1", "scope=a:b", "tenant=code"] {
             assert_eq!(response_parameter(query), None, "{query}");
         }
+        assert!(response_parameter("iss=x").unwrap().ends_with("(RFC 9207 §2)"));
     }
 }

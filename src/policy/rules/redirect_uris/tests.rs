@@ -37,7 +37,7 @@ https:
   - { host: ports.example.com, ports: [8443, 443] }
   - { subdomains_of: trusted-partner.org, path: "^/oauth/" }
   - { host: 203.0.113.7 }
-  - { host: "[2001:db8::1]" }
+  - { host: "[2001:db8:0::1]" }
   - { host: xn--bcher-kva.example }
 loopback: allow
 private_use_schemes: [com.example.app, { scheme: cursor, rest: "^//anysphere\\.cursor-[a-z]+/oauth/" }]
@@ -56,7 +56,7 @@ fn what_is_listed_passes() {
         "https://a.trusted-partner.org/oauth/cb",
         "https://a.b.c.trusted-partner.org/oauth/",
         "https://203.0.113.7/cb",
-        "https://[2001:db8:0::1]/cb",
+        "https://[2001:DB8::1]/cb",
         "https://xn--bcher-kva.example/cb",
         "http://localhost:3000/cb",
         "http://127.0.0.1/",
@@ -64,6 +64,16 @@ fn what_is_listed_passes() {
         "com.example.app:/cb",
         "COM.example.app://x/y",
         "com.example.app:/cb?tenant=7",
+        "com.example.app:/cb?next=https://app.example.com/home",
+        "com.example.app:/cb?next=/home&time=12:30",
+        "com.example.app:/",
+        "com.example.app:/oauth2redirect/google-provider",
+        "com.example.app://callback",
+        "com.example.app://callback?x=1",
+        "com.example.app://auth.example.com/callback",
+        "com.example.app:///callback",
+        "com.example.app:callback",
+        "com.example.app:oauth:callback",
         "cursor://anysphere.cursor-mcp/oauth/callback",
     ] {
         assert!(is_admitted(&rule, uri), "{uri}");
@@ -123,6 +133,21 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
             "com.example.app:/cb?a=1&code=x",
             "the query holds \"code\", which the authorization server adds itself (RFC 6749 §4.1.2)",
         ),
+        (
+            "com.example.app:/cb?next=https://evil.example",
+            "the query holds a URL of host \"evil.example\", which the profile does not name (RFC 9700 §4.11.1)",
+        ),
+        (
+            "com.example.app:/cb?next=javascript:alert(1)",
+            "the query holds a URL that runs code, opens a file or starts another program",
+        ),
+        ("com.example.app:https://evil.example", "path \"https://evil.example\" holds another URL"),
+        ("com.example.app:javascript:alert(1)", "path \"javascript:alert(1)\" holds another URL"),
+        ("com.example.app:java%73cript:x", "path \"java%73cript:x\" holds another URL"),
+        ("com.example.app:/https://evil.example", "path \"/https://evil.example\" holds another URL"),
+        ("com.example.app://callback/https:evil.example", "path \"/https:evil.example\" holds another URL"),
+        ("com.example.app:", "nothing stands behind the scheme"),
+        ("com.example.app://", "nothing stands behind the scheme"),
         ("https://app.example.com/cb#", "\"https://app.example.com/cb#\" contains a fragment (RFC 6749 §3.1.2)"),
     ] {
         assert_eq!(refusals(PARTNERS, &[uri]), [format!("redirect_uris[0]: {sentence}")], "{uri}");
@@ -131,6 +156,18 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
         refusals("{}", &["http://localhost/"]),
         ["redirect_uris[0]: \"http://localhost/\" is a loopback URI, which profile \"partners\" does not allow"]
     );
+}
+
+#[test]
+fn a_uri_may_name_the_authorization_server_itself_and_not_be_on_it() {
+    let mut rule = compile(PARTNERS).unwrap();
+    let uri = "https://app.example.com/cb?issuer=https%3A%2F%2Fsso.example.com%2Frealms%2Facme";
+    assert!(!is_admitted(&rule, uri));
+    rule.stands_before(vec![Host::parse("sso.example.com").unwrap()]);
+    assert!(is_admitted(&rule, uri));
+    assert!(is_admitted(&rule, "com.example.app:/cb?issuer=https://sso.example.com"));
+    assert!(!is_admitted(&rule, "https://sso.example.com/cb"));
+    assert!(!is_admitted(&rule, "https://app.example.com/cb?issuer=https://sso.example.com.evil.example"));
 }
 
 #[test]
