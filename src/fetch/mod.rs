@@ -1,30 +1,25 @@
 //! The one way by which the gateway fetches what others publish, and tells receivers of alerts: https, no redirects, no compression,
-//! bounded in time and size; what a registrant names is looked for at public addresses only. Calls to the authorization server are not
-//! made here.
+//! bounded in time and size. All of it is named by the operator: nothing that a registrant names is fetched. Calls to the authorization
+//! server are not made here.
 
 mod basic;
-mod public_address;
 pub mod settings;
 pub mod target;
 
 use std::error::Error as StdError;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use basic::basic;
-pub use public_address::is_public;
-pub use target::{Destination, Target};
+pub use target::Target;
 
 use settings::FetchSettings;
 
@@ -34,9 +29,7 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Fetches. Cheap to clone.
 #[derive(Clone)]
 pub struct FetchClient {
-    /// Two pools of connections: one that was made on the operator's word is never used on a registrant's.
-    configured: reqwest::Client,
-    of_registrants: reqwest::Client,
+    client: reqwest::Client,
     timeout: Duration,
 }
 
@@ -105,9 +98,6 @@ pub enum FetchError {
     /// Compressed though we asked for none: its size cannot be known before it is too late.
     #[error("it came compressed, unasked")]
     Compressed,
-    /// None of the host's addresses is public, and a registrant named it.
-    #[error("its host has no public address")]
-    NotPublic,
 }
 
 impl FetchClient {
@@ -116,27 +106,17 @@ impl FetchClient {
     /// # Errors
     /// Nothing could ever be fetched.
     pub fn new(settings: &FetchSettings) -> Result<Self, FetchSetupError> {
-        Self::resolving_by(settings, system_lookup)
-    }
-
-    fn resolving_by(settings: &FetchSettings, lookup: Lookup) -> Result<Self, FetchSetupError> {
-        let tls = tls(&settings.trust)?;
-        let builder = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .http1_only()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .pool_idle_timeout(IDLE)
-                .user_agent(concat!("dcr-gateway/", env!("CARGO_PKG_VERSION")))
-        };
-        let failed = |error: reqwest::Error| FetchSetupError::Client(error.to_string());
-        Ok(Self {
-            configured: builder().build().map_err(failed)?,
-            of_registrants: builder().dns_resolver(PublicOnly(lookup)).https_only(true).build().map_err(failed)?,
-            timeout: settings.timeout.0,
-        })
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(&settings.trust)?)
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .pool_idle_timeout(IDLE)
+            .user_agent(concat!("dcr-gateway/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| FetchSetupError::Client(error.to_string()))?;
+        Ok(Self { client, timeout: settings.timeout.0 })
     }
 
     /// Fetches, within `fetch.timeout`.
@@ -149,13 +129,9 @@ impl FetchClient {
     }
 
     async fn answer(&self, target: &Target, order: Order) -> Result<Fetched, FetchError> {
-        let client = match target.destination() {
-            Destination::Configured => &self.configured,
-            Destination::Registrant => &self.of_registrants,
-        };
         let mut headers = order.headers;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let request = client.request(order.method, target.url().clone()).headers(headers).body(order.body);
+        let request = self.client.request(order.method, target.url().clone()).headers(headers).body(order.body);
         let mut response = request.send().await.map_err(failed)?;
         let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
         if !response.headers().get_all(CONTENT_ENCODING).iter().all(is_plain) {
@@ -184,10 +160,7 @@ fn failed(error: reqwest::Error) -> FetchError {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    match cause.downcast_ref::<NotPublic>() {
-        Some(NotPublic) => FetchError::NotPublic,
-        None => FetchError::Unreachable(cause.to_string()),
-    }
+    FetchError::Unreachable(cause.to_string())
 }
 
 /// The certificates in the files of CAs that are trusted besides the system's.
@@ -231,34 +204,6 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         Ok(certificates) if certificates.is_empty() => Err("has no certificate".to_owned()),
         Ok(certificates) => Ok(certificates),
         Err(error) => Err(format!("is no PEM file: {error}")),
-    }
-}
-
-type Addresses = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
-type Lookup = fn(String) -> Addresses;
-
-fn system_lookup(host: String) -> Addresses {
-    Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
-}
-
-/// Gives the connector public addresses only: it connects to what it is given here and asks nobody else.
-struct PublicOnly(Lookup);
-
-#[derive(Debug, thiserror::Error)]
-#[error("no public address")]
-struct NotPublic;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        let lookup = (self.0)(name.as_str().to_owned());
-        Box::pin(async move {
-            let mut addresses = lookup.await?;
-            addresses.retain(|address| is_public(address.ip()));
-            if addresses.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
 

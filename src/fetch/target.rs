@@ -1,26 +1,12 @@
-//! What may be fetched: a URL that was checked once, and on whose word it is fetched.
+//! What may be fetched: a URL of the operator's, checked once.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-use super::public_address::is_public;
-
-/// On whose word something is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Destination {
-    /// The operator configured the URL: it may lead to a private network.
-    Configured,
-    /// A registrant supplied the URL: it leads to public addresses only.
-    Registrant,
-}
-
-/// A URL that may be fetched.
+/// A URL that may be fetched. It may lead to a private network: nothing that a registrant names is ever one.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target {
-    url: Url,
-    destination: Destination,
-}
+pub struct Target(Url);
 
 impl Target {
     /// A URL of the operator's: https, or http to this machine.
@@ -32,7 +18,7 @@ impl Target {
         if url.scheme() != "https" && !is_loopback(&url) {
             return Err("must be https: plain http is for loopback hosts only".to_owned());
         }
-        Ok(Self { url, destination: Destination::Configured })
+        Ok(Self(url))
     }
 
     /// As [`Self::configured`], http to other machines too: where a named setting of the operator's says so.
@@ -40,44 +26,19 @@ impl Target {
     /// # Errors
     /// As [`Self::configured`].
     pub fn configured_in_clear(text: &str) -> Result<Self, String> {
-        Ok(Self { url: web_url(text)?, destination: Destination::Configured })
-    }
-
-    /// A URL of a registrant's: https, and no address that is not public. What a name leads to is seen when it is fetched.
-    ///
-    /// # Errors
-    /// As [`Self::configured`].
-    pub fn of_registrant(text: &str) -> Result<Self, String> {
-        let url = web_url(text)?;
-        if url.scheme() != "https" {
-            return Err("must be https".to_owned());
-        }
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => Some(address.into()),
-            Some(Host::Ipv6(address)) => Some(address.into()),
-            Some(Host::Domain(_)) | None => None,
-        };
-        if address.is_some_and(|address| !is_public(address)) {
-            return Err("must not lead to an address that is not public".to_owned());
-        }
-        Ok(Self { url, destination: Destination::Registrant })
+        web_url(text).map(Self)
     }
 
     /// The URL.
     pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// On whose word it is fetched.
-    pub fn destination(&self) -> Destination {
-        self.destination
+        &self.0
     }
 }
 
 impl fmt::Debug for Target {
     /// Without the query, which may hold what nobody should see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({}{})", self.destination, self.url.origin().ascii_serialization(), self.url.path())
+        write!(f, "Target({}{})", self.0.origin().ascii_serialization(), self.0.path())
     }
 }
 
@@ -140,29 +101,8 @@ mod tests {
     }
 
     #[test]
-    fn a_registrant_names_public_hosts_by_https() {
-        for text in ["https://app.example/jwks", "https://app.example:8443/", "https://1.1.1.1/"] {
-            assert!(Target::of_registrant(text).is_ok(), "{text}");
-        }
-        for text in [
-            "http://app.example/",
-            "http://localhost/",
-            "https://127.0.0.1/",
-            "https://2130706433/",
-            "https://0x7f.1/",
-            "https://0177.0.0.1/",
-            "https://169.254.169.254/latest/meta-data",
-            "https://[::1]/",
-            "https://[::ffff:10.0.0.1]/",
-            "https://user@app.example/",
-        ] {
-            assert!(Target::of_registrant(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn a_query_is_not_shown() {
         let target = Target::configured("https://idp.example/jwks?key=hunter2").unwrap();
-        assert_eq!(format!("{target:?}"), "Configured(https://idp.example/jwks)");
+        assert_eq!(format!("{target:?}"), "Target(https://idp.example/jwks)");
     }
 }

@@ -103,30 +103,6 @@ async fn nobody_there_is_unreachable() {
     assert!(matches!(client().fetch(&target, Order::get(KIB)).await, Err(FetchError::Unreachable(_))));
 }
 
-/// A listener that nobody may have connected to, and a name that leads there.
-#[tokio::test]
-async fn a_name_of_a_registrants_that_leads_to_this_machine_is_never_connected_to() {
-    fn to_this_machine(_: String) -> Addresses {
-        Box::pin(async { Ok(vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]) })
-    }
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let client = FetchClient::resolving_by(&settings(), to_this_machine).unwrap();
-    let target = Target::of_registrant(&format!("https://app.example:{port}/")).unwrap();
-    assert!(matches!(client.fetch(&target, Order::get(KIB)).await, Err(FetchError::NotPublic)));
-    let connected = std::future::poll_fn(|context| std::task::Poll::Ready(listener.poll_accept(context).is_ready()));
-    assert!(!connected.await);
-}
-
-#[tokio::test]
-async fn the_public_addresses_of_a_name_are_all_that_is_tried() {
-    fn mixed(_: String) -> Addresses {
-        Box::pin(async { Ok(vec!["10.0.0.1:0".parse().unwrap(), "1.1.1.1:0".parse().unwrap()]) })
-    }
-    let kept: Vec<_> = PublicOnly(mixed).resolve("app.example".parse().unwrap()).await.unwrap().collect();
-    assert_eq!(kept, ["1.1.1.1:0".parse().unwrap()]);
-}
-
 #[test]
 fn a_trust_file_that_is_none_is_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
