@@ -115,9 +115,9 @@ impl Detectors {
         findings
     }
 
-    /// How many findings were left out because their detector had found too many in the hour.
-    pub fn suppressed(&self) -> u64 {
-        self.suppressed
+    /// How many findings were left out since it was asked last, because their detector had found too many in the hour.
+    pub fn take_suppressed(&mut self) -> u64 {
+        std::mem::take(&mut self.suppressed)
     }
 }
 
@@ -198,6 +198,6 @@ mod tests {
             }
         }
         assert_eq!(found, 60);
-        assert!(detectors.suppressed() > 100);
+        assert!(detectors.take_suppressed() > 100);
     }
 }

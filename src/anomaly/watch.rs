@@ -59,6 +59,10 @@ impl Watcher {
         loop {
             let Told { observation, origin } = self.told.recv().await?;
             let findings = self.detectors.observe(&observation);
+            match self.detectors.take_suppressed() {
+                0 => {}
+                suppressed => metrics().findings_suppressed(suppressed),
+            }
             for finding in &findings {
                 tell(finding, &origin);
             }

@@ -46,6 +46,7 @@ pub struct Metrics {
     reloads: Counter<u64>,
     discovery_mismatch: Counter<u64>,
     findings: Counter<u64>,
+    findings_suppressed: Counter<u64>,
     observations_dropped: Counter<u64>,
     pub(super) responses_imposed: Counter<u64>,
     clients_refused: Counter<u64>,
@@ -58,7 +59,7 @@ pub struct Metrics {
 pub struct RegistrationLabels<'a> {
     /// The name of the profile that applied.
     pub profile: Option<&'a str>,
-    /// `admit` or `refuse`.
+    /// `admit`, `refuse` or `report_only`.
     pub decision: &'static str,
     /// The stable name of the reason.
     pub reason: &'static str,
@@ -109,6 +110,11 @@ impl Metrics {
                 "Discovery documents that name another registration endpoint than the configured one",
             ),
             findings: counter("dcr.findings", "{finding}", "What detectors of anomalies found"),
+            findings_suppressed: counter(
+                "dcr.findings.suppressed",
+                "{finding}",
+                "Findings that were left out because their detector had found too many in the hour",
+            ),
             observations_dropped: counter(
                 "dcr.observations.dropped",
                 "{observation}",
@@ -168,6 +174,7 @@ impl Metrics {
     pub(super) fn begin_at_zero(&self) {
         self.discovery_mismatch.add(0, &[]);
         self.observations_dropped.add(0, &[]);
+        self.findings_suppressed.add(0, &[]);
         self.alerts_silenced.add(0, &[]);
         for result in [ReloadResult::Applied, ReloadResult::Refused] {
             self.reloads.add(0, &[KeyValue::new("result", result.as_str())]);
@@ -195,6 +202,11 @@ impl Metrics {
     /// A client that is out of use was refused where it would have used the server. Both come from closed lists.
     pub fn client_refused(&self, endpoint: &'static str, lifecycle: &'static str) {
         self.clients_refused.add(1, &[KeyValue::new("endpoint", endpoint), KeyValue::new("lifecycle", lifecycle)]);
+    }
+
+    /// Detectors had found so much more than they tell of in an hour.
+    pub fn findings_suppressed(&self, count: u64) {
+        self.findings_suppressed.add(count, &[]);
     }
 
     /// The detectors were not told of something: they were behind.

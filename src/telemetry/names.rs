@@ -108,7 +108,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 30] = [
+pub const METRICS: [&str; 31] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -130,6 +130,7 @@ pub const METRICS: [&str; 30] = [
     "dcr.discovery.mismatch",
     "dcr.store.errors",
     "dcr.findings",
+    "dcr.findings.suppressed",
     "dcr.clients.refused",
     "dcr.observations.dropped",
     "dcr.responses",

@@ -1,4 +1,4 @@
-//! W3C Trace Context (https://www.w3.org/TR/trace-context/): read from a request, written to the next one.
+//! W3C Trace Context (<https://www.w3.org/TR/trace-context/>): read from a request, written to the next one.
 //! `baggage` is neither read nor passed on: it is the caller's, and could carry anything to the authorization server.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};

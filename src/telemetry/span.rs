@@ -170,7 +170,7 @@ pub(super) fn record_answer(span: &Span, status: Option<http::StatusCode>, error
 pub struct CallFacts<'a> {
     /// The method.
     pub method: &'a http::Method,
-    /// What is called, a word from a closed list that names the span: `registration`, `discovery`, `token`, `forward`.
+    /// What is called, a word from a closed list that names the span: `registration`, `management`, `administration`, `discovery`, `token`, `forward`.
     pub purpose: &'static str,
     /// Scheme of the server's address.
     pub scheme: Scheme,
@@ -220,7 +220,7 @@ pub fn policy_span() -> Span {
     Span::begin(|| (Span::current().context(), SpanBuilder::from_name("dcr.policy")))
 }
 
-/// The span of one call of the store; `operation` is a word from a closed list (`begin`, `finish`, `find`).
+/// The span of one call of the store; `operation` is the name of what is called (`begin`, `finish`, `client`, …).
 pub fn store_span(operation: &'static str) -> Span {
     Span::begin(|| {
         let operation = KeyValue::new("dcr.store.operation", operation);

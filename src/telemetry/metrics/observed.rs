@@ -71,7 +71,7 @@ pub struct StoreFailures {
 }
 
 impl Metrics {
-    /// From now on `read` is asked how many messages wait, by receiver. Call it once, after [`super::init`].
+    /// From now on `read` is asked how many messages wait, by receiver. Call it once, after [`crate::telemetry::init`].
     pub fn observe_alert_backlog(&self, read: impl Fn() -> Vec<(String, u64)> + Send + Sync + 'static) {
         self.meter
             .u64_observable_gauge("dcr.alert.backlog")
@@ -85,7 +85,7 @@ impl Metrics {
             .build();
     }
 
-    /// From now on `read` is asked for the numbers of connections whenever metrics are collected. Call it once, after [`super::init`].
+    /// From now on `read` is asked for the numbers of connections whenever metrics are collected. Call it once, after [`crate::telemetry::init`].
     pub fn observe_connections(&self, read: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
         let read = Arc::new(read);
         let accepted = read.clone();
@@ -137,7 +137,7 @@ impl Metrics {
             .build();
     }
 
-    /// From now on `read` is asked how long the files of TLS are still good. Call it once, after [`super::init`].
+    /// From now on `read` is asked how long the files of TLS are still good. Call it once, after [`crate::telemetry::init`].
     pub fn observe_expiry(&self, read: impl Fn() -> Vec<FileExpiry> + Send + Sync + 'static) {
         self.meter
             .i64_observable_gauge("dcr.certificate.expiry")
@@ -152,7 +152,7 @@ impl Metrics {
             .build();
     }
 
-    /// From now on `read` is asked how many clients there are. Call it once, after [`super::init`].
+    /// From now on `read` is asked how many clients there are. Call it once, after [`crate::telemetry::init`].
     pub fn observe_clients(&self, read: impl Fn() -> Arc<Vec<ClientCount>> + Send + Sync + 'static) {
         self.meter
             .u64_observable_gauge("dcr.clients")
@@ -167,7 +167,7 @@ impl Metrics {
             .build();
     }
 
-    /// From now on `read` is asked how often the store failed. Call it once, after [`super::init`].
+    /// From now on `read` is asked how often the store failed. Call it once, after [`crate::telemetry::init`].
     pub fn observe_store(&self, read: impl Fn() -> StoreFailures + Send + Sync + 'static) {
         self.meter
             .u64_observable_counter("dcr.store.errors")
@@ -181,7 +181,7 @@ impl Metrics {
             .build();
     }
 
-    /// From now on `read` is asked how the throttle is doing whenever metrics are collected. Call it once, after [`super::init`].
+    /// From now on `read` is asked how the throttle is doing whenever metrics are collected. Call it once, after [`crate::telemetry::init`].
     pub fn observe_throttle(&self, read: impl Fn() -> ThrottleCounts + Send + Sync + 'static) {
         let read = Arc::new(read);
         let reachable = read.clone();
