@@ -54,13 +54,14 @@ pub(in crate::policy) struct ClientNameRule {
     required: bool,
     max_length: usize,
     protected: Vec<Owned>,
+    /// How each protected name is read.
+    lookalikes: Vec<Lookalike>,
 }
 
 /// A protected name, and what of redirect URIs is its owner's.
 #[derive(Debug, Clone)]
 struct Owned {
     name: String,
-    lookalike: Lookalike,
     hosts: Vec<HostPattern>,
     loopback: bool,
     schemes: Vec<String>,
@@ -78,9 +79,10 @@ impl ClientNameRule {
             problems.push(SettingProblem::new("client_name.max_length", format!("{max_length} is out of range"), hint));
         }
         let protected = settings.protected.unwrap_or_default();
-        let protected =
-            protected.iter().enumerate().map(|(index, name)| Owned::compile(index, name, problems)).collect();
-        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected }
+        let lookalikes: Vec<Lookalike> = protected.iter().map(|protected| Lookalike::of(&protected.name)).collect();
+        let both = protected.iter().zip(&lookalikes).enumerate();
+        let protected = both.map(|(index, (name, read))| Owned::compile(index, name, read, problems)).collect();
+        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected, lookalikes }
     }
 
     /// The names that are sent, each with its place (`client_name`, `client_name#de`), spaces at its ends taken off.
@@ -126,7 +128,9 @@ impl ClientNameRule {
             return None;
         }
         let readings = Readings::of(name);
-        let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.lookalike.is_in(&readings)).collect();
+        let read = self.protected.iter().zip(&self.lookalikes);
+        let read = read.filter(|(_, lookalike)| lookalike.is_in(&readings, &self.lookalikes));
+        let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
         let owner = owners.first()?;
         let reads_as = || format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owner.name));
         if redirect_uris.is_empty() {
@@ -138,9 +142,13 @@ impl ClientNameRule {
 }
 
 impl Owned {
-    fn compile(index: usize, settings: &ProtectedName, problems: &mut Vec<SettingProblem>) -> Self {
+    fn compile(
+        index: usize,
+        settings: &ProtectedName,
+        lookalike: &Lookalike,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
         let place = format!("client_name.protected[{index}]");
-        let lookalike = Lookalike::of(&settings.name);
         if !(3..=Lookalike::LONGEST).contains(&lookalike.len()) {
             let reason = format!("{:?} does not have 3 to {} letters or digits", settings.name, Lookalike::LONGEST);
             problems.push(SettingProblem::new(
@@ -151,7 +159,7 @@ impl Owned {
         }
         let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
         let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
-        Self { name: settings.name.clone(), lookalike, hosts, loopback: settings.loopback, schemes }
+        Self { name: settings.name.clone(), hosts, loopback: settings.loopback, schemes }
     }
 
     fn owns(&self, uri: &RedirectUri) -> bool {
