@@ -6,6 +6,7 @@ use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;
 use super::rules::application_type::Redirection;
+use super::rules::client_name::Ways;
 use super::rules::{grant_consistency, server_assigned, software, software_statement, unknown_members, well_formed};
 use super::violation::Violation;
 use crate::registration::software_statement::MEMBER;
@@ -82,7 +83,10 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let kind = run.rule(RuleName::ApplicationType, |report| {
         rules.application_type.check(requested, Redirection { uris, grants: &grants }, report)
     });
-    let names = run.rule(RuleName::ClientName, |report| rules.client_name.check(&requested.client_names, uris, report));
+    let names = run.rule(RuleName::ClientName, |report| {
+        let ways = Ways { redirect_uris: uris, grants: &grants };
+        rules.client_name.check(&requested.client_names, ways, report)
+    });
     let urls = run.rule(RuleName::Urls, |report| rules.urls.check(requested, uris, report));
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
