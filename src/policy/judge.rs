@@ -7,6 +7,7 @@ use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;
 use super::rules::application_type::Redirection;
+use super::rules::client_name::Ways;
 use super::rules::{
     grant_consistency, plain_members, server_assigned, software, software_statement, unknown_members, well_formed,
 };
@@ -85,7 +86,10 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let kind = run.rule(RuleName::ApplicationType, |report| {
         rules.application_type.check(requested, Redirection { uris, grants: &grants }, report)
     });
-    let names = run.rule(RuleName::ClientName, |report| rules.client_name.check(&requested.client_names, uris, report));
+    let names = run.rule(RuleName::ClientName, |report| {
+        let ways = Ways { redirect_uris: uris, grants: &grants };
+        rules.client_name.check(&requested.client_names, ways, report)
+    });
     let urls = run.rule(RuleName::Urls, |report| rules.urls.check(requested, uris, report));
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
@@ -230,7 +234,7 @@ limits: { rate: 10/s, burst: 5 }
             "client_name": "a\u{202e}b",
             "client_id": "mine",
             "logo_uri": "http://169.254.169.254/latest",
-            "contacts": ["nobody"],
+            "contacts": ["javascript:alert(1)"],
             "id_token_signed_response_alg": "none",
             "scope": 7,
         }));
@@ -249,7 +253,7 @@ limits: { rate: 10/s, burst: 5 }
         client_name | client_name: "a\u{202e}b" holds a bidirectional control (U+202E)
         urls | logo_uri: "http://169.254.169.254/latest" is not https (profile "partners")
         urls | logo_uri: "http://169.254.169.254/latest" is on an IP address, not on a host with a name (profile "partners")
-        contacts | contacts[0]: "nobody" is neither an e-mail address nor a URL
+        contacts | contacts[0]: "javascript:alert(1)" holds a URI that reaches nobody: name an e-mail address, a telephone number, a page, or plain words
         plain_members | id_token_signed_response_alg: "none" is not an algorithm that is allowed (profile "partners")
         "#);
     }

@@ -2,41 +2,23 @@
 //! reads as it: "Official Claude" holds "Claude", "Claudette" does not.
 
 mod characters;
+mod drawn;
+mod words;
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
-use self::characters::{clean, joined, letter_of, letters, push_letters};
+use characters::{clean, joined, letter_of, push_letters};
+use drawn::otherwise;
+use words::{BEFORE, BEHIND};
 
 /// The most bytes of a run of words that is compared; a protected name is shorter.
 const LONGEST_RUN: usize = 96;
 
-/// What is written onto a name without a space to look official: "claudeai", "myclaude".
-const BEFORE: [&str; 7] = ["get", "my", "official", "real", "team", "the", "try"];
-const BEHIND: [&str; 18] = [
-    "ai",
-    "app",
-    "bot",
-    "client",
-    "cloud",
-    "code",
-    "com",
-    "connector",
-    "desktop",
-    "inc",
-    "labs",
-    "login",
-    "mcp",
-    "official",
-    "plugin",
-    "pro",
-    "support",
-    "web",
-];
+/// The most words, at each end, that are taken off a name they are written onto without a space.
+const MOST_WRITTEN_ON: usize = 3;
 
-/// The same in the form in which look-alikes are equal.
-static BEFORE_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEFORE.map(letters).into());
-static BEHIND_AS_READ: LazyLock<Vec<String>> = LazyLock::new(|| BEHIND.map(letters).into());
+/// The fewest letters of a protected name that is looked for under words written onto it: "port" would be found in "newport".
+const SHORTEST_DRESSED: usize = 5;
 
 /// A protected name in the form in which look-alikes are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +34,6 @@ struct Letters {
     text: String,
     /// Where the words begin, and where the last one ends.
     bounds: Vec<usize>,
-    /// Where a word begins with one that is written before names, and that one ends.
-    dressed: Vec<usize>,
 }
 
 /// How characters like `|` and `$` are read: as what separates words, or as the letters they look like.
@@ -89,21 +69,30 @@ impl Lookalike {
         joined(&self.0).chars().count()
     }
 
-    /// Whether the text reads as this name, or holds it as a word or as a run of words.
-    pub(super) fn is_in(&self, readings: &Readings) -> bool {
-        readings.0.iter().any(|letters| letters.hold(&self.0))
+    /// Whether the text reads as this name, or holds it as a word or as a run of words; also with other names written onto it
+    /// ("openaichatgpt").
+    pub(super) fn is_in(&self, readings: &Readings, others: &[Self]) -> bool {
+        readings.0.iter().any(|letters| letters.hold(&self.0, others))
     }
 }
 
 impl Readings {
     /// The readings of `text`.
     pub(super) fn of(text: &str) -> Self {
-        let text = clean(text);
-        let mut ways = vec![Letters::of(&text, Symbols::Separate)];
-        if text.chars().any(|character| letter_of(character).is_some()) {
-            ways.push(Letters::of(&text, Symbols::AreLetters));
+        let mut ways = Self(Vec::with_capacity(1));
+        ways.add(text);
+        if let Some(text) = otherwise(text) {
+            ways.add(&text);
         }
-        Self(ways)
+        ways
+    }
+
+    fn add(&mut self, text: &str) {
+        let text = clean(text);
+        self.0.push(Letters::of(&text, Symbols::Separate));
+        if text.chars().any(|character| letter_of(character).is_some()) {
+            self.0.push(Letters::of(&text, Symbols::AreLetters));
+        }
     }
 }
 
@@ -129,11 +118,6 @@ impl Letters {
         }
         letters.end(&mut word);
         letters.bounds.push(letters.text.len());
-        let written_before = |start: &usize| {
-            let (start, rest) = (*start, &letters.text[*start..]);
-            BEFORE_AS_READ.iter().filter(|word| rest.starts_with(*word)).map(move |word| start + word.len())
-        };
-        letters.dressed = letters.bounds.iter().flat_map(written_before).collect();
         letters
     }
 
@@ -146,16 +130,36 @@ impl Letters {
         }
     }
 
-    /// Whether a run of words reads as `name`, be it without one word that is written onto names.
-    fn hold(&self, name: &str) -> bool {
-        let end = |start: &usize| self.text[*start..].starts_with(name).then_some(start + name.len());
-        let is_bound = |end: usize| self.bounds.contains(&end);
-        let is_dressed = |end: usize| {
-            let behind = &self.text[end..];
-            BEHIND_AS_READ.iter().any(|word| behind.starts_with(word) && is_bound(end + word.len()))
-        };
-        self.bounds.iter().filter_map(end).any(|end| is_bound(end) || is_dressed(end))
-            || self.dressed.iter().filter_map(end).any(is_bound)
+    /// Whether a run of words reads as `name`, be it with words written onto it.
+    fn hold(&self, name: &str, others: &[Lookalike]) -> bool {
+        // Hardly any name holds a protected one, and looking for a few letters is cheap.
+        if name.is_empty() || !self.text.contains(name) {
+            return false;
+        }
+        let most = if name.len() < SHORTEST_DRESSED { 0 } else { MOST_WRITTEN_ON };
+        let mut starts =
+            (0..self.text.len()).filter(|start| self.text.as_bytes()[*start..].starts_with(name.as_bytes()));
+        starts.any(|start| self.opens(start, others, most) && self.closes(start + name.len(), others, most))
+    }
+
+    fn is_bound(&self, place: usize) -> bool {
+        self.bounds.binary_search(&place).is_ok()
+    }
+
+    /// Whether nothing stands between this place and the begin of a word but words that are written before names.
+    fn opens(&self, place: usize, others: &[Lookalike], most: usize) -> bool {
+        let ends = |word: &&str| self.text[..place].ends_with(*word);
+        let words = || BEFORE.iter().chain(others.iter().map(|other| &other.0)).map(String::as_str);
+        self.is_bound(place)
+            || most > 0 && words().filter(ends).any(|word| self.opens(place - word.len(), others, most - 1))
+    }
+
+    /// Whether nothing stands between this place and the end of a word but words that are written behind names.
+    fn closes(&self, place: usize, others: &[Lookalike], most: usize) -> bool {
+        let begins = |word: &&str| self.text[place..].starts_with(*word);
+        let words = || BEHIND.iter().chain(others.iter().map(|other| &other.0)).map(String::as_str);
+        self.is_bound(place)
+            || most > 0 && words().filter(begins).any(|word| self.closes(place + word.len(), others, most - 1))
     }
 
     /// Every run of words, up to a length.
@@ -168,11 +172,26 @@ impl Letters {
     }
 }
 
-/// The run without each word that is written onto names.
+/// The run without the words that are written onto names.
 fn undressed(run: &str) -> impl Iterator<Item = &str> {
-    let before = BEFORE_AS_READ.iter().filter_map(|word| run.strip_prefix(word.as_str()));
-    let behind = BEHIND_AS_READ.iter().filter_map(|word| run.strip_suffix(word.as_str()));
-    before.chain(behind).filter(|rest| !rest.is_empty())
+    let before =
+        bare(run, MOST_WRITTEN_ON, |run| BEFORE.iter().filter_map(|word| run.strip_prefix(word.as_str())).collect());
+    let behind = |run| {
+        bare(run, MOST_WRITTEN_ON, |run| BEHIND.iter().filter_map(|word| run.strip_suffix(word.as_str())).collect())
+    };
+    before.into_iter().flat_map(behind).filter(|rest| rest.len() >= SHORTEST_DRESSED)
+}
+
+/// The run, and what is left of it when up to so many words are taken off.
+fn bare<'a>(run: &'a str, most: usize, without_a_word: impl Fn(&'a str) -> Vec<&'a str>) -> Vec<&'a str> {
+    let mut rests = vec![run];
+    let mut begun = 0;
+    for _ in 0..most {
+        let shorter: Vec<&str> = rests[begun..].iter().flat_map(|rest| without_a_word(rest)).collect();
+        begun = rests.len();
+        rests.extend(shorter);
+    }
+    rests
 }
 
 /// Whether a new word begins with `here`, inside a run of letters and digits.
@@ -180,6 +199,12 @@ fn parts(before: char, here: char, next: Option<&char>) -> bool {
     (before.is_lowercase() && here.is_uppercase())
         || (before.is_uppercase() && here.is_uppercase() && next.is_some_and(|next| next.is_lowercase()))
         || before.is_numeric() != here.is_numeric()
+        || (before.is_alphabetic() && here.is_alphabetic() && has_case(before) != has_case(here))
+}
+
+/// Whether its script has capitals: where it changes, as in "日本Claude", a reader sees two words.
+fn has_case(character: char) -> bool {
+    character.is_lowercase() || character.is_uppercase()
 }
 
 #[cfg(test)]
@@ -196,7 +221,7 @@ mod tests {
     }
 
     fn holds(name: &str, protected: &str) -> bool {
-        let holds = Lookalike::of(protected).is_in(&Readings::of(name));
+        let holds = Lookalike::of(protected).is_in(&Readings::of(name), &[]);
         assert_eq!(holds, readings(name).contains(&reading(protected)), "{name}, {protected}");
         holds
     }
@@ -285,7 +310,197 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_are_drawn_alike_are_read_as_the_name() {
+        for name in [
+            "Claudε",
+            "Claudє",
+            "Claudɛ",
+            "CLAUDΣ",
+            "Claudǝ",
+            "Ƈlaude",
+            "ƈlaude",
+            "Clʉude Claʉde",
+            "Claμde",
+            "Clauðe",
+            "Clauδe",
+            "CLΛUDE",
+            "CLДUDE",
+            "CLAЦDE",
+            "CLȺUDE",
+            "Ȼlaude",
+            "ᑕᒪᗩᑌᗪE",
+            "匚ㄥ卂ㄩᗪ乇",
+            "ςɭคย๔є",
+            "₵Ⱡ₳ɄĐɆ",
+            "Cla∪de",
+            "ᏟᏝᎪᏬᎴᏋ",
+            "ꉓ꒒ꍏꀎꀸꍟ",
+            "cℓαυ∂є",
+            "日本Claude",
+            "Claude版",
+            "Claude山",
+            "CLAUDE™",
+            "Claude×Tools",
+            "Claude†",
+            "ClaudeЯус",
+        ] {
+            assert!(holds(name, "Claude"), "{name}");
+        }
+        for name in ["ChatGPτ", "ChatGPт", "ChaтGPT", "Cнatgpt", "CнatGPT", "ChatGP†", "Chat6PT", "Chat9PT"] {
+            assert!(holds(name, "ChatGPT"), "{name}");
+        }
+        for (name, protected) in [
+            ("Codeχ", "Codex"),
+            ("С○dex", "Codex"),
+            ("Code×", "Codex"),
+            ("Cursoя", "Cursor"),
+            ("ОpeпAI", "OpenAI"),
+            ("OpeиAI", "OpenAI"),
+            ("Miѕтral", "Mistral"),
+            ("мistral", "Mistral"),
+            ("Gitнub Copilot", "GitHub Copilot"),
+            ("GitHuв Copilot", "GitHub Copilot"),
+            ("GitHuß Copilot", "GitHub Copilot"),
+            ("GitHuβ Copilot", "GitHub Copilot"),
+        ] {
+            assert!(holds(name, protected), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_languages_are_not_read_as_others() {
+        for name in [
+            "Клод",
+            "Курсор",
+            "Кодекс",
+            "Яндекс Почта",
+            "Моя Страница",
+            "Κλαυδία",
+            "Ελληνική Τράπεζα",
+            "Ωμέγα",
+            "Straße",
+            "Größe",
+            "Đặng Thị Ngọc",
+            "Ağaç İşleri",
+            "Þórður",
+            "Sigurðsson",
+            "Æther",
+            "北京千山科技",
+            "口コミ",
+            "ร้านกาแฟ",
+            "Աննա",
+            "საქართველო",
+            "ᐃᓄᒃᑎᑐᑦ",
+            "C++ Tools",
+            "Météo",
+            "Łódź",
+            "Orders × Invoices",
+        ] {
+            for protected in
+                ["Claude", "Cursor", "Codex", "ChatGPT", "OpenAI", "Mistral", "Perplexity", "Anthropic", "VS Code"]
+            {
+                assert!(!holds(name, protected), "{name} {protected}");
+            }
+        }
+        assert!(holds("Яндекс", "Яндекс") && holds("Мой Яндекс", "Яндекс"), "they can be protected");
+    }
+
+    #[test]
+    fn what_is_written_onto_a_name_without_a_space_is_taken_off() {
+        for name in [
+            "claudecli",
+            "claudeapi",
+            "claudeagent",
+            "claudeassistant",
+            "claudechat",
+            "claudesdk",
+            "claudeserver",
+            "claudedev",
+            "claudehelper",
+            "newclaude",
+            "myclaudeapp",
+            "claudemcpserver",
+            "officialclaudeai",
+            "getmynewclaude",
+            "claudecodecli",
+        ] {
+            assert!(holds(name, "Claude"), "{name}");
+        }
+        assert!(holds("chatgptplus", "ChatGPT") && holds("openaiapi", "OpenAI") && holds("cursoride", "Cursor"));
+        for (name, protected) in [("Newport", "Port"), ("Theory", "Ory"), ("Getting", "Ting"), ("Recursor", "Cursor")] {
+            assert!(!holds(name, protected), "{name}");
+        }
+    }
+
+    #[test]
+    fn another_protected_name_written_onto_it_hides_nothing() {
+        let protected = ["OpenAI", "ChatGPT", "Claude"].map(Lookalike::of);
+        for name in ["openaichatgpt", "chatgptopenai", "myopenaichatgptapp"] {
+            let readings = Readings::of(name);
+            let found: Vec<bool> = protected.iter().map(|one| one.is_in(&readings, &protected)).collect();
+            assert_eq!(found, [true, true, false], "{name}");
+        }
+    }
+
+    #[test]
     fn a_long_name_costs_little() {
         assert!(!holds(&"a B ".repeat(64), "Claude"));
+    }
+
+    /// Alphabets, a to z, of generators of fancy text and of look-alike domains.
+    const FANCY: [&str; 34] = [
+        "卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ卩Ɋ尺丂ㄒㄩᐯ山乂ㄚ乙",
+        "αв¢∂єƒgнιנкℓмησρqяѕтυνωχуz",
+        "αßςdεƒghïյκlmηopqrš†uvωxψz",
+        "Λɓ¢ɗɛƒɠɦɨjҟℓɱɲøρqʀꜱτʊʋωxψʑ",
+        "₳฿₵ĐɆ₣₲ⱧłJ₭Ⱡ₥₦Ø₱QⱤ₴₮ɄV₩ӾɎⱫ",
+        "ǟɮƈɖɛʄɢɦɨʝӄʟʍռօքզʀֆȶʊʋաӼʏʐ",
+        "ᏗᏰፈᎴᏋᎦᎶᏂᎥᏠᏦᏝᎷᏁᎧᎮᎤᏒᏕᏖᏬᏉᏇጀᎩፚ",
+        "ꍏꌃꉓꀸꍟꎇꁅꃅꀤꀭꀘ꒒ꂵꈤꂦꉣꆰꋪꌗ꓄ꀎꃴꅏꊼꌩꁴ",
+        "ꋬꃳꉔ꒯ꏂꊰꍌꁝ꒐꒻ꀘ꒒ꂵꋊꄲꉣꆰꋪꇙ꓄꒤꒦ꅐꉧꌦꁴ",
+        "ДБCDΞFGHIJҜLMИФPǪЯSΓЦVЩЖУZ",
+        "ΛBᄃDΣFGΉIJKᄂMПӨPQЯƧƬЦVЩXYZ",
+        "αႦƈԃҽϝɠԋιʝƙʅɱɳσρϙɾʂƚυʋɯxყȥ",
+        "åβçď£ƒǥȟïĵķłɱñ¤þqřš†µvŵẋýž",
+        "ÃβČĎẸƑĞĤĮĴЌĹМŃŐРQŔŚŤÚVŴЖŶŹ",
+        "ӐҔҀԀӖҒԌӉӀЈҠԼӍИӦҎҨЯЅҬЏѴѠӾӲՀ",
+        "ⱥƀȼđɇƒǥħɨɉꝁłmꞥøᵽꝗɍꞩŧʉvwxɏƶ",
+        "ȺɃȻĐɆFǤĦƗɈꝀŁMNØⱣꝖɌSŦɄVWXɎƵ",
+        "ค๒ς๔єŦﻮђเןкl๓ภ๏קợгรtยשฬץאz",
+        "ąҍçժҽƒցհìʝҟӀʍղօքզɾʂէմѵաxվՀ",
+        "ạḃċḍẹḟġḥịjḳḷṃṇọṗqṛṣṭụṿẉẋỵẓ",
+        "🅰🅱🅲🅳🅴🅵🅶🅷🅸🅹🅺🅻🅼🅽🅾🅿🆀🆁🆂🆃🆄🆅🆆🆇🆈🆉",
+        "ａｂｃｄｅｆｇｈｉｊｋｌｍｎｏｐｑｒｓｔｕｖｗｘｙｚ",
+        "𝒶𝒷𝒸𝒹ℯ𝒻ℊ𝒽𝒾𝒿𝓀𝓁𝓂𝓃ℴ𝓅𝓆𝓇𝓈𝓉𝓊𝓋𝓌𝓍𝓎𝓏",
+        "🄰🄱🄲🄳🄴🄵🄶🄷🄸🄹🄺🄻🄼🄽🄾🄿🅀🅁🅂🅃🅄🅅🅆🅇🅈🅉",
+        "⒜⒝⒞⒟⒠⒡⒢⒣⒤⒥⒦⒧⒨⒩⒪⒫⒬⒭⒮⒯⒰⒱⒲⒳⒴⒵",
+        "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀsᴛᴜᴠᴡxʏᴢ",
+        "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖqʳˢᵗᵘᵛʷˣʸᶻ",
+        "ₐbcdₑfgₕᵢⱼₖₗₘₙₒₚqᵣₛₜᵤᵥwₓyz",
+        "4bcd3f6h1jklmn0pqr57uvwxyz",
+        "@8cd3f9h!jklmn0pqr$7uvwxyz",
+        "ăƅčďĕƒğĥĩĵĸĺɱňŏƥqŕŝţŭʋŵχŷƶ",
+        "ǎɓċđęḟģħįǰķļṃņőṕqŗşťűṽẃẍÿż",
+        "ȧḅĉḋėƒĝḫĭɉḵľḿǹȯṗʠȓșŧūᴠẁẋýẕ",
+        "ɑʙƈɖɇƒɡɦɩʝᴋɫᴍꞑᴏƿqʀꜱƫᴜᶌᴡxʏᴢ",
+    ];
+
+    #[test]
+    fn alphabets_of_generators_spell_the_name() {
+        for alphabet in FANCY {
+            let drawn: Vec<char> = alphabet.chars().collect();
+            assert_eq!(drawn.len(), 26, "{alphabet}");
+            for protected in
+                ["claude", "chatgpt", "openai", "cursor", "codex", "mistral", "perplexity", "anthropic", "vscode"]
+            {
+                let in_fancy = |letter: u8| drawn[usize::from(letter - b'a')];
+                let all: String = protected.bytes().map(in_fancy).collect();
+                assert!(Lookalike::of(protected).is_in(&Readings::of(&all), &[]), "{all}");
+                for (index, letter) in protected.bytes().enumerate() {
+                    let one = format!("{}{}{}", &protected[..index], in_fancy(letter), &protected[index + 1..]);
+                    assert!(Lookalike::of(protected).is_in(&Readings::of(&one), &[]), "{one}");
+                }
+            }
+        }
     }
 }

@@ -10,17 +10,25 @@ use crate::registration::strict_uri::is_bidirectional_control;
 /// The most combining marks in a row; more is a text that runs over its neighbours.
 const MOST_MARKS: usize = 5;
 
+/// The flags of England, Scotland and Wales: a black flag, letters that only programs see, and their end. These three are all there are
+/// (Unicode TR 51, RGI_Emoji_Tag_Sequence); anywhere else such letters hide text.
+const FLAGS: [&str; 3] = [
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+];
+
 /// What is wrong with the first character that does not belong into a text for people.
 pub(super) fn problem(text: &str) -> Option<String> {
     let mut marks = 0;
     let mut before = None;
-    let mut characters = text.chars().peekable();
+    let mut characters = text.chars();
     while let Some(character) = characters.next() {
-        if let Some(what) = problem_of(character, before, characters.peek().copied()) {
+        let after = characters.clone().next();
+        if let Some(what) = problem_of(character, before, after) {
             return Some(format!("holds {what} (U+{:04X})", u32::from(character)));
         }
-        if character == '<' && characters.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(*next))
-        {
+        if character == '<' && after.is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(next)) {
             return Some("holds markup (<)".to_owned());
         }
         marks = if is_combining_mark(character) { marks + 1 } else { 0 };
@@ -28,6 +36,11 @@ pub(super) fn problem(text: &str) -> Option<String> {
             return Some(format!("holds more than {MOST_MARKS} combining marks in a row"));
         }
         before = Some(character);
+        if character == '\u{1f3f4}' {
+            let tags = characters.as_str();
+            let behind = |flag: &str| flag.strip_prefix(character).and_then(|flag| tags.strip_prefix(flag));
+            characters = FLAGS.into_iter().find_map(behind).unwrap_or(tags).chars();
+        }
     }
     None
 }
@@ -79,6 +92,9 @@ mod tests {
             "I <3 Orders",
             "a < b > c",
             "🇩🇪",
+            "🏴 Pirates",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "Cymru 🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f} 🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
         ] {
             assert_eq!(problem(text), None, "{text}");
         }
@@ -103,6 +119,10 @@ mod tests {
             "a\u{3164}b",
             "a\u{e000}",
             "a\u{e0041}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}",
+            "🏴\u{e0065}\u{e0076}\u{e0069}\u{e006c}\u{e007f}",
+            "a\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}\u{e0041}",
             "a\u{378}",
             "a\u{ffff}",
             "<script>alert(1)</script>",

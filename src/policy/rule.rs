@@ -29,9 +29,9 @@ pub enum RuleName {
     ClientName,
     /// URL members are https, and name public hosts.
     Urls,
-    /// `jwks` and `jwks_uri` exclude each other; the keys are public and strong.
+    /// `jwks` and `jwks_uri` exclude each other; the keys are public, strong, and for what keys of their kind do.
     Jwks,
-    /// `contacts` are addresses.
+    /// `contacts` read as ways to reach people, and harm nobody who opens them.
     Contacts,
     /// `software_id`, `software_version`; an unverified `software_statement`.
     Software,

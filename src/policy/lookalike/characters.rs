@@ -6,6 +6,8 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
+use super::drawn::{latin, latin_in_its_case};
+
 /// Look-alikes of ASCII letters made these, compatibility forms made plain, accents and invisible characters taken out,
 /// enclosed letters opened.
 pub(super) fn clean(text: &str) -> String {
@@ -18,7 +20,8 @@ pub(super) fn clean(text: &str) -> String {
     for character in decomposed.chars() {
         let alone: &str = character.encode_utf8(&mut buffer);
         let start = cleaned.len();
-        if !character.is_ascii() {
+        // A sign may be read as a letter, and may be none: see `letter_of`.
+        if !character.is_ascii() && character.is_alphanumeric() {
             // Before the compatibility forms: these turn a lunate sigma, which looks like C, into a sigma, which does not.
             cleaned.extend(skeleton(alone));
             if cleaned[start..].bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -40,16 +43,19 @@ fn shows(character: char) -> bool {
 /// Small capitals, A to Z: Unicode calls them letters of their own, and TR 39 not all of them confusable. There is none for X.
 const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡxʏᴢ";
 
-/// The letter in a negative circle or square, of a flag, or in small capitals; NFKD opens the others.
+/// The letter in a negative circle or square, of a flag, in small capitals, or of another script that has capitals and draws one like
+/// it; NFKD opens the others.
 fn open(character: char) -> char {
     let number = match u32::from(character) {
         code @ 0x1F150..=0x1F169 => code - 0x1F150,
         code @ 0x1F170..=0x1F189 => code - 0x1F170,
         code @ 0x1F1E6..=0x1F1FF => code - 0x1F1E6,
         0..=0x7F => return character,
+        // The marks beside a name, which NFKD makes letters of it.
+        0x2120 | 0x2122 => return ' ',
         _ => match SMALL_CAPITALS.chars().zip(0..).find(|(small, _)| *small == character) {
             Some((_, number)) => number,
-            None => return character,
+            None => return latin_in_its_case(character).unwrap_or(character),
         },
     };
     char::from_u32(u32::from('a') + number).unwrap_or(character)
@@ -63,19 +69,33 @@ pub(super) fn letter_of(symbol: char) -> Option<char> {
         '$' => Some('s'),
         '€' => Some('e'),
         '(' | '¢' | '©' => Some('c'),
-        _ => None,
+        _ if symbol.is_alphanumeric() => None,
+        _ => latin(symbol).or_else(|| letter_in_tr39(symbol)),
     }
 }
 
+/// The letter of ASCII that TR 39 says the character looks like, as U for the union of sets.
+fn letter_in_tr39(character: char) -> Option<char> {
+    if character.is_ascii() {
+        return None;
+    }
+    let mut buffer = [0; 4];
+    let mut skeleton = skeleton(character.encode_utf8(&mut buffer)).filter(|c| !is_combining_mark(*c));
+    let letter = skeleton.next().filter(char::is_ascii_alphabetic)?;
+    skeleton.next().is_none().then_some(letter)
+}
+
 /// A word's letters: its skeleton, lower-cased, digits and look-alikes that case has changed made letters, and a letter that looks like
-/// two written as these.
+/// two written as these. The strokes and hooks that TR 39 writes as marks or apostrophes are left out.
 pub(super) fn push_letters(letters: &mut String, word: &str) {
     if word.is_ascii() {
         // The skeleton of a letter or digit of ASCII is itself, or what becomes of it below.
         word.chars().for_each(|character| push_letter(letters, character.to_ascii_lowercase()));
     } else {
-        let skeleton = skeleton(word).filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase);
-        skeleton.for_each(|character| push_letter(letters, character));
+        let skeleton = skeleton(word).filter(|c| c.is_alphanumeric() && !is_combining_mark(*c));
+        // Some only look like a letter of ASCII as small letters.
+        let read = |c: char| latin(c).or_else(|| letter_in_tr39(c)).unwrap_or(c).to_ascii_lowercase();
+        skeleton.flat_map(char::to_lowercase).for_each(|character| push_letter(letters, read(character)));
     }
 }
 
@@ -88,7 +108,9 @@ fn push_letter(letters: &mut String, lower_case: char) {
         '3' => letters.push('e'),
         '4' => letters.push('a'),
         '5' => letters.push('s'),
+        '6' | '9' => letters.push('g'),
         '7' => letters.push('t'),
+        '8' => letters.push('b'),
         other => letters.push(other),
     }
 }

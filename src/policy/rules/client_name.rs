@@ -9,6 +9,7 @@ use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
+use crate::registration::grant::GrantType;
 use crate::registration::metadata::Text;
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
@@ -37,7 +38,8 @@ pub struct ProtectedName {
     /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// Whether its owner's clients have loopback redirect URIs. Default: false.
+    /// Whether its owner's clients have loopback redirect URIs. With the device grant, whose tokens go nowhere but to who asked, these
+    /// alone do not show whose a client is. Default: false.
     #[serde(default)]
     pub loopback: bool,
     /// The private-use schemes of its owner's clients: `cursor`.
@@ -54,13 +56,23 @@ pub(in crate::policy) struct ClientNameRule {
     required: bool,
     max_length: usize,
     protected: Vec<Owned>,
+    /// How each protected name is read.
+    lookalikes: Vec<Lookalike>,
+}
+
+/// What the client asks for that tells whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::policy) struct Ways<'a> {
+    /// Where its people are sent back to.
+    pub redirect_uris: &'a [RedirectUri],
+    /// The grant types it gets.
+    pub grants: &'a [GrantType],
 }
 
 /// A protected name, and what of redirect URIs is its owner's.
 #[derive(Debug, Clone)]
 struct Owned {
     name: String,
-    lookalike: Lookalike,
     hosts: Vec<HostPattern>,
     loopback: bool,
     schemes: Vec<String>,
@@ -78,16 +90,17 @@ impl ClientNameRule {
             problems.push(SettingProblem::new("client_name.max_length", format!("{max_length} is out of range"), hint));
         }
         let protected = settings.protected.unwrap_or_default();
-        let protected =
-            protected.iter().enumerate().map(|(index, name)| Owned::compile(index, name, problems)).collect();
-        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected }
+        let lookalikes: Vec<Lookalike> = protected.iter().map(|protected| Lookalike::of(&protected.name)).collect();
+        let both = protected.iter().zip(&lookalikes).enumerate();
+        let protected = both.map(|(index, (name, read))| Owned::compile(index, name, read, problems)).collect();
+        Self { required: settings.required.unwrap_or(false), max_length: max_length.into(), protected, lookalikes }
     }
 
     /// The names that are sent, each with its place (`client_name`, `client_name#de`), spaces at its ends taken off.
     pub(in crate::policy) fn check<'a>(
         &self,
         names: &'a [Text],
-        redirect_uris: &[RedirectUri],
+        ways: Ways<'_>,
         report: &mut Report<'_>,
     ) -> Vec<(&'a str, &'a str)> {
         if self.required && names.is_empty() {
@@ -111,7 +124,7 @@ impl ClientNameRule {
             } else if let Some(problem) = printable::problem(name) {
                 report.refuse(place, format!("{} {problem}", Excerpt(name)));
             } else {
-                if let Some(problem) = self.problem_of_owner(name, redirect_uris) {
+                if let Some(problem) = self.problem_of_owner(name, ways) {
                     report.refuse(place, format!("{problem} (profile {:?})", report.profile()));
                 }
                 kept.push((place.as_str(), name));
@@ -121,26 +134,47 @@ impl ClientNameRule {
     }
 
     /// Why a name that reads as a protected one is not the client's to carry.
-    fn problem_of_owner(&self, name: &str, redirect_uris: &[RedirectUri]) -> Option<String> {
+    fn problem_of_owner(&self, name: &str, ways: Ways<'_>) -> Option<String> {
         if self.protected.is_empty() {
             return None;
         }
         let readings = Readings::of(name);
-        let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.lookalike.is_in(&readings)).collect();
+        let read = self.protected.iter().zip(&self.lookalikes);
+        let read = read.filter(|(_, lookalike)| lookalike.is_in(&readings, &self.lookalikes));
+        let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
         let owner = owners.first()?;
+        let is_owners = |uri: &RedirectUri| owners.iter().any(|owned| owned.owns(uri));
         let reads_as = || format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owner.name));
-        if redirect_uris.is_empty() {
+        if ways.redirect_uris.is_empty() {
             return Some(format!("{}, and no redirect URI shows that it is its owner's", reads_as()));
         }
-        let foreign = redirect_uris.iter().find(|uri| !owners.iter().any(|owned| owned.owns(uri)))?;
-        Some(format!("{}, and the redirect URI {} is not its owner's", reads_as(), Excerpt(foreign.as_str())))
+        if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
+            return Some(format!(
+                "{}, and the redirect URI {} is not its owner's",
+                reads_as(),
+                Excerpt(foreign.as_str())
+            ));
+        }
+        // With the device grant no code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name
+        // (RFC 8628 §5.4). A redirect URI that is everybody's beside it does not show who that is.
+        let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
+        let is_open = ways.grants.contains(&GrantType::DeviceCode) && ways.redirect_uris.iter().all(is_loopback);
+        is_open.then(|| {
+            let grant = Excerpt(GrantType::DeviceCode.as_str());
+            let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
+            format!("{}, and with the grant type {grant} {problem}", reads_as())
+        })
     }
 }
 
 impl Owned {
-    fn compile(index: usize, settings: &ProtectedName, problems: &mut Vec<SettingProblem>) -> Self {
+    fn compile(
+        index: usize,
+        settings: &ProtectedName,
+        lookalike: &Lookalike,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
         let place = format!("client_name.protected[{index}]");
-        let lookalike = Lookalike::of(&settings.name);
         if !(3..=Lookalike::LONGEST).contains(&lookalike.len()) {
             let reason = format!("{:?} does not have 3 to {} letters or digits", settings.name, Lookalike::LONGEST);
             problems.push(SettingProblem::new(
@@ -151,7 +185,7 @@ impl Owned {
         }
         let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
         let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
-        Self { name: settings.name.clone(), lookalike, hosts, loopback: settings.loopback, schemes }
+        Self { name: settings.name.clone(), hosts, loopback: settings.loopback, schemes }
     }
 
     fn owns(&self, uri: &RedirectUri) -> bool {
@@ -172,7 +206,7 @@ mod tests {
 
     const SETTINGS: &str = "{protected: [{name: Claude, hosts: [claude.ai, '*.claude.ai'], loopback: true, schemes: [claude]}, {name: Acme Pay, hosts: [pay.acme.example]}]}";
 
-    fn check(settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
+    fn check_with(grants: &[GrantType], settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
         let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), &mut Vec::new());
         let text = |(n, name): (usize, &&str)| Text {
             place: ["client_name", "client_name#de"][n.min(1)].to_owned(),
@@ -181,8 +215,12 @@ mod tests {
         let names: Vec<Text> = names.iter().enumerate().map(text).collect();
         let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
         sentences(RuleName::ClientName, |report| {
-            rule.check(&names, &uris, report);
+            rule.check(&names, Ways { redirect_uris: &uris, grants }, report);
         })
+    }
+
+    fn check(settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
+        check_with(&[GrantType::AuthorizationCode], settings, names, uris)
     }
 
     #[test]
@@ -203,6 +241,27 @@ mod tests {
             1,
             "its owner has no clients on loopback"
         );
+    }
+
+    #[test]
+    fn a_loopback_redirect_uri_proves_nothing_for_the_device_grant() {
+        let grants = [GrantType::AuthorizationCode, GrantType::DeviceCode];
+        for (uris, violations) in [
+            (&["http://127.0.0.1/x"][..], 1),
+            (&["http://127.0.0.1/x", "http://localhost:33418/"], 1),
+            (&["http://127.0.0.1/x", "https://claude.ai/cb"], 0),
+            (&["claude://x/cb", "http://127.0.0.1/x"], 0),
+            (&["https://evil.example/cb"], 1),
+        ] {
+            assert_eq!(check_with(&grants, SETTINGS, &["Claude"], uris).len(), violations, "{uris:?}");
+        }
+        assert_eq!(
+            check_with(&[GrantType::DeviceCode], SETTINGS, &["Claude"], &["http://127.0.0.1/x"]),
+            ["client_name: \"Claude\" reads as the protected name \"Claude\", and with the grant type \
+              \"urn:ietf:params:oauth:grant-type:device_code\" a loopback redirect URI does not show that it is its owner's \
+              (RFC 8628 §5.4) (profile \"partners\")"]
+        );
+        assert_eq!(check_with(&grants, SETTINGS, &["Orders"], &["http://127.0.0.1/x"]), [""; 0], "nobody's name");
     }
 
     #[test]

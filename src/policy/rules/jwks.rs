@@ -1,14 +1,16 @@
-//! The keys a client registers: `jwks` or `jwks_uri`, never both (RFC 7591 §2); public, strong, of a kind we know.
+//! The keys a client registers: `jwks` or `jwks_uri`, never both (RFC 7591 §2); public, strong, of a kind we know, for what that kind does.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::key::{JsonWebKey, KeyKind};
+use crate::registration::key_use::Fit;
 
 /// What keys a client may register.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -25,11 +27,17 @@ pub struct KeySettings {
 /// The longest RSA modulus, in bits: verifying with a longer one costs more than it protects.
 const LONGEST_RSA: u32 = 16_384;
 
-/// RFC 7518 §6.2.1.1.
-const EC_CURVES: [&str; 3] = ["P-256", "P-384", "P-521"];
+/// RFC 7518 §6.2.1.1, RFC 8812 §3.1.
+const EC_CURVES: [&str; 4] = ["P-256", "P-384", "P-521", "secp256k1"];
 
-/// RFC 8037 §2, those that libraries have.
-const OKP_CURVES: [&str; 2] = ["Ed25519", "X25519"];
+/// RFC 8037 §2.
+const OKP_CURVES: [&str; 4] = ["Ed25519", "Ed448", "X25519", "X448"];
+
+/// The members of a key that are shown to people, in consoles and logs (RFC 7517 §4).
+const SHOWN: [&str; 7] = ["kid", "use", "alg", "key_ops", "x5t", "x5t#S256", "x5c"];
+
+/// The most characters of such a member, a certificate apart.
+const LONGEST_TEXT: usize = 255;
 
 /// The compiled rule.
 #[derive(Debug, Clone)]
@@ -81,6 +89,10 @@ impl KeysRule {
         }) {
             return Some(format!("is for {}, which is not done with a public key", Excerpt(key.algorithm.as_deref()?)));
         }
+        self.problem_of_kind(key).or_else(|| problem_of_use(key)).or_else(|| problem_of_texts(key))
+    }
+
+    fn problem_of_kind(&self, key: &JsonWebKey) -> Option<String> {
         match &key.kind {
             KeyKind::Rsa { modulus_bits, .. } if *modulus_bits < self.min_rsa_bits => {
                 Some(format!("is an RSA key of {modulus_bits} bits, {} are the least", self.min_rsa_bits))
@@ -95,11 +107,42 @@ impl KeysRule {
             KeyKind::OctetKeyPair { curve } if !OKP_CURVES.contains(&curve.as_str()) => {
                 Some(format!("is on the curve {}, not on {}", Excerpt(curve), OKP_CURVES.join(", ")))
             }
+            KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } if key.is_all_zeros() => {
+                Some("has coordinates that are all zeros: it is nobody's key".to_owned())
+            }
             KeyKind::Symmetric => Some("is a symmetric key, which is a secret: it is never registered".to_owned()),
             KeyKind::Other(kty) => Some(format!("has the unknown key type {}", Excerpt(kty))),
             KeyKind::Rsa { .. } | KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } => None,
         }
     }
+}
+
+/// What the key says it is for, and a public key of its kind does not do.
+fn problem_of_use(key: &JsonWebKey) -> Option<String> {
+    if let Some(algorithm) = key.algorithm.as_deref() {
+        match key.fit(algorithm) {
+            Fit::Weak => return Some(format!("is for {}, which is broken (RFC 8725 §3.2)", Excerpt(algorithm))),
+            Fit::Unfit => return Some(format!("is for {}, which keys of its kind do not do", Excerpt(algorithm))),
+            Fit::Verifies | Fit::Encrypts | Fit::Unknown => {}
+        }
+    }
+    let operation = key.private_operation()?;
+    Some(format!("has the key_ops {}, which only a private key does (RFC 7517 §4.3)", Excerpt(operation)))
+}
+
+/// What a page or a log that shows the key could not show as it is.
+fn problem_of_texts(key: &JsonWebKey) -> Option<String> {
+    let problem = |name: &str, value: &Value| {
+        let text = value.as_str()?;
+        if name != "x5c" && text.chars().count() > LONGEST_TEXT {
+            return Some(format!("has a {name} that is longer than {LONGEST_TEXT} characters"));
+        }
+        printable::problem(text).map(|problem| format!("has a {name} that {problem}"))
+    };
+    SHOWN.iter().find_map(|name| match key.public_members.get(*name)? {
+        Value::Array(entries) => entries.iter().find_map(|entry| problem(name, entry)),
+        value => problem(name, value),
+    })
 }
 
 #[cfg(test)]
@@ -133,6 +176,11 @@ mod tests {
             {"kty": "EC", "crv": "P-256", "x": bytes(32), "y": bytes(32)},
             {"kty": "OKP", "crv": "Ed25519", "x": bytes(32)},
             {"kty": "OKP", "crv": "X25519", "x": bytes(32), "use": "enc"},
+            {"kty": "EC", "crv": "secp256k1", "x": bytes(32), "y": bytes(32), "alg": "ES256K"},
+            {"kty": "OKP", "crv": "Ed448", "x": bytes(57), "alg": "EdDSA", "key_ops": ["verify"]},
+            {"kty": "OKP", "crv": "X448", "x": bytes(56), "alg": "ECDH-ES+A256KW"},
+            {"kty": "EC", "crv": "P-521", "x": bytes(66), "y": bytes(66), "alg": "ES512", "kid": "1"},
+            {"kty": "EC", "crv": "P-384", "x": bytes(48), "y": bytes(48), "kid": "Schlüssel für München, 2026"},
         ]);
         assert_eq!(check(keys), [""; 0]);
     }
@@ -144,12 +192,55 @@ mod tests {
             json!({"kty": "RSA", "n": bytes(128), "e": "AQAB"}),
             json!({"kty": "RSA", "n": bytes(256), "e": "AQ"}),
             json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "alg": "HS256"}),
-            json!({"kty": "EC", "crv": "secp256k1", "x": bytes(32), "y": bytes(32)}),
+            json!({"kty": "EC", "crv": "P-192", "x": bytes(24), "y": bytes(24)}),
+            json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}),
+            json!({"kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43)}),
             json!({"kty": "oct", "k": bytes(32)}),
             json!({"kty": "XYZ"}),
         ] {
             assert_eq!(check(json!([key])).len(), 1, "{key}");
         }
+    }
+
+    #[test]
+    fn refuses_what_a_public_key_of_its_kind_does_not_do() {
+        for (more, problem) in [
+            (json!({"alg": "ES256"}), "is for \"ES256\", which keys of its kind do not do"),
+            (json!({"alg": "A256KW"}), "is for \"A256KW\", which keys of its kind do not do"),
+            (json!({"alg": "RS1"}), "is for \"RS1\", which is broken (RFC 8725 §3.2)"),
+            (json!({"alg": "RSA1_5"}), "is for \"RSA1_5\", which is broken (RFC 8725 §3.2)"),
+            (
+                json!({"key_ops": ["verify", "sign"]}),
+                "has the key_ops \"sign\", which only a private key does (RFC 7517 §4.3)",
+            ),
+        ] {
+            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB"});
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(check(json!([key])), [format!("jwks.keys[0]: {problem} (profile \"partners\")")], "{more}");
+        }
+    }
+
+    #[test]
+    fn refuses_texts_that_a_page_cannot_show() {
+        for more in [
+            json!({"kid": "a\u{202e}b"}),
+            json!({"kid": "<script>alert(1)</script>"}),
+            json!({"kid": "k".repeat(256)}),
+            json!({"alg": "<b>"}),
+            json!({"x5t": "\u{200b}"}),
+            json!({"key_ops": ["verify", "<b>"]}),
+            json!({"x5c": ["<b>"]}),
+        ] {
+            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB"});
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(check(json!([key])).len(), 1, "{more}");
+        }
+        let key = |kid: &str| json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "kid": kid});
+        assert_eq!(
+            check(json!([key(&"k".repeat(255)), key("1"), key("1")])),
+            [""; 0],
+            "ids only SHOULD differ (RFC 7517 §4.5)"
+        );
     }
 
     #[test]

@@ -12,12 +12,12 @@ use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::TokenEndpointAuthMethod;
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
-/// Which algorithms a client may ask for (RFC 7518, RFC 8037).
+/// Which algorithms a client may ask for (RFC 7518, RFC 8037, RFC 8812).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlgorithmSettings {
     /// For signatures. `none`, an unsigned ID token or request object, is refused unless it is in this list.
-    /// Default: RS, PS and ES with 256, 384 and 512, EdDSA, Ed25519, HS256, HS384, HS512.
+    /// Default: RS, PS and ES with 256, 384 and 512, EdDSA, Ed25519, HS256, HS384, HS512; ES256K and Ed448 are for you to add.
     #[serde(default)]
     pub signing: Option<Vec<String>>,
     /// For encryption, `…_alg` and `…_enc`. Default: RSA-OAEP, RSA-OAEP-256, ECDH-ES with its key wraps, AES key wraps,

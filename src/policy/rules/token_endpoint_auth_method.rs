@@ -6,6 +6,7 @@ use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::{GrantType, TokenEndpointAuthMethod as Method};
+use crate::registration::key::JsonWebKey;
 
 /// The methods a profile allows, in the order it prefers them.
 #[derive(Debug, Clone)]
@@ -73,6 +74,12 @@ impl AuthMethodRule {
         {
             report.refuse(PLACE, format!("{word} needs the client's keys: send jwks or jwks_uri"));
         }
+        let set = requested.jwks.as_ref().filter(|set| !set.keys.is_empty());
+        if method == Method::PrivateKeyJwt && set.is_some_and(|set| !set.keys.iter().any(JsonWebKey::verifies)) {
+            let problem = "needs a key that signs, and jwks holds none: send one of kty RSA or EC, or OKP on Ed25519 or Ed448, that is \
+                           not for encryption (RFC 7523 §3)";
+            report.refuse(PLACE, format!("{word} {problem}"));
+        }
         if method == Method::TlsClientAuth {
             let subjects = tls_subject::MEMBERS.iter().filter(|member| requested.plain.contains_key(**member)).count();
             if subjects != 1 {
@@ -113,6 +120,7 @@ mod tests {
     use super::*;
     use crate::policy::report::tests::sentences;
     use crate::policy::rule::RuleName;
+    use crate::registration::key::JsonWebKeySet;
 
     fn check(allowed: Option<&[&str]>, requested: &ClientMetadata, grants: &[GrantType]) -> (Method, Vec<String>) {
         let allowed: Option<Vec<String>> = allowed.map(|words| words.iter().map(ToString::to_string).collect());
@@ -149,6 +157,23 @@ mod tests {
     #[test]
     fn refuses_private_key_jwt_without_keys() {
         assert_eq!(check(None, &asking("private_key_jwt"), &[]).1.len(), 1);
+    }
+
+    #[test]
+    fn private_key_jwt_needs_a_key_that_signs() {
+        let coordinate = "Bwc".repeat(14) + "A";
+        let x25519 = json!({"kty": "OKP", "crv": "X25519", "x": coordinate});
+        let ed25519 = json!({"kty": "OKP", "crv": "Ed25519", "x": coordinate});
+        let for_encryption = json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate, "use": "enc"});
+        for (keys, violations) in
+            [(json!([x25519]), 1), (json!([x25519, for_encryption]), 1), (json!([x25519, ed25519]), 0)]
+        {
+            let jwks = Some(JsonWebKeySet::parse(&json!({ "keys": keys })).unwrap());
+            let requested = ClientMetadata { jwks, ..asking("private_key_jwt") };
+            assert_eq!(check(None, &requested, &[]).1.len(), violations, "{keys}");
+            let requested = ClientMetadata { token_endpoint_auth_method: Some(Method::None), ..requested };
+            assert_eq!(check(None, &requested, &[]).1, [""; 0], "another method needs no signatures");
+        }
     }
 
     #[test]

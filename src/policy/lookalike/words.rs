@@ -1,0 +1,23 @@
+//! Words that are written onto a name without a space to look official: "claudeai", "myclaude".
+
+use std::sync::LazyLock;
+
+use super::characters::letters;
+
+/// Those before it, in the form in which look-alikes are equal.
+pub(super) static BEFORE: LazyLock<Vec<String>> = LazyLock::new(|| read(BEFORE_WRITTEN));
+
+/// Those behind it, in the same form.
+pub(super) static BEHIND: LazyLock<Vec<String>> = LazyLock::new(|| read(BEHIND_WRITTEN));
+
+const BEFORE_WRITTEN: &str = "ai ask chat get hey join mcp my new official real secure team the try use verified your";
+
+const BEHIND_WRITTEN: &str = "\
+    account agent agents ai api app apps assistant auth beta bot browser business chat cli client cloud code com companion connector \
+    copilot desktop dev enterprise extension free gateway gpt helper hq hub ide inc integration io labs llm login max mcp mobile oauth \
+    official online org plugin plus portal preview pro proxy remote sdk secure security server service services studio support sync team \
+    teams tool tools ui verified verify web";
+
+fn read(words: &str) -> Vec<String> {
+    words.split_whitespace().map(letters).collect()
+}
