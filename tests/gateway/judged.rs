@@ -56,10 +56,11 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 14] = [
+const VENDORS: [&str; 15] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
+    "platform.openai.com",
     "www.cursor.com",
     "vscode.dev",
     "insiders.vscode.dev",
@@ -97,10 +98,14 @@ fn is_of(profile: &str, uri: &str) -> bool {
     };
     match scheme.as_str() {
         "https" => {
-            same_host && (hosts.contains(&host) || (profile == "partners" && host.ends_with(".partner.example")))
+            let has_query = profile == "mcp" && parts.get(4).is_some();
+            same_host
+                && !has_query
+                && (hosts.contains(&host) || (profile == "partners" && host.ends_with(".partner.example")))
         }
         "http" => same_host && is_loopback && matches!(profile, "native" | "mcp"),
         "cursor" | "claude" | "warp" | "com.raycast" => profile == "mcp",
+        "vscode" => profile == "mcp" && host == "saoudrizwan.claude-dev" && part(3).starts_with("/mcp-auth/callback/"),
         "com.example.app"
         | "com.googleusercontent.apps.123-abc"
         | "io.example.notes"

@@ -208,6 +208,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "claude.ai",
                 "claude.com",
                 "chatgpt.com",
+                "platform.openai.com",
                 "www.cursor.com",
                 "vscode.dev",
                 "insiders.vscode.dev",
@@ -221,7 +222,12 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "global.consent.azure-apim.net",
             ];
             let schemes = ["cursor", "claude", "warp", "com.raycast"];
-            is_loopback || schemes.contains(&uri.scheme()) || is_https && hosts.contains(&host) && uri.port().is_none()
+            let is_hosted = is_https && hosts.contains(&host) && uri.port().is_none();
+            let is_cline = uri.as_str().starts_with("vscode://saoudrizwan.claude-dev/mcp-auth/callback/");
+            is_loopback
+                || schemes.contains(&uri.scheme())
+                || is_cline
+                || is_hosted && (any_page || uri.query().is_none())
         }
         // Machines have none.
         _ => false,
