@@ -125,8 +125,6 @@ impl PlainMembersRule {
         algorithm: &str,
         method: &TokenEndpointAuthMethod,
     ) -> Option<&'static str> {
-        let is_content_encryption =
-            algorithm.contains("CBC-HS") || (algorithm.starts_with('A') && algorithm.ends_with("GCM"));
         // A UserInfo answer comes over TLS from the server itself: unsigned is what it is by default.
         let unsigned_is_usual = member == "userinfo_signed_response_alg" && algorithm == "none";
         let allowed = if member.contains("encrypt") { &self.encryption } else { &self.signing };
@@ -136,8 +134,7 @@ impl PlainMembersRule {
             Some("cannot authenticate a client (OpenID Connect Registration §2)")
         } else if member == "token_endpoint_auth_signing_alg" && !signs_for(method, algorithm) {
             Some("is not an algorithm of the token_endpoint_auth_method")
-        } else if member.contains("encrypt") && is_content_encryption != member.ends_with("_enc") {
-            // Both are in the one list of the profile (RFC 7518 §4.1, §5.1).
+        } else if member.contains("encrypt") && is_of_the_other_kind(member, algorithm) {
             Some("is of the other kind: `…_alg` names how the key is encrypted, `…_enc` how the content is")
         } else if needs_a_secret(algorithm) && *method == TokenEndpointAuthMethod::None {
             Some("needs a client secret, and a client with the method \"none\" has none")
@@ -145,6 +142,13 @@ impl PlainMembersRule {
             None
         }
     }
+}
+
+/// Both are in the one list of the profile: how keys are encrypted (RFC 7518 §4.1), and how content is (§5.1). Of others that a profile
+/// may list we do not know.
+fn is_of_the_other_kind(member: &str, algorithm: &str) -> bool {
+    let is_for_content = algorithm.contains("CBC-HS") || (algorithm.starts_with('A') && algorithm.ends_with("GCM"));
+    ENCRYPTION.contains(&algorithm) && is_for_content != member.ends_with("_enc")
 }
 
 /// Keys that are derived from the client secret: HMAC's, and those of `dir` and of the AES key wraps (OpenID Connect Core §10.1, §10.2).

@@ -91,13 +91,8 @@ impl UrlsRule {
             if !hosts.iter().any(|pattern| pattern.fits(host)) {
                 problems.push("is on a host that is not allowed");
             }
-        } else if is_own_page {
-        } else if !matches!(host, Host::Name(_)) {
-            problems.push("is on an IP address, not on a host with a name");
-        } else if !host.is_public() {
-            problems.push("is not on a public host");
-        } else if FETCHED.contains(&member) && url.port().is_some_and(|port| !HTTPS_PORTS.contains(&port)) {
-            problems.push("names a port that is none of https: the authorization server fetches it");
+        } else if !is_own_page {
+            problems.extend(why_not_public(member, url));
         }
         if self.same_host && PAGES.contains(&member) && !is_on_a_redirect_host(host, redirect_uris) {
             problems.push("is not on the host of a redirect URI (RFC 7591 §5)");
@@ -106,6 +101,19 @@ impl UrlsRule {
             problems.push("is not on the host and port of a redirect URI (OpenID Connect Front-Channel Logout §2)");
         }
         problems
+    }
+}
+
+/// Why a URL, for which the operator named no hosts, is none of the public web.
+fn why_not_public(member: &str, url: &WebUrl) -> Option<&'static str> {
+    if !matches!(url.host(), Host::Name(_)) {
+        Some("is on an IP address, not on a host with a name")
+    } else if !url.host().is_public() {
+        Some("is not on a public host")
+    } else if FETCHED.contains(&member) && url.port().is_some_and(|port| !HTTPS_PORTS.contains(&port)) {
+        Some("names a port that is none of https: the authorization server fetches it")
+    } else {
+        None
     }
 }
 
