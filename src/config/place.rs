@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Deserialize as _;
 use serde::de::value::{EnumAccessDeserializer, MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, VariantAccess as _,
+    Visitor,
+};
 use serde_yaml::Value;
 
 use super::node::{Node, key_text};
@@ -158,6 +161,15 @@ impl<'de> Visitor<'de> for Finder<'_> {
         Err(A::Error::custom("the place is not here"))
     }
 
+    /// What has a tag is what it is without.
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<(), A::Error> {
+        if self.0.is_empty() {
+            return Err(A::Error::custom(FOUND));
+        }
+        let (IgnoredAny, content) = access.variant()?;
+        content.newtype_variant_seed(self)
+    }
+
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         Err(E::custom(FOUND))
     }
@@ -248,6 +260,14 @@ mod tests {
         assert_eq!(place.to_string(), "profiles[1].redirect_uris.https[0].path");
         assert_eq!(place.keys(), "profiles.redirect_uris.https.path");
         assert_eq!(Place::root().key("a b").to_string(), "\"a b\"");
+    }
+
+    #[test]
+    fn a_place_behind_a_tag_is_found() {
+        let at = |place: &str| Place::root().below(place).locate("!t\na: 1\nlist: !u\n  - x: !v [1, 2]\n");
+        assert_eq!(at("a"), Some((2, 1)));
+        assert_eq!(at("list[0].x"), Some((4, 5)));
+        assert_eq!(at("list[0].x[1]"), Some((4, 15)));
     }
 
     #[test]

@@ -138,6 +138,8 @@ fn what_was_found_stays_mended() {
     redirect_uri::holds(b"https://app.example.com/cb/%25%32%65%25%32%65/%25%32%65%25%32%65%25%32%66evil");
     // Behind a key that is no text a problem was told without its line.
     configuration::holds(b"? {a: b}\n: 1\nthrottle: { backend: redis }\n");
+    // The same behind a tag.
+    configuration::holds(b"!t\nlisteners: [{ address: x }]\n");
     // Where the property asked for too much: spaces at the ends of a name are taken off, parsers differ in the last bits of a fraction,
     // a carriage return is the end of a line to YAML.
     decision::holds(
