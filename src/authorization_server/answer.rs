@@ -31,6 +31,9 @@ const SECONDS: [&str; 3] = ["client_id_issued_at", "client_secret_expires_at", "
 /// Longer sentences of the server are not passed on.
 const LONGEST_DESCRIPTION: usize = 200;
 
+/// No client is told to wait longer, whatever the server says.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
 /// Whose credential a 401 or 403 speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented {
@@ -142,17 +145,32 @@ fn fit_for_a_client(text: &str) -> bool {
 
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
-/// For the log: the status and the beginning of the body, nothing that could break a line. Refusals hold no secret of ours.
+/// For the log: the status, and what the server says is wrong, with nothing that could break a line. Of JSON only the sentences of a
+/// refusal (the last is Keycloak's): whatever the status, the rest can be a client with its secret. Of an answer that is no refusal, nothing.
 pub(super) fn quoted(status: StatusCode, body: &[u8]) -> String {
-    let beginning = String::from_utf8_lossy(&body[..body.len().min(LONGEST_DESCRIPTION)]);
-    format!("{}: {}", status.as_u16(), beginning.escape_debug())
+    let said = match json::parse(body) {
+        _ if !(status.is_client_error() || status.is_server_error()) => String::new(),
+        Ok(members) => {
+            let sentences = ["error", "error_description", "errorMessage"].map(|name| members.get(name)?.as_str());
+            sentences.into_iter().flatten().collect::<Vec<_>>().join(": ")
+        }
+        Err(_) if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) => String::new(),
+        Err(_) => String::from_utf8_lossy(&body[..body.len().min(LONGEST_DESCRIPTION)]).into_owned(),
+    };
+    match said.as_str() {
+        "" => status.as_u16().to_string(),
+        said => {
+            format!("{}: {}", status.as_u16(), said[..said.floor_char_boundary(LONGEST_DESCRIPTION)].escape_debug())
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use serde_json::json;
 
     use super::*;
@@ -249,6 +267,31 @@ mod tests {
             let Err(RegisterError::Refused { description, .. }) = read_ours(answer(400, &body)) else { panic!() };
             assert_eq!(description, None);
         }
+    }
+
+    #[test]
+    fn the_log_is_told_what_is_wrong_and_never_a_clients_secret() {
+        let client = br#"{"client_id":"c","client_secret":"SECRET","registration_access_token":"TOKEN"}"#;
+        for (status, body, expected) in [
+            (202, &client[..], "202"),
+            (500, client, "500"),
+            (500, &client[..60], "500"),
+            (302, b"SECRET", "302"),
+            (404, b"", "404"),
+            (502, b"<html>\nBad Gateway", r"502: <html>\nBad Gateway"),
+            (403, br#"{"error":"insufficient_scope","client_secret":"SECRET"}"#, "403: insufficient_scope"),
+            (400, br#"{"error":"e","error_description":"why"}"#, "400: e: why"),
+            (409, br#"{"errorMessage":"Client c exists"}"#, "409: Client c exists"),
+        ] {
+            assert_eq!(quoted(StatusCode::from_u16(status).unwrap(), body), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_of_waiting_has_a_bound() {
+        let wait = |text| retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, text)]));
+        assert_eq!(wait(HeaderValue::from_static("7")), Some(Duration::from_secs(7)));
+        assert_eq!(wait(HeaderValue::from_static("99999999999999")), Some(LONGEST_WAIT));
     }
 
     #[test]
