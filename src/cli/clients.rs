@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// Give back what a suspension took.
     Resume(Changed),
     /// Delete a client at the authorization server, for good; the record stays.
-    Delete(Changed),
+    Delete(Deleted),
     /// Remove the clients that nobody used for longer than their profile says, now rather than at the next look.
     Expire(Expire),
 }
@@ -80,6 +80,15 @@ pub(super) struct Granted {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deleted {
+    #[command(flatten)]
+    changed: Changed,
+    /// The authorization server no longer has it, because somebody deleted it there: end its record where the gateway cannot delete it itself.
+    #[arg(long)]
+    gone: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Expire {
     /// Only show which, and since when.
     #[arg(long)]
@@ -101,7 +110,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
             Command::Elevate(granted) => grant(granted, "/elevate", format, out).await,
             Command::Suspend(changed) => change(changed, "/suspend", format, out).await,
             Command::Resume(changed) => change(changed, "/resume", format, out).await,
-            Command::Delete(changed) => change(changed, "", format, out).await,
+            Command::Delete(deleted) => delete(deleted, format, out).await,
             Command::Expire(arguments) => expire(arguments, format, out).await,
         }
     })
@@ -157,18 +166,23 @@ async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Writ
     say(&answered.body, format, out)
 }
 
-/// `rest` is what comes after the client in the path; nothing: it is deleted.
+/// `rest` is what comes after the client in the path.
 async fn change(changed: &Changed, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Changed { client: Named { client_id, file }, comment } = changed;
     let gateway = gateway(&file.load()?)?;
-    let path = target(PATH, client_id, rest);
     let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
-    let comment = comment.clone();
-    let answered = if rest.is_empty() {
-        gateway.delete::<Client>(&query(&path, &[("comment", comment)]), etag).await?
-    } else {
-        gateway.post::<Client>(&path, &Comment { comment }, etag).await?
-    };
+    let body = Comment { comment: comment.clone() };
+    let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
+    say(&answered.body, format, out)
+}
+
+async fn delete(deleted: &Deleted, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let Deleted { changed: Changed { client: Named { client_id, file }, comment }, gone } = deleted;
+    let gateway = gateway(&file.load()?)?;
+    let path = target(PATH, client_id, "");
+    let Answered { etag, .. } = gateway.get::<Client>(&path).await?;
+    let said = [("comment", comment.clone()), ("gone", gone.then(|| gone.to_string()))];
+    let answered = gateway.delete::<Client>(&query(&path, &said), etag).await?;
     say(&answered.body, format, out)
 }
 

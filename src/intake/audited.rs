@@ -17,6 +17,9 @@ use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
 
+/// The reason of a removal: the server no longer has the client, as the gateway found, or an operator says.
+pub(super) const GONE: &str = "gone_at_the_server";
+
 /// A body that remembers what it was.
 pub(super) struct Digested<'a> {
     body: &'a mut dyn Body,
@@ -241,12 +244,15 @@ pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event
         Change::Reject => Kind::ClientRejected,
         Change::Suspend => Kind::ClientSuspended,
         Change::Resume => Kind::ClientResumed,
-        Change::Delete => Kind::ClientRemoved,
+        Change::Delete { .. } => Kind::ClientRemoved,
     };
     let name = instruction.actor.clone();
     let (actor, reason) = match instruction.response {
         Some(_) => (Actor::Gateway, Some(name)),
-        None => (Actor::Operator { name }, None),
+        None => (
+            Actor::Operator { name },
+            (instruction.change == Change::Delete { is_gone: true }).then(|| GONE.to_owned()),
+        ),
     };
     Event {
         subject: Some(Subject::Client(instruction.client_id.clone())),

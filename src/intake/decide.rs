@@ -21,7 +21,10 @@ pub enum Change {
     /// What a suspension took is given back.
     Resume,
     /// It is removed at the server, for good.
-    Delete,
+    Delete {
+        /// An operator knows that the server no longer has it: where the gateway cannot delete it there, its record ends all the same.
+        is_gone: bool,
+    },
     /// It gets what it asked for, while it is pending; or the change that it asked for (`management.growth: approval`) is made.
     Approve {
         /// Of what it asked for, these scopes only; none: all.
@@ -40,7 +43,7 @@ pub enum Change {
 impl Change {
     /// Whether the client is no longer suspended after it.
     const fn ends_a_suspension(&self) -> bool {
-        matches!(self, Self::Resume | Self::Delete)
+        matches!(self, Self::Resume | Self::Delete { .. })
     }
 }
 
@@ -138,11 +141,14 @@ impl Work {
             Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
             Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
             Change::Resume => enter_state(&mut next, from.resume()?, now),
-            Change::Delete => enter_state(&mut next, from.delete(by)?, now),
+            Change::Delete { .. } => enter_state(&mut next, from.delete(by)?, now),
             Change::Reject => enter_state(&mut next, from.reject(by)?, now),
         }
         if next.lifecycle.at_the_server() == AtTheServer::Absent || next.members_behind {
-            check_it_can_be_managed(&self.rulebook, client)?;
+            match check_it_can_be_managed(&self.rulebook, client) {
+                Err(_) if *change == (Change::Delete { is_gone: true }) => next.unsettled = None,
+                checked => checked?,
+            }
         }
         Ok(next)
     }

@@ -85,11 +85,14 @@ pub enum NotDone {
     Gone,
     /// The server gave no access to it and has no administration.
     #[error(
-        "the authorization server gave nothing to manage this client with: change or delete it there, or suspend it"
+        "the authorization server gave nothing to manage this client with: change or delete it there, or suspend it; once it is deleted \
+         there, `clients delete --gone` ends its record"
     )]
     NotOffered,
     /// The server's token is lost, and there is no administration to make another one.
-    #[error("the authorization server's token for this client is lost: delete it there")]
+    #[error(
+        "the authorization server's token for this client is lost: delete it there, and then end its record with `clients delete --gone`"
+    )]
     Unmanageable,
     /// Only an unknown outcome can be resolved.
     #[error("the outcome of the registration is not unknown: {}", .0.map_or("it is under way", OutcomeName::as_str))]

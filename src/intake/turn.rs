@@ -217,7 +217,7 @@ impl Held<'_> {
         };
         self.client.lifecycle = Lifecycle::Deleted { by };
         self.client.unsettled = None;
-        self.record(audited::removed(&self.client, "gone_at_the_server"));
+        self.record(audited::removed(&self.client, audited::GONE));
         tracing::warn!(client_id = self.client.client_id, "the authorization server no longer has this client");
     }
 

@@ -90,6 +90,26 @@ async fn a_client_that_the_server_gave_no_token_for_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn the_record_of_a_client_that_somebody_deleted_there_is_ended() {
+    let world = World::start().await;
+    crate::records::registered(&*world.store, "1", 1_700_000_000_000).await;
+    let ended = world.change("DELETE", "/v1/clients/c-1?gone=true&comment=by%20hand", "*").await;
+    assert_eq!((ended.status, &ended.body["state"]), (200, &json!("deleted")), "{}", ended.body);
+    assert_eq!((&ended.body["comment"], &ended.body["unsettled"]), (&json!("by hand"), &Value::Null));
+    assert!(world.ask("GET", "/v1/audit").await.body.to_string().contains("gone_at_the_server"));
+}
+
+#[tokio::test]
+async fn a_client_that_is_said_to_be_gone_and_can_be_deleted_is_deleted() {
+    let world = World::start().await;
+    let client = world.register("Orders").await;
+    let ended = world.change("DELETE", &path(&client, "?gone=true"), "*").await;
+    assert_eq!((ended.status, &ended.body["state"]), (200, &json!("deleted")), "{}", ended.body);
+    // A second time there is nothing to delete.
+    assert_eq!(world.change("DELETE", &path(&client, "?gone=true"), "*").await.status, 409);
+}
+
+#[tokio::test]
 async fn no_answer_holds_a_secret() {
     let world = World::start().await;
     let client = world.register("Orders").await;

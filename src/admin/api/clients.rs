@@ -8,7 +8,8 @@ use axum::routing::on;
 use axum::{Json, extract::rejection::JsonRejection};
 use http::HeaderMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Api;
 use super::client::Client;
@@ -36,6 +37,22 @@ pub struct ClientList {
 pub struct Comment {
     /// For those who come after.
     pub comment: Option<String>,
+}
+
+/// Why an operator deletes a client, and whether there is something to delete.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Deleting {
+    /// For those who come after.
+    comment: Option<String>,
+    /// The authorization server no longer has it: where the gateway cannot delete it there itself, its record ends all the same.
+    #[serde(default, deserialize_with = "truth")]
+    gone: bool,
+}
+
+/// `true` or `false` in a query, where everything is a text.
+fn truth<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    String::deserialize(value)?.parse().map_err(D::Error::custom)
 }
 
 /// What an operator grants.
@@ -127,7 +144,7 @@ fn changes() -> [Operation; 6] {
         elevate.with_body(granting()),
         suspend.with_body(with_comment()),
         resume.with_body(with_comment()),
-        delete.with_query(shape::<Comment>()),
+        delete.with_query(shape::<Deleting>()),
     ]
 }
 
@@ -195,9 +212,10 @@ async fn delete(
     api: State<Arc<Api>>,
     (caller, path): (Extension<Caller>, Path<String>),
     headers: HeaderMap,
-    query: Query<Comment>,
+    query: Query<Deleting>,
 ) -> Result<Response, Problem> {
-    change(&api, Change::Delete, (caller.0, path.0), (&headers, query.0?)).await
+    let Deleting { comment, gone: is_gone } = query.0?;
+    change(&api, Change::Delete { is_gone }, (caller.0, path.0), (&headers, Comment { comment })).await
 }
 
 fn comment(body: Result<Option<Json<Comment>>, JsonRejection>) -> Result<Comment, Problem> {
