@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::access::{ClientUris, ServerAccess};
@@ -133,6 +133,12 @@ fn failed(response: &Response<Bytes>) -> ManageError {
     let members = json::parse(body).unwrap_or_default();
     let error = members.get("error").and_then(Value::as_str).unwrap_or_default();
     match (status, error) {
+        // A page of whatever stands before the server, or of an error of its own, is no word about the client.
+        (StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE, "")
+            if !body.is_empty() && !is_challenge(response) =>
+        {
+            ManageError::Broken(quoted())
+        }
         (StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE, _)
         // Authlib says 400 where RFC 7592 §2 says 401.
         | (StatusCode::BAD_REQUEST, "access_denied" | "invalid_token") => ManageError::Gone(quoted()),
@@ -152,6 +158,13 @@ fn failed(response: &Response<Bytes>) -> ManageError {
         }
         _ => ManageError::Broken(quoted()),
     }
+}
+
+/// RFC 6750 §3: a server that says nothing else of a token says it with a challenge.
+fn is_challenge(response: &Response<Bytes>) -> bool {
+    let challenge = response.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+    response.status() == StatusCode::UNAUTHORIZED
+        && challenge.is_some_and(|text| text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("Bearer")))
 }
 
 #[cfg(test)]
@@ -242,6 +255,18 @@ mod tests {
             let error = read_deletion(&answer(status, body)).unwrap_err();
             assert!(matches!(error, ManageError::Gone(_)), "{status} {body}: {error}");
             assert!(error.surely_nothing_changed());
+        }
+        let mut challenged = answer(401, "Unauthorized");
+        challenged.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        assert!(matches!(read_client(challenged), Err(ManageError::Gone(_))));
+    }
+
+    #[test]
+    fn a_page_of_something_else_is_no_word_about_a_client() {
+        for (status, body) in [(404, "<html>"), (401, "no"), (404, r#"{"message":"no Route matched"}"#), (410, "gone")]
+        {
+            let error = read_deletion(&answer(status, body)).unwrap_err();
+            assert!(matches!(error, ManageError::Broken(_)), "{status} {body}: {error}");
         }
     }
 

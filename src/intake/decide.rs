@@ -141,6 +141,10 @@ impl Work {
             Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
             Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
             Change::Resume => enter_state(&mut next, from.resume()?, now),
+            // What was decided, and cannot be brought to the server, is done all the same.
+            Change::Delete { is_gone: true } if is_to_be_absent(client) && self.rulebook.administration.is_none() => {
+                next.unsettled = None;
+            }
             Change::Delete { .. } => enter_state(&mut next, from.delete(by)?, now),
             Change::Reject => enter_state(&mut next, from.reject(by)?, now),
         }
@@ -152,6 +156,11 @@ impl Work {
         }
         Ok(next)
     }
+}
+
+/// It was deleted, rejected or has expired, and the server still has to be told.
+fn is_to_be_absent(client: &ClientRecord) -> bool {
+    client.unsettled.is_some() && client.lifecycle.at_the_server() == AtTheServer::Absent
 }
 
 /// What the server can never be brought to is not decided.

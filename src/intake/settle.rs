@@ -142,8 +142,12 @@ async fn in_turn(mut held: Held<'_>) -> Result<ClientRecord, Refusal> {
 impl Held<'_> {
     fn nothing_to_manage_it_with(&self) -> NotYet {
         let cause = match self.client.unmanageable {
-            true => "the server's token for this client is lost: somebody must do it there",
-            false => "the server gave nothing to manage this client with: somebody must do it there",
+            true => {
+                "the server's token for this client is lost: somebody must do it there, and then `clients delete --gone` here"
+            }
+            false => {
+                "the server gave nothing to manage this client with: somebody must do it there, and then `clients delete --gone` here"
+            }
         };
         NotYet { cause: cause.to_owned(), is_unclear: false }
     }

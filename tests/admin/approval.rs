@@ -67,6 +67,23 @@ async fn a_pending_client_works_with_its_initial_scopes_and_gets_what_is_approve
 }
 
 #[tokio::test]
+async fn a_pending_client_that_writes_back_what_it_read_still_waits_for_what_it_asked_for() {
+    let world = world("approval: required, pending_for: 3d").await;
+    let (_, client) = world.register_as(&confidential("openid orders")).await;
+    let (_, mut members) = world.manage_itself("GET", &client, None).await;
+    assert_eq!(members["scope"], "openid");
+    let body = members.as_object_mut().unwrap();
+    body.retain(|name, _| {
+        !name.starts_with("registration_") && !name.starts_with("client_secret_") && name != "client_id_issued_at"
+    });
+    body.insert("client_name".to_owned(), json!("Orders"));
+    let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
+    assert_eq!((status, &changed["scope"]), (200, &json!("openid")), "{changed}");
+    let (status, approved) = post(&world, &client, ("/approve", json!({}))).await;
+    assert_eq!((status, &approved["scopes"]["granted"]), (200, &json!("openid orders")), "{approved}");
+}
+
+#[tokio::test]
 async fn what_was_approved_stays_through_a_change_and_more_needs_somebody() {
     let world = world("approval: required").await;
     let client = world.register_as(&confidential("openid orders")).await.1;

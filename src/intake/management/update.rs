@@ -1,5 +1,7 @@
 //! The body of a change (RFC 7592 §2.2): all that is to be registered from now on, judged by the rules of a registration.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::authorization_server;
@@ -13,6 +15,7 @@ use crate::intake::refusal::Refusal;
 use crate::intake::turn::GATEWAY;
 use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::approval::Elevation;
+use crate::policy::clearance::ScopeDecision;
 use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::software_statement::{Circumstances, StatementIssuers};
 use crate::registration::software_statement::MEMBER;
@@ -104,7 +107,12 @@ impl Update {
     /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before.
     pub(super) fn enter(&self, client: &mut ClientRecord, now: Timestamp) {
         let judged = self.passage.judged();
+        let (requested, withheld) = (client.scope_requested.clone(), client.scope_withheld.clone());
+        let restates_scope = restates_scope(judged, client);
         enter(judged, client);
+        if restates_scope {
+            (client.scope_requested, client.scope_withheld) = (requested, withheld);
+        }
         client.metadata.remove(MEMBER);
         let statement = judged.metadata().get_key_value(MEMBER);
         client.metadata.extend(statement.map(|(name, value)| (name.clone(), value.clone())));
@@ -119,6 +127,14 @@ impl Update {
             client.approved = Some(Action { at: now, actor: GATEWAY.to_owned(), comment });
         }
     }
+}
+
+/// Whether its scopes are those that a read told the client: written back, they take back nothing of what it asked for and waits for.
+fn restates_scope(judged: &dyn Judged, client: &ClientRecord) -> bool {
+    let set = |scopes: &ScopeSet| scopes.iter().cloned().collect::<BTreeSet<_>>();
+    let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let ScopeDecision { requested, withheld, .. } = judged.scopes();
+    withheld.is_empty() && requested.as_ref().is_some_and(|requested| set(requested) == set(&granted))
 }
 
 /// Enters into the record what was judged, in the client's own terms.
