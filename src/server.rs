@@ -15,6 +15,7 @@ mod upkeep;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,12 +46,15 @@ pub use start_error::StartError;
 
 use service_manager::News;
 
+/// How long a thread that works for nobody any more may take.
+const STUCK_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with telemetry, signals and reload.
 pub fn serve(config: Config) -> Result<(), StartError> {
     // Before there is a second thread: it changes the environment.
     let sockets = Sockets::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let telemetry = telemetry::init(&config.settings.telemetry)?;
         let store = Arc::new(SqlStore::open(&config.settings.store).await?);
         let gateway = Gateway::start_on(sockets, config, store.clone()).await?.exposing(telemetry.exposition());
@@ -72,7 +76,10 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         store.close().await;
         telemetry.shutdown().await;
         Ok(())
-    })
+    });
+    // Not by its drop, which would wait without end for a thread that is stuck: an export to a pipe that nobody reads.
+    runtime.shutdown_timeout(STUCK_DEADLINE);
+    served
 }
 
 /// The gateway, its ports taken.

@@ -169,7 +169,7 @@ impl Failure {
 pub fn run() -> ExitCode {
     let line = CommandLine::parse();
     let format = if line.json { Format::Json } else { Format::Text };
-    let mut out = io::stdout().lock();
+    let mut out = io::stdout();
     let result = match line.command {
         Command::Serve(file) => file.load().and_then(serve::run),
         Command::Demo(arguments) => demo::run(arguments),

@@ -2,6 +2,7 @@
 //! no secret that the gateway handled stands anywhere in what it wrote.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 
+use crate::flow;
 use crate::managed::{Registered, Rules, World, orders, public, send};
+use crate::process::Gateway;
 use crate::sink::Sink;
 
 /// What the signing key is made from: looked for in all that the gateway writes.
@@ -91,6 +94,20 @@ async fn use_everything(world: &World) -> (Registered, String, String) {
     let tokens: Value = serde_json::from_str(&text(&world.gateway.run(&["--json", "tokens", "list"]))).unwrap();
     text(&world.gateway.run(&["tokens", "revoke", tokens[0]["id"].as_str().unwrap()]));
     (client, token, once)
+}
+
+#[test]
+fn the_export_to_standard_output_holds_what_the_one_to_a_file_does() {
+    let audit = "audit: { sign_every: 1s, export: [stdout, { file: { path: audit.jsonl } }] }\n";
+    let redirected = ["sh", "-c", "exec \"$0\" \"$@\" > out.jsonl"];
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let configuration = flow::configuration() + audit;
+    let mut gateway = Gateway::start_by(&redirected, TempDir::new().unwrap(), (&configuration, nobody));
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), Some(0));
+    let [out, file] = ["out.jsonl", "audit.jsonl"].map(|name| std::fs::read_to_string(gateway.file(name)).unwrap());
+    assert!(out.contains("process_stopped"), "{out}");
+    assert_eq!(out, file);
 }
 
 #[tokio::test(flavor = "multi_thread")]
