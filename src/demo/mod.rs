@@ -7,6 +7,7 @@ pub mod certificates;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,9 @@ use crate::store::sql::SqlStore;
 /// How long the demo's token is good, and how often.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const TOKEN_USES: u32 = 100;
+
+/// Where its gateway is administered, in its directory.
+const ADMIN_SOCKET: &str = "admin.sock";
 
 /// Where the demo runs.
 #[derive(Debug, Clone)]
@@ -56,6 +60,9 @@ pub enum DemoError {
     /// The port.
     #[error("cannot listen on port {0}: {1}; --port takes another, and --port 0 any free one")]
     Port(u16, std::io::Error),
+    /// Another one reads what this one would write anew.
+    #[error("a gateway runs in {} already: stop it, or take another --directory", .0.display())]
+    Running(PathBuf),
     /// The system.
     #[error("{0}: {1}")]
     System(String, std::io::Error),
@@ -92,6 +99,9 @@ impl Demo {
         let at = |error| DemoError::System(directory.display().to_string(), error);
         // First: a demo that runs already reads the files in its directory.
         let port = free_port(options.port).await.map_err(|error| DemoError::Port(options.port, error))?;
+        if UnixStream::connect(directory.join(ADMIN_SOCKET)).is_ok() {
+            return Err(DemoError::Running(directory.to_owned()));
+        }
         fs::create_dir_all(directory).map_err(at)?;
         certificates::write(directory)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(at)?;
@@ -149,6 +159,7 @@ authorization_server:
   registration_path: /register
   credential: {{ bearer_token_file: credential }}
 store: {{ url: "sqlite://gateway.db" }}
+admin: {{ socket: {ADMIN_SOCKET} }}
 audit: {{ signing_key_file: audit.key }}
 profiles:
   - name: partners
@@ -237,5 +248,15 @@ mod tests {
         let sentence = prepared.err().unwrap().to_string();
         assert!(sentence.contains(&port.to_string()) && sentence.contains("--port"), "{sentence}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_demo_that_runs_keeps_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let _running = std::os::unix::net::UnixListener::bind(directory.path().join(ADMIN_SOCKET)).unwrap();
+        let prepared = Demo::prepare(&Options { directory: directory.path().to_owned(), port: 0 }).await;
+        let sentence = prepared.err().unwrap().to_string();
+        assert!(sentence.contains("--directory"), "{sentence}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }
