@@ -25,6 +25,7 @@ pub mod jose;
 pub mod lifecycle;
 pub mod policy;
 pub mod proxy;
+pub mod randomness;
 pub mod registrant;
 pub mod registration;
 pub mod sealing;

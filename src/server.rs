@@ -126,16 +126,3 @@ async fn wait_for_stop() {
         _ = tokio::signal::ctrl_c() => {}
     }
 }
-
-/// Fills octets with what nobody can guess. A system without randomness must not serve.
-#[allow(clippy::expect_used, reason = "nothing can be done without randomness")]
-pub fn randomness(octets: &mut [u8]) {
-    getrandom::fill(octets).expect("the system has randomness");
-}
-
-/// A name that nothing else has.
-pub fn random_name() -> String {
-    let mut octets = [0; 16];
-    randomness(&mut octets);
-    format!("{:032x}", u128::from_be_bytes(octets))
-}

@@ -12,10 +12,11 @@ use tokio::task::{JoinError, JoinSet};
 
 use self::work::{Done, Work, Worked};
 use super::failure::Failure;
-use super::routing::{Alerts, Randomness};
+use super::routing::Alerts;
 use super::{backoff, smtp};
 use crate::audit::Recorder;
 use crate::clock::{Clock, Timestamp, every};
+use crate::randomness::{self, Randomness};
 use crate::store::{Backlog, Store};
 use crate::telemetry::metrics;
 
@@ -148,9 +149,7 @@ impl Deliverer {
 }
 
 fn random(randomness: Randomness) -> u64 {
-    let mut octets = [0; 8];
-    randomness(&mut octets);
-    u64::from_le_bytes(octets)
+    u64::from_le_bytes(randomness::octets(randomness))
 }
 
 #[cfg(test)]

@@ -11,12 +11,9 @@ use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
 use crate::clock::Timestamp;
-use crate::hexadecimal;
+use crate::randomness::{self, Randomness};
 use crate::store::{SignedHead, Telling};
 use crate::telemetry::metrics;
-
-/// Fills octets with what nobody can guess.
-pub type Randomness = fn(&mut [u8]);
 
 /// Where notices lead.
 #[derive(Debug, Clone, Default)]
@@ -70,11 +67,7 @@ impl InForce {
         }
         let link = self.links.of(&news.notice);
         let news = News { notice: Notice { link, ..news.notice }, ..news };
-        let name = || {
-            let mut octets = [0; 16];
-            randomness(&mut octets);
-            hexadecimal::written(&octets)
-        };
+        let name = || randomness::name(randomness);
         self.receivers.iter().filter_map(|receiver| receiver.telling(&news, name)).collect()
     }
 }

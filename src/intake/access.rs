@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Tools;
 use crate::authorization_server::ServerAccess;
+use crate::randomness;
 use crate::sealing::{Keys, NotOpened};
 use crate::secret::Secret;
 use crate::store::{Sealed, TokenHash};
@@ -28,8 +29,7 @@ pub(super) struct ClientAccess {
 impl ClientAccess {
     /// A new token for the client, that nobody can guess.
     pub(super) fn new(tools: &Tools, registration_endpoint: &str, client_id: &str) -> Self {
-        let mut octets = [0; 32];
-        (tools.randomness)(&mut octets);
+        let octets = randomness::octets::<32>(tools.randomness);
         let token = Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)));
         Self::with(token, registration_endpoint, client_id)
     }
@@ -106,15 +106,13 @@ struct Written {
 
 impl Kept {
     pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
-        let mut nonce = [0; 12];
-        (tools.randomness)(&mut nonce);
         let written = Written {
             uri: self.access.registration_client_uri.clone(),
             token: self.access.registration_access_token.expose().to_owned(),
             client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
         };
         let text = serde_json::to_string(&written).map_err(|_| NotOpened)?;
-        keys.seal(client_id, &Secret::new(text), nonce)
+        keys.seal(client_id, &Secret::new(text), randomness::octets(tools.randomness))
     }
 
     pub(super) fn open(keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Self, NotOpened> {

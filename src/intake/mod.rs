@@ -47,6 +47,7 @@ use crate::audit::Recorder;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::clock::{Clock, Timestamp};
+use crate::randomness::{self, Randomness};
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
 use crate::telemetry;
@@ -67,9 +68,6 @@ use refusal::Refusal;
 use response::Responses;
 use standing::Standings;
 use uses::Uses;
-
-/// Fills octets with what nobody can guess.
-pub type Randomness = fn(&mut [u8]);
 
 /// Answers everything that the gateway answers itself.
 pub struct Intake {
@@ -128,15 +126,11 @@ impl Tools {
 
     /// A name that nobody can guess and nothing else has: 32 hexadecimal digits.
     fn random_name(&self) -> String {
-        let mut octets = [0; 16];
-        (self.randomness)(&mut octets);
-        format!("{:032x}", u128::from_be_bytes(octets))
+        randomness::name(self.randomness)
     }
 
     fn registration_id(&self, at: Timestamp) -> RegistrationId {
-        let mut octets = [0; 10];
-        (self.randomness)(&mut octets);
-        RegistrationId::from_random(at, octets)
+        RegistrationId::from_random(at, randomness::octets(self.randomness))
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::StartError;
 use super::compose::secret;
-use super::{StartError, randomness};
 use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::fetch::{self, FetchClient};
 use crate::intake::Intake;
 use crate::proxy::Proxy;
+use crate::randomness;
 use crate::store::{Store, Telling};
 
 /// How often the gateway's own health is looked at.
@@ -65,7 +66,7 @@ pub(super) fn deliverer(
         clock: clock.clone(),
         audit: audit.clone(),
         alerts: alerts.clone(),
-        randomness,
+        randomness: randomness::of_the_system,
         longest_fetch: config.settings.fetch.timeout.0,
     }
 }

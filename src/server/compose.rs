@@ -29,6 +29,7 @@ use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::{ForwardingLimits, ProxySettings, Upstream, UpstreamSettings};
+use crate::randomness;
 use crate::registrant::initial_access_token::{Introspector, Verifiers};
 use crate::registrant::software_statement::StatementIssuers;
 use crate::sealing::Keys;
@@ -223,7 +224,7 @@ fn keys(store: &StoreSettings) -> Result<Keys, StartError> {
     let read = match &store.url {
         StoreUrl::Sqlite(_) => {
             let mut key = Zeroizing::new([0; 32]);
-            super::randomness(&mut *key);
+            randomness::of_the_system(&mut *key);
             Keys::read_or_make(file, &key)
         }
         StoreUrl::Postgres(_) => Keys::read(file),

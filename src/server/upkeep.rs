@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 
-use super::{audit, random_name};
+use super::audit;
 use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
+use crate::randomness;
 use crate::store::{FindingRecord, PROCESS_DIED, RegistrationId, Store, StoreError, Telling};
 use crate::telemetry;
 use crate::telemetry::metrics::ClientCount;
@@ -111,7 +112,7 @@ async fn look(
         };
         let Some(findings) = findings else { return };
         for finding in findings {
-            let name = random_name();
+            let name = randomness::name(randomness::of_the_system);
             let record = record::of(name.clone(), &finding);
             if found.try_send((record, alerts.of_finding(&finding))).is_err() {
                 tracing::error!(finding = name, "a finding is not kept: too many wait for the store");

@@ -11,6 +11,7 @@ use super::settings::IssuedTokenSettings;
 use super::{NotVerified, TokenRefusal};
 use crate::clock::Timestamp;
 use crate::hexadecimal;
+use crate::randomness::{self, Randomness};
 use crate::secret::Secret;
 use crate::store::{InitialAccessTokens, IssuedToken, TokenHash, TokenId};
 
@@ -59,13 +60,20 @@ impl std::str::FromStr for CertificateThumbprint {
     }
 }
 
-/// The randomness of one token; the caller has it from the operating system.
+/// The randomness of one token.
 #[derive(Clone, Copy)]
 pub struct TokenRandomness {
     /// Becomes the text.
     pub text: [u8; 32],
     /// Becomes the id.
     pub id: [u8; 8],
+}
+
+impl TokenRandomness {
+    /// That of a new token.
+    pub fn draw(randomness: Randomness) -> Self {
+        Self { text: randomness::octets(randomness), id: randomness::octets(randomness) }
+    }
 }
 
 /// Why no token was made.
