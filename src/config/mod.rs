@@ -19,7 +19,6 @@ mod urls;
 
 use std::path::{Path, PathBuf};
 
-pub use files::read_secret;
 pub use node::Environment;
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;

@@ -23,7 +23,7 @@ use crate::authorization_server::settings::{ClientCredentialsSettings, Credentia
 use crate::authorization_server::transport::{Limits, Transport};
 use crate::authorization_server::{Administration, Registrar};
 use crate::clock::Clock;
-use crate::config::{Config, read_secret};
+use crate::config::Config;
 use crate::fetch::{self, FetchClient};
 use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
 use crate::policy::approval::ApprovalNeeded;
@@ -274,7 +274,7 @@ fn bytes(file: &Path) -> Result<Vec<u8>, StartError> {
 }
 
 pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {
-    read_secret(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+    Secret::read(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
 }
 
 fn credential(config: &Config, clock: &Arc<dyn Clock>) -> Result<Credential, StartError> {
