@@ -13,6 +13,7 @@ use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
+use crate::registration::redirect_uri::host_or_scheme;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
@@ -111,11 +112,7 @@ fn of_intent(kind: Kind, intent: &Intent) -> Event {
 }
 
 fn hosts(redirect_uris: &[String]) -> Vec<String> {
-    let host = |uri: &String| {
-        let url = url::Url::parse(uri).ok()?;
-        Some(url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned))
-    };
-    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(host).collect();
+    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(|uri| host_or_scheme(uri)).collect();
     hosts.sort();
     hosts.dedup();
     hosts

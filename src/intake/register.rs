@@ -25,7 +25,7 @@ use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::ClientMetadata;
-use crate::registration::redirect_uri::RedirectUriKind;
+use crate::registration::redirect_uri::RedirectUri;
 use crate::secret::Secret;
 use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
@@ -219,7 +219,7 @@ impl Registration<'_> {
         self.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
         self.event.scope_granted = Some(judged.scopes().granted.to_string());
         self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
-        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(|uri| host_of(uri.kind())).collect();
+        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect();
         Ok(passage)
     }
 
@@ -309,15 +309,5 @@ fn denied(denied: Denied<'_>) -> Refusal {
             Refusal::throttled(limit, too_early)
         }
         Denied::Uncounted => Reason::ThrottleUnavailable.into(),
-    }
-}
-
-/// The host, or the scheme of what has none.
-pub(super) fn host_of(kind: &RedirectUriKind) -> String {
-    match kind {
-        RedirectUriKind::Https(target) | RedirectUriKind::Loopback(target) | RedirectUriKind::Http(target) => {
-            target.host.to_string()
-        }
-        RedirectUriKind::PrivateUse { scheme, .. } => format!("{scheme}:"),
     }
 }
