@@ -60,18 +60,13 @@ impl Token {
     /// What is kept of it: no token of one kind has the hash of one of the other.
     pub(super) fn hash(&self) -> TokenHash {
         match self {
-            Self::Gateways(secret) => hash(secret),
+            Self::Gateways(secret) => TokenHash::of(secret),
             Self::Servers(secret) => {
                 let digest = Sha256::new_with_prefix(b"of the server\0").chain_update(secret.expose());
                 TokenHash(digest.finalize().into())
             }
         }
     }
-}
-
-/// What is kept of a token of the gateway's.
-pub(super) fn hash(token: &Secret) -> TokenHash {
-    TokenHash(Sha256::digest(token.expose().as_bytes()).into())
 }
 
 /// A `client_id` as one segment of a path (RFC 3986 §3.3): whatever is not plain is percent-encoded.

@@ -12,7 +12,7 @@ use crate::audit::event::{Aside, Waits};
 use crate::audit::{Event, Kind};
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
 use crate::intake::Tools;
-use crate::intake::access::{self, ClientAccess, Token};
+use crate::intake::access::{ClientAccess, Token};
 use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
@@ -22,7 +22,7 @@ use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::Profile;
 use crate::registration::{RedirectUri, ScopeSet, software_statement};
 use crate::secret::Secret;
-use crate::store::ClientRecord;
+use crate::store::{ClientRecord, TokenHash};
 
 /// What is asked of a client.
 pub(super) enum Asking {
@@ -182,7 +182,7 @@ impl Work {
             return ClientAccess::with(token.clone(), endpoint, &client.client_id);
         }
         let access = ClientAccess::new(&self.tools, endpoint, &client.client_id);
-        client.access_token = Some(access::hash(&access.token));
+        client.access_token = Some(TokenHash::of(&access.token));
         access
     }
 
