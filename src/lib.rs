@@ -23,6 +23,7 @@ mod hexadecimal;
 pub mod intake;
 pub mod jose;
 pub mod lifecycle;
+mod pem;
 pub mod policy;
 pub mod proxy;
 pub mod randomness;
