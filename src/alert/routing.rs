@@ -11,6 +11,7 @@ use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
 use crate::clock::Timestamp;
+use crate::hexadecimal::percent_encoded;
 use crate::randomness::{self, Randomness};
 use crate::store::{SignedHead, Telling};
 use crate::telemetry::metrics;
@@ -45,15 +46,6 @@ impl Links {
         let client = notice.client_id().map(|id| format!("#/clients/{}", percent_encoded(id)));
         Some(format!("{console}/console/{}", client.unwrap_or_default()))
     }
-}
-
-/// As `encodeURIComponent` in the console, or stricter.
-fn percent_encoded(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
 }
 
 impl InForce {

@@ -59,7 +59,7 @@ pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
 pub use form::LARGEST_BODY;
 pub use register::STEPS;
-pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
+pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
