@@ -102,9 +102,7 @@ impl Gateway {
         let (clients, endpoint) = passage.clients()?;
         self.handler.judge_clients(head, clients, endpoint).await
     }
-}
 
-impl Gateway {
     /// Tells the handler how a token request was answered, in the request's span.
     fn token_answered(&self, exchange: &Exchange, status: http::StatusCode) {
         let (Some(head), Some(passage)) = (&exchange.head, &exchange.passage) else { return };
