@@ -39,7 +39,7 @@ use crate::telemetry::{self, Exposition};
 
 pub use alerts::receivers;
 pub use audit::{beginning, signing_keys};
-pub use compose::software_statements;
+pub use compose::{longest_turn, software_statements};
 pub use examination::examination;
 pub use start_error::StartError;
 

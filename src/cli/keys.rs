@@ -21,6 +21,7 @@ use crate::intake::Tools;
 use crate::intake::reseal::{Resealed, reseal};
 use crate::randomness;
 use crate::sealing::Keys;
+use crate::server::longest_turn;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
@@ -135,9 +136,7 @@ async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
 async fn reseal_all(config: &Config, keys: &Keys) -> Result<Resealed, Failure> {
     let store = Arc::new(open_store(config).await?);
     let tools = Tools::new(store.clone(), Arc::new(SystemClock), randomness::of_the_system);
-    // As long as somebody's turn at a client can last.
-    let patience = config.settings.authorization_server.timeout.0 * 2 + Duration::from_secs(10);
-    let resealed = reseal(&tools, keys, patience).await.map_err(Failure::of);
+    let resealed = reseal(&tools, keys, longest_turn(config)).await.map_err(Failure::of);
     store.close().await;
     resealed
 }
