@@ -103,7 +103,7 @@ impl Registration<'_> {
         throttle_address(self.rulebook, self.head.client_address).await?;
         let (mut registrant, profile) = self.admit().await?;
         let counted_under = source(&registrant).to_string();
-        self.sighting.of(&registrant, counted_under.clone());
+        self.sighting.note_registrant(&registrant, counted_under.clone());
         let members = form::read(body).await;
         self.event.request_digest = body.digest();
         let members = members?;

@@ -20,7 +20,7 @@ use crate::intake::rulebook::Rulebook;
 use crate::intake::turn::{self, Held};
 use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::Profile;
-use crate::registration::{RedirectUri, ScopeSet, software_statement};
+use crate::registration::software_statement;
 use crate::secret::Secret;
 use crate::store::{ClientRecord, TokenHash};
 
@@ -187,11 +187,8 @@ impl Work {
     }
 
     fn in_client_terms(&self, client: &ClientRecord, metadata: Map<String, Value>) -> Map<String, Value> {
-        let asked = Asked {
-            redirect_uris: client.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
-            granted: ScopeSet::parse(&client.scope_granted).unwrap_or_default(),
-            software_statement: software_statement::of(&client.metadata),
-        };
+        let recorded = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+        let asked = Asked { software_statement: software_statement::of(&client.metadata), ..recorded };
         self.rulebook.registrar.in_client_terms(&asked, metadata)
     }
 
