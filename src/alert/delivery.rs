@@ -20,18 +20,18 @@ use crate::randomness::{self, Randomness};
 use crate::store::{Backlog, Store};
 use crate::telemetry::metrics;
 
-/// How often is looked for what is due.
+/// How often to look for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what waits is counted, and brought within its bound.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
-/// Delivers.
+/// Delivers what waits for receivers.
 pub struct Deliverer {
     /// Where it waits.
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where is recorded what is given up.
+    /// Where what was given up is recorded.
     pub audit: Recorder,
     /// The receivers in force.
     pub alerts: Arc<Alerts>,

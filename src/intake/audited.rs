@@ -177,7 +177,7 @@ fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
     }
 }
 
-/// What the proxy refuses at a registration path, or of one that wants to register without.
+/// What the proxy refused at a registration path, or of a client that would rather not register: it names a document instead.
 pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: ProtocolRefusal) {
     let is_about_registration = matches!(
         refusal,
@@ -230,7 +230,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
     }
 }
 
-/// What an operator did to a client, or a response did for the reason that a detector is.
+/// What an operator did to a client, or a response did: then the reason is the detector that called for it.
 pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,

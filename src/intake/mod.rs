@@ -88,9 +88,9 @@ pub struct Tools {
     standings: Standings,
     /// Where what happens is recorded.
     pub audit: Recorder,
-    /// Who looks for anomalies.
+    /// Where the detectors of anomalies are told what happens.
     watch: Watch,
-    /// Which clients were used, and is not in the record yet.
+    /// Which clients were used, as far as the record does not say so yet.
     uses: Uses,
     /// What is done about registrants and profiles.
     responses: Responses,

@@ -75,7 +75,7 @@ impl Wait {
         Self { began: Instant::now(), longest, pause: Self::FIRST_PAUSE }
     }
 
-    /// Rests until it is time to look again. False: it was waited long enough.
+    /// Rests until it is time to look again. False: the wait has lasted long enough.
     pub(super) async fn rest(&mut self) -> bool {
         if self.began.elapsed() >= self.longest {
             return false;

@@ -1,4 +1,4 @@
-//! Receivers of alerts out of the configuration, and what the gateway tells of its own health: what its parts see already, looked at in time.
+//! Receivers of alerts out of the configuration, and what the gateway tells of its own health, which its parts are asked for regularly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::store::{Store, Telling};
 /// How often the gateway's own health is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// How often what is still so is told again: a receiver of what lasts would hold it for over.
+/// How often a condition that lasts is told again: a receiver that hears no more of it would take it to be over.
 const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The receivers and silences of the configuration; reads the secrets that it names.
@@ -54,7 +54,7 @@ pub fn receivers(config: &Config) -> Result<InForce, StartError> {
     Ok(InForce { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
 }
 
-/// Who delivers.
+/// Delivers what receivers are to be told.
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
