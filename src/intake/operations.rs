@@ -44,7 +44,7 @@ pub enum NotDone {
     #[error("there is no registration {0:?} in the record")]
     RegistrationUnknown(String),
     /// The network that was to be banned is known.
-    #[error("it is, or touches, a network whose doings are known ({0}): anomalies.known_networks")]
+    #[error("it is, or overlaps, a known network ({0}): anomalies.known_networks")]
     KnownNetwork(String),
     /// No such response.
     #[error("there is no response {0:?} in the record")]
