@@ -33,5 +33,6 @@ pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod store;
+mod subscriber;
 pub mod telemetry;
 pub mod throttle;

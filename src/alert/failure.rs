@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
 
-use crate::fetch::{FetchError, Fetched};
+use crate::fetch::{FetchError, Fetched, retry_after};
 
 /// The longest wait that a receiver can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
@@ -49,13 +48,10 @@ pub(super) fn heard(answer: &Fetched) -> Result<(), Failure> {
         | StatusCode::CONFLICT
         | StatusCode::PAYLOAD_TOO_LARGE
         | StatusCode::UNPROCESSABLE_ENTITY => Err(Failure::Refused(reason)),
-        _ => Err(Failure::Down { reason, retry_after: retry_after(&answer.headers) }),
+        _ => {
+            Err(Failure::Down { reason, retry_after: retry_after(&answer.headers).map(|wait| wait.min(LONGEST_WAIT)) })
+        }
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]

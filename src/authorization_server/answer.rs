@@ -1,14 +1,13 @@
 //! Reads the server's answer to a registration: a client, a refusal, or nonsense. Nothing of the server's that a client must not
 //! see (its tokens, its addresses, its stack traces) gets past this module. Pure.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::access::{ClientUris, ServerAccess};
 use super::{RegisterError, Registered};
+use crate::fetch::retry_after;
 use crate::registration::{ErrorCode, json};
 
 /// The server's own access to the client (RFC 7592 §3), and what would tell where the server is.
@@ -138,11 +137,6 @@ fn fit_for_a_client(text: &str) -> bool {
         && text.len() <= LONGEST_DESCRIPTION
         && text.bytes().all(|byte| matches!(byte, 0x20..=0x7E) && byte != b'<' && byte != b'>')
         && !tells_of_the_inside.iter().any(|part| text.contains(part))
-}
-
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }
 
 /// For the log: the status and the beginning of the body, nothing that could break a line. Refusals hold no secret of ours.

@@ -6,7 +6,6 @@ pub mod certificates;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +97,7 @@ impl Demo {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(at)?;
         let server_address = listener.local_addr().map_err(at)?;
         let credential = randomness::name(randomness::of_the_system);
-        write_private(&directory.join("credential"), &credential).map_err(at)?;
+        certificates::write_anew(&directory.join("credential"), 0o600, &credential).map_err(at)?;
         let yaml = configuration(port, server_address);
         let file = directory.join("gateway.yaml");
         fs::write(&file, yaml).map_err(at)?;
@@ -219,12 +218,6 @@ Its configuration, certificates and store are in {directory}/. Ctrl-C stops it.
 /// The port itself, or any that is free for 0.
 async fn free_port(wanted: u16) -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await?.local_addr()?.port())
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let _ = fs::remove_file(path);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
 }
 
 #[cfg(test)]

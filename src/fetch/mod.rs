@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
@@ -152,6 +152,12 @@ impl FetchClient {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         Ok(Fetched { status, headers, body: body.freeze() })
     }
+}
+
+/// The seconds of `Retry-After` (RFC 9110 §10.2.3) of an answer; none where it names none, or a date.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The innermost cause says most; the outer ones repeat the URL.

@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("handed_over", &[]),
     ("hexadecimal", &[]),
     ("pem", &[]),
+    ("subscriber", &[]),
     ("randomness", &["hexadecimal"]),
     ("registration", &["hexadecimal"]),
     ("policy", &["duration", "hexadecimal", "registration"]),
@@ -18,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fetch", &["clock", "duration", "pem", "secret"]),
     ("store", &["clock", "duration", "hexadecimal", "lifecycle", "policy", "registration", "secret"]),
     ("sealing", &["hexadecimal", "secret", "store"]),
-    ("throttle", &["clock", "duration", "policy", "secret"]),
+    ("throttle", &["clock", "duration", "policy", "secret", "subscriber"]),
     ("telemetry", &["clock", "duration", "policy", "secret"]),
     (
         "registrant",
@@ -101,6 +102,7 @@ const PROXY: &[&str] = &[
     "randomness",
     "registrant",
     "secret",
+    "subscriber",
     "telemetry",
 ];
 
