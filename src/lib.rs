@@ -22,6 +22,7 @@ pub mod handed_over;
 mod hexadecimal;
 pub mod intake;
 pub mod jose;
+pub mod key_file;
 pub mod lifecycle;
 mod pem;
 pub mod policy;

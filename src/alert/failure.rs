@@ -56,6 +56,8 @@ pub(super) fn heard(answer: &Fetched) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::{HeaderMap, RETRY_AFTER};
+
     use super::*;
 
     fn answered(status: u16, retry_after: Option<&'static str>) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("handed_over", &[]),
     ("hexadecimal", &[]),
+    ("key_file", &[]),
     ("pem", &[]),
     ("subscriber", &[]),
     ("randomness", &["hexadecimal"]),
@@ -18,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("jose", &["clock", "registration"]),
     ("fetch", &["clock", "duration", "pem", "secret"]),
     ("store", &["clock", "duration", "hexadecimal", "lifecycle", "policy", "registration", "secret"]),
-    ("sealing", &["hexadecimal", "secret", "store"]),
+    ("sealing", &["hexadecimal", "key_file", "secret", "store"]),
     ("throttle", &["clock", "duration", "policy", "secret", "subscriber"]),
     ("telemetry", &["clock", "duration", "policy", "secret"]),
     (
@@ -40,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "authorization_server",
         &["clock", "duration", "fetch", "hexadecimal", "policy", "registration", "secret", "telemetry"],
     ),
-    ("audit", &["clock", "duration", "policy", "registration", "secret", "store", "telemetry"]),
+    ("audit", &["clock", "duration", "key_file", "policy", "registration", "secret", "store", "telemetry"]),
     ("anomaly", &["audit", "clock", "duration", "fetch", "policy", "registration", "secret", "store", "telemetry"]),
     (
         "alert",
@@ -162,6 +163,7 @@ const BELOW_SERVER: &[&str] = &[
     "fetch",
     "handed_over",
     "intake",
+    "key_file",
     "jose",
     "lifecycle",
     "policy",
