@@ -29,7 +29,7 @@ use crate::telemetry::request::UpstreamCall;
 use crate::telemetry::{InSpan as _, ServerRequest, Span};
 
 /// Pingora's view of the gateway.
-pub(super) struct Gateway {
+pub(super) struct Phases {
     /// Answers what is ours.
     pub(super) handler: Arc<dyn Handler>,
     /// Where the rest goes.
@@ -59,7 +59,7 @@ pub(super) struct Exchange {
     is_answered: bool,
 }
 
-impl Gateway {
+impl Phases {
     /// The gateway's own answer, or `None`: the request is to be forwarded.
     async fn own_answer(&self, session: &mut Session, exchange: &mut Exchange, asked: Asked<'_>) -> Option<Answer> {
         let Asked { head, route, forwarding, deadline, .. } = asked;
@@ -127,7 +127,7 @@ struct Asked<'a> {
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for Phases {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
