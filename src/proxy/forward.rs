@@ -65,8 +65,8 @@ pub(super) struct ToForward<'a> {
     pub(super) client: Option<IpAddr>,
 }
 
-/// A forwarded request's leave to pass.
-pub(super) struct Passage {
+/// A request that was let through, on its way to the authorization server and back.
+pub(super) struct ForwardedRequest {
     /// As it was when the request came.
     pub(super) forwarding: Arc<Forwarding>,
     /// Among those that are on the way.
@@ -90,7 +90,10 @@ struct Clients {
 }
 
 /// Whether a request on another path may pass. A small form is read here; Pingora replays it.
-pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) -> Result<Passage, ProtocolRefusal> {
+pub(super) async fn admit(
+    session: &mut ServerSession,
+    asked: &ToForward<'_>,
+) -> Result<ForwardedRequest, ProtocolRefusal> {
     let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *asked;
     if forwarding.other_paths == OtherPaths::Refuse {
         return Err(ProtocolRefusal::NotFound);
@@ -102,7 +105,7 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
     session.set_read_timeout(Some(deadline));
     // A preflight names nobody.
     let endpoint = endpoint.filter(|_| head.method != Method::OPTIONS);
-    let mut passage = Passage {
+    let mut forwarded = ForwardedRequest {
         forwarding: forwarding.clone(),
         place,
         scanner: None,
@@ -123,24 +126,24 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
     if is_guarded && is_in_head() {
         return Err(ProtocolRefusal::ClientIdMetadataDocument);
     }
-    let is_watched = is_guarded || passage.clients.is_some();
+    let is_watched = is_guarded || forwarded.clients.is_some();
     if is_watched && !session.is_body_done() && form::may_be_form(&head.headers) {
         if head.headers.contains_key(CONTENT_ENCODING) {
             return Err(ProtocolRefusal::Framing("a form may not be compressed"));
         }
-        if passage.announced.is_some_and(|length| length <= READ_AHEAD) {
-            passage.read_ahead(session, deadline).await?;
+        if forwarded.announced.is_some_and(|length| length <= READ_AHEAD) {
+            forwarded.read_ahead(session, deadline).await?;
         } else {
-            passage.scanner = is_guarded.then(FormScanner::default);
-            if let Some(clients) = &mut passage.clients {
+            forwarded.scanner = is_guarded.then(FormScanner::default);
+            if let Some(clients) = &mut forwarded.clients {
                 clients.is_streaming = true;
             }
         }
     }
-    Ok(passage)
+    Ok(forwarded)
 }
 
-impl Passage {
+impl ForwardedRequest {
     /// Reads a small form and judges it, before the authorization server hears of the request.
     async fn read_ahead(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<(), ProtocolRefusal> {
         self.was_told_to_continue = expects_continue(session);

@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::body::SessionBody;
 use super::connection::Connection;
-use super::forward::{self, Forwarding, Passage, ToForward};
+use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
 use super::headers::{client_cert_value, is_websocket_upgrade};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     connection: Option<Arc<Connection>>,
     /// A verified certificate that a trusted proxy forwarded.
     forwarded_certificate: Option<CertificateDer<'static>>,
-    passage: Option<Passage>,
+    forwarded: Option<ForwardedRequest>,
     observed: Option<ServerRequest>,
     /// The call to the authorization server, until its answer begins.
     call: Option<UpstreamCall>,
@@ -79,14 +79,14 @@ impl Phases {
             Ok(Route::Discovery(form)) => return Some(self.handler.discover(request, form).await),
             Ok(Route::NotOffered) => ProtocolRefusal::NotOffered,
             Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
-            Ok(forwarded @ (Route::Other | Route::Client(_))) => {
-                let endpoint = forwarded.client_endpoint();
+            Ok(route @ (Route::Other | Route::Client(_))) => {
+                let endpoint = route.client_endpoint();
                 let (in_flight, client) = (&*self.in_flight, asked.client);
                 let asked = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
                 match forward::admit(session.as_downstream_mut(), &asked).await {
-                    Ok(passage) => {
-                        let verdict = self.verdict(head, &passage).await;
-                        exchange.passage = verdict.is_none().then_some(passage);
+                    Ok(forwarded) => {
+                        let verdict = self.verdict(head, &forwarded).await;
+                        exchange.forwarded = verdict.is_none().then_some(forwarded);
                         return verdict;
                     }
                     Err(refusal) => refusal,
@@ -98,15 +98,15 @@ impl Phases {
     }
 
     /// The answer to a client that may not go on.
-    async fn verdict(&self, head: &Head, passage: &Passage) -> Option<Answer> {
-        let (clients, endpoint) = passage.clients()?;
+    async fn verdict(&self, head: &Head, forwarded: &ForwardedRequest) -> Option<Answer> {
+        let (clients, endpoint) = forwarded.clients()?;
         self.handler.judge_clients(head, clients, endpoint).await
     }
 
     /// Tells the handler how a token request was answered, in the request's span.
     fn token_answered(&self, exchange: &Exchange, status: http::StatusCode) {
-        let (Some(head), Some(passage)) = (&exchange.head, &exchange.passage) else { return };
-        let Some(clients) = passage.token_request() else { return };
+        let (Some(head), Some(forwarded)) = (&exchange.head, &exchange.forwarded) else { return };
+        let Some(clients) = forwarded.token_request() else { return };
         let tell = || self.handler.token_answered(head, clients, status);
         match &exchange.observed {
             Some(observed) => observed.span().in_scope(tell),
@@ -144,8 +144,8 @@ impl ProxyHttp for Phases {
         session.set_write_timeout(Some(WRITE_DEADLINE));
         let generation = connection.listener.load_full();
         let now = SystemClock.now();
-        let (head, forwarded) = identity::received(session.req_header(), &connection, &generation, now);
-        exchange.forwarded_certificate = forwarded;
+        let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
+        exchange.forwarded_certificate = certificate;
         let forwarding = self.forwarding.load_full();
         let route = routing::route_of(session.req_header(), &head, &connection, &forwarding);
         if route == Err(ProtocolRefusal::Certificate) {
@@ -179,9 +179,11 @@ impl ProxyHttp for Phases {
     }
 
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let passage =
-            exchange.passage.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no passage"))?;
-        let peer = passage.forwarding.upstream.forward_peer().await;
+        let forwarded = exchange
+            .forwarded
+            .as_ref()
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "the request was not let through"))?;
+        let peer = forwarded.forwarding.upstream.forward_peer().await;
         let mut peer = peer.map_err(|reason| Error::explain(ErrorType::ConnectNoRoute, reason).into_up())?;
         if is_websocket_upgrade(&session.req_header().headers) {
             peer.options.read_timeout = Some(WEBSOCKET_SILENCE);
@@ -198,7 +200,7 @@ impl ProxyHttp for Phases {
         mut error: Box<Error>,
     ) -> Box<Error> {
         exchange.unreachable += 1;
-        let upstream = exchange.passage.as_ref().map(|passage| &passage.forwarding.upstream);
+        let upstream = exchange.forwarded.as_ref().map(|forwarded| &forwarded.forwarding.upstream);
         // Not a byte was sent, so any method may be tried elsewhere.
         error.set_retry(upstream.is_some_and(|upstream| upstream.try_another_address(peer, exchange.unreachable)));
         error
@@ -210,17 +212,18 @@ impl ProxyHttp for Phases {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let (Some(passage), Some(head), Some(connection)) = (&exchange.passage, &exchange.head, &exchange.connection)
+        let (Some(forwarded), Some(head), Some(connection)) =
+            (&exchange.forwarded, &exchange.head, &exchange.connection)
         else {
-            return Err(Error::explain(ErrorType::InternalError, "no passage"));
+            return Err(Error::explain(ErrorType::InternalError, "the request was not let through"));
         };
         let certificate = head.certificate().and_then(|_| match &exchange.forwarded_certificate {
-            Some(forwarded) => Some(client_cert_value(forwarded)),
+            Some(certificate) => Some(client_cert_value(certificate)),
             None => connection.own_certificate_header().cloned(),
         });
-        passage.dress(request, head, certificate)?;
+        forwarded.dress(request, head, certificate)?;
         let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
-        exchange.call = Some(observed::begin_forwarding(&parent, head, &passage.forwarding.upstream, request)?);
+        exchange.call = Some(observed::begin_forwarding(&parent, head, &forwarded.forwarding.upstream, request)?);
         Ok(())
     }
 
@@ -232,13 +235,13 @@ impl ProxyHttp for Phases {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let is_upgraded = session.was_upgraded();
-        let inspected = match &mut exchange.passage {
-            Some(passage) if !is_upgraded => passage.inspect(body.as_deref().unwrap_or_default(), end_of_stream),
+        let inspected = match &mut exchange.forwarded {
+            Some(forwarded) if !is_upgraded => forwarded.inspect(body.as_deref().unwrap_or_default(), end_of_stream),
             _ => Ok(false),
         };
-        match (inspected, &exchange.head, &exchange.passage) {
+        match (inspected, &exchange.head, &exchange.forwarded) {
             (Err(refusal), ..) => exchange.refusal = Some(refusal),
-            (Ok(true), Some(head), Some(passage)) => exchange.verdict = self.verdict(head, passage).await,
+            (Ok(true), Some(head), Some(forwarded)) => exchange.verdict = self.verdict(head, forwarded).await,
             (Ok(_), ..) => {}
         }
         if exchange.refusal.is_none() && exchange.verdict.is_none() {
@@ -268,8 +271,8 @@ impl ProxyHttp for Phases {
         _end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        if let Some(passage) = &exchange.passage {
-            *body = body.take().map(|piece| passage.place.keep(piece));
+        if let Some(forwarded) = &exchange.forwarded {
+            *body = body.take().map(|piece| forwarded.place.keep(piece));
         }
         Ok(None)
     }
@@ -327,7 +330,7 @@ impl ProxyHttp for Phases {
             observed.finish(status, broke_off);
         }
         // Last: nobody waits for this, and no duration is to hold it.
-        let is_forwarded_whole = exchange.passage.is_some() && error.is_none() && !session.was_upgraded();
+        let is_forwarded_whole = exchange.forwarded.is_some() && error.is_none() && !session.was_upgraded();
         if exchange.is_answered || is_forwarded_whole {
             answer::linger(session.as_downstream_mut()).await;
         }
