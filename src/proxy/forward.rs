@@ -92,9 +92,9 @@ struct Clients {
 /// Whether a request on another path may pass. A small form is read here; Pingora replays it.
 pub(super) async fn admit(
     session: &mut ServerSession,
-    asked: &ToForward<'_>,
+    request: &ToForward<'_>,
 ) -> Result<ForwardedRequest, ProtocolRefusal> {
-    let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *asked;
+    let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *request;
     if forwarding.other_paths == OtherPaths::Refuse {
         return Err(ProtocolRefusal::NotFound);
     }

@@ -61,8 +61,13 @@ pub(super) struct Exchange {
 
 impl Phases {
     /// The gateway's own answer, or `None`: the request is to be forwarded.
-    async fn own_answer(&self, session: &mut Session, exchange: &mut Exchange, asked: Asked<'_>) -> Option<Answer> {
-        let Asked { head, route, forwarding, deadline, .. } = asked;
+    async fn own_answer(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        received: Received<'_>,
+    ) -> Option<Answer> {
+        let Received { head, route, forwarding, deadline, client } = received;
         if route == Ok(Route::Other) && head.path == "*" {
             return Some(Answer::empty(http::StatusCode::NO_CONTENT));
         }
@@ -81,9 +86,9 @@ impl Phases {
             Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
             Ok(route @ (Route::Other | Route::Client(_))) => {
                 let endpoint = route.client_endpoint();
-                let (in_flight, client) = (&*self.in_flight, asked.client);
-                let asked = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
-                match forward::admit(session.as_downstream_mut(), &asked).await {
+                let in_flight = &*self.in_flight;
+                let to_forward = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
+                match forward::admit(session.as_downstream_mut(), &to_forward).await {
                     Ok(forwarded) => {
                         let verdict = self.verdict(head, &forwarded).await;
                         exchange.forwarded = verdict.is_none().then_some(forwarded);
@@ -116,7 +121,7 @@ impl Phases {
 }
 
 /// A request, and what it was found to be.
-struct Asked<'a> {
+struct Received<'a> {
     head: &'a Head,
     route: Result<Route, ProtocolRefusal>,
     forwarding: &'a Arc<Forwarding>,
@@ -158,8 +163,8 @@ impl ProxyHttp for Phases {
         let deadline = generation.settings.deadlines.body.0;
         // A proxy that is trusted and does not say for whom it asks stands for many.
         let client = Some(head.client_address).filter(|client| !generation.settings.trusts(*client));
-        let asked = Asked { head: &head, route, forwarding: &forwarding, deadline, client };
-        let answer = self.own_answer(session, exchange, asked).in_span(observed.span().clone()).await;
+        let received = Received { head: &head, route, forwarding: &forwarding, deadline, client };
+        let answer = self.own_answer(session, exchange, received).in_span(observed.span().clone()).await;
         exchange.observed = Some(observed);
         let is_answered = answer.is_some();
         if let Some(answer) = answer {

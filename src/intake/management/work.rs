@@ -36,7 +36,7 @@ enum Admitted {
     /// It is done.
     AsAsked,
     /// It waits for an approval.
-    Asked(Growing),
+    Waits(Growing),
 }
 
 /// A change that waits for an approval.
@@ -64,7 +64,7 @@ impl Work {
         let is_in_doubt = held.is_in_doubt();
         let (profile, growing) = match self.admit(&mut held, &asking).await {
             Ok((profile, Admitted::AsAsked)) => (profile, None),
-            Ok((profile, Admitted::Asked(growing))) => {
+            Ok((profile, Admitted::Waits(growing))) => {
                 // What is in force is answered, as RFC 7592 §2.2 lets the server.
                 asking = Asking::Read;
                 (profile, Some(growing))
@@ -130,7 +130,7 @@ impl Work {
             Growth::Allow => Ok((profile, Admitted::AsAsked)),
             Growth::Approval => {
                 let members = growth::asked(update.passage.judged());
-                Ok((profile, Admitted::Asked(Growing { members, growth: growth.to_string() })))
+                Ok((profile, Admitted::Waits(Growing { members, growth: growth.to_string() })))
             }
             Growth::Refuse => {
                 Err(Refusal::from(Reason::GrowthRefused).described(format!("this change needs an operator: {growth}")))
