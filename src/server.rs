@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{Admin, Health, InForce};
+use crate::admin::{Admin, AdminInForce, Health};
 use crate::alert::Alerts;
 use crate::anomaly::Watcher;
 use crate::audit::Keeper;
@@ -37,7 +37,7 @@ use crate::store::Store;
 use crate::store::sql::SqlStore;
 use crate::telemetry::{self, Exposition};
 
-pub use alerts::receivers;
+pub use alerts::alert_routing;
 pub use audit::{beginning, signing_keys};
 pub use compose::{longest_turn, software_statements};
 pub use examination::examination;
@@ -86,7 +86,7 @@ pub struct Gateway {
     advertised_endpoints: AdvertisedEndpoints,
     health: Arc<Health>,
     admin: Option<Admin>,
-    admin_in_force: Arc<ArcSwap<InForce>>,
+    admin_in_force: Arc<ArcSwap<AdminInForce>>,
     exposition: Exposition,
     /// None: it is at work.
     keeper: Option<Keeper>,

@@ -102,8 +102,8 @@ impl Deliverer {
             Ok(due) => due,
             Err(error) => return tracing::debug!(%error, "what is to be told is not known"),
         };
-        let in_force = self.alerts.in_force();
-        for receiver in &in_force.receivers {
+        let routing = self.alerts.routing();
+        for receiver in &routing.receivers {
             let name = receiver.name();
             let is_left_alone = pauses.get(name).is_some_and(|pause| now < pause.until);
             if is_left_alone || !due.iter().any(|due| due == name) || !busy.insert(name.to_owned()) {
@@ -160,7 +160,7 @@ pub(super) mod tests {
     use super::*;
     use crate::alert::notice::{Notice, Topic};
     use crate::alert::receiver::{Reach, Receiver, Secrets};
-    use crate::alert::routing::{InForce, Links};
+    use crate::alert::routing::{Links, Routing};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};
     use crate::clock::by_hand::SetClock;
@@ -199,7 +199,7 @@ pub(super) mod tests {
             gateway: "https://sso.example.com".to_owned(),
         };
         let receivers = vec![Arc::new(Receiver::new(&serde_yaml::from_str(&yaml).unwrap(), secrets, &reach).unwrap())];
-        let in_force = InForce { receivers, silences: Vec::new(), links: Links::default() };
+        let routing = Routing { receivers, silences: Vec::new(), links: Links::default() };
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let beginning = Beginning {
             writer: WriterId("w".to_owned()),
@@ -214,7 +214,7 @@ pub(super) mod tests {
             store,
             clock: Arc::new(SetClock::at(NOW)),
             audit: begun.unwrap().0,
-            alerts: Arc::new(Alerts::new(in_force, randomness)),
+            alerts: Arc::new(Alerts::new(routing, randomness)),
             randomness,
             longest_fetch,
         }

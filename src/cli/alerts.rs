@@ -37,7 +37,7 @@ struct Tried {
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Command::Test(arguments) = command;
     let config = arguments.file.load()?;
-    let mut receivers = server::receivers(&config).map_err(Failure::of)?.receivers;
+    let mut receivers = server::alert_routing(&config).map_err(Failure::of)?.receivers;
     if let Some(unknown) =
         arguments.receiver.iter().find(|name| receivers.iter().all(|receiver| receiver.name() != name.as_str()))
     {

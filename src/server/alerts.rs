@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use super::compose::secret;
-use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
+use crate::alert::{Alerts, Condition, Deliverer, Links, Reach, Receiver, Routing, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, Timestamp, every};
@@ -29,12 +29,12 @@ const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
 ///
 /// # Errors
 /// A file, or a setting.
-pub fn receivers(config: &Config) -> Result<InForce, StartError> {
+pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
     let settings = &config.settings;
     let links = Links { console: settings.admin.console().map(str::to_owned) };
     let silences = settings.silences.clone();
     if settings.alerts.is_empty() {
-        return Ok(InForce { receivers: Vec::new(), silences, links });
+        return Ok(Routing { receivers: Vec::new(), silences, links });
     }
     let trust = fetch::trusted(&settings.fetch)?;
     let reach = Reach {
@@ -51,7 +51,7 @@ pub fn receivers(config: &Config) -> Result<InForce, StartError> {
         };
         Receiver::new(receiver, secrets, &reach).map(Arc::new).map_err(StartError::Alerts)
     });
-    Ok(InForce { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
+    Ok(Routing { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
 }
 
 /// Delivers what receivers are to be told.

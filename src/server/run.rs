@@ -10,7 +10,7 @@ use super::alerts::{self, HealthWatch};
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use super::service_manager::{self, News};
 use super::{Gateway, upkeep};
-use crate::admin::{Phase, Subject};
+use crate::admin::{Exposed, Phase};
 use crate::intake::Intake;
 use crate::telemetry;
 
@@ -74,7 +74,7 @@ impl Gateway {
     fn begin_until_drained(&mut self, beside: &mut JoinSet<()>, drained: &watch::Receiver<bool>) {
         if let Some(admin) = self.admin.take() {
             let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
-            beside.spawn(admin.serve(Subject { metrics, health, intake: self.intake.clone() }, drained.clone()));
+            beside.spawn(admin.serve(Exposed { metrics, health, intake: self.intake.clone() }, drained.clone()));
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());

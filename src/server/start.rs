@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::compose::{self, Kept};
-use super::{Gateway, StartError, audit, receivers};
-use crate::admin::{Admin, InForce};
-use crate::alert::{Alerts, InForce as Receivers};
+use super::{Gateway, StartError, alert_routing, audit};
+use crate::admin::{Admin, AdminInForce};
+use crate::alert::{Alerts, Routing};
 use crate::anomaly;
 use crate::audit::{Keeper, Recorder};
 use crate::authorization_server::client_endpoints::AdvertisedEndpoints;
@@ -41,7 +41,7 @@ impl Gateway {
     /// As [`Gateway::start`], and for a socket that no setting names.
     pub async fn start_on(sockets: Sockets, config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         refuse_unexpected(&sockets, &config)?;
-        let alerts = Arc::new(Alerts::new(receivers(&config)?, randomness::of_the_system));
+        let alerts = Arc::new(Alerts::new(alert_routing(&config)?, randomness::of_the_system));
         let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock, alerts.clone()).await?;
         Self::assemble(config, store, Beginnings { recorder, keeper: Some(keeper), alerts, sockets }).await
     }
@@ -54,7 +54,7 @@ impl Gateway {
     pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let (recorder, keeper) = (Recorder::silent(), None);
         let (alerts, sockets) =
-            (Arc::new(Alerts::new(Receivers::default(), randomness::of_the_system)), Sockets::default());
+            (Arc::new(Alerts::new(Routing::default(), randomness::of_the_system)), Sockets::default());
         Self::assemble(config, store, Beginnings { recorder, keeper, alerts, sockets }).await
     }
 
@@ -115,9 +115,9 @@ fn refuse_unexpected(sockets: &Sockets, config: &Config) -> Result<(), StartErro
 }
 
 /// Who may call the admin API, and what they may make there.
-pub(super) fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
+pub(super) fn admin_in_force(config: &Config) -> Result<AdminInForce, StartError> {
     let settings = &config.settings.admin;
     let client = settings.sign_in.openid.as_ref().map(|_| FetchClient::new(&config.settings.fetch)).transpose()?;
     let issued_tokens = &config.settings.initial_access_tokens.issued;
-    Ok(InForce::new(settings, &config.profiles, issued_tokens, client)?)
+    Ok(AdminInForce::new(settings, &config.profiles, issued_tokens, client)?)
 }
