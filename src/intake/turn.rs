@@ -26,7 +26,7 @@ const OVER: &str = "the turn lasted too long and is another's now";
 pub(super) const GATEWAY: &str = "gateway";
 
 /// A turn that was taken.
-pub(super) struct Held<'t> {
+pub(super) struct HeldTurn<'t> {
     rulebook: &'t Rulebook,
     tools: &'t Tools,
     holder: String,
@@ -52,12 +52,12 @@ pub(super) async fn take<'t>(
     rulebook: &'t Rulebook,
     tools: &'t Tools,
     client_id: &str,
-) -> Result<Option<Held<'t>>, Refusal> {
+) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
     let Taken { holder, client, interrupted } = taken;
     let kept = client.server_access.as_ref().map(|sealed| Kept::open(&rulebook.keys, client_id, sealed));
     let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    Ok(Some(Held { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
+    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
 }
 
 /// Waiting while somebody else is at work on the same client: the record is looked at again after pauses that double from 10 ms to 250 ms.
@@ -120,7 +120,7 @@ async fn end(tools: &Tools, end: TurnEnd) -> Result<(), Refusal> {
     if ended.map_err(unavailable)? { Ok(()) } else { Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)) }
 }
 
-impl Held<'_> {
+impl HeldTurn<'_> {
     /// Who administers clients at the server, where somebody can.
     pub(super) fn administration(&self) -> Option<Arc<dyn Administration>> {
         self.rulebook.administration.clone()
@@ -274,7 +274,7 @@ impl Held<'_> {
         self.end_untried().await
     }
 
-    /// As [`Held::end`], where the server's token was not tried.
+    /// As [`HeldTurn::end`], where the server's token was not tried.
     pub(super) async fn end_untried(self) -> Result<ClientRecord, Refusal> {
         let Self { tools, holder, client, interrupted: is_in_doubt, entries, .. } = self;
         end(tools, TurnEnd { holder, client: client.clone(), is_in_doubt, entries }).await?;

@@ -17,7 +17,7 @@ use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
-use crate::intake::turn::{self, Held};
+use crate::intake::turn::{self, HeldTurn};
 use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::Profile;
 use crate::registration::software_statement;
@@ -112,7 +112,7 @@ impl Work {
     }
 
     /// It may have been suspended, changed or deleted while we waited for our turn.
-    async fn admit(&self, held: &mut Held<'_>, asking: &Asking) -> Result<(Profile, Admitted), Refusal> {
+    async fn admit(&self, held: &mut HeldTurn<'_>, asking: &Asking) -> Result<(Profile, Admitted), Refusal> {
         let profile = in_use(&self.rulebook, &held.client)?;
         if held.client.access_token != Some(self.token.hash()) {
             return Err(Reason::ManagementTokenUnknown.into());
@@ -170,7 +170,7 @@ impl Work {
     }
 
     /// The server gave no access to this client: it has no management of its own.
-    async fn not_offered(&self, held: Held<'_>) -> Result<Answer, Refusal> {
+    async fn not_offered(&self, held: HeldTurn<'_>) -> Result<Answer, Refusal> {
         held.end_untried().await?;
         Err(Reason::ManagementNotOffered.into())
     }
@@ -206,7 +206,7 @@ impl Work {
 }
 
 /// What became of the client is written down before anything is said about it.
-async fn failed(mut held: Held<'_>, error: ManageError) -> Result<Answer, Refusal> {
+async fn failed(mut held: HeldTurn<'_>, error: ManageError) -> Result<Answer, Refusal> {
     let is_lost = held.learn_failure(&error) && held.client.unmanageable;
     if error.surely_nothing_changed() {
         // The server may not have seen the token: what is in doubt stays so.
