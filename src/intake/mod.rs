@@ -65,7 +65,7 @@ use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients
 use reason::Reason;
 use recorded::RequestRecorder;
 use refusal::Refusal;
-use response::Responses;
+use response::KnownResponses;
 use standing::Standings;
 use uses::Uses;
 
@@ -93,7 +93,7 @@ pub struct Tools {
     /// Which clients were used, as far as the record does not say so yet.
     uses: Uses,
     /// What is done about registrants and profiles.
-    responses: Responses,
+    responses: KnownResponses,
     /// Where requests are kept to try other rules on.
     requests: RequestRecorder,
 }
@@ -101,7 +101,7 @@ pub struct Tools {
 impl Tools {
     /// The tools of one process, which record and keep nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
-        let (standings, uses, responses) = (Standings::default(), Uses::default(), Responses::default());
+        let (standings, uses, responses) = (Standings::default(), Uses::default(), KnownResponses::default());
         let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
         Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
     }

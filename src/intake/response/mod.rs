@@ -34,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// The responses in force, as far as this process knows.
 #[derive(Default)]
-pub(super) struct Responses {
+pub(super) struct KnownResponses {
     in_force: ArcSwap<InForce>,
     /// Called for, and not in the store yet.
     waiting: std::sync::Mutex<Vec<Wanted>>,
@@ -42,7 +42,7 @@ pub(super) struct Responses {
     reading: Mutex<()>,
 }
 
-impl Responses {
+impl KnownResponses {
     /// Looks at the store; asks it for one number where nothing was changed.
     async fn refresh(&self, store: &dyn Store) -> Result<(), StoreError> {
         let _turn = self.reading.lock().await;
