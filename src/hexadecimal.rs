@@ -64,6 +64,20 @@ pub(crate) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// A text as one segment of a path, or as a part of a fragment: whatever is not unreserved (RFC 3986 §2.3) is escaped.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push_str(&written(&[byte]).to_ascii_uppercase());
+        }
+    }
+    encoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +112,15 @@ mod tests {
     fn every_escape_is_seen() {
         let found: Vec<_> = escapes(b"a%2Fb%%00%+1%2").collect();
         assert_eq!(found, [Some(b'/'), None, Some(0), None, None]);
+    }
+
+    #[test]
+    fn a_segment_holds_whatever_was_put_into_it() {
+        for (text, encoded) in [("a-B_1.~", "a-B_1.~"), ("a/b", "a%2Fb"), ("../é", "..%2F%C3%A9"), ("a b%", "a%20b%25")]
+        {
+            assert_eq!(percent_encoded(text), encoded);
+            assert_eq!(percent_decoded(encoded.as_bytes()), text.as_bytes());
+        }
     }
 
     #[test]

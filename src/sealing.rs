@@ -1,17 +1,14 @@
 //! Encrypts what the gateway must keep and may not show: the authorization server's tokens and the clients' secrets.
 //! AES-256-GCM under keys from a file; each box says which key it needs, so keys can be rotated. Never prints a key.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::hexadecimal;
+use crate::key_file::{KeyFileError, KeyFiles, RandomKey};
 use crate::secret::Secret;
 use crate::store::Sealed;
 
@@ -19,11 +16,9 @@ use crate::store::Sealed;
 const VERSION: u8 = 1;
 /// How many octets of the SHA-256 of a key name it.
 const NAME: usize = 4;
-const KEY: usize = 32;
+const FILES: KeyFiles<Key> = KeyFiles { maker: "openssl rand -base64 32", key: Key::of };
 
-/// Fresh random octets, from the caller: a key of 32, a nonce of 12.
-pub type RandomKey = [u8; KEY];
-/// Never used twice with one key: 96 random bits serve for far more boxes than clients will ever be.
+/// Fresh random octets, from the caller. Never used twice with one key: 96 random bits serve for far more boxes than clients will ever be.
 pub type RandomNonce = [u8; NONCE_LEN];
 
 /// The keys: the first one seals, all of them open.
@@ -34,18 +29,13 @@ struct Key {
     key: LessSafeKey,
 }
 
-/// Why there are no keys.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// The file cannot be read or written.
-    #[error("{0}")]
-    File(#[from] std::io::Error),
-    /// A line is no key.
-    #[error("line {0}: a key is 32 octets in base64; `dcr-gateway keys rotate` makes one")]
-    Line(usize),
-    /// There is no key in it.
-    #[error("there is no key in the file")]
-    Empty,
+impl Key {
+    fn of(octets: &[u8]) -> Option<Self> {
+        let key = UnboundKey::new(&AES_256_GCM, octets).ok()?;
+        let mut name = [0; NAME];
+        name.copy_from_slice(&Sha256::digest(octets)[..NAME]);
+        Some(Self { name, key: LessSafeKey::new(key) })
+    }
 }
 
 /// A box that none of the keys opens, or that was changed, or moved to another client.
@@ -54,54 +44,21 @@ pub enum KeyFileError {
 pub struct NotOpened;
 
 impl Keys {
-    /// Reads the file: one key a line in base64, the first is the current one; what begins with `#` is a comment.
+    /// Reads the file.
     pub fn read(file: &Path) -> Result<Self, KeyFileError> {
-        Self::parse(&Zeroizing::new(std::fs::read_to_string(file)?))
+        FILES.read(file).map(Self)
     }
 
-    /// Reads the file; makes it (mode 0600) with this key when it is not there.
+    /// Reads the file; makes it with this key when it is not there.
     pub fn read_or_make(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
-        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory)?;
-        }
-        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-            Ok(mut made) => {
-                made.write_all(Zeroizing::new(format!("{}\n", STANDARD.encode(key))).as_bytes())?;
-                made.sync_all()?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
+        FILES.make_unless_there(file, key)?;
         Self::read(file)
     }
 
-    /// Puts a key at the head of the file: from now on it seals, and the others still open. The file is replaced as a whole.
+    /// Puts a key at the head of the file, which has keys already: from now on it seals, and the others still open.
     pub fn rotate(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
-        let known = Zeroizing::new(std::fs::read_to_string(file)?);
-        Self::parse(&known)?;
-        let text = Zeroizing::new(format!("{}\n{}", STANDARD.encode(key), known.as_str()));
-        let beside = file.with_extension("new");
-        let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        made.write_all(text.as_bytes())?;
-        made.sync_all()?;
-        std::fs::rename(&beside, file)?;
-        Self::parse(&text)
-    }
-
-    fn parse(text: &str) -> Result<Self, KeyFileError> {
-        let mut keys = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let octets = STANDARD.decode(line).map(Zeroizing::new).map_err(|_| KeyFileError::Line(number + 1))?;
-            let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| KeyFileError::Line(number + 1))?;
-            let mut name = [0; NAME];
-            name.copy_from_slice(&Sha256::digest(&*octets)[..NAME]);
-            keys.push(Key { name, key: LessSafeKey::new(key) });
-        }
-        if keys.is_empty() { Err(KeyFileError::Empty) } else { Ok(Self(keys)) }
+        FILES.read(file)?;
+        FILES.put_first(file, key).map(Self)
     }
 
     /// Encrypts a text for one client: for no other it can be opened.
@@ -195,9 +152,9 @@ mod tests {
         Keys::read_or_make(&file, &[7; 32]).unwrap();
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(&file, "# the keys\n\nAAAA\n").unwrap();
-        assert!(matches!(Keys::read(&file), Err(KeyFileError::Line(3))));
+        assert!(matches!(Keys::read(&file), Err(KeyFileError::Line { line: 3, .. })));
         std::fs::write(&file, "# none\n").unwrap();
-        assert!(matches!(Keys::rotate(&file, &[8; 32]), Err(KeyFileError::Empty)));
+        assert!(matches!(Keys::rotate(&file, &[8; 32]), Err(KeyFileError::Empty { .. })));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "# none\n");
     }
 }

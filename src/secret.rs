@@ -1,5 +1,7 @@
 //! Secrets that cannot be printed: no `Display`, a `Debug` that hides, comparison in constant time, wiped on drop.
 
+use std::path::Path;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -11,6 +13,17 @@ impl Secret {
     /// Takes the text into custody.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
+    }
+
+    /// Reads a file that has nothing else in it: its text, without the line break at its end.
+    ///
+    /// # Errors
+    /// A sentence about the file, never its content.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file).map(Zeroizing::new);
+        let text = text.map_err(|error| format!("the file cannot be read: {error}"))?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.trim().is_empty() { Err("the file is empty".to_owned()) } else { Ok(Self::new(text)) }
     }
 
     /// The text itself, for the one place that has to send or hash it.
@@ -40,6 +53,18 @@ mod tests {
     #[test]
     fn a_secret_is_not_printed() {
         assert!(!format!("{:?}", Secret::new("hunter2")).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_is_what_the_file_holds_without_the_line_break_at_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(directory.path().join("secret"), text).unwrap();
+            Secret::read(&directory.path().join("secret"))
+        };
+        assert_eq!(read(" hunter2\r\n"), Ok(Secret::new(" hunter2")));
+        assert_eq!(read(" \n"), Err("the file is empty".to_owned()));
+        assert!(Secret::read(&directory.path().join("other")).is_err_and(|error| error.contains("cannot be read")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{Admin, Health, InForce};
+use crate::admin::{Admin, AdminInForce, Health};
 use crate::alert::Alerts;
 use crate::anomaly::Watcher;
 use crate::audit::Keeper;
@@ -38,9 +38,9 @@ use crate::store::Store;
 use crate::store::sql::SqlStore;
 use crate::telemetry::{self, Exposition};
 
-pub use alerts::receivers;
+pub use alerts::alert_routing;
 pub use audit::{beginning, signing_keys};
-pub use compose::software_statements;
+pub use compose::{longest_turn, software_statements};
 pub use examination::examination;
 pub use start_error::StartError;
 
@@ -93,7 +93,7 @@ pub struct Gateway {
     advertised_endpoints: AdvertisedEndpoints,
     health: Arc<Health>,
     admin: Option<Admin>,
-    admin_in_force: Arc<ArcSwap<InForce>>,
+    admin_in_force: Arc<ArcSwap<AdminInForce>>,
     exposition: Exposition,
     /// None: it is at work.
     keeper: Option<Keeper>,
@@ -132,17 +132,4 @@ async fn wait_for_stop() {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-}
-
-/// Fills octets with what nobody can guess. A system without randomness must not serve.
-#[allow(clippy::expect_used, reason = "nothing can be done without randomness")]
-pub fn randomness(octets: &mut [u8]) {
-    getrandom::fill(octets).expect("the system has randomness");
-}
-
-/// A name that nothing else has.
-pub fn random_name() -> String {
-    let mut octets = [0; 16];
-    randomness(&mut octets);
-    format!("{:032x}", u128::from_be_bytes(octets))
 }

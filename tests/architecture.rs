@@ -1,8 +1,11 @@
-//! The house's rules, held over `src/`: what may import what, what is pure, how long and how documented a file is. Each check is a function
-//! from a source to what it found, and beside it stand the snippets that it must find fault with.
+//! The house's rules, held over `src/`: what may import what, what is pure, how long and how documented a file is, and that
+//! `ARCHITECTURE.md` names what is there. Each check is a function from a source to what it found, and beside it stand the snippets
+//! that it must find fault with.
 
 #[path = "architecture/crates.rs"]
 mod crates;
+#[path = "architecture/document.rs"]
+mod document;
 #[path = "architecture/files.rs"]
 mod files;
 #[path = "architecture/functions.rs"]
@@ -70,6 +73,12 @@ fn every_file_says_what_it_is() {
 #[test]
 fn no_module_is_named_for_nothing() {
     holds_everywhere(files::named_for_nothing);
+}
+
+#[test]
+fn the_tour_names_what_is_there() {
+    let found = document::of_this_package();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]

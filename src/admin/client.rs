@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::problem::ProblemDocument;
+use crate::hexadecimal::percent_encoded;
 
 /// The largest answer that is read: a page of records.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -144,7 +145,7 @@ impl AdminClient {
 
 /// A path with what is not fixed in it, each part as one segment.
 pub fn target(path: &str, segment: &str, rest: &str) -> String {
-    format!("{path}/{}{rest}", encoded(segment))
+    format!("{path}/{}{rest}", percent_encoded(segment))
 }
 
 /// A path with the members of a query that are there.
@@ -157,12 +158,4 @@ pub fn query(path: &str, members: &[(&str, Option<String>)]) -> String {
     }
     let query = query.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-}
-
-fn encoded(segment: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    segment
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }

@@ -43,7 +43,7 @@ use crate::registrant::initial_access_token::IssuedTokenSettings;
 use crate::telemetry::Exposition;
 
 /// What a reload replaces: who may call, by which certificate, and what tokens may be made. Where it listens is not among it.
-pub struct InForce {
+pub struct AdminInForce {
     operators: Operators,
     /// How long somebody stays signed in to the console.
     session: Duration,
@@ -54,7 +54,7 @@ pub struct InForce {
     issued_tokens: IssuedTokenSettings,
 }
 
-impl InForce {
+impl AdminInForce {
     /// Reads the certificate and the secret, and learns the names of the users; `client` is for signing in by OpenID Connect.
     pub fn new(
         settings: &AdminSettings,
@@ -111,11 +111,11 @@ pub struct Admin {
     network: Option<TcpListener>,
     /// Without a file: the file is not ours to remove.
     socket: Option<(UnixListener, Option<SocketFile>)>,
-    in_force: Arc<ArcSwap<InForce>>,
+    in_force: Arc<ArcSwap<AdminInForce>>,
 }
 
 /// What is told and changed through the listeners.
-pub struct Subject {
+pub struct Exposed {
     /// The metrics.
     pub metrics: Exposition,
     /// What the server says about itself.
@@ -128,7 +128,7 @@ impl Admin {
     /// Takes the ports, or what of `sockets` listens there; serves nothing before [`Admin::serve`].
     pub async fn open(
         settings: &AdminSettings,
-        in_force: InForce,
+        in_force: AdminInForce,
         sockets: &mut Sockets,
     ) -> Result<Self, AdminPortError> {
         let network = match settings.listen {
@@ -160,13 +160,13 @@ impl Admin {
     }
 
     /// What a reload replaces.
-    pub fn in_force(&self) -> Arc<ArcSwap<InForce>> {
+    pub fn in_force(&self) -> Arc<ArcSwap<AdminInForce>> {
         self.in_force.clone()
     }
 
     /// Serves until `shutdown` is true. Requests in flight finish; the socket's file is removed.
-    pub async fn serve(self, subject: Subject, shutdown: watch::Receiver<bool>) {
-        let Subject { metrics, health, intake } = subject;
+    pub async fn serve(self, exposed: Exposed, shutdown: watch::Receiver<bool>) {
+        let Exposed { metrics, health, intake } = exposed;
         let counted = intake.clone();
         let throttle = Arc::new(move || counted.throttle_standing().is_reachable);
         let probes = Probes { metrics, store: intake.tools().store.clone(), throttle, health };

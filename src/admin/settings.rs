@@ -23,8 +23,7 @@ pub struct AdminSettings {
     /// nobody else may connect. Where others stand here, the socket can be opened by everybody, and the kernel's word decides.
     pub actors: Vec<ActorSettings>,
     /// Address for `/metrics`, `/livez` and `/readyz`, without a password; and for the API and the console, where there are `tokens` or
-    /// `sign_in.openid`. Plain HTTP unless
-    /// there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
+    /// `sign_in.openid`. Plain HTTP unless there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
     /// Where browsers reach the console, without a path: `https://gateway-admin.example.com`. Alerts lead there. Default: `sign_in.openid.console_url`.

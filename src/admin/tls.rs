@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::settings::AdminTlsSettings;
+use crate::pem;
 
 /// A file that TLS needs and cannot use.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +24,7 @@ pub struct AdminTlsError {
 pub(super) fn acceptor(settings: &AdminTlsSettings) -> Result<TlsAcceptor, AdminTlsError> {
     let AdminTlsSettings { certificate, private_key } = settings;
     let problem = |file: &Path, reason: String| AdminTlsError { file: file.to_owned(), reason };
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| problem(certificate, error.to_string()))?;
+    let chain = pem::certificates(certificate).map_err(|reason| problem(certificate, reason))?;
     let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| problem(private_key, error.to_string()))?;
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])

@@ -16,8 +16,8 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);
 impl Deliverer {
     /// Brings what waits within its bound, drops what is for nobody, and counts the rest.
     pub(super) async fn bound_backlog(&self) -> Vec<Backlog> {
-        let in_force = self.alerts.in_force();
-        let known: Vec<String> = in_force.receivers.iter().map(|receiver| receiver.name().to_owned()).collect();
+        let routing = self.alerts.routing();
+        let known: Vec<String> = routing.receivers.iter().map(|receiver| receiver.name().to_owned()).collect();
         let counted = async {
             let mut backlog = self.store.backlog().await?;
             if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {

@@ -12,25 +12,26 @@ use tokio::task::{JoinError, JoinSet};
 
 use self::work::{Done, Work, Worked};
 use super::failure::Failure;
-use super::routing::{Alerts, Randomness};
+use super::routing::Alerts;
 use super::{backoff, smtp};
 use crate::audit::Recorder;
 use crate::clock::{Clock, Timestamp, every};
+use crate::randomness::{self, Randomness};
 use crate::store::{Backlog, Store};
 use crate::telemetry::metrics;
 
-/// How often is looked for what is due.
+/// How often to look for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often what waits is counted, and brought within its bound.
 const COUNT_EVERY: Duration = Duration::from_secs(15);
 
-/// Delivers.
+/// Delivers what waits for receivers.
 pub struct Deliverer {
     /// Where it waits.
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where is recorded what is given up.
+    /// Where what was given up is recorded.
     pub audit: Recorder,
     /// The receivers in force.
     pub alerts: Arc<Alerts>,
@@ -101,8 +102,8 @@ impl Deliverer {
             Ok(due) => due,
             Err(error) => return tracing::debug!(%error, "what is to be told is not known"),
         };
-        let in_force = self.alerts.in_force();
-        for receiver in &in_force.receivers {
+        let routing = self.alerts.routing();
+        for receiver in &routing.receivers {
             let name = receiver.name();
             let is_left_alone = pauses.get(name).is_some_and(|pause| now < pause.until);
             if is_left_alone || !due.iter().any(|due| due == name) || !busy.insert(name.to_owned()) {
@@ -148,9 +149,7 @@ impl Deliverer {
 }
 
 fn random(randomness: Randomness) -> u64 {
-    let mut octets = [0; 8];
-    randomness(&mut octets);
-    u64::from_le_bytes(octets)
+    u64::from_le_bytes(randomness::octets(randomness))
 }
 
 #[cfg(test)]
@@ -161,7 +160,7 @@ pub(super) mod tests {
     use super::*;
     use crate::alert::notice::{Notice, Topic};
     use crate::alert::receiver::{Reach, Receiver, Secrets};
-    use crate::alert::routing::{InForce, Links};
+    use crate::alert::routing::{Links, Routing};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};
     use crate::clock::by_hand::SetClock;
@@ -200,7 +199,7 @@ pub(super) mod tests {
             gateway: "https://sso.example.com".to_owned(),
         };
         let receivers = vec![Arc::new(Receiver::new(&serde_yaml::from_str(&yaml).unwrap(), secrets, &reach).unwrap())];
-        let in_force = InForce { receivers, silences: Vec::new(), links: Links::default() };
+        let routing = Routing { receivers, silences: Vec::new(), links: Links::default() };
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let beginning = Beginning {
             writer: WriterId("w".to_owned()),
@@ -215,7 +214,7 @@ pub(super) mod tests {
             store,
             clock: Arc::new(SetClock::at(NOW)),
             audit: begun.unwrap().0,
-            alerts: Arc::new(Alerts::new(in_force, randomness)),
+            alerts: Arc::new(Alerts::new(routing, randomness)),
             randomness,
             longest_fetch,
         }

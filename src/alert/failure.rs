@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
 
-use crate::fetch::{FetchError, Fetched};
-
-/// The longest wait that a receiver can ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+use crate::fetch::{FetchError, Fetched, retry_after};
 
 /// Why a delivery failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,14 +49,12 @@ pub(super) fn heard(answer: &Fetched) -> Result<(), Failure> {
     }
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::{HeaderMap, RETRY_AFTER};
+
     use super::*;
+    use crate::fetch::LONGEST_WAIT;
 
     fn answered(status: u16, retry_after: Option<&'static str>) -> Result<(), Failure> {
         let mut headers = HeaderMap::new();

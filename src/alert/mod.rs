@@ -26,5 +26,5 @@ pub use failure::Failure;
 pub use health::Condition;
 pub use notice::{About, Ended, Notice, Severity, Status, Topic};
 pub use receiver::{Reach, Receiver, Secrets};
-pub use routing::{Alerts, InForce, Links};
+pub use routing::{Alerts, Links, Routing};
 pub use told::News;

@@ -11,12 +11,10 @@ use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
 use crate::clock::Timestamp;
-use crate::hexadecimal;
+use crate::hexadecimal::percent_encoded;
+use crate::randomness::{self, Randomness};
 use crate::store::{SignedHead, Telling};
 use crate::telemetry::metrics;
-
-/// Fills octets with what nobody can guess.
-pub type Randomness = fn(&mut [u8]);
 
 /// Where notices lead.
 #[derive(Debug, Clone, Default)]
@@ -25,9 +23,9 @@ pub struct Links {
     pub console: Option<String>,
 }
 
-/// Receivers and silences.
+/// Who is told of what: a reload replaces it.
 #[derive(Default)]
-pub struct InForce {
+pub struct Routing {
     /// Who is told.
     pub receivers: Vec<Arc<Receiver>>,
     /// What nobody is told of.
@@ -38,7 +36,7 @@ pub struct InForce {
 
 /// Turns what happens into what receivers are to be told.
 pub struct Alerts {
-    in_force: ArcSwap<InForce>,
+    routing: ArcSwap<Routing>,
     randomness: Randomness,
 }
 
@@ -50,16 +48,7 @@ impl Links {
     }
 }
 
-/// As `encodeURIComponent` in the console, or stricter.
-fn percent_encoded(text: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encoded).collect()
-}
-
-impl InForce {
+impl Routing {
     fn tellings(&self, news: News, randomness: Randomness) -> Vec<Telling> {
         if self.receivers.is_empty() {
             return Vec::new();
@@ -70,39 +59,35 @@ impl InForce {
         }
         let link = self.links.of(&news.notice);
         let news = News { notice: Notice { link, ..news.notice }, ..news };
-        let name = || {
-            let mut octets = [0; 16];
-            randomness(&mut octets);
-            hexadecimal::written(&octets)
-        };
+        let name = || randomness::name(randomness);
         self.receivers.iter().filter_map(|receiver| receiver.telling(&news, name)).collect()
     }
 }
 
 impl Alerts {
     /// Tells these receivers.
-    pub fn new(in_force: InForce, randomness: Randomness) -> Self {
-        Self { in_force: ArcSwap::from_pointee(in_force), randomness }
+    pub fn new(routing: Routing, randomness: Randomness) -> Self {
+        Self { routing: ArcSwap::from_pointee(routing), randomness }
     }
 
     /// Tells others from now on.
-    pub fn replace(&self, in_force: InForce) {
-        self.in_force.store(Arc::new(in_force));
+    pub fn replace(&self, routing: Routing) {
+        self.routing.store(Arc::new(routing));
     }
 
-    /// The receivers in force.
-    pub fn in_force(&self) -> Arc<InForce> {
-        self.in_force.load_full()
+    /// Who is told now.
+    pub fn routing(&self) -> Arc<Routing> {
+        self.routing.load_full()
     }
 
     /// Whether nobody is told anything.
     pub fn is_nobody(&self) -> bool {
-        self.in_force.load().receivers.is_empty()
+        self.routing.load().receivers.is_empty()
     }
 
     /// What receivers are to be told of this.
     pub fn of(&self, news: News) -> Vec<Telling> {
-        self.in_force.load().tellings(news, self.randomness)
+        self.routing.load().tellings(news, self.randomness)
     }
 
     /// What receivers are to be told of a finding.
@@ -151,12 +136,12 @@ mod tests {
             let secrets = Secrets { signing: Some(Secret::new("a".repeat(24))), ..Secrets::default() };
             Arc::new(Receiver::new(&settings, secrets, &reach).unwrap())
         };
-        let in_force = InForce {
+        let routing = Routing {
             receivers: receivers.iter().map(receiver).collect(),
             silences: serde_yaml::from_str(silences).unwrap(),
             links: Links { console: Some("https://admin.example".to_owned()) },
         };
-        Alerts::new(in_force, |octets| octets.fill(7))
+        Alerts::new(routing, |octets| octets.fill(7))
     }
 
     fn pending() -> News {

@@ -23,7 +23,7 @@ pub(super) trait Detector: Send {
     fn observe(&mut self, observed: &Observation) -> Option<Raised>;
 }
 
-/// How long is only learned, from the first observation on.
+/// For how long a detector only learns, from the first observation on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Learning {
     length: Duration,

@@ -58,7 +58,7 @@ impl Responder {
         Self { rules: rules.to_vec(), known_networks: known_networks.to_vec() }
     }
 
-    /// Whether the address is in a network whose doings are known.
+    /// Whether the address is in a known network.
     pub fn knows(&self, address: IpAddr) -> bool {
         self.known_networks.iter().any(|known| known.contains(address))
     }

@@ -47,9 +47,9 @@ impl Mode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnomalySettings {
-    /// Networks whose doings are known, in CIDR notation: none of them is ever the subject of a finding, or of a ban. Default: none.
+    /// Networks that are known to you, in CIDR notation: none of them is ever the subject of a finding, or of a ban. Default: none.
     pub known_networks: Vec<Network>,
-    /// What is done about findings by itself (docs/responses.md). Default: nothing.
+    /// What the gateway does about findings by itself (docs/responses.md). Default: nothing.
     pub responses: Vec<ResponseSettings>,
     /// How many sources (registrants, hosts, clients, networks) each detector remembers, about 200 octets each; past that, the one not
     /// seen for longest is forgotten. Default: 20000.

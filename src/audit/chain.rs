@@ -2,22 +2,22 @@
 //! cannot make another past. Never prints a private key.
 
 use std::collections::HashMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
 
+use crate::key_file::{KeyFileError, KeyFiles, RandomKey};
 use crate::store::{Head, RecordHash, SignedHead};
 
 /// What a signature is made over begins with this: another form is another name.
 const HEAD: &[u8] = b"dcr-gateway audit head 1\0";
 const CUT: &[u8] = b"dcr-gateway audit cut 1\0";
 const KEY: usize = 32;
+const FILES: KeyFiles<Ed25519KeyPair> =
+    KeyFiles { maker: "dcr-gateway keys audit", key: |seed| Ed25519KeyPair::from_seed_unchecked(seed).ok() };
 
 /// What is stated about a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,20 +26,6 @@ pub enum Purpose {
     Head,
     /// What stood before was taken away by retention, this one included.
     Cut,
-}
-
-/// Why there is no key.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// The file cannot be read or written.
-    #[error("{0}")]
-    File(#[from] std::io::Error),
-    /// A line is no key.
-    #[error("line {0}: a key is 32 octets in base64; `dcr-gateway keys audit` makes one")]
-    Line(usize),
-    /// There is no key in it.
-    #[error("there is no key in the file; `dcr-gateway keys audit` makes one")]
-    Empty,
 }
 
 /// The keys of this gateway: the first one signs, all of them are known.
@@ -67,52 +53,27 @@ pub enum Vouched {
 }
 
 impl SigningKeys {
-    /// Reads the file: one key a line in base64, the first is the current one; what begins with `#` is a comment.
+    /// Reads the file.
     ///
     /// # Errors
     /// A sentence about the file, never its content.
     pub fn read(file: &Path) -> Result<Self, KeyFileError> {
-        Self::parse(&Zeroizing::new(std::fs::read_to_string(file)?))
+        Self::of(FILES.read(file)?)
     }
 
-    /// Makes the file (mode 0600) with this key when it is not there; puts the key at its head when it is. The file is replaced as a
-    /// whole; earlier keys stay, for what they signed.
+    /// Puts the key at the head of the file, which is made where there is none; earlier keys stay, for what they signed.
     ///
     /// # Errors
     /// As [`SigningKeys::read`].
-    pub fn add(file: &Path, key: &[u8; KEY]) -> Result<Self, KeyFileError> {
-        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory)?;
-        }
-        let known = match std::fs::read_to_string(file) {
-            Ok(known) => Zeroizing::new(known),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::new(String::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let text = Zeroizing::new(format!("{}\n{}", STANDARD.encode(key), known.as_str()));
-        let keys = Self::parse(&text)?;
-        let beside = file.with_extension("new");
-        let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        made.write_all(text.as_bytes())?;
-        made.sync_all()?;
-        std::fs::rename(&beside, file)?;
-        Ok(keys)
+    pub fn add(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
+        Self::of(FILES.put_first(file, key)?)
     }
 
-    fn parse(text: &str) -> Result<Self, KeyFileError> {
-        let mut pairs = Vec::new();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let problem = || KeyFileError::Line(number + 1);
-            let seed = STANDARD.decode(line).map(Zeroizing::new).map_err(|_| problem())?;
-            pairs.push(Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| problem())?);
-        }
+    fn of(pairs: Vec<Ed25519KeyPair>) -> Result<Self, KeyFileError> {
         let mut known = PublicKeys::default();
         let names: Vec<String> = pairs.iter().filter_map(|pair| known.insert(pair.public_key().as_ref())).collect();
-        let (current, name) = pairs.into_iter().zip(names).next().ok_or(KeyFileError::Empty)?;
+        let first = pairs.into_iter().zip(names).next();
+        let (current, name) = first.ok_or(KeyFileError::Empty { maker: FILES.maker })?;
         Ok(Self { current, name, known })
     }
 
@@ -206,7 +167,7 @@ mod tests {
     }
 
     fn keys(octet: u8) -> SigningKeys {
-        SigningKeys::parse(&STANDARD.encode([octet; KEY])).unwrap()
+        SigningKeys::of(FILES.parse(&STANDARD.encode([octet; KEY])).unwrap()).unwrap()
     }
 
     #[test]
@@ -236,11 +197,5 @@ mod tests {
         assert_eq!(keys.known().check(Purpose::Head, &old), Vouched::Signed);
         assert_eq!(keys.sign(Purpose::Head, head(5)).key.as_deref(), Some(keys.name()));
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_file_that_holds_no_key_says_so() {
-        assert!(matches!(SigningKeys::parse("# none\n\n"), Err(KeyFileError::Empty)));
-        assert!(matches!(SigningKeys::parse("# one\nAAAA"), Err(KeyFileError::Line(2))));
     }
 }

@@ -12,7 +12,7 @@ pub mod recorder;
 pub mod settings;
 pub mod verify;
 
-pub use chain::{KeyFileError, PublicKeys, Purpose, SigningKeys};
+pub use chain::{PublicKeys, Purpose, SigningKeys};
 pub use event::{Actor, Event, Kind, Subject};
 pub use recorder::{Audience, Keeper, Nobody, Recorder};
 pub use settings::AuditSettings;

@@ -1,14 +1,13 @@
 //! Reads the server's answer to a registration: a client, a refusal, or nonsense. Nothing of the server's that a client must not
 //! see (its tokens, its addresses, its stack traces) gets past this module. Pure.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::access::{ClientUris, ServerAccess};
 use super::{RegisterError, Registered};
+use crate::fetch::retry_after;
 use crate::registration::{ErrorCode, json};
 
 /// The server's own access to the client (RFC 7592 §3), and what would tell where the server is.
@@ -30,9 +29,6 @@ const SECONDS: [&str; 3] = ["client_id_issued_at", "client_secret_expires_at", "
 
 /// Longer sentences of the server are not passed on.
 const LONGEST_DESCRIPTION: usize = 200;
-
-/// No client is told to wait longer, whatever the server says.
-const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
 /// Whose credential a 401 or 403 speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,11 +139,6 @@ fn fit_for_a_client(text: &str) -> bool {
         && !tells_of_the_inside.iter().any(|part| text.contains(part))
 }
 
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
-}
-
 /// For the log: the status, and what the server says is wrong, with nothing that could break a line. Of JSON only the sentences of a
 /// refusal (the last is Keycloak's): whatever the status, the rest can be a client with its secret. Of an answer that is no refusal, nothing.
 pub(super) fn quoted(status: StatusCode, body: &[u8]) -> String {
@@ -170,7 +161,6 @@ pub(super) fn quoted(status: StatusCode, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use serde_json::json;
 
     use super::*;
@@ -285,13 +275,6 @@ mod tests {
         ] {
             assert_eq!(quoted(StatusCode::from_u16(status).unwrap(), body), expected);
         }
-    }
-
-    #[test]
-    fn what_the_server_says_of_waiting_has_a_bound() {
-        let wait = |text| retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, text)]));
-        assert_eq!(wait(HeaderValue::from_static("7")), Some(Duration::from_secs(7)));
-        assert_eq!(wait(HeaderValue::from_static("99999999999999")), Some(LONGEST_WAIT));
     }
 
     #[test]

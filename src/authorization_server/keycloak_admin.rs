@@ -131,15 +131,7 @@ impl Administration for KeycloakAdministration {
 
 impl KeycloakAdministration {
     async fn find(&self, client_id: &str) -> Result<Option<FoundClient>, AdministrationError> {
-        let response = match self.call(Method::GET, &self.base.search(client_id), None).await {
-            // A search finds nothing by finding an empty list.
-            Err(AdministrationError::NotFound) => {
-                return Err(AdministrationError::Refused("404: there is no such realm or no admin API".to_owned()));
-            }
-            answered => answered?,
-        };
-        let found: Vec<FoundClient> =
-            serde_json::from_slice(response.body()).map_err(|error| broken(&format!("no list of clients: {error}")))?;
+        let found: Vec<FoundClient> = self.list_of_clients(&self.base.search(client_id)).await?;
         let found = found.into_iter().find(|client| client.client_id == client_id);
         match found {
             Some(client) if !is_identifier(&client.id) => Err(broken("a client's id that is none")),

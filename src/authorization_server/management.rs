@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::access::{ClientUris, ServerAccess};
 use super::answer;
+use crate::fetch::retry_after;
 use crate::registration::{ErrorCode, json};
 use crate::secret::Secret;
 
@@ -147,7 +148,7 @@ fn failed(response: &Response<Bytes>) -> ManageError {
             ManageError::PolicyRefused(quoted())
         }
         (StatusCode::TOO_MANY_REQUESTS, _) => {
-            ManageError::RateLimited { retry_after: answer::retry_after(response.headers()) }
+            ManageError::RateLimited { retry_after: retry_after(response.headers()) }
         }
         (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY, _) => {
             let (code, description) = answer::refused(body);

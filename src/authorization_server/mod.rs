@@ -144,6 +144,17 @@ pub struct Asked {
     pub software_statement: Option<String>,
 }
 
+impl Asked {
+    /// What the record says that a client asked for and got; what stands there was parsed when it was written.
+    pub fn recorded(redirect_uris: &[String], scope_granted: &str) -> Self {
+        Self {
+            redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
+            granted: ScopeSet::parse(scope_granted).unwrap_or_default(),
+            software_statement: None,
+        }
+    }
+}
+
 impl<J: Judged + ?Sized> From<&J> for Asked {
     fn from(judged: &J) -> Self {
         Self {

@@ -14,7 +14,7 @@ use crate::duration::DurationText;
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizationServerSettings {
-    /// What kind of server it is: decides the default paths and what it needs to be spared.
+    /// What kind of server it is: decides the default paths, and what it must be told differently.
     pub kind: Kind,
     /// The issuer identifier (RFC 8414 §2), exactly as the server writes it in its metadata. In front of a user pool it is
     /// `public_url`: the metadata are the gateway's own.
@@ -233,7 +233,7 @@ pub enum LastUseFromEvents {
     /// They are not.
     #[default]
     Off,
-    /// They are, so often; by one replica at a time.
+    /// How often they are read, from 1s to 24h; by one replica at a time.
     Every(DurationText),
 }
 
@@ -241,7 +241,7 @@ pub enum LastUseFromEvents {
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How the access token is got.
+/// The client credentials grant (RFC 6749 §4.4), by which the gateway gets its access token.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientCredentialsSettings {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::clock::{Clock as _, SystemClock};
+use crate::randomness;
 use crate::server;
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +37,7 @@ struct Tried {
 pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Command::Test(arguments) = command;
     let config = arguments.file.load()?;
-    let mut receivers = server::receivers(&config).map_err(Failure::of)?.receivers;
+    let mut receivers = server::alert_routing(&config).map_err(Failure::of)?.receivers;
     if let Some(unknown) =
         arguments.receiver.iter().find(|name| receivers.iter().all(|receiver| receiver.name() != name.as_str()))
     {
@@ -52,7 +53,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
         let mut tried = Vec::new();
         for receiver in &receivers {
             let began = Instant::now();
-            let result = receiver.test(server::random_name(), SystemClock.now()).await;
+            let result = receiver.test(randomness::name(randomness::of_the_system), SystemClock.now()).await;
             tried.push(Tried {
                 receiver: receiver.name().to_owned(),
                 failure: result.err().map(|failure| failure.to_string()),

@@ -19,7 +19,9 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::intake::Tools;
 use crate::intake::reseal::{Resealed, reseal};
+use crate::randomness;
 use crate::sealing::Keys;
+use crate::server::longest_turn;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
@@ -42,7 +44,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
             Command::Rotate(file) => {
                 let config = file.load()?;
                 let mut key = Zeroizing::new([0; 32]);
-                getrandom::fill(&mut *key).map_err(Failure::of)?;
+                randomness::of_the_system(&mut *key);
                 let keys = Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
                 rotated(&config, "keys rotate", &keys.current_name()).await?;
                 (config, keys)
@@ -77,7 +79,7 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
         return Err(Failure::Failed("the configuration names no audit.signing_key_file".to_owned()));
     };
     let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(Failure::of)?;
+    randomness::of_the_system(&mut *key);
     let keys = SigningKeys::add(file, &key);
     let keys = keys.map_err(|error| Failure::Failed(format!("audit.signing_key_file {}: {error}", file.display())))?;
     rotated(config, "keys audit", keys.name()).await?;
@@ -133,10 +135,8 @@ async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
 
 async fn reseal_all(config: &Config, keys: &Keys) -> Result<Resealed, Failure> {
     let store = Arc::new(open_store(config).await?);
-    let tools = Tools::new(store.clone(), Arc::new(SystemClock), crate::server::randomness);
-    // As long as somebody's turn at a client can last.
-    let patience = config.settings.authorization_server.timeout.0 * 2 + Duration::from_secs(10);
-    let resealed = reseal(&tools, keys, patience).await.map_err(Failure::of);
+    let tools = Tools::new(store.clone(), Arc::new(SystemClock), randomness::of_the_system);
+    let resealed = reseal(&tools, keys, longest_turn(config)).await.map_err(Failure::of);
     store.close().await;
     resealed
 }

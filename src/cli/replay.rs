@@ -82,10 +82,23 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     let statements = software_statements(&tried).map_err(Failure::of)?;
     let kind = tried.settings.authorization_server.kind;
     let judges = Judges { profiles: &tried.profiles, kind, statements: &statements };
+    let (summary, changed) = compare_all(&requests, &judges);
+    match format {
+        Format::Json => {
+            let answer = json!({ "since": arguments.since, "summary": summary, "changes": changed });
+            writeln!(out, "{}", json_text(&answer))?;
+        }
+        Format::Text => write_text(out, &changed, (&summary, arguments.since))?,
+    }
+    if changed.is_empty() { Ok(()) } else { Err(Failure::Different) }
+}
+
+/// What would change, the same of one client together; what is refused first, and then what concerns most requests.
+fn compare_all(requests: &[KeptRequest], judges: &Judges<'_>) -> (Summary, Vec<Changed>) {
     let mut summary = Summary { requests: requests.len(), ..Summary::default() };
     let mut changed: BTreeMap<Key, Changed> = BTreeMap::new();
-    for kept in &requests {
-        match compare(&kept.request, &judges) {
+    for kept in requests {
+        match compare(&kept.request, judges) {
             Compared::AsBefore => summary.as_before += 1,
             Compared::Undecided => summary.undecided += 1,
             Compared::Changed(difference) => {
@@ -117,14 +130,7 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     }
     let mut changed: Vec<Changed> = changed.into_values().collect();
     changed.sort_by_key(|entry| (entry.change, std::cmp::Reverse(entry.count)));
-    match format {
-        Format::Json => {
-            let answer = json!({ "since": arguments.since, "summary": summary, "changes": changed });
-            writeln!(out, "{}", json_text(&answer))?;
-        }
-        Format::Text => write_text(out, &changed, (&summary, arguments.since))?,
-    }
-    if changed.is_empty() { Ok(()) } else { Err(Failure::Different) }
+    (summary, changed)
 }
 
 /// The gateway that has the records.

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{ConfigFile, Failure, Format, json_text, printable, table};
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
+use crate::registration::redirect_uri::host_or_scheme;
 
 /// What part of a list.
 #[derive(Debug, Args)]
@@ -113,10 +114,7 @@ pub(super) fn write_one<const N: usize>(
 pub(super) fn hosts(redirect_uris: &[String]) -> String {
     let mut hosts: Vec<String> = Vec::new();
     for uri in redirect_uris {
-        let host = match url::Url::parse(uri) {
-            Ok(url) => url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned),
-            Err(_) => uri.clone(),
-        };
+        let host = host_or_scheme(uri).unwrap_or_else(|| uri.clone());
         if !hosts.contains(&host) {
             hosts.push(host);
         }

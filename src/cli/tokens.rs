@@ -13,6 +13,7 @@ use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::duration::DurationText;
+use crate::randomness;
 use crate::registrant::initial_access_token::{CertificateThumbprint, NewToken, TokenRandomness, issue};
 use crate::store::sql::SqlStore;
 use crate::store::{Cursor, InitialAccessTokens as _, IssuedToken, LARGEST_PAGE, Page, StoreError, TokenId};
@@ -77,7 +78,8 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
         certificate_thumbprint: arguments.certificate_thumbprint,
     };
     let limits = &config.settings.initial_access_tokens.issued;
-    let made = issue(wanted, limits, randomness()?, SystemClock.now()).map_err(Failure::of)?;
+    let randomness = TokenRandomness::draw(randomness::of_the_system);
+    let made = issue(wanted, limits, randomness, SystemClock.now()).map_err(Failure::of)?;
     let store = open_store(&config).await?;
     let kept = async {
         store.create(made.token.clone(), made.hash).await.map_err(Failure::of)?;
@@ -105,13 +107,6 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
         }
     }
     Ok(())
-}
-
-fn randomness() -> Result<TokenRandomness, Failure> {
-    let mut randomness = TokenRandomness { text: [0; 32], id: [0; 8] };
-    getrandom::fill(&mut randomness.text).map_err(Failure::of)?;
-    getrandom::fill(&mut randomness.id).map_err(Failure::of)?;
-    Ok(randomness)
 }
 
 /// Page by page: only so many are read at once.

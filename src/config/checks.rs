@@ -1,8 +1,13 @@
 //! How the parts of a configuration fit together. Closed by default: what would leave a door open that nobody asked for is an error.
 
 mod alerts;
+mod approvals;
 mod clean_up;
+mod cognito;
+pub(super) mod enforcement;
 mod listeners;
+mod responses;
+mod statements;
 mod tokens;
 
 use std::collections::HashMap;
@@ -12,7 +17,7 @@ use super::node::Node;
 use super::place::Place;
 use super::reader::{Required, read};
 use super::settings::GatewaySettings;
-use super::{approvals, cognito, enforcement, responses, statements, urls};
+use super::urls;
 use crate::authorization_server::paths::{PathProblem, PathTable};
 use crate::authorization_server::settings::{Kind, OtherPaths};
 use crate::policy::settings::Requirement;

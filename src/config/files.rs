@@ -26,16 +26,6 @@ enum Content {
     Public,
 }
 
-/// Reads a secret: the text of the file, without the line break at its end.
-///
-/// # Errors
-/// A sentence about the file, never its content.
-pub fn read_secret(file: &Path) -> Result<Secret, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.trim().is_empty() { Err("the file is empty".to_owned()) } else { Ok(Secret::new(text)) }
-}
-
 /// Makes every relative path one below `directory`.
 pub(super) fn resolve_paths(settings: &mut GatewaySettings, directory: &Path) {
     for (_, _, path) in paths(settings) {
@@ -78,7 +68,7 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
     }
     for (place, content, path) in paths(&mut settings.clone()) {
         let readable = match content {
-            Content::Secret => read_secret(path).map(|_| ()),
+            Content::Secret => Secret::read(path).map(|_| ()),
             Content::KeySet => IssuerKeys::read(path).map(|_| ()),
             Content::PrivateKey | Content::Public => {
                 std::fs::read(&*path).map(|_| ()).map_err(|error| format!("the file cannot be read: {error}"))

@@ -1,25 +1,19 @@
 //! The configuration: the YAML file as written ([`GatewaySettings`]), and as it is meant ([`Config`]): checked, paths resolved,
 //! profiles compiled. All problems are told at once. Only `server` and `cli` read it.
 
-mod approvals;
 mod checks;
-mod cognito;
-mod enforcement;
 mod files;
 mod hints;
 mod node;
 mod place;
 mod problem;
 mod reader;
-mod responses;
 mod schema;
 mod settings;
-mod statements;
 mod urls;
 
 use std::path::{Path, PathBuf};
 
-pub use files::read_secret;
 pub use node::Environment;
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
@@ -110,7 +104,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
     let is_understood = !findings.has_errors();
     let mut parts = checks::Parts::read(&tree, &required);
     if let Some(settings) = &settings {
-        enforcement::inherit(settings, &mut parts);
+        checks::enforcement::inherit(settings, &mut parts);
     }
     checks::check_parts(&mut parts, &tree, &mut findings);
     let Some(mut settings) = settings.filter(|_| is_understood) else {

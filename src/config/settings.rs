@@ -58,14 +58,14 @@ pub struct GatewaySettings {
     /// How often anybody may try, whoever it is.
     #[serde(default)]
     pub throttle: ThrottleSettings,
-    /// Who behaves otherwise than usual: each detector's thresholds. Read on the start only: on a reload detectors would
-    /// forget what they learned. `known_networks`, as far as nothing is done to them, and `responses` are reloaded.
+    /// Detectors of unusual behaviour, and their thresholds. Read at the start only: on a reload detectors would forget what they
+    /// learned. `responses` are reloaded, and so are `known_networks` as far as responses heed them.
     #[serde(default)]
     pub anomalies: AnomalySettings,
     /// Who is told of what happens: webhooks, chats, Alertmanager, mail. Default: nobody.
     #[serde(default)]
     pub alerts: Vec<ReceiverSettings>,
-    /// What nobody is told of for a while.
+    /// What receivers of alerts are not told for a while.
     #[serde(default)]
     pub silences: Vec<SilenceSettings>,
     /// Which web pages may register clients and read the metadata from a browser.
@@ -87,6 +87,6 @@ pub struct GatewaySettings {
     /// Requests that are kept, so that `dcr-gateway replay` can try another configuration on them. Takes effect at a start.
     #[serde(default)]
     pub replay: ReplaySettings,
-    /// Who may register what; at least one. The first whose `match` fits the registrant applies; none fits: refused.
+    /// Who may register what; at least one. The first whose `match` fits the registrant applies; a request that fits none is refused.
     pub profiles: Vec<ProfileSettings>,
 }

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use crate::clock::{Clock, SystemClock};
-use crate::hexadecimal;
+use crate::randomness;
 use crate::registration::json as strict_json;
 use crate::secret::Secret;
 
@@ -192,12 +192,8 @@ fn bearer(headers: &HeaderMap) -> Option<Secret> {
     value.strip_prefix("Bearer ").map(Secret::new)
 }
 
-/// 128 random bits in hexadecimal. A system without randomness cannot run a server at all.
-pub(super) fn random() -> String {
-    let mut bytes = [0; 16];
-    #[allow(clippy::expect_used, reason = "nothing can be done without randomness")]
-    getrandom::fill(&mut bytes).expect("the system has randomness");
-    hexadecimal::written(&bytes)
+fn random() -> String {
+    randomness::name(randomness::of_the_system)
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

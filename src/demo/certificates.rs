@@ -1,7 +1,7 @@
 //! Certificates for the demo and the tests: an authority, a server, a client. Made anew each time, kept where they are asked for.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -64,10 +64,11 @@ impl Holder {
 fn write_file(directory: &Path, name: &str, text: &str) -> Result<(), CertificateError> {
     let path = directory.join(name);
     let mode = if name.ends_with(".key") { 0o600 } else { 0o644 };
-    // A file of an earlier run would keep its own mode.
-    let _ = fs::remove_file(&path);
-    let written = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
-    written
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| CertificateError::Write(path.display().to_string(), error))
+    write_anew(&path, mode, text).map_err(|error| CertificateError::Write(path.display().to_string(), error))
+}
+
+/// Makes a file of this mode; one of an earlier run would keep its own.
+pub(super) fn write_anew(path: &Path, mode: u32, text: &str) -> io::Result<()> {
+    let _ = fs::remove_file(path);
+    fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(text.as_bytes())
 }

@@ -6,7 +6,6 @@ pub mod certificates;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::audit::recorder::record_alone;
 use crate::audit::{Actor, Event, Kind, SigningKeys, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
+use crate::randomness;
 use crate::registrant::initial_access_token::{self, NewToken, TokenRandomness};
 use crate::secret::Secret;
 use crate::server::{self, Gateway, StartError};
@@ -106,15 +106,15 @@ impl Demo {
         certificates::write(directory)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(at)?;
         let server_address = listener.local_addr().map_err(at)?;
-        let credential = authorization_server::random();
-        write_private(&directory.join("credential"), &credential).map_err(at)?;
+        let credential = randomness::name(randomness::of_the_system);
+        certificates::write_anew(&directory.join("credential"), 0o600, &credential).map_err(at)?;
         let yaml = configuration(port, server_address);
         let file = directory.join("gateway.yaml");
         fs::write(&file, yaml).map_err(at)?;
         let key_file = directory.join("audit.key");
         if !key_file.exists() {
             let mut key = Zeroizing::new([0; 32]);
-            server::randomness(&mut *key);
+            randomness::of_the_system(&mut *key);
             SigningKeys::add(&key_file, &key).map_err(|error| StartError::AuditKey { file: key_file, error })?;
         }
 
@@ -175,9 +175,6 @@ profiles:
 
 async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
     let failed = |error: String| DemoError::Token(error);
-    let mut randomness = TokenRandomness { text: [0; 32], id: [0; 8] };
-    getrandom::fill(&mut randomness.text).map_err(|error| failed(error.to_string()))?;
-    getrandom::fill(&mut randomness.id).map_err(|error| failed(error.to_string()))?;
     let wanted = NewToken {
         profile: "partners".to_owned(),
         label: Some("demo".to_owned()),
@@ -186,7 +183,12 @@ async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
         certificate_thumbprint: None,
     };
     let settings = initial_access_token::IssuedTokenSettings::default();
-    let issued = initial_access_token::issue(wanted, &settings, randomness, SystemClock.now());
+    let issued = initial_access_token::issue(
+        wanted,
+        &settings,
+        TokenRandomness::draw(randomness::of_the_system),
+        SystemClock.now(),
+    );
     let issued = issued.map_err(|error| failed(error.to_string()))?;
     let event = Event::new(Kind::TokenCreated, Actor::Operator { name: "demo".to_owned() });
     let event = event.about(Subject::Token(issued.token.id.0.clone())).because("demo");
@@ -227,12 +229,6 @@ Its configuration, certificates and store are in {directory}/. Ctrl-C stops it.
 /// The port itself, or any that is free for 0.
 async fn free_port(wanted: u16) -> std::io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).await?.local_addr()?.port())
-}
-
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let _ = fs::remove_file(path);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())
 }
 
 #[cfg(test)]

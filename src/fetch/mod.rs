@@ -7,20 +7,20 @@ pub mod settings;
 pub mod target;
 
 use std::error::Error as StdError;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use basic::basic;
 pub use target::Target;
 
+use crate::pem;
 use settings::FetchSettings;
 
 /// How long a connection is kept for the next fetch: shorter than servers keep theirs.
@@ -154,6 +154,15 @@ impl FetchClient {
     }
 }
 
+/// The longest wait that an answer can ask for.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// The seconds of `Retry-After` (RFC 9110 §10.2.3) of an answer, an hour at most; none where it names none, or a date.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
 /// The innermost cause says most; the outer ones repeat the URL.
 fn failed(error: reqwest::Error) -> FetchError {
     let mut cause: &(dyn StdError + 'static) = &error;
@@ -170,7 +179,7 @@ fn failed(error: reqwest::Error) -> FetchError {
 pub fn trusted(settings: &FetchSettings) -> Result<Vec<CertificateDer<'static>>, FetchSetupError> {
     let mut all = Vec::new();
     for file in &settings.trust {
-        all.extend(certificates(file).map_err(|reason| FetchSetupError::Trust { file: file.clone(), reason })?);
+        all.extend(pem::certificates(file).map_err(|reason| FetchSetupError::Trust { file: file.clone(), reason })?);
     }
     Ok(all)
 }
@@ -181,7 +190,7 @@ fn tls(trust: &[PathBuf]) -> Result<ClientConfig, FetchSetupError> {
     roots.add_parsable_certificates(system.certs);
     for file in trust {
         let problem = |reason| FetchSetupError::Trust { file: file.clone(), reason };
-        for certificate in certificates(file).map_err(problem)? {
+        for certificate in pem::certificates(file).map_err(problem)? {
             let added = roots.add(certificate);
             added.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
         }
@@ -195,16 +204,6 @@ fn tls(trust: &[PathBuf]) -> Result<ClientConfig, FetchSetupError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| FetchSetupError::Client(error.to_string()))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err("has no certificate".to_owned()),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(format!("is no PEM file: {error}")),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::Tools;
 use crate::authorization_server::ServerAccess;
+use crate::hexadecimal::percent_encoded;
+use crate::randomness;
 use crate::sealing::{Keys, NotOpened};
 use crate::secret::Secret;
 use crate::store::{Sealed, TokenHash};
@@ -28,15 +30,14 @@ pub(super) struct ClientAccess {
 impl ClientAccess {
     /// A new token for the client, that nobody can guess.
     pub(super) fn new(tools: &Tools, registration_endpoint: &str, client_id: &str) -> Self {
-        let mut octets = [0; 32];
-        (tools.randomness)(&mut octets);
+        let octets = randomness::octets::<32>(tools.randomness);
         let token = Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(octets)));
         Self::with(token, registration_endpoint, client_id)
     }
 
     /// A token that the client has already.
     pub(super) fn with(token: Secret, registration_endpoint: &str, client_id: &str) -> Self {
-        Self { token, uri: format!("{registration_endpoint}/{}", segment(client_id)) }
+        Self { token, uri: format!("{registration_endpoint}/{}", percent_encoded(client_id)) }
     }
 
     /// Puts both members into an answer.
@@ -60,31 +61,13 @@ impl Token {
     /// What is kept of it: no token of one kind has the hash of one of the other.
     pub(super) fn hash(&self) -> TokenHash {
         match self {
-            Self::Gateways(secret) => hash(secret),
+            Self::Gateways(secret) => TokenHash::of(secret),
             Self::Servers(secret) => {
                 let digest = Sha256::new_with_prefix(b"of the server\0").chain_update(secret.expose());
                 TokenHash(digest.finalize().into())
             }
         }
     }
-}
-
-/// What is kept of a token of the gateway's.
-pub(super) fn hash(token: &Secret) -> TokenHash {
-    TokenHash(Sha256::digest(token.expose().as_bytes()).into())
-}
-
-/// A `client_id` as one segment of a path (RFC 3986 §3.3): whatever is not plain is percent-encoded.
-pub(super) fn segment(client_id: &str) -> String {
-    let mut segment = String::with_capacity(client_id.len());
-    for byte in client_id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            segment.push(char::from(byte));
-        } else {
-            segment.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    segment
 }
 
 /// What the record keeps encrypted.
@@ -106,15 +89,13 @@ struct Written {
 
 impl Kept {
     pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
-        let mut nonce = [0; 12];
-        (tools.randomness)(&mut nonce);
         let written = Written {
             uri: self.access.registration_client_uri.clone(),
             token: self.access.registration_access_token.expose().to_owned(),
             client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
         };
         let text = serde_json::to_string(&written).map_err(|_| NotOpened)?;
-        keys.seal(client_id, &Secret::new(text), nonce)
+        keys.seal(client_id, &Secret::new(text), randomness::octets(tools.randomness))
     }
 
     pub(super) fn open(keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Self, NotOpened> {
@@ -138,14 +119,5 @@ mod tests {
     fn a_token_of_the_servers_is_none_of_the_gateways() {
         let text = || Secret::new("dcrm_of-a-gateway-behind-this-one");
         assert_ne!(Token::Servers(text()).hash(), Token::Gateways(text()).hash());
-    }
-
-    #[test]
-    fn a_client_id_is_one_segment_whatever_it_holds() {
-        for (client_id, written) in
-            [("a-B_1.~", "a-B_1.~"), ("a/b", "a%2Fb"), ("../é", "..%2F%C3%A9"), ("a b%", "a%20b%25")]
-        {
-            assert_eq!(segment(client_id), written);
-        }
     }
 }

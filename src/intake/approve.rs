@@ -109,8 +109,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
 
 /// What is granted must be known now: by a profile that is no longer configured nobody can tell.
 fn profile<'r>(rulebook: &'r Rulebook, client: &ClientRecord) -> Result<&'r Profile, NotDone> {
-    let found = rulebook.profiles.iter().find(|profile| profile.name() == client.profile);
-    found.ok_or_else(|| NotDone::ProfileGone(client.profile.clone()))
+    rulebook.profile(&client.profile).ok_or_else(|| NotDone::ProfileGone(client.profile.clone()))
 }
 
 /// These scopes, all of which must be among the others; none named: all of the others.

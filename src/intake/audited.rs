@@ -13,6 +13,7 @@ use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
+use crate::registration::redirect_uri::host_or_scheme;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
@@ -114,11 +115,7 @@ fn of_intent(kind: Kind, intent: &Intent) -> Event {
 }
 
 fn hosts(redirect_uris: &[String]) -> Vec<String> {
-    let host = |uri: &String| {
-        let url = url::Url::parse(uri).ok()?;
-        Some(url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned))
-    };
-    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(host).collect();
+    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(|uri| host_or_scheme(uri)).collect();
     hosts.sort();
     hosts.dedup();
     hosts
@@ -183,7 +180,7 @@ fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
     }
 }
 
-/// What the proxy refuses at a registration path, or of one that wants to register without.
+/// What the proxy refused at a registration path, or of a client that would rather not register: it names a document instead.
 pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: ProtocolRefusal) {
     let is_about_registration = matches!(
         refusal,
@@ -236,7 +233,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
     }
 }
 
-/// What an operator did to a client, or a response did for the reason that a detector is.
+/// What an operator did to a client, or a response did: then the reason is the detector that called for it.
 pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,

@@ -1,15 +1,16 @@
 //! What is written down around the call to the authorization server, and what its outcome means for the client.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::access::{self, ClientAccess, Kept};
+use super::access::{ClientAccess, Kept};
 use super::audited::{self, Origin};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::{Tools, settle, token, turn, unavailable};
+use super::turn::{self, Wait};
+use super::{Tools, settle, token, unavailable};
 use crate::authorization_server::{Asked, ManageError, RegisterError, Registered};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Lifecycle, State};
@@ -18,12 +19,8 @@ use crate::policy::{Judged, Passage};
 use crate::registration::software_statement::MEMBER;
 use crate::sealing::NotOpened;
 use crate::secret::Secret;
-use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, NewClient, Outcome, Recording};
+use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, NewClient, Outcome, Recording, TokenHash};
 use crate::telemetry::{InSpan as _, span};
-
-/// Somebody else is registering the same client: the first and the longest pause before it is looked for again.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// A client that is handed out again was seen at the server within this time, or is looked for there first.
 const CONFIRMED_FOR: Duration = Duration::from_secs(10 * 60);
@@ -124,8 +121,7 @@ async fn begin(
     beginning: &Beginning,
     recording: Recording<ClientRecord>,
 ) -> Result<Option<ClientRecord>, Refusal> {
-    let began = Instant::now();
-    let mut pause = FIRST_PAUSE;
+    let mut wait = Wait::at_most(beginning.under_way);
     let confirmed_after = Some(tools.clock.now().before(CONFIRMED_FOR));
     let mut handing_out = HandingOut { confirmed_after, recording };
     loop {
@@ -142,11 +138,11 @@ async fn begin(
             }
             Begun::TokenUnusable(unusable) => return Err(token::refusal(unusable.into())),
             Begun::QuotaReached(reached) => return Err(Refusal::quota(&beginning.intent.profile, reached)),
-            Begun::SameUnderWay if began.elapsed() < beginning.under_way => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            Begun::SameUnderWay => {
+                if !wait.rest().await {
+                    return Err(Reason::ClientBusy.into());
+                }
             }
-            Begun::SameUnderWay => return Err(Reason::ClientBusy.into()),
         }
     }
 }
@@ -212,7 +208,7 @@ fn new_client(
     let client_id = registered.client_id.clone();
     let kept = registered.access.clone().map(|access| Kept { access, client_secret });
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
-    let access_token = access.map(|access| access::hash(&access.token));
+    let access_token = access.map(|access| TokenHash::of(&access.token));
     let lifecycle = Lifecycle::Active;
     Ok(NewClient { client_id, lifecycle, metadata, access_token, server_access, if_known: IfKnown::Update })
 }

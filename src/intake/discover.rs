@@ -1,10 +1,10 @@
 //! One discovery request: the server's own document, made to lead through the gateway.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use serde_json::{Map, Value};
 
+use super::form::json_answer;
 use super::handler::{Answer, Head};
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -27,7 +27,7 @@ pub async fn discover(rulebook: &Rulebook, head: &Head, form: DiscoveryForm) -> 
 pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer, Refusal> {
     if let Some(own) = &rulebook.own_metadata {
         // No OpenID Connect: the ID tokens are of another issuer.
-        return if form.is_openid() { Err(Reason::PathUnknown.into()) } else { answer(own) };
+        return if form.is_openid() { Err(Reason::PathUnknown.into()) } else { json_answer(StatusCode::OK, own) };
     }
     let mut forms = DiscoveryForm::ALL;
     forms.sort_by_key(|other| (*other != form, other.is_openid() != form.is_openid()));
@@ -84,17 +84,9 @@ fn rewritten(rulebook: &Rulebook, response: &Response<Bytes>) -> Result<Answer, 
         let configured = &rulebook.rewriting.issuer;
         tracing::warn!(issuer, configured, "the server's metadata name another issuer: clients will refuse it");
     }
-    let mut answer = answer(&rewritten.members)?;
+    let mut answer = json_answer(StatusCode::OK, &rewritten.members)?;
     if let Some(cache_control) = response.headers().get(CACHE_CONTROL) {
         answer.headers.insert(CACHE_CONTROL, cache_control.clone());
     }
-    Ok(answer)
-}
-
-fn answer(members: &Map<String, Value>) -> Result<Answer, Refusal> {
-    let body = serde_json::to_vec(members).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    let mut answer = Answer::empty(StatusCode::OK);
-    answer.body = Bytes::from(body);
-    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(answer)
 }

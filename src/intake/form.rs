@@ -99,12 +99,17 @@ pub async fn read(body: &mut dyn Body) -> Result<Map<String, Value>, Refusal> {
 
 /// RFC 7591 §3.2.1.
 pub fn created(metadata: &Map<String, Value>) -> Result<Answer, Refusal> {
-    let body = serde_json::to_vec(metadata);
-    let body = body.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    let mut answer = Answer::empty(StatusCode::CREATED);
-    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut answer = json_answer(StatusCode::CREATED, metadata)?;
     answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer.headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    Ok(answer)
+}
+
+/// An answer that is these members.
+pub fn json_answer(status: StatusCode, members: &Map<String, Value>) -> Result<Answer, Refusal> {
+    let body = serde_json::to_vec(members).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+    let mut answer = Answer::empty(status);
+    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer.body = Bytes::from(body);
     Ok(answer)
 }

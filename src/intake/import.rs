@@ -158,8 +158,7 @@ fn unread(error: AdministrationError) -> NotDone {
 }
 
 fn named<'r>(rulebook: &'r Rulebook, name: &str) -> Result<&'r Profile, NotDone> {
-    let found = rulebook.profiles.iter().find(|profile| profile.name() == name);
-    found.ok_or_else(|| NotDone::ProfileUnknown(name.to_owned()))
+    rulebook.profile(name).ok_or_else(|| NotDone::ProfileUnknown(name.to_owned()))
 }
 
 /// As if it asked to be registered so today.

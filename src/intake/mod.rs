@@ -47,6 +47,7 @@ use crate::audit::Recorder;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::clock::{Clock, Timestamp};
+use crate::randomness::{self, Randomness};
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
 use crate::telemetry;
@@ -58,18 +59,15 @@ pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
 pub use form::LARGEST_BODY;
 pub use register::STEPS;
-pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook};
+pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
 use recorded::RequestRecorder;
 use refusal::Refusal;
-use response::Responses;
+use response::KnownResponses;
 use standing::Standings;
 use uses::Uses;
-
-/// Fills octets with what nobody can guess.
-pub type Randomness = fn(&mut [u8]);
 
 /// Answers everything that the gateway answers itself.
 pub struct Intake {
@@ -90,12 +88,12 @@ pub struct Tools {
     standings: Standings,
     /// Where what happens is recorded.
     pub audit: Recorder,
-    /// Who looks for anomalies.
+    /// Where the detectors of anomalies are told what happens.
     watch: Watch,
-    /// Which clients were used, and is not in the record yet.
+    /// Which clients were used, as far as the record does not say so yet.
     uses: Uses,
     /// What is done about registrants and profiles.
-    responses: Responses,
+    responses: KnownResponses,
     /// Where requests are kept to try other rules on.
     requests: RequestRecorder,
 }
@@ -103,7 +101,7 @@ pub struct Tools {
 impl Tools {
     /// The tools of one process, which record and keep nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
-        let (standings, uses, responses) = (Standings::default(), Uses::default(), Responses::default());
+        let (standings, uses, responses) = (Standings::default(), Uses::default(), KnownResponses::default());
         let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
         Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
     }
@@ -128,15 +126,11 @@ impl Tools {
 
     /// A name that nobody can guess and nothing else has: 32 hexadecimal digits.
     fn random_name(&self) -> String {
-        let mut octets = [0; 16];
-        (self.randomness)(&mut octets);
-        format!("{:032x}", u128::from_be_bytes(octets))
+        randomness::name(self.randomness)
     }
 
     fn registration_id(&self, at: Timestamp) -> RegistrationId {
-        let mut octets = [0; 10];
-        (self.randomness)(&mut octets);
-        RegistrationId::from_random(at, octets)
+        RegistrationId::from_random(at, randomness::octets(self.randomness))
     }
 }
 

@@ -16,7 +16,6 @@ use crate::authorization_server::{
     Administration, AdministrationError, Asked, ClientState, ManageError, Managed, ServerAccess,
 };
 use crate::lifecycle::{Lifecycle, NotPossible, SameActor};
-use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord, StoreError};
 use crate::telemetry::InSpan as _;
 
@@ -45,7 +44,7 @@ pub enum NotDone {
     #[error("there is no registration {0:?} in the record")]
     RegistrationUnknown(String),
     /// The network that was to be banned is known.
-    #[error("it is, or touches, a network whose doings are known ({0}): anomalies.known_networks")]
+    #[error("it is, or overlaps, a known network ({0}): anomalies.known_networks")]
     KnownNetwork(String),
     /// No such response.
     #[error("there is no response {0:?} in the record")]
@@ -258,11 +257,7 @@ impl Work {
     }
 
     fn check_it_is_the_one(&self, intent: &Intent, managed: &Managed) -> Result<(), NotDone> {
-        let asked = Asked {
-            redirect_uris: intent.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
-            granted: ScopeSet::parse(&intent.scope_granted).unwrap_or_default(),
-            software_statement: None,
-        };
+        let asked = Asked::recorded(&intent.redirect_uris, &intent.scope_granted);
         let metadata = self.rulebook.registrar.in_client_terms(&asked, managed.metadata.clone());
         let registered = metadata.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let registered: BTreeSet<&str> = registered.iter().filter_map(Value::as_str).collect();

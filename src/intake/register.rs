@@ -12,7 +12,7 @@ use super::audited::{self, Digested, Origin};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
-use super::recorded::{self, Asked};
+use super::recorded::{self, UndecidedRequest};
 use super::refusal::Refusal;
 use super::rulebook::{InitialAccessTokens, Rulebook};
 use super::sighting::{self, Sighting};
@@ -25,7 +25,7 @@ use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::ClientMetadata;
-use crate::registration::redirect_uri::RedirectUriKind;
+use crate::registration::redirect_uri::RedirectUri;
 use crate::secret::Secret;
 use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
@@ -56,9 +56,9 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     let head = request.head;
     let mut event = RegistrationEvent::new(&head.request_id);
     event.client_address = Some(head.client_address);
-    let (mut body, mut sighting, mut asked) = (Digested::of(request.body), Sighting::default(), None);
+    let (mut body, mut sighting, mut undecided) = (Digested::of(request.body), Sighting::default(), None);
     let registration =
-        Registration { rulebook, tools, head, event: &mut event, sighting: &mut sighting, asked: &mut asked };
+        Registration { rulebook, tools, head, event: &mut event, sighting: &mut sighting, undecided: &mut undecided };
     let result = registration.take_through(&mut body).await;
     let answer = match result {
         Ok(answer) => answer,
@@ -76,8 +76,8 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     };
     event.status = answer.status;
     sighting.tell(tools, head, &event);
-    if let Some(asked) = asked {
-        tools.requests.tell(asked, &event, tools.clock.now());
+    if let Some(undecided) = undecided {
+        tools.requests.tell(undecided, &event, tools.clock.now());
     }
     event.finish(&Span::current(), began.elapsed());
     answer
@@ -91,7 +91,7 @@ struct Registration<'a> {
     event: &'a mut RegistrationEvent,
     sighting: &'a mut Sighting,
     /// What is kept of the request, once it was read.
-    asked: &'a mut Option<Asked>,
+    undecided: &'a mut Option<UndecidedRequest>,
 }
 
 impl Registration<'_> {
@@ -103,19 +103,19 @@ impl Registration<'_> {
         throttle_address(self.rulebook, self.head.client_address).await?;
         let (mut registrant, profile) = self.admit().await?;
         let counted_under = source(&registrant).to_string();
-        self.sighting.of(&registrant, counted_under.clone());
+        self.sighting.note_registrant(&registrant, counted_under.clone());
         let members = form::read(body).await;
         self.event.request_digest = body.digest();
         let members = members?;
         self.sighting.asked = hash_of(&members);
-        *self.asked = self.tools.requests.begin((&registrant, counted_under), &profile, (&members, now));
+        *self.undecided = self.tools.requests.begin((&registrant, counted_under), &profile, (&members, now));
         let issuers = &self.rulebook.software_statements;
         let certificate = registrant.certificate.as_deref();
         let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };
         let requested;
         (requested, registrant.statement) = issuers.hear(members, circumstances).await.map_err(Refusal::statement)?;
-        if let (Some(asked), Some(statement)) = (&mut self.asked, &registrant.statement) {
-            asked.vouched_for_by(statement);
+        if let (Some(undecided), Some(statement)) = (&mut self.undecided, &registrant.statement) {
+            undecided.vouched_for_by(statement);
         }
         self.throttle_software(&registrant, &profile).await?;
         let passage = self.judge(&profile, &requested)?;
@@ -219,7 +219,7 @@ impl Registration<'_> {
         self.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
         self.event.scope_granted = Some(judged.scopes().granted.to_string());
         self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
-        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(|uri| host_of(uri.kind())).collect();
+        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect();
         Ok(passage)
     }
 
@@ -309,15 +309,5 @@ fn denied(denied: Denied<'_>) -> Refusal {
             Refusal::throttled(limit, too_early)
         }
         Denied::Uncounted => Reason::ThrottleUnavailable.into(),
-    }
-}
-
-/// The host, or the scheme of what has none.
-pub(super) fn host_of(kind: &RedirectUriKind) -> String {
-    match kind {
-        RedirectUriKind::Https(target) | RedirectUriKind::Loopback(target) | RedirectUriKind::Http(target) => {
-            target.host.to_string()
-        }
-        RedirectUriKind::PrivateUse { scheme, .. } => format!("{scheme}:"),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Tools;
 use super::turn;
+use crate::randomness;
 use crate::sealing::{Keys, NotOpened};
 use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, StoreError};
 
@@ -58,7 +59,5 @@ async fn reseal_one(tools: &Tools, keys: &Keys, client_id: &str, patience: Durat
 }
 
 fn again(tools: &Tools, keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Sealed, NotOpened> {
-    let mut nonce = [0; 12];
-    (tools.randomness)(&mut nonce);
-    keys.seal(client_id, &keys.open(client_id, sealed)?, nonce)
+    keys.seal(client_id, &keys.open(client_id, sealed)?, randomness::octets(tools.randomness))
 }

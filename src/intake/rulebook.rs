@@ -102,10 +102,20 @@ impl ProfileLimits {
 }
 
 impl Rulebook {
-    /// How long a piece of work on one client can take: two calls to the server, and what is written around them.
-    pub(super) fn longest_turn(&self) -> Duration {
-        self.limits.total * 2 + Duration::from_secs(10)
+    /// The profile of this name, while it is configured.
+    pub(super) fn profile(&self, name: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.name() == name)
     }
+
+    /// How long a piece of work on one client can take.
+    pub(super) fn longest_turn(&self) -> Duration {
+        longest_turn(self.limits)
+    }
+}
+
+/// How long a piece of work on one client can take at a server of these limits: two calls to it, and what is written around them.
+pub fn longest_turn(limits: Limits) -> Duration {
+    limits.total * 2 + Duration::from_secs(10)
 }
 
 /// Whose business the `Authorization` header of a registration is.

@@ -9,10 +9,10 @@ use crate::authorization_server::{AdministrationError, RecordedUses};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 
-/// How far back is read at first.
+/// How far back the first reading goes.
 const FIRST_LOOK: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// How often is read in a row while there is more.
+/// How many times in a row to read while there is more.
 const MOST_IN_A_ROW: usize = 20;
 
 /// Why uses were not read.

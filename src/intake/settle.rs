@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::turn::{self, GATEWAY, Held};
+use super::turn::{self, GATEWAY, HeldTurn};
 use super::{Intake, Tools, audited};
 use crate::authorization_server::{Administration, AdministrationError, ManageError, Recorded};
 use crate::clock::Timestamp;
@@ -92,7 +92,7 @@ async fn expire_or_settle(rulebook: &Rulebook, tools: &Tools, client_id: &str) -
 }
 
 /// Ends the turn of a client whose time is over, and records why.
-pub(super) async fn record_expiry(mut held: Held<'_>, expired: Lifecycle, reason: &str) -> Result<(), Refusal> {
+pub(super) async fn record_expiry(mut held: HeldTurn<'_>, expired: Lifecycle, reason: &str) -> Result<(), Refusal> {
     held.client.lifecycle = expired;
     held.client.unsettle(held.now());
     held.record(audited::expired(&held.client, reason));
@@ -111,7 +111,7 @@ pub(super) async fn settle(
     }
 }
 
-async fn in_turn(mut held: Held<'_>) -> Result<ClientRecord, Refusal> {
+async fn in_turn(mut held: HeldTurn<'_>) -> Result<ClientRecord, Refusal> {
     let Some(mut unsettled) = held.client.unsettled.clone() else { return held.end_untried().await };
     let client_id = held.client.client_id.clone();
     match bring(&mut held).await {
@@ -139,7 +139,7 @@ async fn in_turn(mut held: Held<'_>) -> Result<ClientRecord, Refusal> {
     held.end_untried().await
 }
 
-impl Held<'_> {
+impl HeldTurn<'_> {
     fn nothing_to_manage_it_with(&self) -> NotYet {
         let cause = match self.client.unmanageable {
             true => {
@@ -179,14 +179,14 @@ fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
     now.after(FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE))
 }
 
-async fn bring(held: &mut Held<'_>) -> Result<(), NotYet> {
+async fn bring(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     match held.administration() {
         Some(administration) => by_administration(&*administration, held).await,
         None => by_its_token(held).await,
     }
 }
 
-async fn by_administration(administration: &dyn Administration, held: &mut Held<'_>) -> Result<(), NotYet> {
+async fn by_administration(administration: &dyn Administration, held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let client_id = held.client.client_id.clone();
     let done = match held.client.lifecycle.at_the_server() {
         AtTheServer::Enabled => done_or_not_offered(administration.enable(&client_id).await),
@@ -230,7 +230,7 @@ fn done_or_not_offered(done: Result<(), AdministrationError>) -> Result<(), Admi
 }
 
 /// Puts all that the record says in the place of what is registered.
-async fn restate(held: &mut Held<'_>) -> Result<(), NotYet> {
+async fn restate(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let access = if held.client.unmanageable { held.recover().await } else { held.access().cloned() };
     let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
     let client = held.client.clone();
@@ -270,7 +270,7 @@ async fn restate(held: &mut Held<'_>) -> Result<(), NotYet> {
     Ok(())
 }
 
-async fn by_its_token(held: &mut Held<'_>) -> Result<(), NotYet> {
+async fn by_its_token(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     match held.client.lifecycle.at_the_server() {
         AtTheServer::Absent => remove_with_its_token(held).await,
         AtTheServer::Enabled if held.client.members_behind => restate(held).await,
@@ -279,7 +279,7 @@ async fn by_its_token(held: &mut Held<'_>) -> Result<(), NotYet> {
     }
 }
 
-async fn remove_with_its_token(held: &mut Held<'_>) -> Result<(), NotYet> {
+async fn remove_with_its_token(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let access = held.access().filter(|_| !held.client.unmanageable).cloned();
     let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
     match held.registrar().delete(&access).await {

@@ -22,7 +22,7 @@ pub(super) struct Sighting {
 
 impl Sighting {
     /// Who asks, by what its attempts are counted under.
-    pub(super) fn of(&mut self, registrant: &Registrant, counted_under: String) {
+    pub(super) fn note_registrant(&mut self, registrant: &Registrant, counted_under: String) {
         self.registrant = counted_under;
         self.certificate = registrant.certificate.as_ref().map(|certificate| certificate.thumbprint.clone());
     }

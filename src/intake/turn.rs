@@ -19,9 +19,6 @@ use crate::secret::Secret;
 use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
 use crate::telemetry::{InSpan as _, span};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
 /// The cause where a turn cannot be ended any more.
 const OVER: &str = "the turn lasted too long and is another's now";
 
@@ -29,7 +26,7 @@ const OVER: &str = "the turn lasted too long and is another's now";
 pub(super) const GATEWAY: &str = "gateway";
 
 /// A turn that was taken.
-pub(super) struct Held<'t> {
+pub(super) struct HeldTurn<'t> {
     rulebook: &'t Rulebook,
     tools: &'t Tools,
     holder: String,
@@ -55,19 +52,44 @@ pub(super) async fn take<'t>(
     rulebook: &'t Rulebook,
     tools: &'t Tools,
     client_id: &str,
-) -> Result<Option<Held<'t>>, Refusal> {
+) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
     let Taken { holder, client, interrupted } = taken;
     let kept = client.server_access.as_ref().map(|sealed| Kept::open(&rulebook.keys, client_id, sealed));
     let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    Ok(Some(Held { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
+    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
+}
+
+/// Waiting while somebody else is at work on the same client: the record is looked at again after pauses that double from 10 ms to 250 ms.
+pub(super) struct Wait {
+    began: Instant,
+    longest: Duration,
+    pause: Duration,
+}
+
+impl Wait {
+    const FIRST_PAUSE: Duration = Duration::from_millis(10);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+    pub(super) fn at_most(longest: Duration) -> Self {
+        Self { began: Instant::now(), longest, pause: Self::FIRST_PAUSE }
+    }
+
+    /// Rests until it is time to look again. False: the wait has lasted long enough.
+    pub(super) async fn rest(&mut self) -> bool {
+        if self.began.elapsed() >= self.longest {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Self::LONGEST_PAUSE);
+        true
+    }
 }
 
 /// As [`take`], for a turn that lasts so long, and is waited for so long.
 pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) -> Result<Option<Taken>, Refusal> {
-    let began = Instant::now();
     let turn = Turn { holder: tools.random_name(), lasts };
-    let mut pause = FIRST_PAUSE;
+    let mut wait = Wait::at_most(lasts);
     loop {
         let taken = tools.store.take_turn(client_id, &turn, tools.clock.now()).in_span(span::store_span("take_turn"));
         match taken.await.map_err(unavailable)? {
@@ -75,11 +97,11 @@ pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) ->
                 return Ok(Some(Taken { holder: turn.holder, client: *client, interrupted }));
             }
             TurnTaken::Unknown => return Ok(None),
-            TurnTaken::Busy if began.elapsed() < lasts => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+            TurnTaken::Busy => {
+                if !wait.rest().await {
+                    return Err(Reason::ClientBusy.into());
+                }
             }
-            TurnTaken::Busy => return Err(Reason::ClientBusy.into()),
         }
     }
 }
@@ -98,7 +120,7 @@ async fn end(tools: &Tools, end: TurnEnd) -> Result<(), Refusal> {
     if ended.map_err(unavailable)? { Ok(()) } else { Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)) }
 }
 
-impl Held<'_> {
+impl HeldTurn<'_> {
     /// Who administers clients at the server, where somebody can.
     pub(super) fn administration(&self) -> Option<Arc<dyn Administration>> {
         self.rulebook.administration.clone()
@@ -252,7 +274,7 @@ impl Held<'_> {
         self.end_untried().await
     }
 
-    /// As [`Held::end`], where the server's token was not tried.
+    /// As [`HeldTurn::end`], where the server's token was not tried.
     pub(super) async fn end_untried(self) -> Result<ClientRecord, Refusal> {
         let Self { tools, holder, client, interrupted: is_in_doubt, entries, .. } = self;
         end(tools, TurnEnd { holder, client: client.clone(), is_in_doubt, entries }).await?;

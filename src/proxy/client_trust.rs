@@ -21,6 +21,7 @@ use super::settings::{ClientCertificateRequest, Strictness, TrustSettings};
 use super::tls::TlsError;
 use crate::clock::Timestamp;
 use crate::intake::handler::PresentedCertificate;
+use crate::pem;
 
 /// CAs and revocation lists in force.
 pub(super) struct ClientTrust {
@@ -164,7 +165,7 @@ impl Material {
     }
 
     fn read_authorities(&mut self, file: &Path) -> Result<(), String> {
-        let certificates = read_certificates(file)?;
+        let certificates = pem::certificates(file)?;
         self.ends.extend(FileEnd::of_certificates(file, FileKind::ClientCa, &certificates));
         for certificate in certificates {
             let (_, parsed) = X509Certificate::from_der(&certificate)
@@ -198,16 +199,4 @@ impl Material {
         self.ends.extend(first_update.map(end));
         Ok(())
     }
-}
-
-/// The certificates of a PEM file, in its order; none is an error.
-pub(super) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bytes = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
-    let certificates = CertificateDer::pem_slice_iter(&bytes)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("is no PEM file: {error}"))?;
-    if certificates.is_empty() {
-        return Err("has no certificate".to_owned());
-    }
-    Ok(certificates)
 }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::registrant::address::one_subscriber;
+use crate::subscriber;
 
 /// The open connections of every address.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Room {
 impl Crowding {
     /// Room for one more connection from there. `None`: it has `most` already.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, most: usize) -> Option<Room> {
-        let address = one_subscriber(peer);
+        let address = subscriber::of(peer);
         let mut open = self.open();
         let count = open.entry(address).or_default();
         if *count >= most {

@@ -45,6 +45,12 @@ pub(super) struct Forwarding {
     pub(super) upstream: Arc<Upstream>,
 }
 
+impl Forwarding {
+    fn refuses_urls_as_clients(&self) -> bool {
+        self.client_id_metadata_documents == ClientIdMetadataDocuments::Refuse
+    }
+}
+
 /// A request on another path.
 pub(super) struct ToForward<'a> {
     pub(super) head: &'a Head,
@@ -59,8 +65,8 @@ pub(super) struct ToForward<'a> {
     pub(super) client: Option<IpAddr>,
 }
 
-/// A forwarded request's leave to pass.
-pub(super) struct Passage {
+/// A request that was let through, on its way to the authorization server and back.
+pub(super) struct ForwardedRequest {
     /// As it was when the request came.
     pub(super) forwarding: Arc<Forwarding>,
     /// Among those that are on the way.
@@ -84,8 +90,11 @@ struct Clients {
 }
 
 /// Whether a request on another path may pass. A small form is read here; Pingora replays it.
-pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) -> Result<Passage, ProtocolRefusal> {
-    let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *asked;
+pub(super) async fn admit(
+    session: &mut ServerSession,
+    request: &ToForward<'_>,
+) -> Result<ForwardedRequest, ProtocolRefusal> {
+    let ToForward { head, forwarding, endpoint, deadline, in_flight, client } = *request;
     if forwarding.other_paths == OtherPaths::Refuse {
         return Err(ProtocolRefusal::NotFound);
     }
@@ -96,7 +105,7 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
     session.set_read_timeout(Some(deadline));
     // A preflight names nobody.
     let endpoint = endpoint.filter(|_| head.method != Method::OPTIONS);
-    let mut passage = Passage {
+    let mut forwarded = ForwardedRequest {
         forwarding: forwarding.clone(),
         place,
         scanner: None,
@@ -109,7 +118,7 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
         started: Instant::now(),
         was_told_to_continue: false,
     };
-    let is_guarded = forwarding.client_id_metadata_documents == ClientIdMetadataDocuments::Refuse;
+    let is_guarded = forwarding.refuses_urls_as_clients();
     let is_in_head = || {
         head.query.as_deref().is_some_and(client_id_guard::is_in_query)
             || client_id_guard::is_in_authorization(&head.headers)
@@ -117,37 +126,42 @@ pub(super) async fn admit(session: &mut ServerSession, asked: &ToForward<'_>) ->
     if is_guarded && is_in_head() {
         return Err(ProtocolRefusal::ClientIdMetadataDocument);
     }
-    let is_watched = is_guarded || passage.clients.is_some();
-    if !is_watched || session.is_body_done() || !form::may_be_form(&head.headers) {
-        return Ok(passage);
-    }
-    if head.headers.contains_key(CONTENT_ENCODING) {
-        return Err(ProtocolRefusal::Framing("a form may not be compressed"));
-    }
-    if passage.announced.is_none_or(|length| length > READ_AHEAD) {
-        passage.scanner = is_guarded.then(FormScanner::default);
-        if let Some(clients) = &mut passage.clients {
-            clients.is_streaming = true;
+    let is_watched = is_guarded || forwarded.clients.is_some();
+    if is_watched && !session.is_body_done() && form::may_be_form(&head.headers) {
+        if head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(ProtocolRefusal::Framing("a form may not be compressed"));
         }
-        return Ok(passage);
+        if forwarded.announced.is_some_and(|length| length <= READ_AHEAD) {
+            forwarded.read_ahead(session, deadline).await?;
+        } else {
+            forwarded.scanner = is_guarded.then(FormScanner::default);
+            if let Some(clients) = &mut forwarded.clients {
+                clients.is_streaming = true;
+            }
+        }
     }
-    passage.was_told_to_continue = expects_continue(session);
-    session.enable_retry_buffering();
-    let form = read_whole(session, READ_AHEAD as usize, deadline).await.map_err(|error| match error {
-        BodyError::TimedOut => ProtocolRefusal::BodyTimedOut,
-        BodyError::TooLarge { .. } | BodyError::Broken => ProtocolRefusal::Framing("the body broke off"),
-    })?;
-    if is_guarded && FormScanner::default().scan(&form) {
-        return Err(ProtocolRefusal::ClientIdMetadataDocument);
-    }
-    if let Some(clients) = &mut passage.clients {
-        clients.names.read(&form);
-        clients.names.end();
-    }
-    Ok(passage)
+    Ok(forwarded)
 }
 
-impl Passage {
+impl ForwardedRequest {
+    /// Reads a small form and judges it, before the authorization server hears of the request.
+    async fn read_ahead(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<(), ProtocolRefusal> {
+        self.was_told_to_continue = expects_continue(session);
+        session.enable_retry_buffering();
+        let form = read_whole(session, READ_AHEAD as usize, deadline).await.map_err(|error| match error {
+            BodyError::TimedOut => ProtocolRefusal::BodyTimedOut,
+            BodyError::TooLarge { .. } | BodyError::Broken => ProtocolRefusal::Framing("the body broke off"),
+        })?;
+        if self.forwarding.refuses_urls_as_clients() && FormScanner::default().scan(&form) {
+            return Err(ProtocolRefusal::ClientIdMetadataDocument);
+        }
+        if let Some(clients) = &mut self.clients {
+            clients.names.read(&form);
+            clients.names.end();
+        }
+        Ok(())
+    }
+
     /// Takes off what is not to be believed and puts on what the authorization server must see.
     /// `certificate` is `Client-Cert` for the client's, verified.
     pub(super) fn dress(

@@ -12,6 +12,7 @@ use super::connection::{Connection, ListenerGeneration};
 use super::headers;
 use crate::clock::Timestamp;
 use crate::intake::handler::{Head, PresentedCertificate};
+use crate::randomness;
 use crate::registrant::address::client_address;
 use crate::registrant::client_certificate;
 
@@ -46,7 +47,7 @@ pub(super) fn received(
         peer,
         client_address: client_address(peer, &request.headers, &generation.settings.trusted_proxies),
         certificate,
-        request_id: new_request_id(),
+        request_id: randomness::name(randomness::of_the_system),
         secure: connection.tls.is_some() || (is_trusted && says_https(request)),
         version: request.version,
         tls: connection.tls.clone(),
@@ -65,7 +66,7 @@ pub(super) fn unread_head(connection: &Connection) -> Head {
         peer,
         client_address: peer,
         certificate: PresentedCertificate::None,
-        request_id: new_request_id(),
+        request_id: randomness::name(randomness::of_the_system),
         secure: connection.tls.is_some(),
         version: http::Version::HTTP_11,
         tls: connection.tls.clone(),
@@ -74,14 +75,6 @@ pub(super) fn unread_head(connection: &Connection) -> Head {
 
 fn says_https(request: &RequestHeader) -> bool {
     request.headers.get("x-forwarded-proto").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"https"))
-}
-
-/// 128 random bits in hexadecimal.
-fn new_request_id() -> String {
-    let mut bytes = [0_u8; 16];
-    // Without randomness the name of a request is all that suffers; what needs it to be safe asks for it by itself.
-    let _ = getrandom::fill(&mut bytes);
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// Who a verified certificate says its holder is.

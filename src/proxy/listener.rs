@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::connection::{Connection, Handshake, ListenerGeneration};
 use super::crowding::{Crowding, Room};
 use super::fence::Fence;
-use super::phases::Gateway;
+use super::phases::Phases;
 use super::wire::{Transport, Wire};
 use super::{http1, http2};
 use crate::intake::handler::{Handler, TlsFacts};
@@ -74,7 +74,7 @@ pub struct ConnectionCounters {
 #[derive(Clone)]
 pub(super) struct Service {
     /// Pingora with our phases.
-    pub(super) app: Arc<HttpProxy<Gateway>>,
+    pub(super) app: Arc<HttpProxy<Phases>>,
     /// Answers what is ours.
     pub(super) handler: Arc<dyn Handler>,
     /// How long requests may go on after the shutdown has begun.
@@ -84,7 +84,7 @@ pub(super) struct Service {
 /// What serving a connection needs.
 pub(super) struct Serving {
     /// Pingora with our phases.
-    pub(super) app: Arc<HttpProxy<Gateway>>,
+    pub(super) app: Arc<HttpProxy<Phases>>,
     /// Answers what cannot be read.
     pub(super) handler: Arc<dyn Handler>,
     /// True once the gateway is going down: answers close their connection.

@@ -55,7 +55,7 @@ use self::expiry::Warned;
 use self::forward::Forwarding;
 use self::in_flight::InFlight;
 use self::listener::Service;
-use self::phases::Gateway;
+use self::phases::Phases;
 use self::settings::ListenerSettings;
 use crate::authorization_server::paths::PathTable;
 use crate::authorization_server::settings::{ClientIdMetadataDocuments, OtherPaths};
@@ -157,8 +157,7 @@ impl Proxy {
         let drain = settings.drain;
         let forwarding = Arc::new(ArcSwap::from_pointee(forwarding_of(settings)));
         let in_flight = Arc::new(InFlight::default());
-        let gateway =
-            Gateway { handler: handler.clone(), forwarding: forwarding.clone(), in_flight: in_flight.clone() };
+        let gateway = Phases { handler: handler.clone(), forwarding: forwarding.clone(), in_flight: in_flight.clone() };
         // For a server with several addresses, or a kept connection that it has closed; Pingora repeats nothing that is not idempotent once it was sent.
         let conf = ServerConf { max_retries: 4, ..ServerConf::default() };
         let app = Arc::new(http_proxy(&Arc::new(conf), gateway));

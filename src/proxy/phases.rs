@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::body::SessionBody;
 use super::connection::Connection;
-use super::forward::{self, Forwarding, Passage, ToForward};
+use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
 use super::headers::{client_cert_value, is_websocket_upgrade};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
@@ -29,7 +29,7 @@ use crate::telemetry::request::UpstreamCall;
 use crate::telemetry::{InSpan as _, ServerRequest, Span};
 
 /// Pingora's view of the gateway.
-pub(super) struct Gateway {
+pub(super) struct Phases {
     /// Answers what is ours.
     pub(super) handler: Arc<dyn Handler>,
     /// Where the rest goes.
@@ -45,7 +45,7 @@ pub(super) struct Exchange {
     connection: Option<Arc<Connection>>,
     /// A verified certificate that a trusted proxy forwarded.
     forwarded_certificate: Option<CertificateDer<'static>>,
-    passage: Option<Passage>,
+    forwarded: Option<ForwardedRequest>,
     observed: Option<ServerRequest>,
     /// The call to the authorization server, until its answer begins.
     call: Option<UpstreamCall>,
@@ -59,10 +59,15 @@ pub(super) struct Exchange {
     is_answered: bool,
 }
 
-impl Gateway {
+impl Phases {
     /// The gateway's own answer, or `None`: the request is to be forwarded.
-    async fn own_answer(&self, session: &mut Session, exchange: &mut Exchange, asked: Asked<'_>) -> Option<Answer> {
-        let Asked { head, route, forwarding, deadline, .. } = asked;
+    async fn own_answer(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        received: Received<'_>,
+    ) -> Option<Answer> {
+        let Received { head, route, forwarding, deadline, client } = received;
         if route == Ok(Route::Other) && head.path == "*" {
             return Some(Answer::empty(http::StatusCode::NO_CONTENT));
         }
@@ -79,14 +84,14 @@ impl Gateway {
             Ok(Route::Discovery(form)) => return Some(self.handler.discover(request, form).await),
             Ok(Route::NotOffered) => ProtocolRefusal::NotOffered,
             Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
-            Ok(forwarded @ (Route::Other | Route::Client(_))) => {
-                let endpoint = forwarded.client_endpoint();
-                let (in_flight, client) = (&*self.in_flight, asked.client);
-                let asked = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
-                match forward::admit(session.as_downstream_mut(), &asked).await {
-                    Ok(passage) => {
-                        let verdict = self.verdict(head, &passage).await;
-                        exchange.passage = verdict.is_none().then_some(passage);
+            Ok(route @ (Route::Other | Route::Client(_))) => {
+                let endpoint = route.client_endpoint();
+                let in_flight = &*self.in_flight;
+                let to_forward = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
+                match forward::admit(session.as_downstream_mut(), &to_forward).await {
+                    Ok(forwarded) => {
+                        let verdict = self.verdict(head, &forwarded).await;
+                        exchange.forwarded = verdict.is_none().then_some(forwarded);
                         return verdict;
                     }
                     Err(refusal) => refusal,
@@ -98,17 +103,15 @@ impl Gateway {
     }
 
     /// The answer to a client that may not go on.
-    async fn verdict(&self, head: &Head, passage: &Passage) -> Option<Answer> {
-        let (clients, endpoint) = passage.clients()?;
+    async fn verdict(&self, head: &Head, forwarded: &ForwardedRequest) -> Option<Answer> {
+        let (clients, endpoint) = forwarded.clients()?;
         self.handler.judge_clients(head, clients, endpoint).await
     }
-}
 
-impl Gateway {
     /// Tells the handler how a token request was answered, in the request's span.
     fn token_answered(&self, exchange: &Exchange, status: http::StatusCode) {
-        let (Some(head), Some(passage)) = (&exchange.head, &exchange.passage) else { return };
-        let Some(clients) = passage.token_request() else { return };
+        let (Some(head), Some(forwarded)) = (&exchange.head, &exchange.forwarded) else { return };
+        let Some(clients) = forwarded.token_request() else { return };
         let tell = || self.handler.token_answered(head, clients, status);
         match &exchange.observed {
             Some(observed) => observed.span().in_scope(tell),
@@ -118,7 +121,7 @@ impl Gateway {
 }
 
 /// A request, and what it was found to be.
-struct Asked<'a> {
+struct Received<'a> {
     head: &'a Head,
     route: Result<Route, ProtocolRefusal>,
     forwarding: &'a Arc<Forwarding>,
@@ -129,7 +132,7 @@ struct Asked<'a> {
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
+impl ProxyHttp for Phases {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
@@ -146,8 +149,8 @@ impl ProxyHttp for Gateway {
         session.set_write_timeout(Some(WRITE_DEADLINE));
         let generation = connection.listener.load_full();
         let now = SystemClock.now();
-        let (head, forwarded) = identity::received(session.req_header(), &connection, &generation, now);
-        exchange.forwarded_certificate = forwarded;
+        let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
+        exchange.forwarded_certificate = certificate;
         let forwarding = self.forwarding.load_full();
         let route = routing::route_of(session.req_header(), &head, &connection, &forwarding);
         if route == Err(ProtocolRefusal::Certificate) {
@@ -160,8 +163,8 @@ impl ProxyHttp for Gateway {
         let deadline = generation.settings.deadlines.body.0;
         // A proxy that is trusted and does not say for whom it asks stands for many.
         let client = Some(head.client_address).filter(|client| !generation.settings.trusts(*client));
-        let asked = Asked { head: &head, route, forwarding: &forwarding, deadline, client };
-        let answer = self.own_answer(session, exchange, asked).in_span(observed.span().clone()).await;
+        let received = Received { head: &head, route, forwarding: &forwarding, deadline, client };
+        let answer = self.own_answer(session, exchange, received).in_span(observed.span().clone()).await;
         exchange.observed = Some(observed);
         let is_answered = answer.is_some();
         if let Some(answer) = answer {
@@ -181,9 +184,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let passage =
-            exchange.passage.as_ref().ok_or_else(|| Error::explain(ErrorType::InternalError, "no passage"))?;
-        let peer = passage.forwarding.upstream.forward_peer().await;
+        let forwarded = exchange
+            .forwarded
+            .as_ref()
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "the request was not let through"))?;
+        let peer = forwarded.forwarding.upstream.forward_peer().await;
         let mut peer = peer.map_err(|reason| Error::explain(ErrorType::ConnectNoRoute, reason).into_up())?;
         if is_websocket_upgrade(&session.req_header().headers) {
             peer.options.read_timeout = Some(WEBSOCKET_SILENCE);
@@ -200,7 +205,7 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         exchange.unreachable += 1;
-        let upstream = exchange.passage.as_ref().map(|passage| &passage.forwarding.upstream);
+        let upstream = exchange.forwarded.as_ref().map(|forwarded| &forwarded.forwarding.upstream);
         // Not a byte was sent, so any method may be tried elsewhere.
         error.set_retry(upstream.is_some_and(|upstream| upstream.try_another_address(peer, exchange.unreachable)));
         error
@@ -212,17 +217,18 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let (Some(passage), Some(head), Some(connection)) = (&exchange.passage, &exchange.head, &exchange.connection)
+        let (Some(forwarded), Some(head), Some(connection)) =
+            (&exchange.forwarded, &exchange.head, &exchange.connection)
         else {
-            return Err(Error::explain(ErrorType::InternalError, "no passage"));
+            return Err(Error::explain(ErrorType::InternalError, "the request was not let through"));
         };
         let certificate = head.certificate().and_then(|_| match &exchange.forwarded_certificate {
-            Some(forwarded) => Some(client_cert_value(forwarded)),
+            Some(certificate) => Some(client_cert_value(certificate)),
             None => connection.own_certificate_header().cloned(),
         });
-        passage.dress(request, head, certificate)?;
+        forwarded.dress(request, head, certificate)?;
         let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
-        exchange.call = Some(observed::begin_forwarding(&parent, head, &passage.forwarding.upstream, request)?);
+        exchange.call = Some(observed::begin_forwarding(&parent, head, &forwarded.forwarding.upstream, request)?);
         Ok(())
     }
 
@@ -234,13 +240,13 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let is_upgraded = session.was_upgraded();
-        let inspected = match &mut exchange.passage {
-            Some(passage) if !is_upgraded => passage.inspect(body.as_deref().unwrap_or_default(), end_of_stream),
+        let inspected = match &mut exchange.forwarded {
+            Some(forwarded) if !is_upgraded => forwarded.inspect(body.as_deref().unwrap_or_default(), end_of_stream),
             _ => Ok(false),
         };
-        match (inspected, &exchange.head, &exchange.passage) {
+        match (inspected, &exchange.head, &exchange.forwarded) {
             (Err(refusal), ..) => exchange.refusal = Some(refusal),
-            (Ok(true), Some(head), Some(passage)) => exchange.verdict = self.verdict(head, passage).await,
+            (Ok(true), Some(head), Some(forwarded)) => exchange.verdict = self.verdict(head, forwarded).await,
             (Ok(_), ..) => {}
         }
         if exchange.refusal.is_none() && exchange.verdict.is_none() {
@@ -270,8 +276,8 @@ impl ProxyHttp for Gateway {
         _end_of_stream: bool,
         exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        if let Some(passage) = &exchange.passage {
-            *body = body.take().map(|piece| passage.place.keep(piece));
+        if let Some(forwarded) = &exchange.forwarded {
+            *body = body.take().map(|piece| forwarded.place.keep(piece));
         }
         Ok(None)
     }
@@ -329,7 +335,7 @@ impl ProxyHttp for Gateway {
             observed.finish(status, broke_off);
         }
         // Last: nobody waits for this, and no duration is to hold it.
-        let is_forwarded_whole = exchange.passage.is_some() && error.is_none() && !session.was_upgraded();
+        let is_forwarded_whole = exchange.forwarded.is_some() && error.is_none() && !session.was_upgraded();
         if exchange.is_answered || is_forwarded_whole {
             answer::linger(session.as_downstream_mut()).await;
         }

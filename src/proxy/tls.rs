@@ -11,9 +11,10 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::server::NoServerSessionStorage;
 
-use super::client_trust::{ClientTrust, read_certificates};
+use super::client_trust::ClientTrust;
 use super::expiry::{FileEnd, FileKind};
 use super::settings::{ClientCertificateRequest, TlsSettings, TlsVersion};
+use crate::pem;
 
 /// A file that TLS needs and cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,7 @@ impl TlsGeneration {
     /// Reads every file and builds everything, or names all that is wrong.
     pub(super) fn load(settings: &TlsSettings) -> Result<Self, Vec<TlsError>> {
         let mut problems = Vec::new();
-        let chain = read_certificates(&settings.certificate)
+        let chain = pem::certificates(&settings.certificate)
             .map_err(|reason| problems.push(TlsError { file: settings.certificate.clone(), reason }));
         let key = read_key(settings).map_err(|problem| problems.push(problem));
         let clients = &settings.client_certificates;

@@ -13,9 +13,9 @@ use pingora::utils::tls::{WrappedX509, parse_x509};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::addresses::Addresses;
-use super::client_trust::read_certificates;
 use super::headers::PublicName;
 use super::kept::Kept;
+use crate::pem;
 
 /// For connecting, TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ fn check_system_trust() -> Result<(), UpstreamProblem> {
 fn read_trust(file: &Path) -> Result<Arc<[WrappedX509]>, UpstreamProblem> {
     let problem = |reason| UpstreamProblem::Trust { file: file.to_owned(), reason };
     let mut trust = Vec::new();
-    for certificate in read_certificates(file).map_err(problem)? {
+    for certificate in pem::certificates(file).map_err(problem)? {
         X509Certificate::from_der(&certificate).map_err(|error| problem(format!("cannot be read: {error}")))?;
         let added = RootCertStore::empty().add(certificate.clone());
         added.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;

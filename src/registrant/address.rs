@@ -44,18 +44,6 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     }
 }
 
-/// What one subscriber has: an address of IPv4 (a mapped one is written so), or of IPv6 the /64 it is in.
-pub fn one_subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => {
-            let mut segments = v6.segments();
-            segments[4..].fill(0);
-            IpAddr::V6(segments.into())
-        }
-    }
-}
-
 /// The hops of one header, nearest first; `None` is a hop that names no address. Several header lines are one list in order.
 fn hops<'a>(
     headers: &'a HeaderMap,

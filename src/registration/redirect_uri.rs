@@ -164,6 +164,13 @@ pub fn is_forbidden_scheme(scheme: &str) -> bool {
     FORBIDDEN_SCHEMES.contains(&scheme)
 }
 
+/// The host of a redirect URI as a server or a record has it, which need not be one that we would take; the scheme of what has no host. None:
+/// it is no URL.
+pub fn host_or_scheme(uri: &str) -> Option<String> {
+    let url = url::Url::parse(uri).ok()?;
+    Some(url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned))
+}
+
 impl RedirectUri {
     /// Reads a redirect URI.
     ///
@@ -205,6 +212,16 @@ impl RedirectUri {
     /// What kind it is.
     pub fn kind(&self) -> &RedirectUriKind {
         &self.kind
+    }
+
+    /// The host, or the scheme of what has none: `com.example.app:`.
+    pub fn host_or_scheme(&self) -> String {
+        match &self.kind {
+            RedirectUriKind::Https(target) | RedirectUriKind::Loopback(target) | RedirectUriKind::Http(target) => {
+                target.host.to_string()
+            }
+            RedirectUriKind::PrivateUse { scheme, .. } => format!("{scheme}:"),
+        }
     }
 
     /// A loopback URI without its port, everything else as the client spelled it: some servers accept any port

@@ -1,4 +1,4 @@
-//! Receivers of alerts out of the configuration, and what the gateway tells of its own health: what its parts see already, looked at in time.
+//! Receivers of alerts out of the configuration, and what the gateway tells of its own health, which its parts are asked for regularly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::StartError;
 use super::compose::secret;
-use super::{StartError, randomness};
-use crate::alert::{Alerts, Condition, Deliverer, InForce, Links, Reach, Receiver, Secrets};
+use crate::alert::{Alerts, Condition, Deliverer, Links, Reach, Receiver, Routing, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
 use crate::clock::{Clock, Timestamp, every};
@@ -16,24 +16,25 @@ use crate::config::Config;
 use crate::fetch::{self, FetchClient};
 use crate::intake::Intake;
 use crate::proxy::Proxy;
+use crate::randomness;
 use crate::store::{Store, Telling};
 
 /// How often the gateway's own health is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// How often what is still so is told again: a receiver of what lasts would hold it for over.
+/// How often a condition that lasts is told again: a receiver that hears no more of it would take it to be over.
 const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 /// The receivers and silences of the configuration; reads the secrets that it names.
 ///
 /// # Errors
 /// A file, or a setting.
-pub fn receivers(config: &Config) -> Result<InForce, StartError> {
+pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
     let settings = &config.settings;
     let links = Links { console: settings.admin.console().map(str::to_owned) };
     let silences = settings.silences.clone();
     if settings.alerts.is_empty() {
-        return Ok(InForce { receivers: Vec::new(), silences, links });
+        return Ok(Routing { receivers: Vec::new(), silences, links });
     }
     let trust = fetch::trusted(&settings.fetch)?;
     let reach = Reach {
@@ -50,10 +51,10 @@ pub fn receivers(config: &Config) -> Result<InForce, StartError> {
         };
         Receiver::new(receiver, secrets, &reach).map(Arc::new).map_err(StartError::Alerts)
     });
-    Ok(InForce { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
+    Ok(Routing { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
 }
 
-/// Who delivers.
+/// Delivers what receivers are to be told.
 pub(super) fn deliverer(
     config: &Config,
     store: &Arc<dyn Store>,
@@ -65,7 +66,7 @@ pub(super) fn deliverer(
         clock: clock.clone(),
         audit: audit.clone(),
         alerts: alerts.clone(),
-        randomness,
+        randomness: randomness::of_the_system,
         longest_fetch: config.settings.fetch.timeout.0,
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{StartError, random_name};
+use super::StartError;
 use crate::audit::recorder::Beginning;
 use crate::audit::{Actor, Audience, AuditSettings, Event, Keeper, Kind, Nobody, Recorder, SigningKeys, Subject};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::randomness;
 use crate::store::{RecordHash, Store, WriterId};
 
 /// The keys that sign heads; none where none are configured.
@@ -21,7 +22,7 @@ pub fn signing_keys(settings: &AuditSettings) -> Result<Option<Arc<SigningKeys>>
 
 /// What the chain of a process begins with that was started by this command.
 pub fn beginning(settings: &AuditSettings, command: &'static str, now: Timestamp) -> Result<Beginning, StartError> {
-    let writer = WriterId(random_name());
+    let writer = WriterId(randomness::name(randomness::of_the_system));
     Ok(Beginning { writer, keys: signing_keys(settings)?, command, audience: Arc::new(Nobody), now })
 }
 

@@ -23,12 +23,13 @@ use crate::authorization_server::settings::{ClientCredentialsSettings, Credentia
 use crate::authorization_server::transport::{Limits, Transport};
 use crate::authorization_server::{Administration, Registrar};
 use crate::clock::Clock;
-use crate::config::{Config, read_secret};
+use crate::config::Config;
 use crate::fetch::{self, FetchClient};
-use crate::intake::{InitialAccessTokens, ProfileLimits, Rulebook};
+use crate::intake::{self, InitialAccessTokens, ProfileLimits, Rulebook};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::{ForwardingLimits, ProxySettings, Upstream, UpstreamSettings};
+use crate::randomness;
 use crate::registrant::initial_access_token::{Introspector, Verifiers};
 use crate::registrant::software_statement::StatementIssuers;
 use crate::sealing::Keys;
@@ -100,8 +101,7 @@ fn paths(config: &Config, kept: &Kept<'_>) -> PathTable {
 
 fn rulebook(config: &Config, kept: Kept<'_>, transport: Arc<dyn Transport>) -> Result<Rulebook, StartError> {
     let server = &config.settings.authorization_server;
-    let beside = if server.kind == Kind::Cognito { cognito::BESIDE } else { Duration::ZERO };
-    let limits = Limits { total: server.timeout.0 + beside, response_bytes: LARGEST_ANSWER };
+    let limits = limits(config);
     let (registrar, administration) = clients_at_the_server(config, transport.clone(), limits, kept.clock)?;
     Ok(Rulebook {
         profiles: config.profiles.clone(),
@@ -128,6 +128,17 @@ fn rulebook(config: &Config, kept: Kept<'_>, transport: Arc<dyn Transport>) -> R
         keys: Arc::new(keys(&config.settings.store)?),
         management: config.settings.management,
     })
+}
+
+fn limits(config: &Config) -> Limits {
+    let server = &config.settings.authorization_server;
+    let beside = if server.kind == Kind::Cognito { cognito::BESIDE } else { Duration::ZERO };
+    Limits { total: server.timeout.0 + beside, response_bytes: LARGEST_ANSWER }
+}
+
+/// How long a piece of work on one client can take in a gateway of this configuration.
+pub fn longest_turn(config: &Config) -> Duration {
+    intake::longest_turn(limits(config))
 }
 
 /// Who registers clients at the server, and who administers them there.
@@ -223,7 +234,7 @@ fn keys(store: &StoreSettings) -> Result<Keys, StartError> {
     let read = match &store.url {
         StoreUrl::Sqlite(_) => {
             let mut key = Zeroizing::new([0; 32]);
-            super::randomness(&mut *key);
+            randomness::of_the_system(&mut *key);
             Keys::read_or_make(file, &key)
         }
         StoreUrl::Postgres(_) => Keys::read(file),
@@ -273,7 +284,7 @@ fn bytes(file: &Path) -> Result<Vec<u8>, StartError> {
 }
 
 pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {
-    read_secret(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+    Secret::read(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
 }
 
 fn credential(config: &Config, clock: &Arc<dyn Clock>) -> Result<Credential, StartError> {

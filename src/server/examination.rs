@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::proxy::{Upstream, UpstreamSettings};
 
-/// The examination of the configured server, which must not answer at the places in `elsewhere` (scheme, host and port).
+/// The examination of the configured server, which must not answer at the places in `elsewhere` (each a scheme, host and port).
 ///
 /// # Errors
 /// A URL, or a file with a secret or with CAs, that is none.

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::compose::{self, Kept};
 use super::start::admin_in_force;
-use super::{Gateway, StartError, audit, receivers};
+use super::{Gateway, StartError, alert_routing, audit};
 use crate::admin::Reload;
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::config::{self, Config};
@@ -64,11 +64,11 @@ impl Gateway {
         let kept = Kept { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
         let parts = compose::parts(&config, kept).map_err(|error| error.to_string())?;
         let admin = admin_in_force(&config).map_err(|error| error.to_string())?;
-        let receivers = receivers(&config).map_err(|error| error.to_string())?;
+        let routing = alert_routing(&config).map_err(|error| error.to_string())?;
         self.proxy.reload(parts.proxy).map_err(|problems| StartError::Proxy(problems).to_string())?;
         self.intake.replace(parts.rulebook);
         self.admin_in_force.store(Arc::new(admin));
-        self.alerts.replace(receivers);
+        self.alerts.replace(routing);
         self.config = config;
         Ok(())
     }

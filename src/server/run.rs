@@ -10,7 +10,7 @@ use super::alerts::{self, HealthWatch};
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use super::service_manager::{self, News};
 use super::{Gateway, upkeep};
-use crate::admin::{Phase, Subject};
+use crate::admin::{Exposed, Phase};
 use crate::intake::Intake;
 use crate::telemetry;
 
@@ -70,11 +70,11 @@ impl Gateway {
         metrics.observe_responses(move || intake.response_counts());
     }
 
-    /// Begins what the last request may still need, or tell something.
+    /// Begins what the last request may still need.
     fn begin_until_drained(&mut self, beside: &mut JoinSet<()>, drained: &watch::Receiver<bool>) {
         if let Some(admin) = self.admin.take() {
             let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
-            beside.spawn(admin.serve(Subject { metrics, health, intake: self.intake.clone() }, drained.clone()));
+            beside.spawn(admin.serve(Exposed { metrics, health, intake: self.intake.clone() }, drained.clone()));
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());
@@ -84,7 +84,7 @@ impl Gateway {
         beside.spawn(async move { uses.keep_uses(until).await });
     }
 
-    /// Begins what is done in time, whatever is asked, and ends with the serving.
+    /// Begins what is done regularly beside the requests, and ends when serving does.
     fn begin_until_stopped(&mut self, beside: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) {
         let watcher = self.watcher.take();
         let with_intake = || (self.intake.clone(), stopped.clone());

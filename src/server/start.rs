@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::compose::{self, Kept};
-use super::{Gateway, StartError, audit, randomness, receivers};
-use crate::admin::{Admin, InForce};
-use crate::alert::{Alerts, InForce as Receivers};
+use super::{Gateway, StartError, alert_routing, audit};
+use crate::admin::{Admin, AdminInForce};
+use crate::alert::{Alerts, Routing};
 use crate::anomaly;
 use crate::audit::{Keeper, Recorder};
 use crate::authorization_server::client_endpoints::AdvertisedEndpoints;
@@ -16,6 +16,7 @@ use crate::fetch::FetchClient;
 use crate::handed_over::Sockets;
 use crate::intake::{Intake, Tools, recorded};
 use crate::proxy::Proxy;
+use crate::randomness;
 use crate::store::Store;
 use crate::telemetry::Exposition;
 use crate::throttle::Throttle;
@@ -40,7 +41,7 @@ impl Gateway {
     /// As [`Gateway::start`], and for a socket that no setting names.
     pub async fn start_on(sockets: Sockets, config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         refuse_unexpected(&sockets, &config)?;
-        let alerts = Arc::new(Alerts::new(receivers(&config)?, randomness));
+        let alerts = Arc::new(Alerts::new(alert_routing(&config)?, randomness::of_the_system));
         let (recorder, keeper) = audit::begin(&config, store.clone(), &SystemClock, alerts.clone()).await?;
         Self::assemble(config, store, Beginnings { recorder, keeper: Some(keeper), alerts, sockets }).await
     }
@@ -52,7 +53,8 @@ impl Gateway {
     /// As [`Gateway::start`].
     pub async fn unrecorded(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let (recorder, keeper) = (Recorder::silent(), None);
-        let (alerts, sockets) = (Arc::new(Alerts::new(Receivers::default(), randomness)), Sockets::default());
+        let (alerts, sockets) =
+            (Arc::new(Alerts::new(Routing::default(), randomness::of_the_system)), Sockets::default());
         Self::assemble(config, store, Beginnings { recorder, keeper, alerts, sockets }).await
     }
 
@@ -74,7 +76,8 @@ impl Gateway {
         )?;
         let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
         let (requests, request_keeper) = recorded::open(config.settings.replay);
-        let tools = Tools::new(store.clone(), clock.clone(), randomness).recording(recorder).watched_by(watch);
+        let tools =
+            Tools::new(store.clone(), clock.clone(), randomness::of_the_system).recording(recorder).watched_by(watch);
         let tools = tools.keeping(requests);
         let intake = Arc::new(Intake::new(parts.rulebook, tools));
         let proxy = Proxy::on(&mut sockets, parts.proxy, intake.clone()).map_err(StartError::Proxy)?;
@@ -112,9 +115,9 @@ fn refuse_unexpected(sockets: &Sockets, config: &Config) -> Result<(), StartErro
 }
 
 /// Who may call the admin API, and what they may make there.
-pub(super) fn admin_in_force(config: &Config) -> Result<InForce, StartError> {
+pub(super) fn admin_in_force(config: &Config) -> Result<AdminInForce, StartError> {
     let settings = &config.settings.admin;
     let client = settings.sign_in.openid.as_ref().map(|_| FetchClient::new(&config.settings.fetch)).transpose()?;
     let issued_tokens = &config.settings.initial_access_tokens.issued;
-    Ok(InForce::new(settings, &config.profiles, issued_tokens, client)?)
+    Ok(AdminInForce::new(settings, &config.profiles, issued_tokens, client)?)
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use crate::admin::{AdminFileError, AdminPortError};
 use crate::fetch::FetchSetupError;
 use crate::handed_over::NotListening;
+use crate::key_file::KeyFileError;
 use crate::policy::SettingProblem;
 use crate::proxy::{ProxyProblem, UpstreamProblem};
 use crate::registrant::initial_access_token::UnusableFile;
-use crate::sealing::KeyFileError;
 use crate::store::StoreError;
 use crate::telemetry;
 use crate::throttle::NoThrottle;
@@ -45,7 +45,7 @@ pub enum StartError {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
-        error: crate::audit::KeyFileError,
+        error: KeyFileError,
     },
     /// What is needed to fetch anything.
     #[error("fetch: {0}")]

@@ -1,5 +1,5 @@
 //! What is done beside the requests. Registrations that were begun and never finished (their process died, or the store was away
-//! when the outcome was known) become `unknown` once it is certain that nobody will finish them, and are told of. Clients are
+//! when the outcome was known) become `unknown` once it is certain that nobody will finish them, and are reported. Clients are
 //! counted for the metrics, what was decided about them is brought to the server, and what no longer matters is forgotten.
 
 use std::collections::BTreeSet;
@@ -11,33 +11,34 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 
-use super::{audit, random_name};
+use super::audit;
 use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
+use crate::randomness;
 use crate::store::{FindingRecord, PROCESS_DIED, RegistrationId, Store, StoreError, Telling};
 use crate::telemetry;
 use crate::telemetry::metrics::ClientCount;
 
-/// How often is looked for those of other processes, and for our own that could not be written.
+/// How often to look for registrations that other processes left unfinished, and for our own that could not be written.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// How often is looked for clients that the server must be brought to, or that nobody approved in time.
+/// How often to look for clients of which the server does not have yet what was decided, or that nobody approved in time.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often is looked for responses that others imposed or lifted.
+/// How often to look for responses that others imposed or lifted.
 const RESPOND_EVERY: Duration = Duration::from_secs(1);
 
-/// So many findings wait for the store, at most.
+/// The most findings that wait for the store.
 const MOST_UNKEPT: usize = 1_000;
 
-/// When a finding is written again that the store did not take.
+/// After how long to offer the store again a finding that it did not take.
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
 
-/// How often is looked for clients that nobody used for too long.
+/// How often to look for clients that nobody used for too long.
 const EXPIRE_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// How often the store forgets what no longer matters.
@@ -111,7 +112,7 @@ async fn look(
         };
         let Some(findings) = findings else { return };
         for finding in findings {
-            let name = random_name();
+            let name = randomness::name(randomness::of_the_system);
             let record = record::of(name.clone(), &finding);
             if found.try_send((record, alerts.of_finding(&finding))).is_err() {
                 tracing::error!(finding = name, "a finding is not kept: too many wait for the store");

@@ -62,9 +62,9 @@ impl PostgresUrl {
     /// The URL to connect to, with the password out of the file, if there is one.
     pub(super) fn with_password(&self, file: Option<&Path>) -> Result<Secret, String> {
         let Some(file) = file else { return Ok(self.0.clone()) };
-        let password = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let password = Secret::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
         let mut url = url::Url::parse(self.0.expose()).map_err(|error| error.to_string())?;
-        let set = url.set_password(Some(password.trim_end_matches(['\r', '\n'])));
+        let set = url.set_password(Some(password.expose()));
         set.map_err(|()| "the URL takes no password".to_owned())?;
         Ok(Secret::new(url.as_str()))
     }

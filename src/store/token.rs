@@ -2,14 +2,23 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use super::page::Page;
 use crate::clock::Timestamp;
+use crate::secret::Secret;
 
 /// SHA-256 of a token's text: all that is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash(pub [u8; 32]);
+
+impl TokenHash {
+    /// A plain hash is enough: every token that we issue has 256 random bits, there is nothing to guess.
+    pub fn of(token: &Secret) -> Self {
+        Self(Sha256::digest(token.expose().as_bytes()).into())
+    }
+}
 
 /// Names a token in lists, logs and the record; says nothing about its text. 16 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -17,6 +17,7 @@ use self::memory::MemoryThrottle;
 use self::redis::{NoRedis, RedisServer, RedisThrottle};
 use self::settings::{Backend, ThrottleSettings, WhenUnavailable};
 use crate::secret::Secret;
+use crate::subscriber;
 
 /// Whose attempts are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,14 +42,7 @@ impl Source {
 
     /// The source for an address: IPv6 counts by /64, an IPv4-mapped address as IPv4.
     pub fn address(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V4(v4) => IpAddr::V4(v4),
-            IpAddr::V6(v6) => {
-                let mut segments = v6.segments();
-                segments[4..].fill(0);
-                IpAddr::V6(segments.into())
-            }
-        })
+        Self::Address(subscriber::of(address))
     }
 }
 

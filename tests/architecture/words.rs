@@ -32,9 +32,8 @@ const WORLDLY: [&str; 5] = ["env", "fs", "io", "process", "thread"];
 const PANICKING: [&str; 4] = ["panic", "todo", "unimplemented", "unreachable"];
 
 /// Where a panic is right, and why.
-const MAY_PANIC: [(&str, &str); 3] = [
-    ("server.rs", "a system without randomness cannot make names that nobody can guess, and must not serve"),
-    ("demo/authorization_server.rs", "the same, in the demonstration's own server"),
+const MAY_PANIC: [(&str, &str); 2] = [
+    ("randomness.rs", "a system without randomness cannot make names that nobody can guess, and must not serve"),
     ("proxy/wire.rs", "200 is a status, and Pingora takes it as a number only"),
 ];
 

@@ -173,23 +173,20 @@ pub(super) fn unknown(client_id: &str) -> Problem {
 }
 
 /// The parts of a change that is asked for with a body.
-type Asked =
-    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<Comment>>, JsonRejection>);
+type ToChange<B> =
+    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<B>>, JsonRejection>);
 
-type AskedToGrant =
-    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<Granting>>, JsonRejection>);
-
-async fn approve((api, caller, path, headers, body): AskedToGrant) -> Result<Response, Problem> {
+async fn approve((api, caller, path, headers, body): ToChange<Granting>) -> Result<Response, Problem> {
     let (scopes, comment) = granting(body)?;
     change(&api, Change::Approve { scopes }, (caller.0, path.0), (&headers, comment)).await
 }
 
-async fn elevate((api, caller, path, headers, body): AskedToGrant) -> Result<Response, Problem> {
+async fn elevate((api, caller, path, headers, body): ToChange<Granting>) -> Result<Response, Problem> {
     let (scopes, comment) = granting(body)?;
     change(&api, Change::Elevate { scopes }, (caller.0, path.0), (&headers, comment)).await
 }
 
-async fn reject((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+async fn reject((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
     change(&api, Change::Reject, (caller.0, path.0), (&headers, comment(body)?)).await
 }
 
@@ -200,11 +197,11 @@ fn granting(body: Result<Option<Json<Granting>>, JsonRejection>) -> Result<(Opti
     Ok((scopes.as_deref().map(parse).transpose()?, Comment { comment }))
 }
 
-async fn suspend((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+async fn suspend((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
     change(&api, Change::Suspend, (caller.0, path.0), (&headers, comment(body)?)).await
 }
 
-async fn resume((api, caller, path, headers, body): Asked) -> Result<Response, Problem> {
+async fn resume((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
     change(&api, Change::Resume, (caller.0, path.0), (&headers, comment(body)?)).await
 }
 

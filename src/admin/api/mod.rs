@@ -43,7 +43,7 @@ pub use review::{NameAppearance, NameRun, Review, SimilarClient};
 pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
 pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
 
-use super::InForce;
+use super::AdminInForce;
 use super::caller::{Caller, Origin, Role};
 use super::console;
 use super::problem::{Kind, Problem};
@@ -61,7 +61,7 @@ const LONGEST_PATH: usize = 200;
 pub(super) struct Api {
     pub(super) intake: Arc<Intake>,
     /// What a reload replaces as a whole.
-    pub(super) in_force: Arc<ArcSwap<InForce>>,
+    pub(super) in_force: Arc<ArcSwap<AdminInForce>>,
 }
 
 impl Api {

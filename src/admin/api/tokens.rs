@@ -178,9 +178,7 @@ async fn create(
     let max_uses = max_uses.unwrap_or(1);
     let wanted = NewToken { profile, label, lifetime: lifetime.0, max_uses, certificate_thumbprint };
     let tools = api.tools();
-    let mut randomness = TokenRandomness { text: [0; 32], id: [0; 8] };
-    (tools.randomness)(&mut randomness.text);
-    (tools.randomness)(&mut randomness.id);
+    let randomness = TokenRandomness::draw(tools.randomness);
     let now = tools.clock.now();
     let made = issue(wanted, &in_force.issued_tokens, randomness, now).map_err(|error| invalid(error.to_string()))?;
     tools.store.create(made.token.clone(), made.hash).await?;

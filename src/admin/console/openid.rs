@@ -21,6 +21,7 @@ use super::session::{By, Session};
 use super::sign_in;
 use crate::admin::api::{Api, Query};
 use crate::admin::problem::{Kind, Problem};
+use crate::randomness;
 
 /// How long somebody may take at the provider.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -83,11 +84,7 @@ async fn begin(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
         Ok(metadata) => metadata,
         Err(error) => return Ok(told(&error).page().into_response()),
     };
-    let random = || {
-        let mut octets = [0; 32];
-        (api.intake.tools().randomness)(&mut octets);
-        URL_SAFE_NO_PAD.encode(octets)
-    };
+    let random = || URL_SAFE_NO_PAD.encode(randomness::octets::<32>(api.intake.tools().randomness));
     let until = api.intake.tools().clock.now().after(PATIENCE).unix_millis();
     let begun = Begun { state: random(), nonce: random(), verifier: random(), until };
     let attempt = Attempt { nonce: &begun.nonce, verifier: &begun.verifier };

@@ -91,12 +91,8 @@ struct Tokens {
 impl Provider {
     /// Reads the secret.
     pub(in crate::admin) fn new(settings: &OpenIdSettings, client: FetchClient) -> Result<Self, SignInSecretError> {
-        let read = |file: &PathBuf| {
-            let problem = |reason: String| SignInSecretError { file: file.clone(), reason };
-            let text = std::fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
-            let text = text.trim_end_matches(['\r', '\n']);
-            if text.is_empty() { Err(problem("is empty".to_owned())) } else { Ok(Secret::new(text)) }
-        };
+        let read =
+            |file: &PathBuf| Secret::read(file).map_err(|reason| SignInSecretError { file: file.clone(), reason });
         let secret = settings.client_secret_file.as_ref().map(read).transpose()?;
         Ok(Self { settings: settings.clone(), secret, client })
     }

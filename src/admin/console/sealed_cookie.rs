@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::admin::api::Api;
 use crate::admin::problem::{Kind, Problem};
+use crate::randomness;
 use crate::secret::Secret;
 use crate::store::Sealed;
 
@@ -42,8 +43,7 @@ pub(super) fn set(
     age: Duration,
 ) -> Result<HeaderValue, Problem> {
     let text = serde_json::to_string(content).map(Secret::new).map_err(|error| failed(&error))?;
-    let mut nonce = [0; 12];
-    (api.intake.tools().randomness)(&mut nonce);
+    let nonce = randomness::octets(api.intake.tools().randomness);
     let sealed = api.intake.keys().seal(kind.purpose, &text, nonce).map_err(|error| failed(&error))?;
     line(kind, &URL_SAFE_NO_PAD.encode(sealed.0), age)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::same_origin;
 use super::sealed_cookie::{self, SESSION};
-use crate::admin::InForce;
+use crate::admin::AdminInForce;
 use crate::admin::api::Api;
 use crate::admin::caller::{Caller, Origin};
 use crate::admin::problem::{Kind, Problem};
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// The operator whose session it is, by the configuration in force.
-    fn caller(&self, in_force: &InForce, now: Timestamp) -> Option<Caller> {
+    fn caller(&self, in_force: &AdminInForce, now: Timestamp) -> Option<Caller> {
         if now >= self.until() {
             return None;
         }
@@ -90,7 +90,7 @@ mod tests {
     fn name(session: &Session, yaml: &str, millis: i64) -> Option<String> {
         let settings: AdminSettings = serde_yaml::from_str(yaml).unwrap();
         let client = FetchClient::new(&FetchSettings::default()).unwrap();
-        let in_force = InForce::new(&settings, &[], &IssuedTokenSettings::default(), Some(client)).unwrap();
+        let in_force = AdminInForce::new(&settings, &[], &IssuedTokenSettings::default(), Some(client)).unwrap();
         session.caller(&in_force, Timestamp::from_unix_millis(millis)).map(|caller| caller.name)
     }
 

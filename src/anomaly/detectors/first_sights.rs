@@ -20,7 +20,7 @@ pub struct FirstSightsSettings {
     pub mode: Mode,
     /// How long the same host or issuer is not found again, should it have been forgotten. Default: 7d.
     pub cooldown: DurationText,
-    /// How long is only learned, from the start of the gateway: longer than by others, what is seldom must have been there. Default: 3d.
+    /// How long the detector only learns, from the start of the gateway on: longer than others, because it must have seen what is rare. Default: 3d.
     pub learning: DurationText,
 }
 

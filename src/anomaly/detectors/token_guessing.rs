@@ -23,7 +23,7 @@ pub struct TokenGuessingSettings {
     pub mode: Mode,
     /// How long the same network is not found again. Default: 1h.
     pub cooldown: DurationText,
-    /// What is counted together. Default: 1h.
+    /// In how long a time the credentials are counted together. Default: 1h.
     pub window: DurationText,
     /// How many different bad credentials of one network are guesses. Default: 10.
     pub guesses: NonZeroU32,

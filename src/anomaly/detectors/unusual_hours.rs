@@ -27,7 +27,7 @@ pub struct UnusualHoursSettings {
     pub one_in: NonZeroU32,
     /// A credential with fewer registrations has no habit yet. Default: 40.
     pub minimum: NonZeroU32,
-    /// Nor has one that is known for a shorter time: it must have had a weekend. Default: 8d.
+    /// A credential that is known for a shorter time has no habit yet: it must have seen a weekend. Default: 8d.
     pub history: DurationText,
 }
 

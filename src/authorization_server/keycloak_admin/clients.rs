@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{KeycloakAdministration, broken};
@@ -45,7 +46,7 @@ impl KeycloakAdministration {
         let first = after.unwrap_or("0").parse::<u32>();
         let first = first.map_err(|_| AdministrationError::Refused("there is no such page of clients".to_owned()))?;
         let uri = format!("{}/clients?first={first}&max={PAGE}", self.base.0);
-        let found = self.representations(&uri).await?;
+        let found: Vec<Representation> = self.list_of_clients(&uri).await?;
         let is_last = found.len() < PAGE as usize;
         let clients = found.into_iter().map(|client| self.existing(client)).collect();
         let next = (!is_last).then(|| first.saturating_add(PAGE).to_string());
@@ -53,12 +54,14 @@ impl KeycloakAdministration {
     }
 
     pub(super) async fn one_client(&self, client_id: &str) -> Result<Option<ExistingClient>, AdministrationError> {
-        let found = self.representations(&self.base.search(client_id)).await?;
+        let found: Vec<Representation> = self.list_of_clients(&self.base.search(client_id)).await?;
         Ok(found.into_iter().find(|client| client.client_id == client_id).map(|client| self.existing(client)))
     }
 
-    async fn representations(&self, uri: &str) -> Result<Vec<Representation>, AdministrationError> {
+    /// A list of clients, as much of each as a `T` holds.
+    pub(super) async fn list_of_clients<T: DeserializeOwned>(&self, uri: &str) -> Result<Vec<T>, AdministrationError> {
         let response = match self.call(Method::GET, uri, None).await {
+            // A search finds nothing by finding an empty list.
             Err(AdministrationError::NotFound) => {
                 return Err(AdministrationError::Refused("404: there is no such realm or no admin API".to_owned()));
             }

@@ -12,7 +12,7 @@ use crate::audit::{Actor, Event, Subject};
 use crate::store::sql::SqlStore;
 use crate::store::{AuditFilter, AuditLog as _, AuditRecord};
 
-/// How often is looked for new records.
+/// How often to look for new records.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]

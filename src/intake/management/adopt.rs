@@ -5,7 +5,8 @@
 use serde_json::{Map, Value};
 
 use crate::authorization_server::{Managed, ServerAccess};
-use crate::intake::access::{self, Kept, Token};
+use crate::hexadecimal::percent_encoded;
+use crate::intake::access::{Kept, Token};
 use crate::intake::audited::{self, Origin};
 use crate::intake::handler::Head;
 use crate::intake::reason::Reason;
@@ -59,7 +60,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     let Some(Value::String(client_id)) = managed.metadata.get("client_id").cloned() else {
         return Err(Refusal::from(Reason::ServerBroken).caused_by("no client_id in the answer"));
     };
-    if access::segment(&client_id) != segment {
+    if percent_encoded(&client_id) != segment {
         return Err(Reason::ManagementTokenUnknown.into());
     }
     let intent = intent(tools, (profile, registrant), &managed.metadata);

@@ -1,11 +1,11 @@
 //! What a client is answered about its registration: what there is, that there is nothing any more, or why nothing was done.
 
-use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::authorization_server::ManageError;
+use crate::intake::form::json_answer;
 use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
@@ -37,10 +37,7 @@ pub(super) fn deleted() -> Answer {
 }
 
 pub(super) fn json(metadata: &Map<String, Value>) -> Result<Answer, Refusal> {
-    let body = serde_json::to_vec(metadata).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    let mut answer = Answer::empty(StatusCode::OK);
-    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut answer = json_answer(StatusCode::OK, metadata)?;
     answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer.body = Bytes::from(body);
     Ok(answer)
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::anomaly::observation::ChangeSeen;
-use crate::intake::register::host_of;
 use crate::policy::Judged;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
@@ -58,7 +57,7 @@ impl Difference {
     pub fn seen(&self, client: &ClientRecord) -> ChangeSeen {
         let hosts = |uris: &[String]| {
             let parsed = uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok());
-            parsed.map(|uri| host_of(uri.kind())).collect()
+            parsed.map(|uri| uri.host_or_scheme()).collect()
         };
         ChangeSeen {
             client: client.client_id.clone(),

@@ -15,7 +15,7 @@ use std::time::Instant;
 use http::Method;
 use http::header::{ALLOW, HeaderValue};
 
-use super::access::{self, Token};
+use super::access::Token;
 use super::audited::{self, Digested};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
@@ -24,6 +24,7 @@ use super::rulebook::Rulebook;
 use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
+use crate::hexadecimal::percent_encoded;
 use crate::lifecycle::{AtTheServer, State};
 use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, Profile};
@@ -37,8 +38,8 @@ use crate::telemetry::{InSpan as _, ManagementEvent, Span, span};
 use adopt::Adoption;
 use answers::{deleted, refusal};
 pub use settings::{Growth, ManagementSettings, UnknownTokens};
-use update::Judging;
 pub(super) use update::enter;
+use update::{Judging, Update};
 use work::{Asking, Work};
 
 /// The methods of a client's own URI.
@@ -100,26 +101,14 @@ async fn take_through(
     }
     response::check_management(rulebook, tools, head)?;
     register::throttle_address(rulebook, head.client_address).await?;
-    let presented = match bearer(&head.headers) {
-        Presented::Token(token) => token,
-        Presented::None => return Err(Reason::ManagementTokenRequired.into()),
-        Presented::OtherScheme | Presented::Malformed => return Err(Reason::TokenMalformed.into()),
-    };
-    let (client, token) = match find(tools, &presented).await? {
-        // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
-        Some((client, token)) if access::segment(&client.client_id) == segment => (client, token),
-        None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            match take_in(rulebook, tools, (head, segment, &presented)).await? {
-                TakenIn::Client(client) => (*client, Token::Servers(presented)),
-                TakenIn::Deleted => {
-                    // There is nothing in the record to write it with.
-                    let event = audited::managed(&learned.event, segment, None);
-                    tools.audit.record(event, tools.clock.now()).await.map_err(unavailable)?;
-                    return Ok(deleted());
-                }
-            }
+    let (client, token) = match identify(rulebook, tools, (head, segment)).await? {
+        Identified::Client(client, token) => (*client, token),
+        Identified::Deleted => {
+            // There is nothing in the record to write it with.
+            let event = audited::managed(&learned.event, segment, None);
+            tools.audit.record(event, tools.clock.now()).await.map_err(unavailable)?;
+            return Ok(deleted());
         }
-        _ => return Err(Reason::ManagementTokenUnknown.into()),
     };
     learned.event.client_id = Some(client.client_id.clone());
     learned.event.profile = Some(client.profile.clone());
@@ -129,7 +118,7 @@ async fn take_through(
     let asking = match head.method {
         Method::GET => Asking::Read,
         Method::DELETE => Asking::Delete,
-        _ => Asking::Update(Box::new({
+        _ => {
             let circumstances = Circumstances {
                 requirement: profile.software_statement(),
                 certificate: certificate.as_deref(),
@@ -137,19 +126,9 @@ async fn take_through(
             };
             let (issuers, kind) = (&rulebook.software_statements, rulebook.kind);
             let judging = Judging { issuers, circumstances, profile: &profile, kind };
-            let mut body = Digested::of(request.body);
-            let read = update::read(head, &mut body, &client, judging).await;
-            learned.request_digest = body.digest();
-            read?
-        })),
+            Asking::Update(Box::new(read_change(request, &client, judging, learned).await?))
+        }
     };
-    if let Asking::Update(update) = &asking {
-        let judged = update.passage.judged();
-        let growth = growth::of(&client, judged);
-        learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
-        learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
-        learned.change = Some(growth.seen(&client));
-    }
     let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
     let (rulebook, tools) = (rulebook.clone(), tools.clone());
     let work = Work { rulebook, tools, client_id: client.client_id, token, event };
@@ -157,6 +136,52 @@ async fn take_through(
     match tokio::spawn(async move { work.carry_out(asking).await }.in_current_span()).await {
         Ok(answer) => answer,
         Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
+    }
+}
+
+/// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
+async fn read_change(
+    request: Request<'_>,
+    client: &ClientRecord,
+    judging: Judging<'_>,
+    learned: &mut Learned,
+) -> Result<Update, Refusal> {
+    let mut body = Digested::of(request.body);
+    let read = update::read(request.head, &mut body, client, judging).await;
+    learned.request_digest = body.digest();
+    let update = read?;
+    let judged = update.passage.judged();
+    let growth = growth::of(client, judged);
+    learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+    learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
+    learned.change = Some(growth.seen(client));
+    Ok(update)
+}
+
+/// Who manages itself here.
+enum Identified {
+    /// A client that the record has, and the token that it came with.
+    Client(Box<ClientRecord>, Token),
+    /// A client that the record never had: it came with a token of the server's, asked to be deleted, and was.
+    Deleted,
+}
+
+/// The client whose token is presented, which must be the one that the path names.
+async fn identify(rulebook: &Rulebook, tools: &Tools, (head, segment): (&Head, &str)) -> Result<Identified, Refusal> {
+    let presented = match bearer(&head.headers) {
+        Presented::Token(token) => token,
+        Presented::None => return Err(Reason::ManagementTokenRequired.into()),
+        Presented::OtherScheme | Presented::Malformed => return Err(Reason::TokenMalformed.into()),
+    };
+    match find(tools, &presented).await? {
+        // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
+        Some((client, token)) if percent_encoded(&client.client_id) == segment => {
+            Ok(Identified::Client(Box::new(client), token))
+        }
+        None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
+            take_in(rulebook, tools, (head, segment, presented)).await
+        }
+        _ => Err(Reason::ManagementTokenUnknown.into()),
     }
 }
 
@@ -171,29 +196,23 @@ async fn find(tools: &Tools, presented: &Secret) -> Result<Option<(ClientRecord,
     Ok(None)
 }
 
-/// What became of a client that came with a token of the server's.
-enum TakenIn {
-    /// It is in the record now.
-    Client(Box<ClientRecord>),
-    /// It asked to be deleted, and was.
-    Deleted,
-}
-
+/// A client comes with a token of the server's: it enters the record, unless all that it asks for is to be deleted.
 async fn take_in(
     rulebook: &Rulebook,
     tools: &Tools,
-    (head, segment, token): (&Head, &str, &Secret),
-) -> Result<TakenIn, Refusal> {
+    (head, segment, token): (&Head, &str, Secret),
+) -> Result<Identified, Refusal> {
     let access =
         adopt::presented(rulebook, tools, (segment, token.clone())).await?.ok_or(Reason::ManagementTokenUnknown)?;
     if head.method == Method::DELETE {
-        return rulebook.registrar.delete(&access).await.map(|()| TakenIn::Deleted).map_err(refusal);
+        return rulebook.registrar.delete(&access).await.map(|()| Identified::Deleted).map_err(refusal);
     }
     let certificate = head.certificate().cloned();
     let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
     let profile = adopt::profile(rulebook, &registrant)?;
     let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access };
-    adopt::adopt(rulebook, tools, adoption).await.map(|client| TakenIn::Client(Box::new(client)))
+    let client = adopt::adopt(rulebook, tools, adoption).await?;
+    Ok(Identified::Client(Box::new(client), Token::Servers(token)))
 }
 
 /// Whether the client may be managed at all, and by which rules.
@@ -206,8 +225,7 @@ fn in_use(rulebook: &Rulebook, client: &ClientRecord) -> Result<Profile, Refusal
         State::Suspended => return Err(Reason::ClientSuspended.into()),
         State::Rejected | State::Expired | State::Deleted => return Err(Reason::ManagementTokenUnknown.into()),
     }
-    let profile = rulebook.profiles.iter().find(|profile| profile.name() == client.profile);
-    profile.cloned().ok_or_else(|| Reason::ProfileNone.into())
+    rulebook.profile(&client.profile).cloned().ok_or_else(|| Reason::ProfileNone.into())
 }
 
 /// The client certificate. Where a profile is for holders of certificates, the token alone is worth nothing.

@@ -12,17 +12,17 @@ use crate::audit::event::{Aside, Waits};
 use crate::audit::{Event, Kind};
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
 use crate::intake::Tools;
-use crate::intake::access::{self, ClientAccess, Token};
+use crate::intake::access::{ClientAccess, Token};
 use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
-use crate::intake::turn::{self, Held};
+use crate::intake::turn::{self, HeldTurn};
 use crate::lifecycle::{Action, Lifecycle};
 use crate::policy::Profile;
-use crate::registration::{RedirectUri, ScopeSet, software_statement};
+use crate::registration::software_statement;
 use crate::secret::Secret;
-use crate::store::ClientRecord;
+use crate::store::{ClientRecord, TokenHash};
 
 /// What is asked of a client.
 pub(super) enum Asking {
@@ -36,7 +36,7 @@ enum Admitted {
     /// It is done.
     AsAsked,
     /// It waits for an approval.
-    Asked(Growing),
+    Waits(Growing),
 }
 
 /// A change that waits for an approval.
@@ -64,7 +64,7 @@ impl Work {
         let is_in_doubt = held.is_in_doubt();
         let (profile, growing) = match self.admit(&mut held, &asking).await {
             Ok((profile, Admitted::AsAsked)) => (profile, None),
-            Ok((profile, Admitted::Asked(growing))) => {
+            Ok((profile, Admitted::Waits(growing))) => {
                 // What is in force is answered, as RFC 7592 §2.2 lets the server.
                 asking = Asking::Read;
                 (profile, Some(growing))
@@ -112,7 +112,7 @@ impl Work {
     }
 
     /// It may have been suspended, changed or deleted while we waited for our turn.
-    async fn admit(&self, held: &mut Held<'_>, asking: &Asking) -> Result<(Profile, Admitted), Refusal> {
+    async fn admit(&self, held: &mut HeldTurn<'_>, asking: &Asking) -> Result<(Profile, Admitted), Refusal> {
         let profile = in_use(&self.rulebook, &held.client)?;
         if held.client.access_token != Some(self.token.hash()) {
             return Err(Reason::ManagementTokenUnknown.into());
@@ -130,7 +130,7 @@ impl Work {
             Growth::Allow => Ok((profile, Admitted::AsAsked)),
             Growth::Approval => {
                 let members = growth::asked(update.passage.judged());
-                Ok((profile, Admitted::Asked(Growing { members, growth: growth.to_string() })))
+                Ok((profile, Admitted::Waits(Growing { members, growth: growth.to_string() })))
             }
             Growth::Refuse => {
                 Err(Refusal::from(Reason::GrowthRefused).described(format!("this change needs an operator: {growth}")))
@@ -170,7 +170,7 @@ impl Work {
     }
 
     /// The server gave no access to this client: it has no management of its own.
-    async fn not_offered(&self, held: Held<'_>) -> Result<Answer, Refusal> {
+    async fn not_offered(&self, held: HeldTurn<'_>) -> Result<Answer, Refusal> {
         held.end_untried().await?;
         Err(Reason::ManagementNotOffered.into())
     }
@@ -182,16 +182,13 @@ impl Work {
             return ClientAccess::with(token.clone(), endpoint, &client.client_id);
         }
         let access = ClientAccess::new(&self.tools, endpoint, &client.client_id);
-        client.access_token = Some(access::hash(&access.token));
+        client.access_token = Some(TokenHash::of(&access.token));
         access
     }
 
     fn in_client_terms(&self, client: &ClientRecord, metadata: Map<String, Value>) -> Map<String, Value> {
-        let asked = Asked {
-            redirect_uris: client.redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
-            granted: ScopeSet::parse(&client.scope_granted).unwrap_or_default(),
-            software_statement: software_statement::of(&client.metadata),
-        };
+        let recorded = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+        let asked = Asked { software_statement: software_statement::of(&client.metadata), ..recorded };
         self.rulebook.registrar.in_client_terms(&asked, metadata)
     }
 
@@ -209,7 +206,7 @@ impl Work {
 }
 
 /// What became of the client is written down before anything is said about it.
-async fn failed(mut held: Held<'_>, error: ManageError) -> Result<Answer, Refusal> {
+async fn failed(mut held: HeldTurn<'_>, error: ManageError) -> Result<Answer, Refusal> {
     let is_lost = held.learn_failure(&error) && held.client.unmanageable;
     if error.surely_nothing_changed() {
         // The server may not have seen the token: what is in doubt stays so.

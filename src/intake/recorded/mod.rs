@@ -55,9 +55,9 @@ pub struct RequestKeeper {
     written: u32,
 }
 
-/// What is known of a request before it is decided about.
+/// A request that is to be kept, before it is decided about.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct UndecidedRequest {
     registrant: RecordedRegistrant,
     approval: ApprovalNeeded,
     metadata: Map<String, Value>,
@@ -93,7 +93,7 @@ impl RequestRecorder {
         (registrant, counted_under): (&Registrant, String),
         profile: &Profile,
         (members, at): (&Map<String, Value>, Timestamp),
-    ) -> Option<Asked> {
+    ) -> Option<UndecidedRequest> {
         let inner = self.0.as_ref()?;
         let may_be_kept = inner.sample().may_take(&counted_under, at);
         let Some(metadata) = may_be_kept.then(|| redact::kept(members)).flatten() else {
@@ -112,15 +112,15 @@ impl RequestRecorder {
             token,
             statement: None,
         };
-        Some(Asked { registrant, approval: profile.approvals().needed, metadata })
+        Some(UndecidedRequest { registrant, approval: profile.approvals().needed, metadata })
     }
 
     /// Keeps it soon, unless its source has had its share; never waits.
-    pub(super) fn tell(&self, asked: Asked, event: &RegistrationEvent, at: Timestamp) {
+    pub(super) fn tell(&self, request: UndecidedRequest, event: &RegistrationEvent, at: Timestamp) {
         let Some(inner) = &self.0 else { return };
         let is_refused = event.decision == Decision::Refuse;
-        let is_taken = inner.sample().takes((&asked.registrant.key, is_refused), at);
-        if !is_taken || inner.told.try_send(asked.decided(event, at)).is_err() {
+        let is_taken = inner.sample().takes((&request.registrant.key, is_refused), at);
+        if !is_taken || inner.told.try_send(request.decided(event, at)).is_err() {
             inner.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -132,7 +132,7 @@ impl Inner {
     }
 }
 
-impl Asked {
+impl UndecidedRequest {
     /// Its software statement was verified.
     pub(super) fn vouched_for_by(&mut self, statement: &VerifiedStatement) {
         // The claims are an issuer's, but their keys are looked at as the request's are.

@@ -1,7 +1,7 @@
 //! Does what findings call for. It holds here from the moment it is called for; the store has it, and with it every replica, as soon as the
 //! store can be written to. What waits for that is bounded.
 
-use super::Responses;
+use super::KnownResponses;
 use crate::anomaly::Finding;
 use crate::anomaly::response::Called;
 use crate::clock::Timestamp;
@@ -153,8 +153,8 @@ fn wanted(called: Called, (finding, name): (&Finding, &str), (id, now): (String,
     Wanted { response, instead: called.instead, is_at_work: true, has_failed: false }
 }
 
-impl Responses {
-    /// It holds from now on, and is the caller's work until [`Responses::done`] or [`Responses::failed`]; none: the same waits already, and
+impl KnownResponses {
+    /// It holds from now on, and is the caller's work until [`KnownResponses::done`] or [`KnownResponses::failed`]; none: the same waits already, and
     /// lasts as long as both.
     fn want(&self, wanted: Wanted) -> Result<Option<Wanted>, &'static str> {
         let mut waiting = self.waiting();

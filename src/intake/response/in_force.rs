@@ -13,7 +13,7 @@ use crate::telemetry::ResponseCount;
 
 /// A response that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct ActiveResponse {
     /// Its name.
     pub id: Arc<str>,
     /// From this moment on it is over.
@@ -30,10 +30,10 @@ pub struct InForce {
     responses: Vec<ResponseRecord>,
     /// What the store does not have yet.
     beside: Vec<ResponseRecord>,
-    networks: HashMap<IpNet, Held>,
+    networks: HashMap<IpNet, ActiveResponse>,
     /// The lengths of the prefixes among the networks.
     prefixes: BTreeSet<u8>,
-    others: HashMap<ResponseAction, HashMap<String, Held>>,
+    others: HashMap<ResponseAction, HashMap<String, ActiveResponse>>,
 }
 
 impl InForce {
@@ -56,7 +56,8 @@ impl InForce {
     }
 
     fn hold(&mut self, response: &ResponseRecord) {
-        let held = Held { id: response.id.as_str().into(), until: response.expires_at, factor: response.factor };
+        let held =
+            ActiveResponse { id: response.id.as_str().into(), until: response.expires_at, factor: response.factor };
         if response.action != ResponseAction::BanAddress {
             longest(self.others.entry(response.action).or_default().entry(response.subject.clone()), held);
             return;
@@ -79,7 +80,7 @@ impl InForce {
     }
 
     /// The ban that the address is under.
-    pub fn ban_of(&self, address: IpAddr, now: Timestamp) -> Option<&Held> {
+    pub fn ban_of(&self, address: IpAddr, now: Timestamp) -> Option<&ActiveResponse> {
         let address = address.to_canonical();
         // A prefix that is too long for the address is one of IPv6.
         let networks = self.prefixes.iter().filter_map(|prefix| IpNet::new(address, *prefix).ok());
@@ -88,7 +89,7 @@ impl InForce {
     }
 
     /// The response of this kind to this subject.
-    pub fn on(&self, action: ResponseAction, subject: &str, now: Timestamp) -> Option<&Held> {
+    pub fn on(&self, action: ResponseAction, subject: &str, now: Timestamp) -> Option<&ActiveResponse> {
         self.others.get(&action)?.get(subject).filter(|held| now < held.until)
     }
 
@@ -120,7 +121,7 @@ impl InForce {
 }
 
 /// Of two on the same, what lasts longer holds, and as strictly as the stricter.
-fn longest<K>(entry: Entry<'_, K, Held>, held: Held) {
+fn longest<K>(entry: Entry<'_, K, ActiveResponse>, held: ActiveResponse) {
     match entry {
         Entry::Occupied(mut known) => {
             let factor = known.get().factor.max(held.factor);

@@ -16,7 +16,7 @@ use http::Method;
 use tokio::sync::Mutex;
 
 use self::called_for::Wanted;
-use self::in_force::{Held, InForce};
+use self::in_force::{ActiveResponse, InForce};
 use super::handler::Head;
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -34,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 
 /// The responses in force, as far as this process knows.
 #[derive(Default)]
-pub(super) struct Responses {
+pub(super) struct KnownResponses {
     in_force: ArcSwap<InForce>,
     /// Called for, and not in the store yet.
     waiting: std::sync::Mutex<Vec<Wanted>>,
@@ -42,7 +42,7 @@ pub(super) struct Responses {
     reading: Mutex<()>,
 }
 
-impl Responses {
+impl KnownResponses {
     /// Looks at the store; asks it for one number where nothing was changed.
     async fn refresh(&self, store: &dyn Store) -> Result<(), StoreError> {
         let _turn = self.reading.lock().await;
@@ -68,7 +68,7 @@ impl Responses {
 }
 
 /// The ban of the address; none of a known network holds, whoever imposed it and by whichever configuration.
-pub(super) fn ban_of(rulebook: &Rulebook, tools: &Tools, address: IpAddr) -> Option<Held> {
+pub(super) fn ban_of(rulebook: &Rulebook, tools: &Tools, address: IpAddr) -> Option<ActiveResponse> {
     let in_force = tools.responses.in_force.load();
     if in_force.is_empty() {
         return None;
@@ -112,7 +112,7 @@ pub(super) fn check_management(rulebook: &Rulebook, tools: &Tools, head: &Head) 
     if head.method == Method::PUT { check_lockdown(tools) } else { Ok(()) }
 }
 
-fn by(reason: Reason, response: &Held) -> Refusal {
+fn by(reason: Reason, response: &ActiveResponse) -> Refusal {
     Refusal::from(reason).by_response(response.id.clone())
 }
 

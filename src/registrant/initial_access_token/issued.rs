@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 
 use super::settings::IssuedTokenSettings;
 use super::{NotVerified, TokenRefusal};
 use crate::clock::Timestamp;
 use crate::hexadecimal;
+use crate::randomness::{self, Randomness};
 use crate::secret::Secret;
 use crate::store::{InitialAccessTokens, IssuedToken, TokenHash, TokenId};
 
@@ -18,11 +18,6 @@ use crate::store::{InitialAccessTokens, IssuedToken, TokenHash, TokenId};
 pub const PREFIX: &str = "dcrt_";
 /// 32 octets in base64url without padding.
 const RANDOM_PART: usize = 43;
-
-/// The SHA-256 of a token's text. A plain hash is enough: the text has 256 random bits, there is nothing to guess.
-pub fn hash(token: &Secret) -> TokenHash {
-    TokenHash(Sha256::digest(token.expose().as_bytes()).into())
-}
 
 /// What an operator asks for with `tokens create`.
 #[derive(Debug, Clone)]
@@ -59,13 +54,20 @@ impl std::str::FromStr for CertificateThumbprint {
     }
 }
 
-/// The randomness of one token; the caller has it from the operating system.
+/// The randomness of one token.
 #[derive(Clone, Copy)]
 pub struct TokenRandomness {
     /// Becomes the text.
     pub text: [u8; 32],
     /// Becomes the id.
     pub id: [u8; 8],
+}
+
+impl TokenRandomness {
+    /// That of a new token.
+    pub fn draw(randomness: Randomness) -> Self {
+        Self { text: randomness::octets(randomness), id: randomness::octets(randomness) }
+    }
 }
 
 /// Why no token was made.
@@ -128,7 +130,7 @@ pub fn issue(
         used: 0,
         revoked_at: None,
     };
-    Ok(NewlyIssued { token, hash: hash(&text), text })
+    Ok(NewlyIssued { token, hash: TokenHash::of(&text), text })
 }
 
 /// Looks the token up and checks it at `now`. Reserves nothing: that is [`crate::store::Registrations::begin`]'s, atomically.
@@ -140,7 +142,7 @@ where
     if !has_the_form(token.expose()) {
         return Err(TokenRefusal::Malformed.into());
     }
-    let found = store.find(hash(token)).await?.ok_or(TokenRefusal::Unknown)?;
+    let found = store.find(TokenHash::of(token)).await?.ok_or(TokenRefusal::Unknown)?;
     found.check(now).map_err(TokenRefusal::from)?;
     Ok(found)
 }
@@ -180,7 +182,7 @@ mod tests {
         assert!(has_the_form(made.text.expose()), "{}", made.text.expose());
         assert_eq!(made.token.id, TokenId("01020304050607ab".into()));
         assert_eq!(made.token.expires_at, NOW.after(Duration::from_secs(3600)));
-        assert_eq!(made.hash, hash(&made.text));
+        assert_eq!(made.hash, TokenHash::of(&made.text));
     }
 
     #[test]

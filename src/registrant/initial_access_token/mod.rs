@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub use bearer::{Presented, bearer};
 pub use introspection::{IntrospectedToken, Introspector};
-pub use issued::{CertificateThumbprint, NewToken, NewlyIssued, NotIssued, PREFIX, TokenRandomness, hash, issue};
+pub use issued::{CertificateThumbprint, NewToken, NewlyIssued, NotIssued, PREFIX, TokenRandomness, issue};
 pub use jwt::{JwtIssuer, JwtToken};
 pub use settings::{
     InitialAccessTokenSettings, IntrospectionSettings, IssuedTokenSettings, JwtIssuerSettings, TokenSettingProblem,

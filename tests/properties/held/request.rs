@@ -20,13 +20,12 @@ use dcr_gateway::clock::{Clock, Timestamp};
 use dcr_gateway::intake::handler::{Answer, Body, BodyError, Handler as _, Head, PresentedCertificate, Request};
 use dcr_gateway::intake::management::ManagementSettings;
 use dcr_gateway::intake::{InitialAccessTokens, Intake, LARGEST_BODY, Rulebook, Tools};
-use dcr_gateway::registrant::initial_access_token::hash;
 use dcr_gateway::registrant::software_statement::StatementIssuers;
 use dcr_gateway::registration::{ClientMetadata, json};
 use dcr_gateway::sealing::Keys;
 use dcr_gateway::secret::Secret;
 use dcr_gateway::store::memory::MemoryStore;
-use dcr_gateway::store::{InitialAccessTokens as _, IssuedToken, TokenId};
+use dcr_gateway::store::{InitialAccessTokens as _, IssuedToken, TokenHash, TokenId};
 use dcr_gateway::throttle::settings::ThrottleSettings;
 use dcr_gateway::throttle::{Throttle, ThrottleFiles};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -156,7 +155,7 @@ fn register(
     runtime().block_on(async {
         let store = Arc::new(MemoryStore::default());
         let token = Secret::new(TOKEN);
-        store.create(issued(world.profile.name()), hash(&token)).await.expect("a store that forgets");
+        store.create(issued(world.profile.name()), TokenHash::of(&token)).await.expect("a store that forgets");
         let tools = Tools::new(store, Arc::new(Now), |octets| octets.fill(7));
         let intake = Intake::new(rulebook(world, server.clone()), tools);
         let mut body = Whole(Some(Bytes::copy_from_slice(body)));

@@ -1,15 +1,15 @@
 //! Cognito in the configuration: a pool that there can be, and nothing beside it that only other servers have.
 
-use super::Findings;
-use super::checks::Parts;
-use super::node::Node;
-use super::place::Place;
-use super::settings::GatewaySettings;
-use super::urls;
+use super::Parts;
 use crate::authorization_server::cognito::settings::{CognitoSettings, TokenEndpointRoute};
 use crate::authorization_server::settings::{
     CredentialSettings, Kind, LoopbackPorts, OtherPaths, SoftwareStatementsSent,
 };
+use crate::config::Findings;
+use crate::config::node::Node;
+use crate::config::place::Place;
+use crate::config::settings::GatewaySettings;
+use crate::config::urls;
 use crate::intake::management::UnknownTokens;
 
 pub(super) fn check(

@@ -1,11 +1,11 @@
 //! Software statements in the configuration: issuers that can be verified, and profiles, listeners and a server that fit them.
 
-use super::Findings;
-use super::checks::Parts;
-use super::node::Node;
-use super::place::Place;
-use super::settings::GatewaySettings;
+use super::Parts;
 use crate::authorization_server::settings::{Kind, SoftwareStatementsSent};
+use crate::config::Findings;
+use crate::config::node::Node;
+use crate::config::place::Place;
+use crate::config::settings::GatewaySettings;
 use crate::policy::Profile;
 use crate::policy::settings::Requirement;
 use crate::proxy::settings::ListenerSettings;

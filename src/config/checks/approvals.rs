@@ -1,10 +1,10 @@
 //! Approvals in the configuration: what a profile wants the server must be able to do.
 
-use super::Findings;
-use super::checks::Parts;
-use super::node::Node;
-use super::settings::GatewaySettings;
+use super::Parts;
 use crate::authorization_server::settings::ClientManagement;
+use crate::config::Findings;
+use crate::config::node::Node;
+use crate::config::settings::GatewaySettings;
 use crate::policy::approval::ApprovalNeeded;
 
 pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {

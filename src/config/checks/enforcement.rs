@@ -1,15 +1,15 @@
 //! Report-only in the configuration: never on without being told of, and only where there is a way to let something through.
 
-use super::Findings;
-use super::checks::Parts;
-use super::node::Node;
-use super::place::Place;
-use super::settings::GatewaySettings;
+use super::Parts;
 use crate::authorization_server::settings::Kind;
+use crate::config::Findings;
+use crate::config::node::Node;
+use crate::config::place::Place;
+use crate::config::settings::GatewaySettings;
 use crate::policy::Enforcement;
 
 /// What is written for all profiles holds for those that say nothing.
-pub(super) fn inherit(settings: &GatewaySettings, parts: &mut Parts) {
+pub(in crate::config) fn inherit(settings: &GatewaySettings, parts: &mut Parts) {
     if settings.enforcement == Enforcement::ReportOnly {
         for part in &mut parts.profiles {
             part.settings.enforcement.get_or_insert(Enforcement::ReportOnly);

@@ -1,10 +1,10 @@
 //! What is done about findings, in the configuration: what a rule wants must be possible here.
 
-use super::Findings;
-use super::checks::Parts;
-use super::node::Node;
-use super::place::Place;
-use super::settings::GatewaySettings;
+use super::Parts;
+use crate::config::Findings;
+use crate::config::node::Node;
+use crate::config::place::Place;
+use crate::config::settings::GatewaySettings;
 use crate::store::ResponseAction;
 
 pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {

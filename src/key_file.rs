@@ -1,0 +1,144 @@
+//! Files of keys of 32 octets: one key a line in base64, the first is the current one; what begins with `#` is a comment. A file is its owner's
+//! alone (mode 0600), and replaced as a whole. Never prints a key.
+
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// The octets of a key, from the caller: fresh and random.
+pub type RandomKey = [u8; 32];
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read or written.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// A line is no key.
+    #[error("line {line}: a key is 32 octets in base64; `{maker}` makes one")]
+    Line {
+        /// Counted from one.
+        line: usize,
+        /// The command that makes a key.
+        maker: &'static str,
+    },
+    /// There is no key in it.
+    #[error("there is no key in the file; `{maker}` makes one")]
+    Empty {
+        /// The command that makes a key.
+        maker: &'static str,
+    },
+}
+
+/// One use of such files: the command that makes a key, and what a key is for those who use it; none: it is no key of theirs.
+pub(crate) struct KeyFiles<K> {
+    pub(crate) maker: &'static str,
+    pub(crate) key: fn(&[u8]) -> Option<K>,
+}
+
+impl<K> KeyFiles<K> {
+    /// The keys of the file; at least one.
+    pub(crate) fn read(&self, file: &Path) -> Result<Vec<K>, KeyFileError> {
+        self.parse(&Zeroizing::new(std::fs::read_to_string(file)?))
+    }
+
+    /// Makes the file with this key, unless there is one.
+    pub(crate) fn make_unless_there(&self, file: &Path, key: &RandomKey) -> Result<(), KeyFileError> {
+        make_directory_of(file)?;
+        match write_new(file, &line(key)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
+    /// Puts a key at the head of the file, which is made where there is none; earlier keys stay.
+    pub(crate) fn put_first(&self, file: &Path, key: &RandomKey) -> Result<Vec<K>, KeyFileError> {
+        let known = match std::fs::read_to_string(file).map(Zeroizing::new) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
+            known => known?,
+        };
+        // By the lines as they are, before the new one moves them.
+        if let Err(problem @ KeyFileError::Line { .. }) = self.parse(&known) {
+            return Err(problem);
+        }
+        let text = Zeroizing::new(format!("{}{}", line(key).as_str(), known.as_str()));
+        let keys = self.parse(&text)?;
+        make_directory_of(file)?;
+        let beside = file.with_extension("new");
+        write_new(&beside, &text)?;
+        std::fs::rename(&beside, file)?;
+        Ok(keys)
+    }
+
+    /// The keys in a text.
+    pub(crate) fn parse(&self, text: &str) -> Result<Vec<K>, KeyFileError> {
+        let lines = text.lines().map(str::trim).enumerate();
+        let written = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let keys = written.map(|(number, line)| {
+            let octets = STANDARD.decode(line).ok().map(Zeroizing::new);
+            let key = octets.and_then(|octets| (self.key)(&octets));
+            key.ok_or(KeyFileError::Line { line: number + 1, maker: self.maker })
+        });
+        let keys = keys.collect::<Result<Vec<K>, _>>()?;
+        if keys.is_empty() { Err(KeyFileError::Empty { maker: self.maker }) } else { Ok(keys) }
+    }
+}
+
+fn line(key: &RandomKey) -> Zeroizing<String> {
+    Zeroizing::new(format!("{}\n", STANDARD.encode(key)))
+}
+
+fn make_directory_of(file: &Path) -> std::io::Result<()> {
+    match file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        Some(directory) => std::fs::create_dir_all(directory),
+        None => Ok(()),
+    }
+}
+
+fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    made.write_all(text.as_bytes())?;
+    made.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const FILES: KeyFiles<u8> = KeyFiles { maker: "a command", key: |octets| (octets.len() == 32).then(|| octets[0]) };
+
+    #[test]
+    fn the_last_key_that_was_put_into_a_file_is_its_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("deeper/key");
+        assert!(matches!(FILES.read(&file), Err(KeyFileError::File(_))));
+        FILES.make_unless_there(&file, &[1; 32]).unwrap();
+        FILES.make_unless_there(&file, &[2; 32]).unwrap();
+        assert_eq!(FILES.read(&file).unwrap(), [1]);
+        assert_eq!(FILES.put_first(&file, &[3; 32]).unwrap(), [3, 1]);
+        assert_eq!(FILES.read(&file).unwrap(), [3, 1]);
+        let other = directory.path().join("other/key");
+        assert_eq!(FILES.put_first(&other, &[4; 32]).unwrap(), [4]);
+        for file in [file, other] {
+            assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_says_what_is_wrong_with_it_and_stays_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        std::fs::write(&file, "# the keys\n\nAAAA\n").unwrap();
+        let problem = FILES.read(&file).unwrap_err().to_string();
+        assert_eq!(problem, "line 3: a key is 32 octets in base64; `a command` makes one");
+        assert!(matches!(FILES.put_first(&file, &[1; 32]), Err(KeyFileError::Line { line: 3, .. })));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "# the keys\n\nAAAA\n");
+        assert!(matches!(FILES.parse("# none\n"), Err(KeyFileError::Empty { .. })));
+    }
+}
