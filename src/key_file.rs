@@ -2,7 +2,7 @@
 //! alone (mode 0600), and replaced as a whole. Never prints a key.
 
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -70,6 +70,7 @@ impl<K> KeyFiles<K> {
         make_directory_of(file)?;
         let beside = file.with_extension("new");
         write_new(&beside, &text)?;
+        keep_owner(file, &beside).inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
         std::fs::rename(&beside, file)?;
         Ok(keys)
     }
@@ -105,6 +106,18 @@ fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
     made.sync_all()
 }
 
+/// Root may well run the command, and the gateway be another user: what it could read it can read again.
+fn keep_owner(replaced: &Path, made: &Path) -> std::io::Result<()> {
+    let owner = match std::fs::metadata(replaced) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        owner => owner?,
+    };
+    if owner.uid() == std::fs::metadata(made)?.uid() {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(made, Some(owner.uid()), Some(owner.gid()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -128,6 +141,20 @@ mod tests {
         for file in [file, other] {
             assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_file_that_root_replaces_stays_its_owners() {
+        if !nix::unistd::geteuid().is_root() {
+            return eprintln!("skipped: only root can give a file away");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        FILES.make_unless_there(&file, &[1; 32]).unwrap();
+        std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).unwrap();
+        FILES.put_first(&file, &[2; 32]).unwrap();
+        let owner = std::fs::metadata(&file).unwrap();
+        assert_eq!((owner.uid(), owner.gid(), owner.mode() & 0o777), (65_534, 65_534, 0o600));
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     let certificate = arguments.certificate.as_deref().map(read_certificate).transpose()?;
     let certificate = certificate.as_ref();
     let profile = choice(&config, arguments, certificate)?;
-    let body = read_input(&arguments.request)?;
+    let body = read_input(&arguments.request, LARGEST_BODY)?;
     if body.len() > LARGEST_BODY {
         return Err(Failure::Failed(format!("the request's body is larger than {LARGEST_BODY} bytes")));
     }
@@ -137,7 +137,7 @@ fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Profile, Failure> {
 
 fn read_certificate(file: &Path) -> Result<CertificateIdentity, Failure> {
     let of_file = |problem: &dyn std::fmt::Display| Failure::Failed(format!("{}: {problem}", file.display()));
-    let der = CertificateDer::from_pem_slice(&read_input(file)?).map_err(|problem| of_file(&problem))?;
+    let der = CertificateDer::from_pem_slice(&read_input(file, LARGEST_BODY)?).map_err(|problem| of_file(&problem))?;
     client_certificate::read(&der).map_err(|problem| of_file(&problem))
 }
 

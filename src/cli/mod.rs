@@ -20,13 +20,14 @@ mod serve;
 mod table;
 mod tokens;
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Problems, load};
+use crate::store::settings::StoreUrl;
 use crate::store::sql::SqlStore;
 
 /// Guards an authorization server's dynamic client registration (RFC 7591, RFC 7592).
@@ -207,6 +208,16 @@ async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
     SqlStore::open(&config.settings.store).await.map_err(Failure::of)
 }
 
+/// The store of this configuration, for what only looks at it: nothing is made where there is none.
+async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
+    match &config.settings.store.url {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            Err(Failure::Failed(format!("there is no store at {}: `serve` makes it", path.display())))
+        }
+        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => open_store(config).await,
+    }
+}
+
 /// The text without control characters: a terminal would obey them.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
@@ -216,14 +227,16 @@ fn json_text(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}"))
 }
 
-/// A file's bytes, or those of standard input for `-`.
-fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
+/// A file's bytes, or those of standard input for `-`; no more than one beyond `limit`.
+fn read_input(file: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
+    let limit = limit as u64 + 1;
     let read = if file == Path::new("-") {
-        io::Read::read_to_end(&mut io::stdin().lock(), &mut bytes).map(|_| bytes)
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
     } else {
-        std::fs::read(file)
+        std::fs::File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
+    let read = read.map(|_| bytes);
     read.map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", file.display())))
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit::{self, Done};
-use super::{ConfigFile, Failure, Format, block_on, json_text, open_store, table};
+use super::{ConfigFile, Failure, Format, block_on, existing_store, json_text, open_store, table};
 use crate::admin::api::{Token, check_profile};
 use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock};
@@ -121,7 +121,7 @@ async fn all(store: &SqlStore) -> Result<Vec<IssuedToken>, StoreError> {
 }
 
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = open_store(config).await?;
+    let store = existing_store(config).await?;
     let tokens = all(&store).await.map_err(Failure::of);
     store.close().await;
     let now = SystemClock.now();
@@ -148,7 +148,7 @@ async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<()
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     let id = TokenId(arguments.id.clone());
-    let store = open_store(&config).await?;
+    let store = existing_store(&config).await?;
     let revoked = async {
         let revoked = store.revoke(&id, SystemClock.now()).await.map_err(Failure::of)?;
         if revoked {

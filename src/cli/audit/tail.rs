@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, open_store, table};
+use super::super::{ConfigFile, Failure, Format, existing_store, table};
 use super::PAGE;
 use crate::audit::line::record_line;
 use crate::audit::{Actor, Event, Subject};
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = open_store(&arguments.file.load()?).await?;
+    let store = existing_store(&arguments.file.load()?).await?;
     let told = tell(&store, arguments, format, out).await;
     store.close().await;
     told

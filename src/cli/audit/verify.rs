@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, json_text, open_store};
+use super::super::{ConfigFile, Failure, Format, existing_store, json_text};
 use super::PAGE;
 use crate::audit::PublicKeys;
 use crate::audit::line::Line;
@@ -70,10 +70,13 @@ pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Wri
         Format::Json => writeln!(out, "{}", json_text(&report))?,
         Format::Text => write(out, &report)?,
     }
+    out.flush()?;
+    if report.chains.is_empty() {
+        return Err(Failure::Failed("there is no record: a gateway that ever ran has left some".to_owned()));
+    }
     if report.is_sound() {
         return Ok(());
     }
-    out.flush()?;
     Err(Failure::Failed(format!("the record is not what it was: {} faults", report.faults)))
 }
 
@@ -96,7 +99,7 @@ fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, 
 }
 
 async fn of_store(config: &Config, mut verifier: Verifier) -> Result<Report, Failure> {
-    let store = open_store(config).await?;
+    let store = existing_store(config).await?;
     let read = async {
         let chains = store.chains().await?;
         for chain in &chains {
@@ -163,7 +166,7 @@ fn write(out: &mut dyn Write, report: &Report) -> Result<(), Failure> {
     if report.unchecked_signatures > 0 {
         writeln!(out, "{} signatures were not checked: there is no key (--public-key)", report.unchecked_signatures)?;
     }
-    if report.is_sound() {
+    if report.is_sound() && !report.chains.is_empty() {
         writeln!(out, "sound: every record has its hash, and follows the one before it")?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
 use super::in_time;
@@ -214,7 +214,13 @@ async fn migrate(database: Database, writing: &mut AnyConnection) -> Result<(), 
     database.take_turn(&mut transaction).await?;
     // `run` itself takes what cannot be sent between threads; this is all that it does.
     let migrated = database.migrations().run_direct(None, &mut *transaction, false).await;
-    migrated.map_err(|error| StoreError(error.into()))?;
+    migrated.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError(
+            format!("a newer release of dcr-gateway has changed this store (its migration {version}): run that one")
+                .into(),
+        ),
+        error => StoreError(error.into()),
+    })?;
     transaction.commit().await?;
     Ok(())
 }
