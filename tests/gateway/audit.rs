@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::flow;
 use crate::managed::{Registered, Rules, World, orders, public, send};
-use crate::process::Gateway;
+use crate::process::{Gateway, command};
 use crate::sink::Sink;
 
 /// What the signing key is made from: looked for in all that the gateway writes.
@@ -94,6 +94,29 @@ async fn use_everything(world: &World) -> (Registered, String, String) {
     let tokens: Value = serde_json::from_str(&text(&world.gateway.run(&["--json", "tokens", "list"]))).unwrap();
     text(&world.gateway.run(&["tokens", "revoke", tokens[0]["id"].as_str().unwrap()]));
     (client, token, once)
+}
+
+#[test]
+fn what_only_looks_at_the_record_makes_none_and_finds_nothing_sound() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("gateway.yaml"), flow::configuration().replace("{upstream}", "127.0.0.1:9"))
+        .unwrap();
+    std::fs::write(directory.path().join("empty.jsonl"), "").unwrap();
+    let run = |arguments: &[&str]| command(&[], directory.path(), arguments).output().unwrap();
+    for arguments in [
+        &["audit", "verify"][..],
+        &["audit", "export"],
+        &["audit", "tail"],
+        &["tokens", "list"],
+        &["tokens", "revoke", "t"],
+    ] {
+        let output = run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains("there is no store"), "{arguments:?}: {said}");
+    }
+    assert!(!directory.path().join("gateway.db").exists());
+    let output = run(&["audit", "verify", "--file", "empty.jsonl"]);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{output:?}");
 }
 
 #[test]

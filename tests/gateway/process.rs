@@ -34,7 +34,7 @@ pub struct Gateway {
 }
 
 /// The executable with the configuration of `directory`.
-fn command(launcher: &[String], directory: &Path, arguments: &[&str]) -> Command {
+pub fn command(launcher: &[String], directory: &Path, arguments: &[&str]) -> Command {
     let mut words = launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_dcr-gateway")]);
     let mut command = Command::new(words.next().unwrap());
     command.args(words).current_dir(directory).args(arguments).args(["--config", "gateway.yaml"]);
