@@ -13,6 +13,7 @@ mod start;
 mod start_error;
 mod upkeep;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     let sockets = Sockets::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
+        let stop_signal = stop_signal()?;
         let telemetry = telemetry::init(&config.settings.telemetry)?;
         let store = Arc::new(SqlStore::open(&config.settings.store).await?);
         let gateway = Gateway::start_on(sockets, config, store.clone()).await?.exposing(telemetry.exposition());
@@ -67,7 +69,7 @@ pub fn serve(config: Config) -> Result<(), StartError> {
         }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
-            wait_for_stop().await;
+            stop_signal.await;
             service_manager::tell(News::Stopping);
             tracing::info!("stopping: no new connections, requests in flight finish");
             let _ = stop.send(true);
@@ -126,10 +128,13 @@ impl Gateway {
     }
 }
 
-async fn wait_for_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+/// Heeds SIGTERM and SIGINT from the call on; what is returned waits for one of them.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }

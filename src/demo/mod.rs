@@ -75,16 +75,17 @@ pub struct Demo {
     text: String,
 }
 
-/// Runs the demo until Ctrl-C.
+/// Runs the demo until Ctrl-C or SIGTERM.
 pub fn run(options: &Options) -> Result<(), DemoError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DemoError::System("runtime".to_owned(), error))?;
     runtime.block_on(async {
+        let stop_signal = server::stop_signal().map_err(|error| DemoError::System("signals".to_owned(), error))?;
         let demo = Demo::prepare(options).await?;
         println!("{}", demo.text);
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
-            let _ = tokio::signal::ctrl_c().await;
+            stop_signal.await;
             let _ = stop.send(true);
         });
         demo.serve(stopped).await;
