@@ -55,6 +55,14 @@ pub enum DiscoveryForm {
     OpenIdAppended,
 }
 
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
+
+/// Whether an issuer may publish its metadata there, be it another than ours, or ours by a server that looks only at how the path begins.
+pub fn names_metadata(path: &str) -> bool {
+    [OAUTH, OPENID].into_iter().any(|well_known| is_below(path, well_known) || path.ends_with(well_known))
+}
+
 impl DiscoveryForm {
     /// All four, in the order in which servers are likely to have them.
     pub const ALL: [Self; 4] = [Self::OpenIdAppended, Self::OAuthInserted, Self::OAuthAppended, Self::OpenIdInserted];
@@ -66,8 +74,6 @@ impl DiscoveryForm {
 
     /// Its path for an issuer with this path (empty when it has none).
     pub fn path(self, issuer_path: &str) -> String {
-        const OAUTH: &str = "/.well-known/oauth-authorization-server";
-        const OPENID: &str = "/.well-known/openid-configuration";
         match self {
             Self::OAuthInserted => format!("{OAUTH}{issuer_path}"),
             Self::OAuthAppended => format!("{issuer_path}{OAUTH}"),
@@ -357,6 +363,18 @@ mod tests {
         }
         for path in ["/registered", "/register-me", "/a/register", "/.well-known/jwks.json"] {
             assert_eq!(plain().classify(path), Route::Other, "{path}");
+        }
+    }
+
+    #[test]
+    fn knows_where_somebodys_metadata_may_be() {
+        for path in
+            ["/.well-known/oauth-authorization-server/mcp", "/realms/other/.well-known/openid-configuration", OPENID]
+        {
+            assert!(names_metadata(path), "{path}");
+        }
+        for path in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/openid-configurations", "/token"] {
+            assert!(!names_metadata(path), "{path}");
         }
     }
 

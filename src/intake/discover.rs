@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::Value;
 
 use super::form::json_answer;
 use super::handler::{Answer, Head};
@@ -11,6 +12,7 @@ use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::authorization_server::transport::{Purpose, TransportError};
+use crate::registration::json;
 use crate::telemetry::metrics;
 
 /// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
@@ -40,6 +42,18 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
         }
     }
     Err(Reason::PathUnknown.into())
+}
+
+/// The issuer's document at a path that is none of its own: MCP clients try such paths, and some servers answer whatever comes after
+/// `/.well-known/…`. None where there is nothing, or another issuer's.
+pub async fn elsewhere(rulebook: &Rulebook, path: &str) -> Option<Answer> {
+    if rulebook.own_metadata.is_some() {
+        return None;
+    }
+    let response = fetch(rulebook, path).await.ok().filter(|response| response.status() == StatusCode::OK)?;
+    let members = json::parse(response.body()).ok()?;
+    let is_ours = members.get("issuer").and_then(Value::as_str) == Some(&rulebook.rewriting.issuer);
+    if is_ours { rewritten(rulebook, &response).ok() } else { None }
 }
 
 async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refusal> {

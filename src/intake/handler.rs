@@ -24,6 +24,11 @@ pub trait Handler: Send + Sync {
     /// A discovery document of the configured issuer (RFC 8414, OpenID Connect Discovery), whatever the method.
     async fn discover(&self, request: Request<'_>, form: DiscoveryForm) -> Answer;
 
+    /// The document of the configured issuer at another path than its own, where the server has it there, too; none: the request goes on.
+    async fn discover_elsewhere(&self, _head: &Head) -> Option<Answer> {
+        None
+    }
+
     /// Whether a request at one of the server's endpoints may go on, by what the record knows of the clients it names: none where it may,
     /// otherwise the answer.
     async fn judge_clients(&self, head: &Head, clients: &UnverifiedClients, endpoint: ClientEndpoint)

@@ -231,6 +231,15 @@ impl Handler for Intake {
         rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer)
     }
 
+    async fn discover_elsewhere(&self, head: &Head) -> Option<Answer> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return None;
+        }
+        let rulebook = self.rulebook.load_full();
+        let answer = discover::elsewhere(&rulebook, &head.path).await?;
+        Some(rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer))
+    }
+
     async fn judge_clients(
         &self,
         head: &Head,

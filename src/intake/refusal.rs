@@ -199,7 +199,8 @@ impl Refusal {
         if let Some(challenge) = challenge(reason) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if matches!(explained.status.as_u16(), 503 | 504) && !headers.contains_key(RETRY_AFTER) {
+        // Not a 504: what became of the request is not known, and its token may be spent.
+        if explained.status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_LATER.as_secs()));
         }
         Answer { status: explained.status, headers, body: Bytes::from(bytes) }

@@ -22,7 +22,7 @@ use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, body, identity, observed, routing};
-use crate::authorization_server::paths::Route;
+use crate::authorization_server::paths::{Route, names_metadata};
 use crate::clock::{Clock as _, SystemClock};
 use crate::intake::handler::{Answer, Handler, Head, ProtocolRefusal, Request};
 use crate::telemetry::request::UpstreamCall;
@@ -90,6 +90,11 @@ impl Phases {
                 let to_forward = ToForward { head, forwarding, endpoint, deadline, in_flight, client };
                 match forward::admit(session.as_downstream_mut(), &to_forward).await {
                     Ok(forwarded) => {
+                        if names_metadata(&head.path)
+                            && let Some(answer) = self.handler.discover_elsewhere(head).await
+                        {
+                            return Some(answer);
+                        }
                         let verdict = self.verdict(head, &forwarded).await;
                         exchange.forwarded = verdict.is_none().then_some(forwarded);
                         return verdict;

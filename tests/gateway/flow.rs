@@ -153,7 +153,10 @@ async fn a_refusal_tells_everything_that_is_wrong_and_spends_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metadata_lead_to_the_gateway_and_other_paths_to_the_server() {
     let (gateway, upstream) = start().await;
-    for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
+    let others = ["/.well-known/oauth-authorization-server/mcp", "/mcp/.well-known/openid-configuration"];
+    for path in
+        ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"].into_iter().chain(others)
+    {
         let answer = get(gateway.address, path).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json()["registration_endpoint"], "https://sso.example.com/register");
