@@ -23,7 +23,13 @@ impl Secret {
         let text = std::fs::read_to_string(file).map(Zeroizing::new);
         let text = text.map_err(|error| format!("the file cannot be read: {error}"))?;
         let text = text.trim_end_matches(['\r', '\n']);
-        if text.trim().is_empty() { Err("the file is empty".to_owned()) } else { Ok(Self::new(text)) }
+        match text {
+            text if text.trim().is_empty() => Err("the file is empty".to_owned()),
+            text if text.contains(char::is_control) => {
+                Err("the file has a line break or another control character within the secret".to_owned())
+            }
+            text => Ok(Self::new(text)),
+        }
     }
 
     /// The text itself, for the one place that has to send or hash it.
@@ -64,6 +70,7 @@ mod tests {
         };
         assert_eq!(read(" hunter2\r\n"), Ok(Secret::new(" hunter2")));
         assert_eq!(read(" \n"), Err("the file is empty".to_owned()));
+        assert!(read("hunter2\nhunter3\n").is_err_and(|error| error.contains("line break")));
         assert!(Secret::read(&directory.path().join("other")).is_err_and(|error| error.contains("cannot be read")));
     }
 

@@ -7,9 +7,11 @@ use super::Findings;
 use super::node::Node;
 use super::place::Place;
 use super::settings::GatewaySettings;
+use crate::audit::SigningKeys;
 use crate::audit::settings::ExportSettings;
 use crate::authorization_server::settings::{AdministrationSettings, CredentialSettings};
 use crate::registrant::issuer_keys::IssuerKeys;
+use crate::sealing::Keys;
 use crate::secret::Secret;
 use crate::store::settings::StoreUrl;
 
@@ -56,16 +58,7 @@ pub(super) fn named(settings: &GatewaySettings) -> Vec<PathBuf> {
 
 /// Looks at every file, after the paths are resolved.
 pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
-    // `keys audit` reads the configuration, and makes it.
-    if let Some(file) = settings.audit.signing_key_file.as_ref().filter(|file| !file.exists()) {
-        let hint = "dcr-gateway keys audit makes it; the gateway does not start without it";
-        findings.warn(
-            tree,
-            &Place::root().below("audit.signing_key_file"),
-            format!("there is no {}", file.display()),
-            hint,
-        );
-    }
+    check_keys(settings, tree, findings);
     for (place, content, path) in paths(&mut settings.clone()) {
         let readable = match content {
             Content::Secret => Secret::read(path).map(|_| ()),
@@ -82,6 +75,33 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
             }
             Ok(()) => {}
         }
+    }
+}
+
+/// The files of keys that commands make and the gateway reads: as far as they are there.
+fn check_keys(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
+    let signing = settings.audit.signing_key_file.as_deref();
+    let encryption = settings.store.encryption_key_file.0.as_path();
+    let of = |file: &Path| format!("the file is {}", file.display());
+    let place = Place::root().below("audit.signing_key_file");
+    match signing {
+        Some(file) if file.exists() => {
+            if let Err(error) = SigningKeys::read(file) {
+                findings.add(tree, &place, error.to_string(), of(file));
+            }
+        }
+        // `keys audit` reads the configuration, and makes it.
+        Some(file) => {
+            let hint = "dcr-gateway keys audit makes it; the gateway does not start without it";
+            findings.warn(tree, &place, format!("there is no {}", file.display()), hint);
+        }
+        None => {}
+    }
+    if encryption.exists()
+        && let Err(error) = Keys::read(encryption)
+    {
+        let place = Place::root().below("store.encryption_key_file");
+        findings.add(tree, &place, error.to_string(), of(encryption));
     }
 }
 

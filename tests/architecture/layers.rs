@@ -145,6 +145,7 @@ const BELOW_CONFIG: &[&str] = &[
     "proxy",
     "registrant",
     "registration",
+    "sealing",
     "secret",
     "store",
     "telemetry",
