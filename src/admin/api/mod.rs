@@ -37,6 +37,7 @@ pub use import::{ExistingClient, ExistingClients, Import, ImportedClient, Import
 pub use keys::CurrentKey;
 pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
+pub use request::MOST_LISTED;
 pub(super) use request::Query;
 pub use requests::{KeptRequest, KeptRequestList};
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
