@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::problem::{Kind, Problem};
 use super::settings::{ActorSettings, AdminSettings, AdminTokenSettings, TokenDigest};
-use crate::registrant::initial_access_token::{Presented, bearer};
+use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
 
 /// What an operator may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -91,7 +91,7 @@ impl Operators {
     }
 
     fn by_token(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let Presented::Token(token) = bearer(headers) else {
+        let AuthorizationHeader::Token(token) = bearer(headers) else {
             return Err(Problem::new(Kind::Unauthenticated, "present a token: Authorization: Bearer …"));
         };
         let unknown = || Problem::new(Kind::Unauthenticated, "the token is unknown");

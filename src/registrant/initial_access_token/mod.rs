@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use bearer::{Presented, bearer};
+pub use bearer::{AuthorizationHeader, bearer};
 pub use introspection::{IntrospectedToken, Introspector};
 pub use issued::{CertificateThumbprint, NewToken, NewlyIssued, NotIssued, PREFIX, TokenRandomness, issue};
 pub use jwt::{JwtIssuer, JwtToken};
