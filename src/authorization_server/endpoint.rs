@@ -11,7 +11,7 @@ use super::access::ClientUris;
 use super::answer::{self, CredentialOwner, RegistrationCall};
 use super::credential::Credential;
 use super::dialect::Dialect;
-use super::management::{self, ManagementCall, Update};
+use super::management::{self, ManagementCall, SentUpdate};
 use super::transport::{Limits, Purpose, Transport};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
 use crate::policy::{Clearance, Judged, LetThrough};
@@ -78,7 +78,7 @@ impl Registrar for Endpoint {
         let registered = self.dialect.outgoing(judged);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(Update { client_id, registered: &registered });
+        let update = Some(SentUpdate { client_id, registered: &registered });
         management::read(response, ManagementCall { access, uris: self.client_uris(), update })
     }
 
@@ -87,7 +87,7 @@ impl Registrar for Endpoint {
         let registered = self.dialect.restated(recorded);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(Update { client_id, registered: &registered });
+        let update = Some(SentUpdate { client_id, registered: &registered });
         management::read(response, ManagementCall { access, uris: self.client_uris(), update })
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::access::{ClientAccess, Kept};
+use super::access::{ClientAccess, KeptAccess};
 use super::audited::{self, Origin};
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -206,7 +206,7 @@ fn new_client(
         _ => None,
     };
     let client_id = registered.client_id.clone();
-    let kept = registered.access.clone().map(|access| Kept { access, client_secret });
+    let kept = registered.access.clone().map(|access| KeptAccess { access, client_secret });
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
     let access_token = access.map(|access| TokenHash::of(&access.token));
     let lifecycle = Lifecycle::Active;
