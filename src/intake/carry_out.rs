@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::access::{ClientAccess, KeptAccess};
-use super::audited::{self, Origin};
+use super::audited::{self, RequestReference};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
@@ -36,7 +36,7 @@ pub struct Order {
     /// Whether its profile wants an approval.
     pub approvals: Approvals,
     /// The request it came by.
-    pub(super) origin: Origin,
+    pub(super) origin: RequestReference,
 }
 
 /// A client that is handed out.

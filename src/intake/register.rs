@@ -8,7 +8,7 @@ use std::time::Instant;
 use http::header::AUTHORIZATION;
 use serde_json::Value;
 
-use super::audited::{self, Digested, Origin};
+use super::audited::{self, Digested, RequestReference};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
@@ -247,8 +247,11 @@ impl Registration<'_> {
         Beginning { intent, quotas, under_way: self.rulebook.longest_turn() }
     }
 
-    fn origin(&self) -> Origin {
-        Origin { request_id: Some(self.head.request_id.clone()), request_digest: self.event.request_digest.clone() }
+    fn origin(&self) -> RequestReference {
+        RequestReference {
+            request_id: Some(self.head.request_id.clone()),
+            request_digest: self.event.request_digest.clone(),
+        }
     }
 
     /// The registrant's own `Authorization`, as far as it goes on: always where the gateway does not read it; of what is only let

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::settings::IntrospectionSettings;
 use super::{NotVerified, TokenRefusal, bound_certificate, check_scope, holder};
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Order, Target, basic};
+use crate::fetch::{FetchClient, FetchRequest, Target, basic};
 use crate::hexadecimal;
 use crate::jose::{ClaimProblem, check_audience, numeric_date};
 use crate::registration::json;
@@ -116,7 +116,7 @@ impl Introspector {
             .append_pair("token", token.expose())
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let order = Order {
+        let request = FetchRequest {
             method: Method::POST,
             headers: HeaderMap::from_iter([
                 (ACCEPT, HeaderValue::from_static("application/json")),
@@ -126,7 +126,7 @@ impl Introspector {
             body: Bytes::from(form),
             response_bytes: LARGEST,
         };
-        let fetched = self.client.fetch(&self.endpoint, order).await.map_err(|error| error.to_string())?;
+        let fetched = self.client.fetch(&self.endpoint, request).await.map_err(|error| error.to_string())?;
         if fetched.status != StatusCode::OK {
             return Err(format!("it answered {}", fetched.status.as_u16()));
         }
