@@ -42,7 +42,7 @@ impl FindingEvent<'_> {
         // Said at the beginning: the sampler takes it for what is always recorded, whatever became of the request.
         let span = Span::begin(|| {
             let found = KeyValue::new(names::FINDINGS, self.detector);
-            (origin.0.clone(), SpanBuilder::from_name("dcr.finding").with_attributes([found]))
+            (origin.0.clone(), SpanBuilder::from_name(names::SPAN_FINDING).with_attributes([found]))
         });
         if let Some(recording) = span.recording() {
             recording.set_attributes(self.attributes());
