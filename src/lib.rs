@@ -33,6 +33,7 @@ pub mod registration;
 pub mod sealing;
 pub mod secret;
 pub mod server;
+pub mod setting_problem;
 pub mod store;
 mod subscriber;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dcr_gateway::fetch::settings::FetchSettings;
-use dcr_gateway::fetch::{FetchClient, FetchError, Order, Target};
+use dcr_gateway::fetch::{FetchClient, FetchError, FetchRequest, Target};
 use pingora::tls::TlsAcceptor;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::ServerConfig;
@@ -44,8 +44,8 @@ async fn a_server_is_believed_when_a_trusted_ca_vouches_for_it() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), ca).unwrap();
     let trusting = FetchSettings { trust: vec![file.path().to_owned()], ..FetchSettings::default() };
-    let fetched = FetchClient::new(&trusting).unwrap().fetch(&target, Order::get(100)).await.unwrap();
+    let fetched = FetchClient::new(&trusting).unwrap().fetch(&target, FetchRequest::get(100)).await.unwrap();
     assert_eq!(&fetched.body[..], b"ok");
-    let refused = FetchClient::new(&FetchSettings::default()).unwrap().fetch(&target, Order::get(100)).await;
+    let refused = FetchClient::new(&FetchSettings::default()).unwrap().fetch(&target, FetchRequest::get(100)).await;
     assert!(matches!(&refused, Err(FetchError::Unreachable(cause)) if cause.contains("certificate")), "{refused:?}");
 }

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::problem::{Kind, Problem};
 use super::settings::{ActorSettings, AdminSettings, AdminTokenSettings, TokenDigest};
-use crate::registrant::initial_access_token::{Presented, bearer};
+use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
 
 /// What an operator may do; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
@@ -49,7 +49,7 @@ pub fn user_name(uid: Uid) -> String {
 
 /// How a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Arrival {
     /// Over the Unix socket, from a process of this user.
     Socket { uid: u32 },
     /// Over TCP.
@@ -77,21 +77,21 @@ impl Operators {
     }
 
     /// Who asks.
-    pub(super) fn identify(&self, origin: Origin, headers: &HeaderMap) -> Result<Caller, Problem> {
-        match origin {
-            Origin::Socket { uid } => {
+    pub(super) fn identify(&self, arrival: Arrival, headers: &HeaderMap) -> Result<Caller, Problem> {
+        match arrival {
+            Arrival::Socket { uid } => {
                 let actor = self.actors.iter().find(|actor| actor.uid == uid);
                 let actor = actor.ok_or_else(|| {
                     Problem::new(Kind::Forbidden, format!("user id {uid} is none of the gateway's operators"))
                 })?;
                 Ok(Caller { name: actor.name.clone(), role: actor.role })
             }
-            Origin::Network => self.by_token(headers),
+            Arrival::Network => self.by_token(headers),
         }
     }
 
     fn by_token(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let Presented::Token(token) = bearer(headers) else {
+        let AuthorizationHeader::Token(token) = bearer(headers) else {
             return Err(Problem::new(Kind::Unauthenticated, "present a token: Authorization: Bearer …"));
         };
         let unknown = || Problem::new(Kind::Unauthenticated, "the token is unknown");
@@ -131,7 +131,7 @@ mod tests {
     fn on_the_socket_the_user_is_the_operator() {
         let own = nix::unistd::geteuid().as_raw();
         let operators = operators("actors: [{ uid: 4242, name: ada, role: approver }]");
-        let who = |uid| status(operators.identify(Origin::Socket { uid }, &HeaderMap::new()));
+        let who = |uid| status(operators.identify(Arrival::Socket { uid }, &HeaderMap::new()));
         assert_eq!(who(4242), Ok(("ada".to_owned(), Role::Approver)));
         assert_eq!(who(0).unwrap().1, Role::Administrator);
         assert_eq!(who(own).unwrap().1, Role::Administrator);
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn the_settings_name_root_otherwise() {
         let operators = operators("actors: [{ uid: 0, name: sudo, role: viewer }]");
-        let who = status(operators.identify(Origin::Socket { uid: 0 }, &HeaderMap::new()));
+        let who = status(operators.identify(Arrival::Socket { uid: 0 }, &HeaderMap::new()));
         assert_eq!(who, Ok(("sudo".to_owned(), Role::Viewer)));
     }
 
@@ -151,11 +151,11 @@ mod tests {
         let digest = String::from(TokenDigest(Sha256::digest(b"s3cret").into()));
         let some = operators(&format!("tokens: [{{ name: ci, role: viewer, sha256: {digest} }}]"));
         let mut headers = HeaderMap::new();
-        assert_eq!(status(some.identify(Origin::Network, &headers)), Err(401));
+        assert_eq!(status(some.identify(Arrival::Network, &headers)), Err(401));
         headers.insert(http::header::AUTHORIZATION, "Bearer s3cret".parse().unwrap());
-        assert_eq!(status(some.identify(Origin::Network, &headers)), Ok(("ci".to_owned(), Role::Viewer)));
-        assert_eq!(status(operators("{}").identify(Origin::Network, &headers)), Err(401));
+        assert_eq!(status(some.identify(Arrival::Network, &headers)), Ok(("ci".to_owned(), Role::Viewer)));
+        assert_eq!(status(operators("{}").identify(Arrival::Network, &headers)), Err(401));
         headers.insert(http::header::AUTHORIZATION, "Bearer other".parse().unwrap());
-        assert_eq!(status(some.identify(Origin::Network, &headers)), Err(401));
+        assert_eq!(status(some.identify(Arrival::Network, &headers)), Err(401));
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::caller::Origin;
+use super::caller::Arrival;
 
 /// Operators are few.
 const MOST_CONNECTIONS: usize = 256;
@@ -70,7 +70,7 @@ async fn accept(
         Port::Socket(listener) => {
             let (stream, _) = listener.accept().await?;
             let uid = stream.peer_cred()?.uid();
-            let router = router.layer(Extension(Origin::Socket { uid }));
+            let router = router.layer(Extension(Arrival::Socket { uid }));
             connections.spawn(async move {
                 talk(stream, router, shutdown).await;
                 drop(slot);
@@ -79,7 +79,7 @@ async fn accept(
         Port::Network(listener, tls) => {
             let (stream, _) = listener.accept().await?;
             let tls = tls();
-            let router = router.layer(Extension(Origin::Network));
+            let router = router.layer(Extension(Arrival::Network));
             connections.spawn(async move {
                 match tls {
                     None => talk(stream, router, shutdown).await,

@@ -11,6 +11,7 @@ use super::caller::Role;
 pub use super::console::settings::{OpenIdSettings, SignInSettings};
 use crate::hexadecimal;
 use crate::secret::Secret;
+use crate::setting_problem::SettingProblem;
 
 /// The `admin` section.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -122,17 +123,6 @@ impl From<TokenDigest> for String {
     }
 }
 
-/// What is wrong with the section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminProblem {
-    /// The key below `admin`.
-    pub place: &'static str,
-    /// What is wrong.
-    pub reason: String,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 /// The longest path of a socket (`sun_path`, with its end).
 const LONGEST_SOCKET: usize = 107;
 
@@ -147,9 +137,9 @@ impl AdminSettings {
     }
 
     /// Everything that is wrong with the settings, after paths are resolved.
-    pub fn problems(&self) -> Vec<AdminProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason, hint| problems.push(AdminProblem { place, reason, hint });
+        let mut report = |place, reason, hint| problems.push(SettingProblem::new(place, reason, hint));
         if let Some(path) = self.socket.0.as_ref().filter(|path| path.as_os_str().len() > LONGEST_SOCKET) {
             let reason = format!("{} is too long for a socket: {LONGEST_SOCKET} octets at most", path.display());
             report("socket", reason, "write a shorter path, or off");
@@ -181,27 +171,27 @@ impl AdminSettings {
         let names = |place, names: Vec<&String>| {
             let bad = names.into_iter().find(|name| !is_name(name));
             let hint = "write 1 to 64 printable characters; client and gateway are taken";
-            bad.map(|name| AdminProblem { place, reason: format!("{name:?} is no name for an operator"), hint })
+            bad.map(|name| SettingProblem::new(place, format!("{name:?} is no name for an operator"), hint))
         };
         let mut bad = Vec::new();
         bad.extend(names("actors", self.actors.iter().map(|actor| &actor.name).collect()));
         bad.extend(names("tokens", self.tokens.iter().map(|token| &token.name).collect()));
         if let Some(uid) = twice(self.actors.iter().map(|actor| actor.uid)) {
             let reason = format!("user id {uid} stands there twice");
-            bad.push(AdminProblem { place: "actors", reason, hint: "one user is one operator" });
+            bad.push(SettingProblem::new("actors", reason, "one user is one operator"));
         }
         if twice(self.tokens.iter().map(|token| token.sha256)).is_some() {
             let reason = "one token stands there twice".to_owned();
-            bad.push(AdminProblem { place: "tokens", reason, hint: "give each operator a token of their own" });
+            bad.push(SettingProblem::new("tokens", reason, "give each operator a token of their own"));
         }
         problems.extend(bad);
         problems.extend(self.console_url.as_deref().and_then(|url| {
             let hint = "write scheme, host and port: https://gateway-admin.example.com";
             let reason = super::console::settings::origin_problem(url)?;
-            Some(AdminProblem { place: "console_url", reason, hint })
+            Some(SettingProblem::new("console_url", reason, hint))
         }));
         let sign_in = self.sign_in.problems().into_iter();
-        problems.extend(sign_in.map(|(place, reason, hint)| AdminProblem { place, reason, hint }));
+        problems.extend(sign_in.map(|(place, reason, hint)| SettingProblem::new(place, reason, hint)));
         problems
     }
 }
@@ -222,12 +212,12 @@ fn twice<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Opt
 mod tests {
     use super::*;
 
-    fn problems(yaml: &str) -> Vec<(&'static str, String)> {
+    fn problems(yaml: &str) -> Vec<(String, String)> {
         let settings: AdminSettings = serde_yaml::from_str(yaml).unwrap();
         settings.problems().into_iter().map(|problem| (problem.place, problem.reason)).collect()
     }
 
-    fn places(yaml: &str) -> Vec<&'static str> {
+    fn places(yaml: &str) -> Vec<String> {
         problems(yaml).into_iter().map(|(place, _)| place).collect()
     }
 

@@ -9,6 +9,7 @@ use super::notice::Topic;
 use super::receiver_url::{PlainHttp, ReceiverUrl};
 use crate::duration::DurationText;
 use crate::fetch::target::is_loopback_host;
+use crate::setting_problem::SettingProblem;
 
 /// A receiver: `webhook`, `alertmanager` or `smtp` says what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -116,23 +117,6 @@ pub enum SmtpTls {
     None,
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertProblem {
-    /// Where below the receiver or the silence; empty for itself.
-    pub place: &'static str,
-    /// What is wrong.
-    pub reason: String,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
-impl AlertProblem {
-    pub(super) fn new(place: &'static str, reason: impl Into<String>, hint: &'static str) -> Self {
-        Self { place, reason: reason.into(), hint }
-    }
-}
-
 impl ReceiverSettings {
     /// The name that it goes by.
     pub fn called(&self) -> String {
@@ -158,9 +142,9 @@ impl ReceiverSettings {
     }
 
     /// Everything that is wrong with it, but for the files.
-    pub fn problems(&self) -> Vec<AlertProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
+        let mut report = |place, reason: &str, hint| problems.push(SettingProblem::new(place, reason, hint));
         let kinds = [self.webhook.is_some(), self.alertmanager.is_some(), self.smtp.is_some()];
         match kinds.into_iter().filter(|is_there| *is_there).count() {
             1 => {}
@@ -189,9 +173,9 @@ impl ReceiverSettings {
         problems
     }
 
-    fn problems_of_its_kind(&self) -> Vec<AlertProblem> {
+    fn problems_of_its_kind(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: &str, hint| problems.push(AlertProblem::new(place, reason, hint));
+        let mut report = |place, reason: &str, hint| problems.push(SettingProblem::new(place, reason, hint));
         if let Some(url) = &self.webhook {
             if let Err(reason) = url.target(self.plain_http, "") {
                 report("webhook", &reason, "write its URL; plain_http: allow where http must do");
@@ -237,9 +221,9 @@ impl SmtpSettings {
         })
     }
 
-    fn problems(&self) -> Vec<AlertProblem> {
+    fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
+        let mut report = |place, reason: String, hint| problems.push(SettingProblem::new(place, reason, hint));
         let host = url::Host::parse(&self.server);
         let is_loopback = host.as_ref().is_ok_and(is_loopback_host);
         if let Err(error) = host {
@@ -269,7 +253,7 @@ mod tests {
     use super::*;
     use crate::alert::silence::SilenceSettings;
 
-    fn places(yaml: &str) -> Vec<&'static str> {
+    fn places(yaml: &str) -> Vec<String> {
         let settings: ReceiverSettings = serde_yaml::from_str(yaml).unwrap();
         settings.problems().into_iter().map(|problem| problem.place).collect()
     }

@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::notice::Notice;
-use super::settings::AlertProblem;
 use super::told;
 use crate::clock::Timestamp;
+use crate::setting_problem::SettingProblem;
 
 /// What nobody is told of for a while. What is said of a notice must all fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -53,9 +53,9 @@ impl From<Moment> for String {
 
 impl SilenceSettings {
     /// Everything that is wrong with it.
-    pub fn problems(&self) -> Vec<AlertProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: String, hint| problems.push(AlertProblem::new(place, reason, hint));
+        let mut report = |place, reason: String, hint| problems.push(SettingProblem::new(place, reason, hint));
         if self.name.is_none() && self.subject.is_none() && self.profile.is_none() {
             let reason = "would silence everything".to_owned();
             report("", reason, "write name, subject or profile; to be told nothing, take the receivers out");

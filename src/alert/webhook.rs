@@ -13,7 +13,7 @@ use super::receiver::{Message, Sender};
 use super::signature::Signer;
 use super::text::title;
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Order, Target};
+use crate::fetch::{FetchClient, FetchRequest, Target};
 use crate::secret::Secret;
 
 /// The most of an answer that is read; nobody looks at it.
@@ -41,8 +41,9 @@ impl Post {
         let mut headers = headers;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.extend(self.authorization.clone().map(|line| (AUTHORIZATION, line)));
-        let order = Order { method: Method::POST, headers, body: Bytes::from(body), response_bytes: LARGEST_ANSWER };
-        failure::heard(&self.client.fetch(&self.target, order).await?)
+        let request =
+            FetchRequest { method: Method::POST, headers, body: Bytes::from(body), response_bytes: LARGEST_ANSWER };
+        failure::heard(&self.client.fetch(&self.target, request).await?)
     }
 }
 

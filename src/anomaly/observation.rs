@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::finding::Subject;
+use super::sources::network;
 use crate::clock::Timestamp;
 
 /// One thing that happened.
@@ -33,6 +35,15 @@ pub struct Involved {
 }
 
 impl Observation {
+    /// Who made a registration: the holder of its credential, or without one whoever is in the network it came from.
+    pub(super) fn registrant(&self, registration: &RegistrationSeen) -> Subject {
+        let has_credential = registration.certificate.is_some() || registration.token.is_some();
+        match self.address {
+            Some(address) if !has_credential => Subject::Network(network(address)),
+            _ => Subject::Registrant(registration.registrant.clone()),
+        }
+    }
+
     /// Whose it was.
     pub(super) fn involved(&self) -> Involved {
         let address = self.address;

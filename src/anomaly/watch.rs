@@ -7,7 +7,7 @@ use super::detector::Detectors;
 use super::finding::Finding;
 use super::observation::Observation;
 use super::settings::AnomalySettings;
-use crate::telemetry::{FindingEvent, Origin, metrics};
+use crate::telemetry::{FindingEvent, SpanReference, metrics};
 
 /// How many observations wait at most, some hundred octets each.
 const QUEUE: usize = 8192;
@@ -25,7 +25,7 @@ pub struct Watcher {
 #[derive(Debug)]
 struct Told {
     observation: Observation,
-    origin: Origin,
+    origin: SpanReference,
 }
 
 /// Both ends.
@@ -45,7 +45,7 @@ impl Watch {
     /// Tells the detectors of something that happened, in the present span; never waits.
     pub fn tell(&self, observation: Observation) {
         let Some(tell) = &self.0 else { return };
-        match tell.try_send(Told { observation, origin: Origin::here() }) {
+        match tell.try_send(Told { observation, origin: SpanReference::here() }) {
             Err(TrySendError::Full(_)) => metrics().observation_dropped(),
             // The gateway is at its end.
             Err(TrySendError::Closed(_)) | Ok(()) => {}
@@ -73,7 +73,7 @@ impl Watcher {
     }
 }
 
-fn tell(finding: &Finding, origin: &Origin) {
+fn tell(finding: &Finding, origin: &SpanReference) {
     let subject = finding.subject.to_string();
     let event = FindingEvent {
         detector: finding.detector.as_str(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::DurationText;
+use crate::setting_problem::SettingProblem;
 
 /// The `audit` section. Everything is recorded in the store, always; these say who vouches for it and where else it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -127,24 +128,11 @@ impl From<Size> for String {
     }
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditProblem {
-    /// Where in the section: `refusals.written`.
-    pub place: &'static str,
-    /// What is wrong.
-    pub reason: String,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 impl AuditSettings {
     /// Everything that is wrong with the settings. `sends` says whether there is a collector.
-    pub fn problems(&self, sends: bool) -> Vec<AuditProblem> {
+    pub fn problems(&self, sends: bool) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason: &str, hint| {
-            problems.push(AuditProblem { place, reason: reason.to_owned(), hint });
-        };
+        let mut report = |place, reason, hint| problems.push(SettingProblem::new(place, reason, hint));
         if self.sign_every.0 < Duration::from_secs(1) {
             report("sign_every", "is shorter than a second", "write 60s, say");
         }

@@ -32,11 +32,11 @@ const LONGEST_DESCRIPTION: usize = 200;
 
 /// Whose credential a 401 or 403 speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
+pub enum CredentialOwner {
     /// The gateway's own, or none.
-    GatewayCredential,
+    Gateway,
     /// The registrant's (`credential: forward`).
-    RegistrantCredential,
+    Registrant,
 }
 
 /// What the answer to a registration is read against.
@@ -45,7 +45,7 @@ pub struct RegistrationCall<'c> {
     /// The members of the request.
     pub sent: Map<String, Value>,
     /// Whose credential went with it.
-    pub presented: Presented,
+    pub credential: CredentialOwner,
     /// Which URIs of management are believed.
     pub uris: ClientUris<'c>,
 }
@@ -55,9 +55,9 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
     let (head, body) = response.into_parts();
     match head.status {
         StatusCode::CREATED | StatusCode::OK => registered(&body, call),
-        StatusCode::UNAUTHORIZED => Err(match call.presented {
-            Presented::GatewayCredential => RegisterError::Credential("401".to_owned()),
-            Presented::RegistrantCredential => RegisterError::RegistrantCredential,
+        StatusCode::UNAUTHORIZED => Err(match call.credential {
+            CredentialOwner::Gateway => RegisterError::Credential("401".to_owned()),
+            CredentialOwner::Registrant => RegisterError::RegistrantCredential,
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(RegisterError::RateLimited { retry_after: retry_after(&head.headers) }),
         StatusCode::FORBIDDEN => Err(RegisterError::PolicyRefused(quoted(head.status, &body))),
@@ -181,7 +181,7 @@ mod tests {
     const URIS: ClientUris<'_> = ClientUris { registration_path: "/register", below_it_only: false };
 
     fn read_ours(response: Response<Bytes>) -> Result<Registered, RegisterError> {
-        let call = RegistrationCall { sent: sent(), presented: Presented::GatewayCredential, uris: URIS };
+        let call = RegistrationCall { sent: sent(), credential: CredentialOwner::Gateway, uris: URIS };
         read(response, call)
     }
 
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_401_speaks_of_whoever_presented_the_credential() {
         assert!(matches!(read_ours(answer(401, "")), Err(RegisterError::Credential(_))));
-        let call = RegistrationCall { sent: sent(), presented: Presented::RegistrantCredential, uris: URIS };
+        let call = RegistrationCall { sent: sent(), credential: CredentialOwner::Registrant, uris: URIS };
         let theirs = read(answer(401, ""), call);
         assert!(matches!(theirs, Err(RegisterError::RegistrantCredential)));
     }

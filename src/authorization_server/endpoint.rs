@@ -8,10 +8,10 @@ use http::{Method, Request, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::access::ClientUris;
-use super::answer::{self, Presented, RegistrationCall};
+use super::answer::{self, CredentialOwner, RegistrationCall};
 use super::credential::Credential;
 use super::dialect::Dialect;
-use super::management::{self, ManagementCall, Update};
+use super::management::{self, ManagementCall, SentUpdate};
 use super::transport::{Limits, Purpose, Transport};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
 use crate::policy::{Clearance, Judged, LetThrough};
@@ -41,11 +41,11 @@ impl Registrar for Endpoint {
     ) -> Result<Registered, RegisterError> {
         let sent = self.dialect.outgoing(clearance);
         let response = self.send(&sent, own_authorization).await?;
-        let presented = match self.credential {
-            Credential::Forward => Presented::RegistrantCredential,
-            _ => Presented::GatewayCredential,
+        let credential = match self.credential {
+            Credential::Forward => CredentialOwner::Registrant,
+            _ => CredentialOwner::Gateway,
         };
-        answer::read(response, RegistrationCall { sent, presented, uris: self.client_uris() })
+        answer::read(response, RegistrationCall { sent, credential, uris: self.client_uris() })
     }
 
     async fn let_through(
@@ -55,8 +55,8 @@ impl Registrar for Endpoint {
     ) -> Result<Registered, RegisterError> {
         let sent = self.dialect.outgoing(request);
         let response = self.post(body(&sent)?, own_authorization.map(|own| own.expose().to_owned())).await?;
-        let presented = Presented::RegistrantCredential;
-        answer::read(response, RegistrationCall { sent, presented, uris: self.client_uris() })
+        let credential = CredentialOwner::Registrant;
+        answer::read(response, RegistrationCall { sent, credential, uris: self.client_uris() })
     }
 
     fn dialect(&self) -> &Dialect {
@@ -78,7 +78,7 @@ impl Registrar for Endpoint {
         let registered = self.dialect.outgoing(judged);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(Update { client_id, registered: &registered });
+        let update = Some(SentUpdate { client_id, registered: &registered });
         management::read(response, ManagementCall { access, uris: self.client_uris(), update })
     }
 
@@ -87,7 +87,7 @@ impl Registrar for Endpoint {
         let registered = self.dialect.restated(recorded);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(Update { client_id, registered: &registered });
+        let update = Some(SentUpdate { client_id, registered: &registered });
         management::read(response, ManagementCall { access, uris: self.client_uris(), update })
     }
 

@@ -86,12 +86,12 @@ pub struct ManagementCall<'c> {
     /// Which URIs of management are believed.
     pub uris: ClientUris<'c>,
     /// What was to be put in the place of what was registered; none when the client was only read.
-    pub update: Option<Update<'c>>,
+    pub update: Option<SentUpdate<'c>>,
 }
 
 /// What an update asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Update<'c> {
+pub struct SentUpdate<'c> {
     /// The client.
     pub client_id: &'c str,
     /// Its members, as a registration would have sent them.
@@ -192,7 +192,7 @@ mod tests {
         let Value::Object(registered) = json!({"redirect_uris": ["https://a.example/cb"], "software_id": "s"}) else {
             unreachable!()
         };
-        let update = Some(Update { client_id: "c", registered: &registered });
+        let update = Some(SentUpdate { client_id: "c", registered: &registered });
         read(response, ManagementCall { access: &access(), uris: URIS, update })
     }
 

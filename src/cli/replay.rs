@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::running::gateway;
 use super::{ConfigFile, Failure, Format, block_on, json_text, printable};
-use crate::admin::api::{KeptRequest, KeptRequestList};
+use crate::admin::api::{KeptRequest, KeptRequestList, MOST_LISTED};
 use crate::admin::client::{AdminClient, query};
 use crate::config::{Config, load};
 use crate::duration::DurationText;
@@ -144,7 +144,8 @@ pub(super) fn of_the_running(running: Option<&PathBuf>, tried: &Config) -> Resul
 async fn read(gateway: &AdminClient, since: DurationText) -> Result<Vec<KeptRequest>, Failure> {
     let (mut requests, mut cursor) = (Vec::new(), None);
     loop {
-        let members = [("since", Some(since.to_string())), ("limit", Some("200".to_owned())), ("cursor", cursor)];
+        let members =
+            [("since", Some(since.to_string())), ("limit", Some(MOST_LISTED.to_string())), ("cursor", cursor)];
         let page = gateway.get::<KeptRequestList>(&query("/v1/requests", &members)).await?.body;
         requests.extend(page.requests);
         cursor = page.next;

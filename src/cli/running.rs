@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{ConfigFile, Failure, Format, json_text, printable, table};
+use crate::admin::api::MOST_LISTED;
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 use crate::registration::redirect_uri::host_or_scheme;
@@ -62,7 +63,7 @@ impl PageArguments {
         taken: fn(P) -> (Vec<T>, Option<String>),
     ) -> Result<(Vec<T>, Option<String>), Failure> {
         let (mut entries, mut cursor) = (Vec::new(), self.cursor.clone());
-        let limit = if self.all { 200 } else { self.limit };
+        let limit = if self.all { MOST_LISTED } else { self.limit };
         loop {
             let mut members = filter.clone();
             members.extend([("limit", Some(limit.to_string())), ("cursor", cursor)]);

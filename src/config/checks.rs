@@ -23,6 +23,7 @@ use crate::authorization_server::settings::{Kind, OtherPaths};
 use crate::policy::settings::Requirement;
 use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::settings::{ClientCertificateRequest, ListenerSettings};
+use crate::setting_problem::SettingProblem;
 
 /// The entries of the lists, each read alone: one that is broken hides nothing that is wrong with the others.
 pub(super) struct Parts {
@@ -80,11 +81,7 @@ pub(super) fn check_parts(parts: &mut Parts, tree: &Node, findings: &mut Finding
     for part in &mut parts.profiles {
         match Profile::compile(&part.settings) {
             Ok(profile) => part.profile = Some(profile),
-            Err(problems) => {
-                for problem in problems {
-                    findings.add(tree, &part.place.below(&problem.place), problem.reason, problem.hint);
-                }
-            }
+            Err(problems) => findings.add_all(tree, &part.place, problems),
         }
     }
 }
@@ -124,6 +121,10 @@ struct Whole<'w, 't> {
 impl Whole<'_, '_> {
     fn add(&mut self, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
         self.findings.add(self.tree, place, reason, hint);
+    }
+
+    fn add_all(&mut self, place: &Place, problems: Vec<SettingProblem>) {
+        self.findings.add_all(self.tree, place, problems);
     }
 
     fn warn(&mut self, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
@@ -217,27 +218,20 @@ impl Whole<'_, '_> {
     }
 
     fn check_throttle(&mut self) {
-        for problem in self.settings.throttle.problems() {
-            self.add(&Place::root().key("throttle").key(problem.key), problem.reason, problem.hint);
-        }
+        self.add_all(&Place::root().key("throttle"), self.settings.throttle.problems());
     }
 
     fn check_telemetry(&mut self) {
-        for problem in self.settings.telemetry.problems() {
-            self.add(&Place::root().key("telemetry").below(problem.place), problem.reason, problem.hint);
-        }
+        self.add_all(&Place::root().key("telemetry"), self.settings.telemetry.problems());
     }
 
     fn check_audit(&mut self) {
-        for problem in self.settings.audit.problems(self.settings.telemetry.otlp.is_some()) {
-            self.add(&Place::root().key("audit").below(problem.place), problem.reason, problem.hint);
-        }
+        let sends = self.settings.telemetry.otlp.is_some();
+        self.add_all(&Place::root().key("audit"), self.settings.audit.problems(sends));
     }
 
     fn check_admin(&mut self) {
-        for problem in self.settings.admin.problems() {
-            self.add(&Place::root().key("admin").below(problem.place), problem.reason, problem.hint);
-        }
+        self.add_all(&Place::root().key("admin"), self.settings.admin.problems());
         let Some(admin) = self.settings.admin.listen else { return };
         let place = Place::root().below("admin.listen");
         let taken = self.parts.listeners.iter().find(|(_, listener)| listener.address == admin && admin.port() != 0);

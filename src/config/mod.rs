@@ -22,6 +22,7 @@ pub use settings::GatewaySettings;
 use crate::authorization_server::paths::PathTable;
 use crate::policy::{Profile, ProfileSettings};
 use crate::registration::host::Host;
+use crate::setting_problem::SettingProblem;
 
 use node::Node;
 use place::Place;
@@ -143,6 +144,13 @@ impl Findings<'_> {
     /// An error at `place`.
     fn add(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
         self.put(Severity::Error, (tree, place), reason.into(), hint.into());
+    }
+
+    /// What a section at `place` found wrong with itself.
+    fn add_all(&mut self, tree: &Node, place: &Place, problems: Vec<SettingProblem>) {
+        for problem in problems {
+            self.add(tree, &place.below(&problem.place), problem.reason, problem.hint);
+        }
     }
 
     /// A warning at `place`.

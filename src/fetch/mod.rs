@@ -65,7 +65,7 @@ pub struct Fetched {
 
 /// What to send.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct FetchRequest {
     /// `GET`, `POST`.
     pub method: Method,
     /// Headers; `Accept-Encoding` is not for the caller to say.
@@ -76,7 +76,7 @@ pub struct Order {
     pub response_bytes: usize,
 }
 
-impl Order {
+impl FetchRequest {
     /// A GET without headers of its own.
     pub fn get(response_bytes: usize) -> Self {
         Self { method: Method::GET, headers: HeaderMap::new(), body: Bytes::new(), response_bytes }
@@ -92,7 +92,7 @@ pub enum FetchError {
     /// Longer than `fetch.timeout`.
     #[error("it took longer than {0:?}")]
     TimedOut(Duration),
-    /// More than the order allows.
+    /// More than the request allows.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
     /// Compressed though we asked for none: its size cannot be known before it is too late.
@@ -123,28 +123,28 @@ impl FetchClient {
     ///
     /// # Errors
     /// No whole answer came back.
-    pub async fn fetch(&self, target: &Target, order: Order) -> Result<Fetched, FetchError> {
-        let whole = self.answer(target, order);
+    pub async fn fetch(&self, target: &Target, wanted: FetchRequest) -> Result<Fetched, FetchError> {
+        let whole = self.answer(target, wanted);
         tokio::time::timeout(self.timeout, whole).await.map_err(|_| FetchError::TimedOut(self.timeout))?
     }
 
-    async fn answer(&self, target: &Target, order: Order) -> Result<Fetched, FetchError> {
-        let mut headers = order.headers;
+    async fn answer(&self, target: &Target, wanted: FetchRequest) -> Result<Fetched, FetchError> {
+        let mut headers = wanted.headers;
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let request = self.client.request(order.method, target.url().clone()).headers(headers).body(order.body);
+        let request = self.client.request(wanted.method, target.url().clone()).headers(headers).body(wanted.body);
         let mut response = request.send().await.map_err(failed)?;
         let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
         if !response.headers().get_all(CONTENT_ENCODING).iter().all(is_plain) {
             return Err(FetchError::Compressed);
         }
-        let too_large = || FetchError::TooLarge(order.response_bytes);
+        let too_large = || FetchError::TooLarge(wanted.response_bytes);
         let announced = response.content_length().unwrap_or_default();
-        if announced > order.response_bytes as u64 {
+        if announced > wanted.response_bytes as u64 {
             return Err(too_large());
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > order.response_bytes {
+            if body.len() + chunk.len() > wanted.response_bytes {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);

@@ -29,7 +29,7 @@ async fn serve(router: Router) -> String {
 
 async fn fetch(router: Router) -> Result<Fetched, FetchError> {
     let target = Target::configured(&format!("{}/it", serve(router).await)).unwrap();
-    client().fetch(&target, Order::get(KIB)).await
+    client().fetch(&target, FetchRequest::get(KIB)).await
 }
 
 /// A server that says exactly this, and then holds the line.
@@ -69,7 +69,7 @@ async fn an_answer_is_read_up_to_its_bound_whether_announced_or_not() {
             format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"),
             format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"),
         ] {
-            match client().fetch(&saying(answer).await, Order::get(KIB)).await {
+            match client().fetch(&saying(answer).await, FetchRequest::get(KIB)).await {
                 Ok(fetched) => assert!(fits && fetched.body.len() == length, "{length}"),
                 Err(error) => assert!(!fits && matches!(error, FetchError::TooLarge(KIB)), "{length}: {error}"),
             }
@@ -90,7 +90,7 @@ async fn the_time_runs_out_before_the_head_and_within_the_body() {
     let soon = FetchSettings { timeout: DurationText(Duration::from_millis(100)), ..settings() };
     let client = FetchClient::new(&soon).unwrap();
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"] {
-        let refused = client.fetch(&saying(answer.to_owned()).await, Order::get(KIB)).await;
+        let refused = client.fetch(&saying(answer.to_owned()).await, FetchRequest::get(KIB)).await;
         assert!(matches!(refused, Err(FetchError::TimedOut(_))), "{answer}");
     }
 }
@@ -100,7 +100,7 @@ async fn nobody_there_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target::configured(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     drop(listener);
-    assert!(matches!(client().fetch(&target, Order::get(KIB)).await, Err(FetchError::Unreachable(_))));
+    assert!(matches!(client().fetch(&target, FetchRequest::get(KIB)).await, Err(FetchError::Unreachable(_))));
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Token {
 
 /// What the record keeps encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptAccess {
     /// The server's access to the client.
     pub(super) access: ServerAccess,
     /// The client's secret: a change of the client may name it, but not choose another (RFC 7592 §2.2).
@@ -87,7 +87,7 @@ struct Written {
     client_secret: Option<String>,
 }
 
-impl Kept {
+impl KeptAccess {
     pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
         let written = Written {
             uri: self.access.registration_client_uri.clone(),

@@ -49,13 +49,13 @@ impl Body for Digested<'_> {
 
 /// The request that something came of.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Origin {
+pub(super) struct RequestReference {
     pub(super) request_id: Option<String>,
     pub(super) request_digest: Option<String>,
 }
 
 /// What is recorded together with the outcome of a registration.
-pub(super) fn outcome(intent: &Intent, origin: Origin, outcome: &Outcome) -> Event {
+pub(super) fn outcome(intent: &Intent, origin: RequestReference, outcome: &Outcome) -> Event {
     let kind = match outcome {
         Outcome::Registered(_) if !intent.let_through.is_empty() => Kind::RegistrationLetThrough,
         Outcome::Registered(_) => Kind::RegistrationAdmitted,
@@ -122,10 +122,13 @@ fn hosts(redirect_uris: &[String]) -> Vec<String> {
 }
 
 /// The same client is handed out again. It is told in the request that the event is of, and recorded elsewhere.
-pub(super) fn repeated(intent: Intent, origin: Origin) -> impl Fn(&ClientRecord) -> Vec<Event> + Send + Sync + 'static {
+pub(super) fn repeated(
+    intent: Intent,
+    origin: RequestReference,
+) -> impl Fn(&ClientRecord) -> Vec<Event> + Send + Sync + 'static {
     let trace_id = propagation::trace_id(&Span::current());
     move |client| {
-        let Origin { request_id, request_digest } = origin.clone();
+        let RequestReference { request_id, request_digest } = origin.clone();
         let subject = Some(Subject::Client(client.client_id.clone()));
         let event = of_intent(Kind::RegistrationRepeated, &intent);
         vec![Event { subject, request_id, request_digest, trace_id: trace_id.clone(), ..event }]

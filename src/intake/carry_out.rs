@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::access::{ClientAccess, Kept};
-use super::audited::{self, Origin};
+use super::access::{ClientAccess, KeptAccess};
+use super::audited::{self, RequestReference};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
@@ -36,7 +36,7 @@ pub struct Order {
     /// Whether its profile wants an approval.
     pub approvals: Approvals,
     /// The request it came by.
-    pub(super) origin: Origin,
+    pub(super) origin: RequestReference,
 }
 
 /// A client that is handed out.
@@ -206,7 +206,7 @@ fn new_client(
         _ => None,
     };
     let client_id = registered.client_id.clone();
-    let kept = registered.access.clone().map(|access| Kept { access, client_secret });
+    let kept = registered.access.clone().map(|access| KeptAccess { access, client_secret });
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
     let access_token = access.map(|access| TokenHash::of(&access.token));
     let lifecycle = Lifecycle::Active;

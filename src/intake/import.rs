@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::access::Kept;
+use super::access::KeptAccess;
 use super::audited;
 use super::operations::NotDone;
 use super::rulebook::Rulebook;
@@ -189,7 +189,7 @@ fn import(
         }
     };
     let server_access = client.access.map(|access| {
-        let sealed = Kept { access, client_secret: None }.seal(&rulebook.keys, tools, client_id);
+        let sealed = KeptAccess { access, client_secret: None }.seal(&rulebook.keys, tools, client_id);
         sealed.map_err(|error| NotDone::Internal(error.to_string()))
     });
     let mut metadata = client.metadata;

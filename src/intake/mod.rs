@@ -59,7 +59,7 @@ pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
 pub use form::LARGEST_BODY;
 pub use register::STEPS;
-pub use rulebook::{InitialAccessTokens, ProfileLimits, Rulebook, longest_turn};
+pub use rulebook::{ProfileLimits, Rulebook, TokenHandling, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
 use reason::Reason;
@@ -67,7 +67,7 @@ use recorded::RequestRecorder;
 use refusal::Refusal;
 use response::KnownResponses;
 use standing::Standings;
-use uses::Uses;
+use uses::GatheredUses;
 
 /// Answers everything that the gateway answers itself.
 pub struct Intake {
@@ -91,7 +91,7 @@ pub struct Tools {
     /// Where the detectors of anomalies are told what happens.
     watch: Watch,
     /// Which clients were used, as far as the record does not say so yet.
-    uses: Uses,
+    uses: GatheredUses,
     /// What is done about registrants and profiles.
     responses: KnownResponses,
     /// Where requests are kept to try other rules on.
@@ -101,7 +101,7 @@ pub struct Tools {
 impl Tools {
     /// The tools of one process, which record and keep nothing; nobody looks for anomalies.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
-        let (standings, uses, responses) = (Standings::default(), Uses::default(), KnownResponses::default());
+        let (standings, uses, responses) = (Standings::default(), GatheredUses::default(), KnownResponses::default());
         let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
         Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
     }

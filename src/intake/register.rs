@@ -8,13 +8,13 @@ use std::time::Instant;
 use http::header::AUTHORIZATION;
 use serde_json::Value;
 
-use super::audited::{self, Digested, Origin};
+use super::audited::{self, Digested, RequestReference};
 use super::carry_out::{self, HandedOut, Order};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
 use super::recorded::{self, UndecidedRequest};
 use super::refusal::Refusal;
-use super::rulebook::{InitialAccessTokens, Rulebook};
+use super::rulebook::{Rulebook, TokenHandling};
 use super::sighting::{self, Sighting};
 use super::{Tools, choosing, form, response, same_client, token};
 use crate::anomaly::hash_of;
@@ -180,8 +180,8 @@ impl Registration<'_> {
         self.event.certificate_thumbprint = certificate.as_ref().map(|identity| identity.thumbprint.clone());
         response::check_certificate(self.tools, certificate.as_deref())?;
         let token = match &self.rulebook.initial_access_tokens {
-            InitialAccessTokens::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
-            InitialAccessTokens::Forwarded => None,
+            TokenHandling::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
+            TokenHandling::Forwarded => None,
         };
         if let Some(token) = &token {
             let name = token.label();
@@ -247,8 +247,11 @@ impl Registration<'_> {
         Beginning { intent, quotas, under_way: self.rulebook.longest_turn() }
     }
 
-    fn origin(&self) -> Origin {
-        Origin { request_id: Some(self.head.request_id.clone()), request_digest: self.event.request_digest.clone() }
+    fn origin(&self) -> RequestReference {
+        RequestReference {
+            request_id: Some(self.head.request_id.clone()),
+            request_digest: self.event.request_digest.clone(),
+        }
     }
 
     /// The registrant's own `Authorization`, as far as it goes on: always where the gateway does not read it; of what is only let
@@ -256,9 +259,9 @@ impl Registration<'_> {
     fn own_authorization(&self, passage: &Passage, registrant: &Registrant) -> Option<Secret> {
         let is_the_gateways = matches!(registrant.token, Some(VerifiedToken::Issued(_)));
         let goes_on = match (&self.rulebook.initial_access_tokens, passage) {
-            (InitialAccessTokens::Forwarded, _) => true,
-            (InitialAccessTokens::Verified(_), Passage::LetThrough(_)) => !is_the_gateways,
-            (InitialAccessTokens::Verified(_), Passage::Cleared(_)) => false,
+            (TokenHandling::Forwarded, _) => true,
+            (TokenHandling::Verified(_), Passage::LetThrough(_)) => !is_the_gateways,
+            (TokenHandling::Verified(_), Passage::Cleared(_)) => false,
         };
         let own = self.head.headers.get(AUTHORIZATION).filter(|_| goes_on);
         own.and_then(|own| own.to_str().ok()).map(Secret::new)

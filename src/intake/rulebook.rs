@@ -39,7 +39,7 @@ pub struct Rulebook {
     /// How often one address, and all together, may try.
     pub throttle: Throttle,
     /// Who verifies initial access tokens.
-    pub initial_access_tokens: InitialAccessTokens,
+    pub initial_access_tokens: TokenHandling,
     /// Whose software statements count.
     pub software_statements: StatementIssuers,
     /// Which pages may call from a browser.
@@ -119,14 +119,14 @@ pub fn longest_turn(limits: Limits) -> Duration {
 }
 
 /// Whose business the `Authorization` header of a registration is.
-pub enum InitialAccessTokens {
+pub enum TokenHandling {
     /// The gateway's: it verifies the token that stands there.
     Verified(Box<Verifiers>),
     /// The authorization server's: the header is passed on unread (`credential: forward`).
     Forwarded,
 }
 
-impl InitialAccessTokens {
+impl TokenHandling {
     /// Takes over what `earlier` fetched.
     pub(super) fn remember(&self, earlier: &Self) {
         if let (Self::Verified(verifiers), Self::Verified(earlier)) = (self, earlier) {

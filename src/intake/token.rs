@@ -5,14 +5,16 @@ use super::handler::Head;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::unavailable;
-use crate::registrant::initial_access_token::{self, NotVerified, Presented, TokenRefusal, VerifiedToken, Verifiers};
+use crate::registrant::initial_access_token::{
+    self, AuthorizationHeader, NotVerified, TokenRefusal, VerifiedToken, Verifiers,
+};
 
 /// The verified token that the request presents; none where it presents none. What is presented and not good is 401, never ignored.
 pub async fn identify(verifiers: &Verifiers, tools: &Tools, head: &Head) -> Result<Option<VerifiedToken>, Refusal> {
     let text = match initial_access_token::bearer(&head.headers) {
-        Presented::None => return Ok(None),
-        Presented::OtherScheme | Presented::Malformed => return Err(Reason::TokenMalformed.into()),
-        Presented::Token(text) => text,
+        AuthorizationHeader::None => return Ok(None),
+        AuthorizationHeader::OtherScheme | AuthorizationHeader::Malformed => return Err(Reason::TokenMalformed.into()),
+        AuthorizationHeader::Token(text) => text,
     };
     match verifiers.verify(tools.store.as_ref(), &text, tools.clock.now()).await {
         Ok(token) => Ok(Some(token)),

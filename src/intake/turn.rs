@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::access::Kept;
+use super::access::KeptAccess;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
@@ -34,7 +34,7 @@ pub(super) struct HeldTurn<'t> {
     interrupted: bool,
     /// The client, as it is to be when the turn ends.
     pub(super) client: ClientRecord,
-    kept: Option<Kept>,
+    kept: Option<KeptAccess>,
     /// What is recorded when the turn ends.
     entries: Vec<AuditEntry>,
 }
@@ -55,7 +55,7 @@ pub(super) async fn take<'t>(
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
     let Taken { holder, client, interrupted } = taken;
-    let kept = client.server_access.as_ref().map(|sealed| Kept::open(&rulebook.keys, client_id, sealed));
+    let kept = client.server_access.as_ref().map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed));
     let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
     Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
 }
@@ -205,7 +205,7 @@ impl HeldTurn<'_> {
             Err(error) => Err(error),
         };
         let recovered = access.map_err(|error| error.to_string()).and_then(|access| {
-            let kept = Kept { access, client_secret: self.client_secret().cloned() };
+            let kept = KeptAccess { access, client_secret: self.client_secret().cloned() };
             let sealed = kept.seal(&self.rulebook.keys, self.tools, client_id).map_err(|error| error.to_string())?;
             Ok((kept, sealed))
         });

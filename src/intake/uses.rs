@@ -31,7 +31,7 @@ pub(super) enum Which {
 
 /// What was gathered.
 #[derive(Debug, Default)]
-pub(super) struct Uses(Mutex<Gathered>);
+pub(super) struct GatheredUses(Mutex<Gathered>);
 
 #[derive(Debug, Default)]
 struct Gathered {
@@ -48,7 +48,7 @@ struct Use {
     written_at: Option<Timestamp>,
 }
 
-impl Uses {
+impl GatheredUses {
     /// The server gave tokens to a client.
     pub(super) fn note(&self, client_id: &str, now: Timestamp) {
         let uses = &mut self.gathered().clients;
@@ -141,13 +141,13 @@ mod tests {
         Timestamp::from_unix_millis(seconds * 1000)
     }
 
-    fn due(uses: &Uses, seconds: i64) -> Vec<(String, Timestamp)> {
+    fn due(uses: &GatheredUses, seconds: i64) -> Vec<(String, Timestamp)> {
         uses.due(at(seconds), Which::Due)
     }
 
     #[test]
     fn the_first_use_is_due_at_once_and_the_next_a_minute_later() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         uses.note("c", at(1));
         assert_eq!(due(&uses, 2), [("c".to_owned(), at(1))]);
         assert!(due(&uses, 3).is_empty());
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn at_the_end_nothing_is_kept_back() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         uses.note("c", at(1));
         due(&uses, 2);
         uses.note("c", at(3));
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_due_again() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         uses.note("c", at(1));
         let lost = due(&uses, 2);
         uses.note("c", at(3));
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_given_back() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         (0..MOST + 5).for_each(|n| uses.note(&n.to_string(), at(1)));
         assert_eq!(due(&uses, 2).len(), MOST);
         due(&uses, 100);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_client_is_idle_since_its_last_use_wherever_that_was_seen() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         let client = |last_used_at| InUse { client_id: "c".to_owned(), created_at: at(10), last_used_at };
         assert_eq!(uses.idle_since(&client(Some(at(20)))), Some(at(20)));
         uses.note("c", at(30));
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn one_that_was_never_used_is_idle_since_somebody_would_have_seen_it() {
-        let uses = Uses::default();
+        let uses = GatheredUses::default();
         let client = InUse { client_id: "c".to_owned(), created_at: at(10), last_used_at: None };
         assert_eq!(uses.idle_since(&client), None, "it may have been used every day");
         uses.watched(Some(at(5)));

@@ -36,5 +36,5 @@ pub use presented::{CertificateIdentity, Presented, PresentedToken};
 pub use profile::Profile;
 pub use report::{Report, RuleOutcome};
 pub use rule::RuleName;
-pub use settings::{ProfileSettings, SettingProblem};
+pub use settings::ProfileSettings;
 pub use violation::Violation;

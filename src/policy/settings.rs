@@ -7,6 +7,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub(in crate::policy) use crate::setting_problem::SettingProblem;
+
 use super::approval::{ApprovalNeeded, Elevation};
 use super::enforcement::Enforcement;
 use super::matching::MatchSettings;
@@ -257,24 +259,6 @@ impl<'de> Deserialize<'de> for Rate {
 impl Serialize for Rate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-/// One thing that is wrong with a profile's settings, though each value is of its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingProblem {
-    /// Where, relative to the profile: `redirect_uris.https[1].path`.
-    pub place: String,
-    /// What is wrong, with the value.
-    pub reason: String,
-    /// What to write instead; empty when the reason says it all.
-    pub hint: String,
-}
-
-impl SettingProblem {
-    /// A problem at `place`.
-    pub fn new(place: impl Into<String>, reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { place: place.into(), reason: reason.into(), hint: hint.into() }
     }
 }
 

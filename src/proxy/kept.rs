@@ -20,7 +20,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The connections of one server.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptConnections {
     idle_for: Duration,
     state: Arc<Mutex<State>>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Connected {
     pub(super) hold: Arc<Hold>,
 }
 
-impl Kept {
+impl KeptConnections {
     /// Nobody is given a connection that was idle for longer.
     pub(super) fn new(idle_for: Duration) -> Self {
         Self { idle_for, state: Arc::default() }
@@ -130,7 +130,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_one_used_last_is_taken_first_and_each_once() {
-        let kept = Kept::new(LONG);
+        let kept = KeptConnections::new(LONG);
         let ((first, _one), (second, _two)) = (connected(), connected());
         let last = second.hold.clone();
         kept.keep(address(1), first);
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_the_server_has_closed_or_spoken_on_is_passed_over() {
-        let kept = Kept::new(LONG);
+        let kept = KeptConnections::new(LONG);
         let ((good, _good), (closed, theirs), (noisy, mut noise)) = (connected(), connected(), connected());
         let hold = good.hold.clone();
         for connection in [good, closed, noisy] {
@@ -157,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_was_idle_for_too_long_is_not_given() {
-        let kept = Kept::new(Duration::ZERO);
+        let kept = KeptConnections::new(Duration::ZERO);
         let (connection, _theirs) = connected();
         kept.keep(address(1), connection);
         assert!(kept.take(address(1)).is_none());
@@ -166,7 +166,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_takes_is_closed() {
         use tokio::io::AsyncReadExt as _;
-        let kept = Kept::new(Duration::ZERO);
+        let kept = KeptConnections::new(Duration::ZERO);
         for _ in 0..2 {
             let (connection, mut theirs) = connected();
             kept.keep(address(1), connection);

@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::addresses::Addresses;
 use super::headers::PublicName;
-use super::kept::Kept;
+use super::kept::KeptConnections;
 use crate::pem;
 
 /// For connecting, TLS included.
@@ -62,7 +62,7 @@ pub enum UpstreamProblem {
 /// The authorization server.
 pub struct Upstream {
     pub(super) connector: TransportConnector,
-    pub(super) kept: Kept,
+    pub(super) kept: KeptConnections,
     pub(super) addresses: Arc<Addresses>,
     https: bool,
     host: String,
@@ -92,7 +92,7 @@ impl Upstream {
         check_system_trust()?;
         Ok(Self {
             connector: TransportConnector::new(None),
-            kept: Kept::new(IDLE),
+            kept: KeptConnections::new(IDLE),
             addresses: Arc::new(Addresses::new(host, port)),
             https: url.scheme() == "https",
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),

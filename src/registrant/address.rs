@@ -8,6 +8,8 @@ use http::HeaderMap;
 use http::header::FORWARDED;
 use ipnet::IpNet;
 
+use super::header_list::last_comma;
+
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of the client, IPv4-mapped IPv6 addresses written as IPv4.
@@ -54,9 +56,7 @@ fn hops<'a>(
     lines.rev().flat_map(|line| ElementsFromTheRight { rest: Some(line.as_bytes()) }).map(node)
 }
 
-/// The elements of a comma-separated list from the right, commas in quoted strings aside; empty elements are skipped
-/// (RFC 9110 §5.6.1). From the right, because only what the nearest proxy appended is to be believed: nothing a client put
-/// on the left, an unbalanced quotation mark say, may change how that is read.
+/// The elements of a comma-separated list from the right; empty elements are skipped (RFC 9110 §5.6.1).
 struct ElementsFromTheRight<'a> {
     rest: Option<&'a [u8]>,
 }
@@ -83,23 +83,6 @@ impl<'a> Iterator for ElementsFromTheRight<'a> {
             }
         }
     }
-}
-
-fn last_comma(text: &[u8]) -> Option<usize> {
-    let mut quoted = false;
-    for (index, byte) in text.iter().enumerate().rev() {
-        match byte {
-            b'"' if !is_escaped(&text[..index]) => quoted = !quoted,
-            b',' if !quoted => return Some(index),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Whether an odd number of backslashes stands before.
-fn is_escaped(before: &[u8]) -> bool {
-    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// One element of `X-Forwarded-For`.

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use super::header_list::last_comma;
 use crate::hexadecimal::{escapes, percent_decoded};
 
 /// A longer chain is refused unread; real ones have two or three certificates.
@@ -152,8 +153,9 @@ fn certificates(encoded: &str) -> Result<Chain, ForwardedCertificateError> {
 /// Envoy appends an element per proxy, so the last one is the nearest proxy's and speaks of the connection to it.
 fn xfcc(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError> {
     let Some(line) = only_line(headers, &["x-forwarded-client-cert"])? else { return Ok(None) };
+    let last_element = last_comma(line.as_bytes()).map_or(line, |comma| &line[comma + 1..]);
     let (mut own, mut whole) = (None, None);
-    for pair in split_outside_quotes(last_element(line), b';').ok_or(Malformed("a quoted string does not end"))? {
+    for pair in split_outside_quotes(last_element, b';').ok_or(Malformed("a quoted string does not end"))? {
         let (key, value) = pair.split_once('=').ok_or(Malformed("a part of it is no key=value"))?;
         let place = match key.trim() {
             key if key.eq_ignore_ascii_case("cert") => &mut own,
@@ -172,25 +174,6 @@ fn xfcc(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError>
         (_, Some(chain)) => Ok(Some(chain)),
         (Some(own), None) => Ok(Some(own)),
     }
-}
-
-/// What stands behind the last comma outside quotes, found from the right: whatever a client put on the left, a quotation mark that
-/// does not end say, must not change how the nearest proxy's own element is read.
-fn last_element(line: &str) -> &str {
-    let mut quoted = false;
-    for (index, byte) in line.bytes().enumerate().rev() {
-        match byte {
-            b'"' if !is_escaped(&line[..index]) => quoted = !quoted,
-            b',' if !quoted => return &line[index + 1..],
-            _ => {}
-        }
-    }
-    line
-}
-
-/// Whether an odd number of backslashes stands before.
-fn is_escaped(before: &str) -> bool {
-    before.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 fn split_outside_quotes(text: &str, separator: u8) -> Option<Vec<&str>> {

@@ -11,7 +11,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Order, Target};
+use crate::fetch::{FetchClient, FetchRequest, Target};
 use crate::jose::{self, Algorithm, JoseError, KeySet};
 
 /// The largest key set that is read, in bytes.
@@ -207,9 +207,9 @@ impl FetchedKeys {
     }
 
     async fn ask(&self, now: Timestamp) -> Result<Known, String> {
-        let mut order = Order::get(LARGEST);
-        order.headers.insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
-        let fetched = self.client.fetch(&self.target, order).await.map_err(|error| error.to_string())?;
+        let mut request = FetchRequest::get(LARGEST);
+        request.headers.insert(ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
+        let fetched = self.client.fetch(&self.target, request).await.map_err(|error| error.to_string())?;
         if fetched.status != http::StatusCode::OK {
             return Err(format!("the answer was {}", fetched.status.as_u16()));
         }

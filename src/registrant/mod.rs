@@ -4,6 +4,7 @@ pub mod address;
 pub mod client_certificate;
 mod distinguished_name;
 pub mod forwarded_certificate;
+mod header_list;
 pub mod initial_access_token;
 pub mod issuer_keys;
 pub mod software_statement;

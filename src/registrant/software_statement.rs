@@ -16,10 +16,11 @@ use self::issuer::Issuer;
 use crate::clock::Timestamp;
 use crate::fetch::FetchClient;
 use crate::jose::{self, ClaimProblem};
+use crate::policy::CertificateIdentity;
 use crate::policy::profile::Requirement;
-use crate::policy::{CertificateIdentity, SettingProblem};
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{ClientMetadata, SoftwareStatement};
+use crate::setting_problem::SettingProblem;
 
 /// Who vouches for the software of a registrant.
 #[derive(Debug, Clone, PartialEq, Eq)]

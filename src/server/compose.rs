@@ -25,7 +25,7 @@ use crate::authorization_server::{Administration, Registrar};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::fetch::{self, FetchClient};
-use crate::intake::{self, InitialAccessTokens, ProfileLimits, Rulebook};
+use crate::intake::{self, ProfileLimits, Rulebook, TokenHandling};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::{ForwardingLimits, ProxySettings, Upstream, UpstreamSettings};
@@ -54,7 +54,7 @@ pub struct Parts {
 }
 
 /// What outlives a reload.
-pub struct Kept<'a> {
+pub struct KeptOnReload<'a> {
     /// The counts of attempts, under the new ceilings.
     pub throttle: Throttle,
     /// The time.
@@ -66,7 +66,7 @@ pub struct Kept<'a> {
 }
 
 /// Makes the parts; reads the secrets and the CA files the configuration names.
-pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
+pub fn parts(config: &Config, kept: KeptOnReload<'_>) -> Result<Parts, StartError> {
     let server = &config.settings.authorization_server;
     // A file that cannot be used is told at once, also where nothing is fetched yet.
     fetch::trusted(&config.settings.fetch)?;
@@ -90,7 +90,7 @@ pub fn parts(config: &Config, kept: Kept<'_>) -> Result<Parts, StartError> {
     Ok(Parts { rulebook: rulebook(config, kept, upstream)?, proxy })
 }
 
-fn paths(config: &Config, kept: &Kept<'_>) -> PathTable {
+fn paths(config: &Config, kept: &KeptOnReload<'_>) -> PathTable {
     let server = &config.settings.authorization_server;
     // A user pool's domain has its endpoints where every pool has them, however clients are registered there.
     let kind = if server.cognito.is_some() { Kind::Cognito } else { server.kind };
@@ -99,7 +99,7 @@ fn paths(config: &Config, kept: &Kept<'_>) -> PathTable {
     config.paths.clone().with_closed(kept.closed_paths.clone()).with_clients(clients)
 }
 
-fn rulebook(config: &Config, kept: Kept<'_>, transport: Arc<dyn Transport>) -> Result<Rulebook, StartError> {
+fn rulebook(config: &Config, kept: KeptOnReload<'_>, transport: Arc<dyn Transport>) -> Result<Rulebook, StartError> {
     let server = &config.settings.authorization_server;
     let limits = limits(config);
     let (registrar, administration) = clients_at_the_server(config, transport.clone(), limits, kept.clock)?;
@@ -259,13 +259,13 @@ pub fn software_statements(config: &Config) -> Result<StatementIssuers, StartErr
     StatementIssuers::new(settings, &client).map_err(StartError::SoftwareStatements)
 }
 
-fn initial_access_tokens(config: &Config) -> Result<InitialAccessTokens, StartError> {
+fn initial_access_tokens(config: &Config) -> Result<TokenHandling, StartError> {
     if matches!(config.settings.authorization_server.credential, CredentialSettings::Forward) {
-        return Ok(InitialAccessTokens::Forwarded);
+        return Ok(TokenHandling::Forwarded);
     }
     let settings = &config.settings.initial_access_tokens;
     if settings.jwt.is_empty() && settings.introspection.is_none() {
-        return Ok(InitialAccessTokens::Verified(Box::default()));
+        return Ok(TokenHandling::Verified(Box::default()));
     }
     let client = FetchClient::new(&config.settings.fetch)?;
     let introspection = match &settings.introspection {
@@ -276,7 +276,7 @@ fn initial_access_tokens(config: &Config) -> Result<InitialAccessTokens, StartEr
         None => None,
     };
     let verifiers = Verifiers::new(settings, &client, introspection)?;
-    Ok(InitialAccessTokens::Verified(Box::new(verifiers)))
+    Ok(TokenHandling::Verified(Box::new(verifiers)))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, StartError> {

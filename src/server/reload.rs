@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::compose::{self, Kept};
+use super::compose::{self, KeptOnReload};
 use super::start::admin_in_force;
 use super::{Gateway, StartError, alert_routing, audit};
 use crate::admin::Reload;
@@ -61,7 +61,7 @@ impl Gateway {
         let files = compose::throttle_files(settings).map_err(|error| error.to_string())?;
         let throttle = self.intake.throttle_reloaded(settings, files).map_err(|error| error.to_string())?;
         let (closed_paths, advertised_endpoints) = (&self.closed_paths, &self.advertised_endpoints);
-        let kept = Kept { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
+        let kept = KeptOnReload { clock: &self.clock, closed_paths, advertised_endpoints, throttle };
         let parts = compose::parts(&config, kept).map_err(|error| error.to_string())?;
         let admin = admin_in_force(&config).map_err(|error| error.to_string())?;
         let routing = alert_routing(&config).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::compose::{self, Kept};
+use super::compose::{self, KeptOnReload};
 use super::{Gateway, StartError, alert_routing, audit};
 use crate::admin::{Admin, AdminInForce};
 use crate::alert::{Alerts, Routing};
@@ -72,7 +72,12 @@ impl Gateway {
         let throttle = Throttle::new(settings, compose::throttle_files(settings)?)?;
         let parts = compose::parts(
             &config,
-            Kept { clock: &clock, closed_paths: &closed_paths, advertised_endpoints: &advertised_endpoints, throttle },
+            KeptOnReload {
+                clock: &clock,
+                closed_paths: &closed_paths,
+                advertised_endpoints: &advertised_endpoints,
+                throttle,
+            },
         )?;
         let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
         let (requests, request_keeper) = recorded::open(config.settings.replay);

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// SHA-256 of a token's text: all that is kept of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl TokenHash {

@@ -10,9 +10,9 @@ use super::{names, span};
 
 /// Names a span that may have ended: what is found later is shown below it.
 #[derive(Debug, Clone, Default)]
-pub struct Origin(Context);
+pub struct SpanReference(Context);
 
-impl Origin {
+impl SpanReference {
     /// The present span.
     pub fn here() -> Self {
         let named = Span::current().span_context();
@@ -37,12 +37,12 @@ pub struct FindingEvent<'f> {
 
 impl FindingEvent<'_> {
     /// Tells it.
-    pub fn tell(&self, origin: &Origin) {
+    pub fn tell(&self, origin: &SpanReference) {
         metrics().found(self.detector, self.score);
         // Said at the beginning: the sampler takes it for what is always recorded, whatever became of the request.
         let span = Span::begin(|| {
             let found = KeyValue::new(names::FINDINGS, self.detector);
-            (origin.0.clone(), SpanBuilder::from_name("dcr.finding").with_attributes([found]))
+            (origin.0.clone(), SpanBuilder::from_name(names::SPAN_FINDING).with_attributes([found]))
         });
         if let Some(recording) = span.recording() {
             recording.set_attributes(self.attributes());

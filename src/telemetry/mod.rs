@@ -20,7 +20,7 @@ mod trace;
 
 pub use audit::audit_record;
 pub use event::{Decision, RegistrationEvent};
-pub use finding::{FindingEvent, Origin};
+pub use finding::{FindingEvent, SpanReference};
 pub use management::ManagementEvent;
 pub use metrics::metrics;
 pub use providers::{Exposition, Telemetry, TelemetryError, init};

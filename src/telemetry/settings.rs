@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::Targets;
 
+use crate::setting_problem::SettingProblem;
+
 /// The `telemetry` section.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -53,22 +55,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TelemetryProblem {
-    /// Where in the section: `log.level`.
-    pub place: &'static str,
-    /// What is wrong.
-    pub reason: String,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 impl TelemetrySettings {
     /// Everything that is wrong with the settings.
-    pub fn problems(&self) -> Vec<TelemetryProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason, hint| problems.push(TelemetryProblem { place, reason, hint });
+        let mut report = |place, reason, hint| problems.push(SettingProblem::new(place, reason, hint));
         if let Some(otlp) = self.otlp.as_ref().filter(|otlp| !is_collector_url(otlp)) {
             let hint = "write the address of a collector's gRPC port, like http://jaeger:4317";
             report("otlp", format!("{otlp:?} is not the http URL of a host and a port"), hint);

@@ -217,14 +217,14 @@ pub fn record_upstream(span: &Span, outcome: Result<http::StatusCode, &'static s
 
 /// The span of the rules.
 pub fn policy_span() -> Span {
-    Span::begin(|| (Span::current().context(), SpanBuilder::from_name("dcr.policy")))
+    Span::begin(|| (Span::current().context(), SpanBuilder::from_name(names::SPAN_POLICY)))
 }
 
 /// The span of one call of the store; `operation` is the name of what is called (`begin`, `finish`, `client`, …).
 pub fn store_span(operation: &'static str) -> Span {
     Span::begin(|| {
-        let operation = KeyValue::new("dcr.store.operation", operation);
-        (Span::current().context(), SpanBuilder::from_name("dcr.store").with_attributes([operation]))
+        let operation = KeyValue::new(names::STORE_OPERATION, operation);
+        (Span::current().context(), SpanBuilder::from_name(names::SPAN_STORE).with_attributes([operation]))
     })
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::limit::{Limit, NoLimit};
 use super::redis::url::RedisUrl;
 use crate::policy::settings::Rate;
+use crate::setting_problem::SettingProblem;
 
 /// The `throttle` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -88,22 +89,11 @@ pub enum WhenUnavailable {
     Allow,
 }
 
-/// A setting that does not fit the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ThrottleProblem {
-    /// The key in the section.
-    pub key: &'static str,
-    /// What is wrong.
-    pub reason: &'static str,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 impl ThrottleSettings {
     /// Everything that does not fit together: one that is written for another backend was meant to have an effect.
-    pub fn problems(&self) -> Vec<ThrottleProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |key, reason, hint| problems.push(ThrottleProblem { key, reason, hint });
+        let mut report = |key, reason, hint| problems.push(SettingProblem::new(key, reason, hint));
         let url = match &self.backend {
             Backend::Memory => None,
             Backend::Redis(url) => Some(url),
@@ -207,7 +197,7 @@ mod tests {
             ("{ backend: 'redis://redis', trust: b }", &["trust"]),
         ] {
             let settings: ThrottleSettings = serde_yaml::from_str(text).unwrap();
-            let found: Vec<_> = settings.problems().into_iter().map(|problem| problem.key).collect();
+            let found: Vec<_> = settings.problems().into_iter().map(|problem| problem.place).collect();
             assert_eq!(found, keys, "{text}");
         }
     }

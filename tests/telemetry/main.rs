@@ -16,8 +16,8 @@ use dcr_gateway::telemetry::request::UpstreamCall;
 use dcr_gateway::telemetry::settings::{LogFormat, LogSettings};
 use dcr_gateway::telemetry::span::{CallFacts, Operation, RequestFacts, Scheme};
 use dcr_gateway::telemetry::{
-    self, Decision, Exposition, FindingEvent, ManagementEvent, Origin, RegistrationEvent, ResponseCount, ResponseEvent,
-    ServerRequest, TelemetrySettings, metrics, propagation, span,
+    self, Decision, Exposition, FindingEvent, ManagementEvent, RegistrationEvent, ResponseCount, ResponseEvent,
+    ServerRequest, SpanReference, TelemetrySettings, metrics, propagation, span,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -253,7 +253,7 @@ fn a_finding_is_recorded_below_its_request_though_that_one_is_not() {
     let running = &*RUNNING;
     let (headers, trace_id) = caller(11, "00");
     let request = ServerRequest::begin(&facts(Operation::Forward, &headers));
-    let origin = request.span().in_scope(Origin::here);
+    let origin = request.span().in_scope(SpanReference::here);
     request.finish(Some(StatusCode::OK), None);
     let event = FindingEvent {
         detector: "token_errors",

@@ -37,6 +37,7 @@ pub use import::{ExistingClient, ExistingClients, Import, ImportedClient, Import
 pub use keys::CurrentKey;
 pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
+pub use request::MOST_LISTED;
 pub(super) use request::Query;
 pub use requests::{KeptRequest, KeptRequestList};
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
@@ -44,7 +45,7 @@ pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
 pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
 
 use super::AdminInForce;
-use super::caller::{Caller, Origin, Role};
+use super::caller::{Arrival, Caller, Role};
 use super::console;
 use super::problem::{Kind, Problem};
 use crate::audit::{Actor, Event, Subject, event as audit_event};
@@ -147,20 +148,20 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 /// Who asks is known before anything else is looked at; changes are told to the log with the name.
 async fn identify(
     State(api): State<Arc<Api>>,
-    Extension(origin): Extension<Origin>,
+    Extension(arrival): Extension<Arrival>,
     mut request: Request,
     next: Next,
 ) -> response::Response {
     let in_force = api.in_force.load_full();
-    let from_the_console = console::identify(&api, origin, (request.method(), request.headers()));
+    let from_the_console = console::identify(&api, arrival, (request.method(), request.headers()));
     let found = match from_the_console {
-        _ if origin == Origin::Network && !in_force.are_on_the_network() => {
+        _ if arrival == Arrival::Network && !in_force.are_on_the_network() => {
             let detail =
                 "the API is not served here: the configuration has neither admin.tokens nor admin.sign_in.openid";
             Err(Problem::new(Kind::NotFound, detail))
         }
         Some(found) => found,
-        None => in_force.operators.identify(origin, request.headers()),
+        None => in_force.operators.identify(arrival, request.headers()),
     };
     let mut response = match found {
         Err(problem) => {

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::admin::problem::{Kind, Problem};
 use crate::store::{Cursor, Page};
 
-/// The most entries of a page.
-const LARGEST_PAGE: u32 = 200;
+/// The most entries that a page of a list has.
+pub const MOST_LISTED: u32 = 200;
 
 /// The query of a request, each member once, none unknown.
 pub(in crate::admin) struct Query<T>(pub(in crate::admin) Result<T, Problem>);
@@ -42,7 +42,7 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 /// How many entries of a list.
 #[derive(Debug, Clone, Copy, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String")]
-pub(super) struct Limit(#[schemars(range(min = 1, max = 200))] u32);
+pub(super) struct Limit(#[schemars(range(min = 1, max = MOST_LISTED))] u32);
 
 impl Default for Limit {
     fn default() -> Self {
@@ -54,8 +54,8 @@ impl TryFrom<String> for Limit {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let number = text.parse().ok().filter(|number| (1..=LARGEST_PAGE).contains(number));
-        number.map(Self).ok_or_else(|| format!("limit: {text:?} is no number from 1 to {LARGEST_PAGE}"))
+        let number = text.parse().ok().filter(|number| (1..=MOST_LISTED).contains(number));
+        number.map(Self).ok_or_else(|| format!("limit: {text:?} is no number from 1 to {MOST_LISTED}"))
     }
 }
 

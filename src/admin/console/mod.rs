@@ -20,7 +20,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderVal
 use http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 
 use super::api::Api;
-use super::caller::Origin;
+use super::caller::Arrival;
 use super::problem::{Kind, Problem};
 
 pub(super) use session::identify;
@@ -57,8 +57,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
 }
 
 /// The console is for browsers, and there only where somebody could sign in.
-async fn guard(State(api): State<Arc<Api>>, origin: Extension<Origin>, request: Request, next: Next) -> Response {
-    let is_there = *origin == Origin::Network && api.in_force.load().are_on_the_network();
+async fn guard(State(api): State<Arc<Api>>, arrival: Extension<Arrival>, request: Request, next: Next) -> Response {
+    let is_there = *arrival == Arrival::Network && api.in_force.load().are_on_the_network();
     let absent = || Problem::new(Kind::NotFound, "the console is served at admin.listen, where somebody may sign in");
     let mut response = if is_there { next.run(request).await } else { absent().into_response() };
     for (name, value) in HEADERS {

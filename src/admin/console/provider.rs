@@ -18,7 +18,7 @@ use super::settings::OpenIdSettings;
 use crate::admin::caller::{Caller, Role};
 use crate::admin::settings::is_name;
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Order, Target, basic};
+use crate::fetch::{FetchClient, FetchRequest, Target, basic};
 use crate::jose::{self, Algorithm, ClaimRules, Expiry, KeySet};
 use crate::secret::Secret;
 
@@ -110,7 +110,7 @@ impl Provider {
     /// The metadata; its issuer is the one that was asked (§4.3).
     pub(super) async fn metadata(&self) -> Result<Metadata, NotSignedIn> {
         let url = format!("{}/.well-known/openid-configuration", self.settings.issuer.trim_end_matches('/'));
-        let metadata: Metadata = self.json(&url, Order::get(LARGEST)).await?;
+        let metadata: Metadata = self.json(&url, FetchRequest::get(LARGEST)).await?;
         if metadata.issuer != self.settings.issuer {
             return Err(NotSignedIn::Provider(format!("{url} is the metadata of {:?}", metadata.issuer)));
         }
@@ -146,16 +146,16 @@ impl Provider {
         now: Timestamp,
     ) -> Result<Person, NotSignedIn> {
         let metadata = self.metadata().await?;
-        let order = self.exchange(code, attempt)?;
-        let tokens: Tokens = self.json(&metadata.token_endpoint, order).await?;
-        let document: Map<String, Value> = self.json(&metadata.jwks_uri, Order::get(LARGEST)).await?;
+        let request = self.exchange(code, attempt)?;
+        let tokens: Tokens = self.json(&metadata.token_endpoint, request).await?;
+        let document: Map<String, Value> = self.json(&metadata.jwks_uri, FetchRequest::get(LARGEST)).await?;
         let keys = KeySet::from_json(&document).map_err(|error| NotSignedIn::Provider(error.to_string()))?;
         let claims = self.claims(&tokens.id_token, &keys, (attempt.nonce, now))?;
         self.said(&claims)
     }
 
-    fn exchange(&self, code: &str, attempt: &Attempt<'_>) -> Result<Order, NotSignedIn> {
-        let mut order = Order { method: Method::POST, ..Order::get(LARGEST) };
+    fn exchange(&self, code: &str, attempt: &Attempt<'_>) -> Result<FetchRequest, NotSignedIn> {
+        let mut request = FetchRequest { method: Method::POST, ..FetchRequest::get(LARGEST) };
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
             .append_pair("code", code)
@@ -163,16 +163,16 @@ impl Provider {
             .append_pair("code_verifier", attempt.verifier);
         match self.secret.as_ref().map(|secret| basic(&self.settings.client_id, secret)) {
             Some(Some(value)) => {
-                order.headers.insert(AUTHORIZATION, value);
+                request.headers.insert(AUTHORIZATION, value);
             }
             Some(None) => return Err(NotSignedIn::Provider("the client's secret cannot be sent".to_owned())),
             None => {
                 form.append_pair("client_id", &self.settings.client_id);
             }
         }
-        order.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        order.body = Bytes::from(form.finish());
-        Ok(order)
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request.body = Bytes::from(form.finish());
+        Ok(request)
     }
 
     /// The claims of a token that is the provider's, for us, new, and for this sign-in (§3.1.3.7).
@@ -226,11 +226,11 @@ impl Provider {
         }
     }
 
-    async fn json<T: DeserializeOwned>(&self, url: &str, mut order: Order) -> Result<T, NotSignedIn> {
+    async fn json<T: DeserializeOwned>(&self, url: &str, mut request: FetchRequest) -> Result<T, NotSignedIn> {
         let bad = |reason: String| NotSignedIn::Provider(format!("{url}: {reason}"));
         let target = Target::configured(url).map_err(bad)?;
-        order.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        let fetched = self.client.fetch(&target, order).await.map_err(|error| bad(error.to_string()))?;
+        request.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let fetched = self.client.fetch(&target, request).await.map_err(|error| bad(error.to_string()))?;
         if fetched.status != StatusCode::OK {
             return Err(bad(format!("the answer was {}", fetched.status.as_u16())));
         }

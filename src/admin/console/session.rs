@@ -8,7 +8,7 @@ use super::same_origin;
 use super::sealed_cookie::{self, SESSION};
 use crate::admin::AdminInForce;
 use crate::admin::api::Api;
-use crate::admin::caller::{Caller, Origin};
+use crate::admin::caller::{Arrival, Caller};
 use crate::admin::problem::{Kind, Problem};
 use crate::admin::settings::TokenDigest;
 use crate::clock::Timestamp;
@@ -65,10 +65,10 @@ pub(super) fn signed_in(api: &Api, headers: &HeaderMap) -> Option<(Session, Call
 /// Who asks, where a request to the API comes with a session and without a token of its own; `None`: it does not.
 pub(in crate::admin) fn identify(
     api: &Api,
-    origin: Origin,
+    arrival: Arrival,
     (method, headers): (&Method, &HeaderMap),
 ) -> Option<Result<Caller, Problem>> {
-    let is_of_a_page = origin == Origin::Network && !headers.contains_key(http::header::AUTHORIZATION);
+    let is_of_a_page = arrival == Arrival::Network && !headers.contains_key(http::header::AUTHORIZATION);
     if !is_of_a_page || sealed_cookie::presented(&SESSION, headers).is_none() {
         return None;
     }

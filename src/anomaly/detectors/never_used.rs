@@ -8,10 +8,10 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::detector::Detector;
-use crate::anomaly::finding::{Raised, Score, Subject, evidence};
+use crate::anomaly::finding::{Raised, Score, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::anomaly::surprise;
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
@@ -122,11 +122,7 @@ impl Detector for NeverUsed {
             _ => return None,
         };
         let client = registration.client.as_ref()?;
-        let has_credential = registration.certificate.is_some() || registration.token.is_some();
-        let subject = match observed.address {
-            Some(address) if !has_credential => Subject::Network(network(address)),
-            _ => Subject::Registrant(registration.registrant.clone()),
-        };
+        let subject = observed.registrant(registration);
         let key = hash(&subject);
         // The youngest is left out when there are too many: those that are older are judged sooner.
         if registration.reason != "repeated" && self.young.len() < self.most {
@@ -162,6 +158,7 @@ impl Detector for NeverUsed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anomaly::finding::Subject;
     use crate::anomaly::observation::{RegistrationSeen, TokenRequestSeen};
 
     fn at(minute: i64, network: u8, seen: Seen) -> Observation {

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::anomaly::detector::Detector;
 use crate::anomaly::distinct::Distinct;
-use crate::anomaly::finding::{Raised, Score, Subject, evidence};
+use crate::anomaly::finding::{Raised, Score, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 
@@ -57,15 +57,10 @@ impl Probing {
 impl Detector for Probing {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Registration(registration) = &observed.seen else { return None };
-        // With a credential it is the credential's holder, otherwise whoever is in the network.
-        let has_credential = registration.certificate.is_some() || registration.token.is_some();
-        let subject = match observed.address {
-            Some(address) if !has_credential => Subject::Network(network(address)),
-            _ => Subject::Registrant(registration.registrant.clone()),
-        };
+        let subject = observed.registrant(registration);
         let key = hash(&subject);
         if registration.admitted {
-            // Whoever admits: only one who was refused before is remembered here.
+            // Nothing is remembered of those who were never refused.
             self.registrants.find(key)?;
         } else if registration.violations.is_empty() {
             return None;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::finding::DetectorName;
 use crate::anomaly::settings::{count, days, hours};
 use crate::duration::DurationText;
-use crate::policy::settings::SettingProblem;
+use crate::setting_problem::SettingProblem;
 use crate::store::ResponseAction;
 
 /// The longest that a response to a finding lasts.

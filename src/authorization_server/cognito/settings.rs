@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::DurationText;
+use crate::setting_problem::SettingProblem;
 
 /// The `cognito` section of `authorization_server`. The credential is found as by every AWS SDK: environment, profile, web identity, container, instance.
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -51,17 +52,6 @@ pub enum TokenEndpointRoute {
     Forwarded,
 }
 
-/// One thing that is wrong with the section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CognitoProblem {
-    /// The key it stands under.
-    pub key: &'static str,
-    /// What is wrong.
-    pub reason: &'static str,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl CognitoSettings {
@@ -78,9 +68,9 @@ impl CognitoSettings {
     }
 
     /// What is wrong with the section taken alone.
-    pub fn problems(&self) -> Vec<CognitoProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut add = |key, reason, hint| problems.push(CognitoProblem { key, reason, hint });
+        let mut add = |key, reason, hint| problems.push(SettingProblem::new(key, reason, hint));
         let is_pool_id = self.user_pool_id.len() <= 55
             && self.user_pool_id.split_once('_').is_some_and(|(region, name)| {
                 !region.is_empty()
@@ -154,7 +144,7 @@ mod tests {
             ("{user_pool_id: a_b, refresh_token_lifetime: 59m}", "refresh_token_lifetime"),
         ] {
             let problems = settings(yaml).problems();
-            assert_eq!(problems.iter().map(|problem| problem.key).collect::<Vec<_>>(), [key], "{yaml}");
+            assert_eq!(problems.iter().map(|problem| problem.place.as_str()).collect::<Vec<_>>(), [key], "{yaml}");
         }
     }
 }

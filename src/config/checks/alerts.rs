@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::Whole;
-use crate::alert::settings::AlertProblem;
 use crate::config::place::Place;
 
 impl Whole<'_, '_> {
@@ -21,12 +20,6 @@ impl Whole<'_, '_> {
         }
         for (index, silence) in self.settings.silences.iter().enumerate() {
             self.add_all(&Place::root().key("silences").index(index), silence.problems());
-        }
-    }
-
-    fn add_all(&mut self, place: &Place, problems: Vec<AlertProblem>) {
-        for problem in problems {
-            self.add(&place.below(problem.place), problem.reason, problem.hint);
         }
     }
 }

@@ -37,9 +37,7 @@ pub(super) fn check(
         }
         (Some(pool), Kind::Cognito | Kind::Rfc7591) => pool,
     };
-    for problem in pool.problems() {
-        findings.add(tree, &place.key("cognito").key(problem.key), problem.reason, problem.hint);
-    }
+    findings.add_all(tree, &place.key("cognito"), pool.problems());
     if let Some(Err(reason)) = pool.endpoint_url.as_deref().map(urls::public_origin) {
         findings.add(tree, &place.below("cognito.endpoint_url"), reason, "");
     }

@@ -12,9 +12,7 @@ pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, find
     let rules = &settings.anomalies.responses;
     for (index, rule) in rules.iter().enumerate() {
         let place = list.index(index);
-        for problem in rule.problems() {
-            findings.add(tree, &place.below(&problem.place), problem.reason, problem.hint);
-        }
+        findings.add_all(tree, &place, rule.problems());
         let action = place.key("action");
         match rule.action {
             ResponseAction::RequireApproval if !settings.authorization_server.can_settle_approvals() => findings.add(

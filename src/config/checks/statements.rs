@@ -12,9 +12,7 @@ use crate::proxy::settings::ListenerSettings;
 
 pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
     let place = Place::root().key("software_statements");
-    for problem in settings.software_statements.problems() {
-        findings.add(tree, &place.below(&problem.place), problem.reason, problem.hint);
-    }
+    findings.add_all(tree, &place, settings.software_statements.problems());
     if settings.fetch.timeout.0.is_zero() {
         findings.add(tree, &Place::root().below("fetch.timeout"), "nobody could be that fast", "write 1s or more");
     }

@@ -16,10 +16,7 @@ impl Whole<'_, '_> {
     }
 
     fn check_token_issuers(&mut self) {
-        let place = Place::root().key("initial_access_tokens");
-        for problem in self.settings.initial_access_tokens.problems() {
-            self.add(&place.below(&problem.place), problem.reason, problem.hint);
-        }
+        self.add_all(&Place::root().key("initial_access_tokens"), self.settings.initial_access_tokens.problems());
     }
 
     fn check_profiles_of_tokens(&mut self) {

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::authorization_server::{Managed, ServerAccess};
 use crate::hexadecimal::percent_encoded;
-use crate::intake::access::{Kept, Token};
-use crate::intake::audited::{self, Origin};
+use crate::intake::access::{KeptAccess, Token};
+use crate::intake::audited::{self, RequestReference};
 use crate::intake::handler::Head;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
@@ -72,7 +72,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     }
     let Managed { metadata, access: replaced, client_secret, .. } = managed;
     let presented = Token::Servers(access.registration_access_token.clone()).hash();
-    let kept = Kept { access: replaced.unwrap_or(access), client_secret };
+    let kept = KeptAccess { access: replaced.unwrap_or(access), client_secret };
     let sealed = kept.seal(&rulebook.keys, tools, &client_id);
     let sealed = sealed.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
     let client = NewClient {
@@ -85,7 +85,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
         if_known: IfKnown::Leave,
     };
     let (outcome, now) = (Outcome::Registered(Box::new(client)), tools.clock.now());
-    let origin = Origin { request_id: Some(head.request_id.clone()), request_digest: None };
+    let origin = RequestReference { request_id: Some(head.request_id.clone()), request_digest: None };
     let event = || audited::outcome(&intent, origin, &outcome).because("registered_before");
     let entries = tools.audit.entry(event, now).map_err(unavailable)?;
     let finished = tools.store.finish_and_append(&id, outcome, entries, now);

@@ -29,7 +29,7 @@ use crate::lifecycle::{AtTheServer, State};
 use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, Profile};
 use crate::registrant::Registrant;
-use crate::registrant::initial_access_token::{Presented, bearer};
+use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
 use crate::registrant::software_statement::Circumstances;
 use crate::secret::Secret;
 use crate::store::ClientRecord;
@@ -169,9 +169,9 @@ enum Identified {
 /// The client whose token is presented, which must be the one that the path names.
 async fn identify(rulebook: &Rulebook, tools: &Tools, (head, segment): (&Head, &str)) -> Result<Identified, Refusal> {
     let presented = match bearer(&head.headers) {
-        Presented::Token(token) => token,
-        Presented::None => return Err(Reason::ManagementTokenRequired.into()),
-        Presented::OtherScheme | Presented::Malformed => return Err(Reason::TokenMalformed.into()),
+        AuthorizationHeader::Token(token) => token,
+        AuthorizationHeader::None => return Err(Reason::ManagementTokenRequired.into()),
+        AuthorizationHeader::OtherScheme | AuthorizationHeader::Malformed => return Err(Reason::TokenMalformed.into()),
     };
     match find(tools, &presented).await? {
         // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.

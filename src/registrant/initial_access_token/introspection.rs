@@ -10,16 +10,16 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use lru::LruCache;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::settings::IntrospectionSettings;
 use super::{NotVerified, TokenRefusal, bound_certificate, check_scope, holder};
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, Order, Target, basic};
+use crate::fetch::{FetchClient, FetchRequest, Target, basic};
 use crate::hexadecimal;
 use crate::jose::{ClaimProblem, check_audience, numeric_date};
 use crate::registration::json;
 use crate::secret::Secret;
+use crate::store::TokenHash;
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -51,8 +51,7 @@ pub struct Introspector {
     audience: String,
     required_scope: String,
     profile: Option<String>,
-    /// By the hash of the token.
-    remembered: Mutex<LruCache<[u8; 32], Remembered>>,
+    remembered: Mutex<LruCache<TokenHash, Remembered>>,
 }
 
 #[derive(Clone)]
@@ -79,7 +78,7 @@ impl Introspector {
     }
 
     pub(super) async fn verify(&self, token: &Secret, now: Timestamp) -> Result<Arc<IntrospectedToken>, NotVerified> {
-        let hash: [u8; 32] = Sha256::digest(token.expose().as_bytes()).into();
+        let hash = TokenHash::of(token);
         if let Some(known) = self.recall(&hash, now) {
             return Ok(known);
         }
@@ -87,7 +86,7 @@ impl Introspector {
         let expires_at = self.check(&claims, now)?;
         let verified = Arc::new(IntrospectedToken {
             endpoint: self.endpoint.url().to_string(),
-            holder: holder(&claims).unwrap_or_else(|| hexadecimal::written(&hash)),
+            holder: holder(&claims).unwrap_or_else(|| hexadecimal::written(&hash.0)),
             profile: self.profile.clone(),
             certificate_thumbprint: bound_certificate(&claims)?,
         });
@@ -96,7 +95,7 @@ impl Introspector {
         Ok(verified)
     }
 
-    fn recall(&self, hash: &[u8; 32], now: Timestamp) -> Option<Arc<IntrospectedToken>> {
+    fn recall(&self, hash: &TokenHash, now: Timestamp) -> Option<Arc<IntrospectedToken>> {
         let mut remembered = self.remembered();
         let known = remembered.get(hash)?;
         if now < known.until {
@@ -107,7 +106,7 @@ impl Introspector {
     }
 
     /// Never held across an await.
-    fn remembered(&self) -> std::sync::MutexGuard<'_, LruCache<[u8; 32], Remembered>> {
+    fn remembered(&self) -> std::sync::MutexGuard<'_, LruCache<TokenHash, Remembered>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -116,7 +115,7 @@ impl Introspector {
             .append_pair("token", token.expose())
             .append_pair("token_type_hint", "access_token")
             .finish();
-        let order = Order {
+        let request = FetchRequest {
             method: Method::POST,
             headers: HeaderMap::from_iter([
                 (ACCEPT, HeaderValue::from_static("application/json")),
@@ -126,7 +125,7 @@ impl Introspector {
             body: Bytes::from(form),
             response_bytes: LARGEST,
         };
-        let fetched = self.client.fetch(&self.endpoint, order).await.map_err(|error| error.to_string())?;
+        let fetched = self.client.fetch(&self.endpoint, request).await.map_err(|error| error.to_string())?;
         if fetched.status != StatusCode::OK {
             return Err(format!("it answered {}", fetched.status.as_u16()));
         }

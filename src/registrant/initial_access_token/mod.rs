@@ -13,13 +13,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use bearer::{Presented, bearer};
+pub use bearer::{AuthorizationHeader, bearer};
 pub use introspection::{IntrospectedToken, Introspector};
 pub use issued::{CertificateThumbprint, NewToken, NewlyIssued, NotIssued, PREFIX, TokenRandomness, issue};
 pub use jwt::{JwtIssuer, JwtToken};
-pub use settings::{
-    InitialAccessTokenSettings, IntrospectionSettings, IssuedTokenSettings, JwtIssuerSettings, TokenSettingProblem,
-};
+pub use settings::{InitialAccessTokenSettings, IntrospectionSettings, IssuedTokenSettings, JwtIssuerSettings};
 pub use verified::VerifiedToken;
 
 use super::issuer_keys::KeysUnavailable;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::DurationText;
 use crate::fetch::Target;
 use crate::jose::Algorithm;
+use crate::setting_problem::SettingProblem;
 
 /// The `initial_access_tokens` section.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -82,39 +83,23 @@ pub struct IntrospectionSettings {
     pub profile: Option<String>,
 }
 
-/// One thing that is wrong with the section.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenSettingProblem {
-    /// Where, below the section: `jwt[0].issuer`.
-    pub place: String,
-    /// What.
-    pub reason: String,
-    /// What to write instead.
-    pub hint: &'static str,
-}
-
 impl InitialAccessTokenSettings {
     /// Everything that is wrong, but for files and the names of profiles.
-    pub fn problems(&self) -> Vec<TokenSettingProblem> {
+    pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
         for (index, issuer) in self.jwt.iter().enumerate() {
             let place = |key: &str| format!("jwt[{index}].{key}");
             if let Some(first) = self.jwt[..index].iter().position(|earlier| earlier.issuer == issuer.issuer) {
                 let reason = format!("is the issuer of jwt[{first}] already");
-                problems.push(TokenSettingProblem { place: place("issuer"), reason, hint: "write each issuer once" });
+                problems.push(SettingProblem::new(place("issuer"), reason, "write each issuer once"));
             }
-            problems.extend(issuer.problems().into_iter().map(|(key, reason, hint)| TokenSettingProblem {
-                place: place(key),
-                reason,
-                hint,
-            }));
+            let own = issuer.problems().into_iter();
+            problems.extend(own.map(|(key, reason, hint)| SettingProblem::new(place(key), reason, hint)));
         }
         if let Some(introspection) = &self.introspection {
-            problems.extend(introspection.problems().into_iter().map(|(key, reason, hint)| TokenSettingProblem {
-                place: format!("introspection.{key}"),
-                reason,
-                hint,
-            }));
+            let place = |key: &str| format!("introspection.{key}");
+            let own = introspection.problems().into_iter();
+            problems.extend(own.map(|(key, reason, hint)| SettingProblem::new(place(key), reason, hint)));
         }
         problems
     }

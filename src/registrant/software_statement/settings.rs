@@ -10,8 +10,8 @@ use super::certificate_binding::CertificateBindingSettings;
 use crate::duration::DurationText;
 use crate::fetch::Target;
 use crate::jose::Algorithm;
-use crate::policy::SettingProblem;
 use crate::registration::software_statement::{ClaimNames, is_stateable};
+use crate::setting_problem::SettingProblem;
 
 /// The `software_statements` section.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

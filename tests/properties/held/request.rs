@@ -19,7 +19,7 @@ use dcr_gateway::authorization_server::transport::{Limits, Transport, TransportE
 use dcr_gateway::clock::{Clock, Timestamp};
 use dcr_gateway::intake::handler::{Answer, Body, BodyError, Handler as _, Head, PresentedCertificate, Request};
 use dcr_gateway::intake::management::ManagementSettings;
-use dcr_gateway::intake::{InitialAccessTokens, Intake, LARGEST_BODY, Rulebook, Tools};
+use dcr_gateway::intake::{Intake, LARGEST_BODY, Rulebook, TokenHandling, Tools};
 use dcr_gateway::registrant::software_statement::StatementIssuers;
 use dcr_gateway::registration::{ClientMetadata, json};
 use dcr_gateway::sealing::Keys;
@@ -194,7 +194,7 @@ fn rulebook(world: &World, server: Arc<Server>) -> Rulebook {
         responder: Responder::default(),
         profile_limits: std::collections::HashMap::new(),
         throttle: Throttle::new(&ThrottleSettings::default(), ThrottleFiles::default()).expect("a throttle"),
-        initial_access_tokens: InitialAccessTokens::Verified(Box::default()),
+        initial_access_tokens: TokenHandling::Verified(Box::default()),
         software_statements: StatementIssuers::default(),
         cors: dcr_gateway::intake::CorsSettings::default(),
         rewriting: Rewriting {
