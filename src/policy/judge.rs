@@ -90,7 +90,10 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
         let ways = Ways { redirect_uris: uris, grants: &grants };
         rules.client_name.check(&requested.client_names, ways, report)
     });
-    let urls = run.rule(RuleName::Urls, |report| rules.urls.check(requested, uris, report));
+    let urls = run.rule(RuleName::Urls, |report| {
+        rules.client_name.check_pages(&requested.urls, Ways { redirect_uris: uris, grants: &grants }, report);
+        rules.urls.check(requested, uris, report)
+    });
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
     let software = run.rule(RuleName::Software, |report| software::check(requested, report));

@@ -1,4 +1,5 @@
-//! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's.
+//! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's. Nor are the pages of a protected name's owner, whose logo
+//! says as much.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::GrantType;
-use crate::registration::metadata::Text;
+use crate::registration::metadata::{RequestedUrl, Text};
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// What a client may be called.
@@ -35,7 +36,8 @@ pub struct ClientNameSettings {
 pub struct ProtectedName {
     /// The name, at least three letters or digits: `Claude`.
     pub name: String,
-    /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai.
+    /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai. A `client_uri` or `logo_uri` there is its
+    /// owner's, too.
     #[serde(default)]
     pub hosts: Vec<String>,
     /// Whether its owner's clients have loopback redirect URIs. With the device grant, whose tokens go nowhere but to who asked, these
@@ -46,6 +48,9 @@ pub struct ProtectedName {
     #[serde(default)]
     pub schemes: Vec<String>,
 }
+
+/// Members that a consent page shows as the client's own: its picture, and where it is at home.
+const SHOWN: [&str; 2] = ["client_uri", "logo_uri"];
 
 /// The most languages a name is given in: each is compared with every protected name.
 const MOST_LANGUAGES: usize = 32;
@@ -133,6 +138,24 @@ impl ClientNameRule {
         kept
     }
 
+    /// What the client shows as its own picture and home, and is on a host of a protected name's owner.
+    pub(in crate::policy) fn check_pages(&self, urls: &[RequestedUrl], ways: Ways<'_>, report: &mut Report<'_>) {
+        for url in urls.iter().filter(|url| SHOWN.contains(&url.member)) {
+            let Ok(page) = &url.parsed else { continue };
+            let fits = |owned: &&Owned| owned.hosts.iter().any(|pattern| pattern.fits(page.host()));
+            let owners: Vec<&Owned> = self.protected.iter().filter(fits).collect();
+            // A machine that nobody signs in at has no redirect URI, and no consent page.
+            let is_shown = !ways.redirect_uris.is_empty() || ways.grants.contains(&GrantType::DeviceCode);
+            if let (Some(owner), true) = (owners.first(), is_shown)
+                && let Some(problem) = problem_of_ways(&owners, ways)
+            {
+                let (text, name) = (Excerpt(&url.text), Excerpt(&owner.name));
+                let problem = format!("{text} is on a host of the protected name {name}, {problem}");
+                report.refuse(&url.place, format!("{problem} (profile {:?})", report.profile()));
+            }
+        }
+    }
+
     /// Why a name that reads as a protected one is not the client's to carry.
     fn problem_of_owner(&self, name: &str, ways: Ways<'_>) -> Option<String> {
         if self.protected.is_empty() {
@@ -143,28 +166,29 @@ impl ClientNameRule {
         let read = read.filter(|(_, lookalike)| lookalike.is_in(&readings, &self.lookalikes));
         let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
         let owner = owners.first()?;
-        let is_owners = |uri: &RedirectUri| owners.iter().any(|owned| owned.owns(uri));
-        let reads_as = || format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owner.name));
-        if ways.redirect_uris.is_empty() {
-            return Some(format!("{}, and no redirect URI shows that it is its owner's", reads_as()));
-        }
-        if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
-            return Some(format!(
-                "{}, and the redirect URI {} is not its owner's",
-                reads_as(),
-                Excerpt(foreign.as_str())
-            ));
-        }
-        // With the device grant no code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name
-        // (RFC 8628 §5.4). A redirect URI that is everybody's beside it does not show who that is.
-        let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
-        let is_open = ways.grants.contains(&GrantType::DeviceCode) && ways.redirect_uris.iter().all(is_loopback);
-        is_open.then(|| {
-            let grant = Excerpt(GrantType::DeviceCode.as_str());
-            let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
-            format!("{}, and with the grant type {grant} {problem}", reads_as())
-        })
+        let problem = problem_of_ways(&owners, ways)?;
+        Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(&owner.name)))
     }
+}
+
+/// Why what the client asks for does not show that it is one of the owners'.
+fn problem_of_ways(owners: &[&Owned], ways: Ways<'_>) -> Option<String> {
+    let is_owners = |uri: &RedirectUri| owners.iter().any(|owned| owned.owns(uri));
+    if ways.redirect_uris.is_empty() {
+        return Some("and no redirect URI shows that it is its owner's".to_owned());
+    }
+    if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
+        return Some(format!("and the redirect URI {} is not its owner's", Excerpt(foreign.as_str())));
+    }
+    // With the device grant no code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name
+    // (RFC 8628 §5.4). A redirect URI that is everybody's beside it does not show who that is.
+    let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
+    let is_open = ways.grants.contains(&GrantType::DeviceCode) && ways.redirect_uris.iter().all(is_loopback);
+    is_open.then(|| {
+        let grant = Excerpt(GrantType::DeviceCode.as_str());
+        let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
+        format!("and with the grant type {grant} {problem}")
+    })
 }
 
 impl Owned {
@@ -203,6 +227,7 @@ mod tests {
     use super::*;
     use crate::policy::report::tests::sentences;
     use crate::policy::rule::RuleName;
+    use crate::registration::web_url::WebUrl;
 
     const SETTINGS: &str = "{protected: [{name: Claude, hosts: [claude.ai, '*.claude.ai'], loopback: true, schemes: [claude]}, {name: Acme Pay, hosts: [pay.acme.example]}]}";
 
@@ -262,6 +287,44 @@ mod tests {
               (RFC 8628 §5.4) (profile \"partners\")"]
         );
         assert_eq!(check_with(&grants, SETTINGS, &["Orders"], &["http://127.0.0.1/x"]), [""; 0], "nobody's name");
+    }
+
+    #[test]
+    fn an_owners_pages_are_its_clients_own() {
+        let check = |member: &'static str, text: &str, uris: &[&str], grants: &[GrantType]| {
+            let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(SETTINGS).unwrap()), &mut Vec::new());
+            let (text, parsed) = (text.to_owned(), WebUrl::parse(text));
+            let urls = [RequestedUrl { member, place: member.to_owned(), text, parsed }];
+            let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+            sentences(RuleName::Urls, |report| {
+                rule.check_pages(&urls, Ways { redirect_uris: &uris, grants }, report);
+            })
+        };
+        let code = [GrantType::AuthorizationCode];
+        for (member, text, uri, violations) in [
+            ("logo_uri", "https://claude.ai/logo.png", "https://evil.example/cb", 1),
+            ("client_uri", "https://www.claude.ai/", "https://evil.example/cb", 1),
+            ("client_uri", "https://claude.ai/", "https://api.claude.ai/cb", 0),
+            ("client_uri", "https://claude.ai/", "http://127.0.0.1:7/cb", 0),
+            ("logo_uri", "https://claude.ai/logo.png", "claude://x/cb", 0),
+            ("logo_uri", "https://notclaude.ai/logo.png", "https://evil.example/cb", 0),
+            ("tos_uri", "https://claude.ai/terms", "https://evil.example/cb", 0),
+            ("logo_uri", "https://pay.acme.example/logo.png", "https://claude.ai/cb", 1),
+        ] {
+            assert_eq!(check(member, text, &[uri], &code).len(), violations, "{member} {text} {uri}");
+        }
+        let logo = "https://claude.ai/logo.png";
+        assert_eq!(check("logo_uri", logo, &[], &[GrantType::ClientCredentials]), [""; 0], "nobody sees it");
+        assert_eq!(
+            check("logo_uri", logo, &["https://evil.example/cb"], &code),
+            [
+                "logo_uri: \"https://claude.ai/logo.png\" is on a host of the protected name \"Claude\", and the redirect URI \
+              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"
+            ]
+        );
+        for uris in [&[][..], &["http://127.0.0.1/x"]] {
+            assert_eq!(check("logo_uri", logo, uris, &[GrantType::DeviceCode]).len(), 1, "{uris:?}");
+        }
     }
 
     #[test]
