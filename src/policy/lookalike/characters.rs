@@ -70,10 +70,10 @@ fn open(character: char) -> char {
 pub(super) fn letter_of(symbol: char) -> Option<char> {
     match symbol {
         '|' | '!' | '¡' | 'ǀ' => Some('l'),
-        '@' => Some('a'),
+        '@' | '^' => Some('a'),
         '$' => Some('s'),
         '€' => Some('e'),
-        '(' | '¢' | '©' => Some('c'),
+        '(' | '[' | '{' | '¢' | '©' => Some('c'),
         _ if symbol.is_alphanumeric() => None,
         _ => latin(symbol).or_else(|| letter_in_tr39(symbol)),
     }

@@ -10,8 +10,8 @@ const DRAWN_LIKE: [(char, &str); 26] = [
     ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪค卂ꮧꍏꋬꁲᚨ"),
     ('b', "ßвʙьъƅбƀɮҕⴆ฿๒乃ꌃꃳᛒ"),
     ('c', "ƈȼɕʗςҁᑕ匚ᄃⅽ⊂₵ፈᚳꉓꉔꏳ"),
-    ('d', "ðδժԃ∂๔ꮄꀸ꒯ꀷᛞᛑ"),
-    ('e', "εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
+    ('d', "ꝺðδժԃ∂๔ꮄꀸ꒯ꀷᛞᛑ"),
+    ('e', "⋲εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
     ('f', "ғϝ₣千ꎇꊰꊯᚠ"),
     ('g', "ցԍوꮆ₲ꁅꍌ"),
     ('h', "нʜⱨԋђ卄艹ꃅꁝᚺᚻ"),
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(otherwise("ƈԋαƚ"), ["ƈԋαt"]);
         assert_eq!(otherwise("ƈԋα"), [""; 0]);
         assert_eq!((latin('£'), otherwise("£")), (Some('l'), vec!["e".to_owned()]));
-        assert_eq!(otherwise("Clæuꝺæƚ"), ["Clauꝺat", "Cleuꝺet"]);
+        assert_eq!(otherwise("Clæuðæƚ"), ["Clauðat", "Cleuðet"]);
     }
 
     #[test]

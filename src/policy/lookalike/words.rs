@@ -11,7 +11,7 @@ pub(super) static BEFORE: LazyLock<Vec<String>> = LazyLock::new(|| read(BEFORE_W
 pub(super) static BEHIND: LazyLock<Vec<String>> = LazyLock::new(|| read(BEHIND_WRITTEN));
 
 const BEFORE_WRITTEN: &str =
-    "ai ask chat for from get hey join mcp my new official real secure team the try use verified with your";
+    "ai ask chat for from get hey join login mcp my new official real secure team the try use verified with your";
 
 const BEHIND_WRITTEN: &str = "\
     account agent agents ai api app apps assistant auth beta bot browser business chat chrome cli client cloud code com companion \
