@@ -40,8 +40,8 @@ pub struct ProtectedName {
     /// owner's, too.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// Whether its owner's clients have loopback redirect URIs. With the device grant, whose tokens go nowhere but to who asked, these
-    /// alone do not show whose a client is. Default: false.
+    /// Whether its owner's clients have loopback redirect URIs. With the device grant and CIBA, whose tokens go nowhere but to who asked,
+    /// these alone do not show whose a client is. Default: false.
     #[serde(default)]
     pub loopback: bool,
     /// The private-use schemes of its owner's clients: `cursor`.
@@ -140,19 +140,25 @@ impl ClientNameRule {
 
     /// What the client shows as its own picture and home, and is on a host of a protected name's owner.
     pub(in crate::policy) fn check_pages(&self, urls: &[RequestedUrl], ways: Ways<'_>, report: &mut Report<'_>) {
-        for url in urls.iter().filter(|url| SHOWN.contains(&url.member)) {
+        for url in urls.iter().filter(|url| SHOWN.contains(&url.member) && ways.are_shown()) {
             let Ok(page) = &url.parsed else { continue };
             let fits = |owned: &&Owned| owned.hosts.iter().any(|pattern| pattern.fits(page.host()));
             let owners: Vec<&Owned> = self.protected.iter().filter(fits).collect();
-            // A machine that nobody signs in at has no redirect URI, and no consent page.
-            let is_shown = !ways.redirect_uris.is_empty() || ways.grants.contains(&GrantType::DeviceCode);
-            if let (Some(owner), true) = (owners.first(), is_shown)
+            if let Some(owner) = owners.first()
                 && let Some(problem) = problem_of_ways(&owners, ways)
             {
                 let (text, name) = (Excerpt(&url.text), Excerpt(&owner.name));
                 let problem = format!("{text} is on a host of the protected name {name}, {problem}");
                 report.refuse(&url.place, format!("{problem} (profile {:?})", report.profile()));
             }
+        }
+    }
+
+    /// Whose the client says it is, by `organization_name` (OpenID Federation §5.2.2).
+    pub(in crate::policy) fn check_organization(&self, name: Option<&str>, ways: Ways<'_>, report: &mut Report<'_>) {
+        let problem = name.filter(|_| ways.are_shown()).and_then(|name| self.problem_of_owner(name, ways));
+        if let Some(problem) = problem {
+            report.refuse("organization_name", format!("{problem} (profile {:?})", report.profile()));
         }
     }
 
@@ -180,15 +186,24 @@ fn problem_of_ways(owners: &[&Owned], ways: Ways<'_>) -> Option<String> {
     if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
         return Some(format!("and the redirect URI {} is not its owner's", Excerpt(foreign.as_str())));
     }
-    // With the device grant no code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name
-    // (RFC 8628 §5.4). A redirect URI that is everybody's beside it does not show who that is.
+    // No code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name (RFC 8628 §5.4). A redirect
+    // URI that is everybody's beside it does not show who that is.
     let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
-    let is_open = ways.grants.contains(&GrantType::DeviceCode) && ways.redirect_uris.iter().all(is_loopback);
-    is_open.then(|| {
-        let grant = Excerpt(GrantType::DeviceCode.as_str());
-        let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
-        format!("and with the grant type {grant} {problem}")
-    })
+    let grant = ways.grant_from_elsewhere().filter(|_| ways.redirect_uris.iter().all(is_loopback))?;
+    let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
+    Some(format!("and with the grant type {} {problem}", Excerpt(grant.as_str())))
+}
+
+impl Ways<'_> {
+    /// The first grant with which a person consents elsewhere than at the client.
+    fn grant_from_elsewhere(&self) -> Option<&GrantType> {
+        self.grants.iter().find(|grant| matches!(grant, GrantType::DeviceCode | GrantType::Ciba))
+    }
+
+    /// Whether anybody is shown a consent page: nobody signs in at a machine.
+    fn are_shown(&self) -> bool {
+        !self.redirect_uris.is_empty() || self.grant_from_elsewhere().is_some()
+    }
 }
 
 impl Owned {
@@ -290,6 +305,13 @@ mod tests {
     }
 
     #[test]
+    fn nor_does_it_where_the_person_is_asked_on_a_telephone() {
+        for (uris, violations) in [(&["http://127.0.0.1/x"][..], 1), (&["https://claude.ai/cb"], 0), (&[], 1)] {
+            assert_eq!(check_with(&[GrantType::Ciba], SETTINGS, &["Claude"], uris).len(), violations, "{uris:?}");
+        }
+    }
+
+    #[test]
     fn an_owners_pages_are_its_clients_own() {
         let check = |member: &'static str, text: &str, uris: &[&str], grants: &[GrantType]| {
             let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(SETTINGS).unwrap()), &mut Vec::new());
@@ -325,6 +347,26 @@ mod tests {
         for uris in [&[][..], &["http://127.0.0.1/x"]] {
             assert_eq!(check("logo_uri", logo, uris, &[GrantType::DeviceCode]).len(), 1, "{uris:?}");
         }
+    }
+
+    #[test]
+    fn whose_a_client_says_it_is_counts_as_its_name_does() {
+        let check = |name: &str, uris: &[&str], grants: &[GrantType]| {
+            let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(SETTINGS).unwrap()), &mut Vec::new());
+            let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+            sentences(RuleName::PlainMembers, |report| {
+                rule.check_organization(Some(name), Ways { redirect_uris: &uris, grants }, report);
+            })
+        };
+        let code = [GrantType::AuthorizationCode];
+        assert_eq!(
+            check("Acme Pay GmbH", &["https://evil.example/cb"], &code),
+            ["organization_name: \"Acme Pay GmbH\" reads as the protected name \"Acme Pay\", and the redirect URI \
+              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"]
+        );
+        assert_eq!(check("Acme Pay GmbH", &["https://pay.acme.example/cb"], &code), [""; 0]);
+        assert_eq!(check("Acme Corporation", &["https://evil.example/cb"], &code), [""; 0]);
+        assert_eq!(check("Acme Pay GmbH", &[], &[GrantType::ClientCredentials]), [""; 0], "nobody sees it");
     }
 
     #[test]
