@@ -223,6 +223,15 @@ impl Owned {
             ));
         }
         let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
+        for (index, written) in settings.hosts.iter().enumerate() {
+            if written.strip_prefix("*.").is_some_and(is_public_suffix) {
+                problems.push(SettingProblem::new(
+                    format!("{place}.hosts[{index}]"),
+                    format!("{written:?} is below a public suffix: anybody can have a host there"),
+                    "name the owner's own domain",
+                ));
+            }
+        }
         let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
         Self { name: settings.name.clone(), hosts, loopback: settings.loopback, schemes }
     }
@@ -235,6 +244,12 @@ impl Owned {
             RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
         }
     }
+}
+
+/// Whether domains below this name are everybody's to have (`com`, `github.io`). A name inside is none: its owner has all of it.
+fn is_public_suffix(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name.as_bytes())
 }
 
 #[cfg(test)]
@@ -261,6 +276,20 @@ mod tests {
 
     fn check(settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
         check_with(&[GrantType::AuthorizationCode], settings, names, uris)
+    }
+
+    #[test]
+    fn hosts_that_anybody_can_have_are_no_owners() {
+        for (hosts, problems) in [
+            ("['*.github.io']", 1),
+            ("['*.COM', a.example, '*.co.uk']", 2),
+            ("['*.claude.ai', '*.svc', '*.corp.internal', example.github.io, '*.example.github.io']", 0),
+        ] {
+            let settings = format!("{{protected: [{{name: Claude, hosts: {hosts}}}]}}");
+            let mut found = Vec::new();
+            ClientNameRule::compile(Some(&serde_yaml::from_str(&settings).unwrap()), &mut found);
+            assert_eq!(found.len(), problems, "{hosts}: {found:?}");
+        }
     }
 
     #[test]
