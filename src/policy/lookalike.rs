@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use characters::{clean, joined, letter_of, push_letters};
 use drawn::otherwise;
-use pieces::{assembled, with_d_for_cl};
+use pieces::{assembled, at_a_glance};
 use turned::turned;
 use words::{BEFORE, BEHIND};
 
@@ -91,7 +91,7 @@ impl Readings {
         for text in otherwise(text).chain(turned(text)).chain(assembled(text)) {
             ways.add(&text);
         }
-        for text in with_d_for_cl(&clean(text)) {
+        for text in at_a_glance(&clean(text)) {
             ways.0.push(Letters { is_far_fetched: true, ..Letters::of(&text, Symbols::Separate) });
         }
         ways

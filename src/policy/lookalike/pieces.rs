@@ -49,28 +49,34 @@ pub(super) fn assembled(text: &str) -> Option<String> {
     has_some.then(|| ASSEMBLED.iter().fold(text.to_owned(), |text, (signs, letter)| text.replace(signs, letter)))
 }
 
-/// The text with a `d` for each small `cl`, and the one that has `cl` where a word begins with either: "Claucle" and "daude" are "Claude".
-/// Capitals look otherwise: "Clover" is not "Dover".
-pub(super) fn with_d_for_cl(text: &str) -> Vec<String> {
+/// What the text can be taken for at a glance: with a letter for two that stand close, and with these for that letter where a word begins.
+/// "Claucle" and "daude" are "Claude", "Arithropic" is "Anthropic". Capitals look otherwise: "Clover" is not "Dover".
+pub(super) fn at_a_glance(text: &str) -> Vec<String> {
+    let mut others = with_d_for_cl(text);
+    others.push(text.replace("ri", "n").replace("nn", "m"));
+    others.dedup();
+    others.retain(|other| other != text);
+    others
+}
+
+/// With a `d` for each small `cl`, and with `cl` where a word begins with either.
+fn with_d_for_cl(text: &str) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     let (mut everywhere, mut inside) = (String::with_capacity(text.len()), String::with_capacity(text.len() + 8));
     let mut begins = true;
     let mut at = 0;
     while let Some(&character) = characters.get(at) {
         let is_pair = character == 'c' && characters.get(at + 1).is_some_and(|next| STROKES.contains(next));
-        let is_either = is_pair || character == 'd';
-        everywhere.push(if is_pair { 'd' } else { character });
-        inside.push_str(if is_either && begins { "cl" } else { "" });
-        if !(is_either && begins) {
-            inside.push(if is_pair { 'd' } else { character });
+        let letter = if is_pair { 'd' } else { character };
+        everywhere.push(letter);
+        match letter {
+            'd' if begins => inside.push_str("cl"),
+            _ => inside.push(letter),
         }
         begins = !character.is_alphanumeric();
         at += if is_pair { 2 } else { 1 };
     }
-    let mut others = vec![everywhere, inside];
-    others.dedup();
-    others.retain(|other| other != text);
-    others
+    vec![everywhere, inside]
 }
 
 #[cfg(test)]
@@ -88,12 +94,14 @@ mod tests {
     }
 
     #[test]
-    fn a_small_c_and_a_stroke_are_a_d() {
-        assert_eq!(with_d_for_cl("Claucle"), ["Claude"]);
-        assert_eq!(with_d_for_cl("cliscorcI"), ["discord", "cliscord"]);
-        assert_eq!(with_d_for_cl("daude"), ["claude"]);
+    fn two_letters_that_stand_close_are_one() {
+        assert_eq!(at_a_glance("Claucle"), ["Claude"]);
+        assert_eq!(at_a_glance("cliscorcI"), ["discord", "cliscord"]);
+        assert_eq!(at_a_glance("daude"), ["claude"]);
+        assert_eq!(at_a_glance("Arithropic"), ["Anthropic"]);
+        assert_eq!(at_a_glance("Gennini"), ["Gemini"]);
         for text in ["Clover", "Claude", "CLAUDE", "Orders", "Music"] {
-            assert_eq!(with_d_for_cl(text), [""; 0], "{text}");
+            assert_eq!(at_a_glance(text), [""; 0], "{text}");
         }
     }
 }
