@@ -1,18 +1,21 @@
 //! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's. Nor are the pages of a protected name's owner, whose logo
 //! says as much.
 
+mod owner;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::host_pattern::HostPattern;
+pub use self::owner::ProtectedName;
+pub(in crate::policy) use self::owner::Ways;
+
+use self::owner::{Owned, problem_of_ways};
 use crate::policy::lookalike::{Lookalike, Readings};
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::grant::GrantType;
 use crate::registration::metadata::{RequestedUrl, Text};
-use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// What a client may be called.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -29,31 +32,14 @@ pub struct ClientNameSettings {
     pub protected: Option<Vec<ProtectedName>>,
 }
 
-/// A name that belongs to somebody. One that looks the same (other scripts, digits for letters, invisible characters) counts as it,
-/// and so does one that holds it as a word.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProtectedName {
-    /// The name, at least three letters or digits: `Claude`.
-    pub name: String,
-    /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai. A `client_uri` or `logo_uri` there is its
-    /// owner's, too.
-    #[serde(default)]
-    pub hosts: Vec<String>,
-    /// Whether its owner's clients have loopback redirect URIs. With the device grant and CIBA, whose tokens go nowhere but to who asked,
-    /// these alone do not show whose a client is. Default: false.
-    #[serde(default)]
-    pub loopback: bool,
-    /// The private-use schemes of its owner's clients: `cursor`.
-    #[serde(default)]
-    pub schemes: Vec<String>,
-}
-
 /// Members that a consent page shows as the client's own: its picture, and where it is at home.
 const SHOWN: [&str; 2] = ["client_uri", "logo_uri"];
 
 /// The most languages a name is given in: each is compared with every protected name.
 const MOST_LANGUAGES: usize = 32;
+
+/// The most bytes of an organization's name that is compared.
+const LONGEST_ORGANIZATION: usize = 4096;
 
 /// The compiled rule.
 #[derive(Debug, Clone)]
@@ -63,24 +49,6 @@ pub(in crate::policy) struct ClientNameRule {
     protected: Vec<Owned>,
     /// How each protected name is read.
     lookalikes: Vec<Lookalike>,
-}
-
-/// What the client asks for that tells whose it is.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::policy) struct Ways<'a> {
-    /// Where its people are sent back to.
-    pub redirect_uris: &'a [RedirectUri],
-    /// The grant types it gets.
-    pub grants: &'a [GrantType],
-}
-
-/// A protected name, and what of redirect URIs is its owner's.
-#[derive(Debug, Clone)]
-struct Owned {
-    name: String,
-    hosts: Vec<HostPattern>,
-    loopback: bool,
-    schemes: Vec<String>,
 }
 
 impl ClientNameRule {
@@ -142,12 +110,11 @@ impl ClientNameRule {
     pub(in crate::policy) fn check_pages(&self, urls: &[RequestedUrl], ways: Ways<'_>, report: &mut Report<'_>) {
         for url in urls.iter().filter(|url| SHOWN.contains(&url.member) && ways.are_shown()) {
             let Ok(page) = &url.parsed else { continue };
-            let fits = |owned: &&Owned| owned.hosts.iter().any(|pattern| pattern.fits(page.host()));
-            let owners: Vec<&Owned> = self.protected.iter().filter(fits).collect();
+            let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.is_at(page.host())).collect();
             if let Some(owner) = owners.first()
                 && let Some(problem) = problem_of_ways(&owners, ways)
             {
-                let (text, name) = (Excerpt(&url.text), Excerpt(&owner.name));
+                let (text, name) = (Excerpt(&url.text), Excerpt(owner.name()));
                 let problem = format!("{text} is on a host of the protected name {name}, {problem}");
                 report.refuse(&url.place, format!("{problem} (profile {:?})", report.profile()));
             }
@@ -156,7 +123,9 @@ impl ClientNameRule {
 
     /// Whose the client says it is, by `organization_name` (OpenID Federation §5.2.2).
     pub(in crate::policy) fn check_organization(&self, name: Option<&str>, ways: Ways<'_>, report: &mut Report<'_>) {
-        let problem = name.filter(|_| ways.are_shown()).and_then(|name| self.problem_of_owner(name, ways));
+        // A longer one is refused whatever it says.
+        let name = name.filter(|name| name.len() <= LONGEST_ORGANIZATION && ways.are_shown());
+        let problem = name.and_then(|name| self.problem_of_owner(name, ways));
         if let Some(problem) = problem {
             report.refuse("organization_name", format!("{problem} (profile {:?})", report.profile()));
         }
@@ -173,83 +142,8 @@ impl ClientNameRule {
         let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
         let owner = owners.first()?;
         let problem = problem_of_ways(&owners, ways)?;
-        Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(&owner.name)))
+        Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(owner.name())))
     }
-}
-
-/// Why what the client asks for does not show that it is one of the owners'.
-fn problem_of_ways(owners: &[&Owned], ways: Ways<'_>) -> Option<String> {
-    let is_owners = |uri: &RedirectUri| owners.iter().any(|owned| owned.owns(uri));
-    if ways.redirect_uris.is_empty() {
-        return Some("and no redirect URI shows that it is its owner's".to_owned());
-    }
-    if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
-        return Some(format!("and the redirect URI {} is not its owner's", Excerpt(foreign.as_str())));
-    }
-    // No code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name (RFC 8628 §5.4). A redirect
-    // URI that is everybody's beside it does not show who that is.
-    let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
-    let grant = ways.grant_from_elsewhere().filter(|_| ways.redirect_uris.iter().all(is_loopback))?;
-    let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
-    Some(format!("and with the grant type {} {problem}", Excerpt(grant.as_str())))
-}
-
-impl Ways<'_> {
-    /// The first grant with which a person consents elsewhere than at the client.
-    fn grant_from_elsewhere(&self) -> Option<&GrantType> {
-        self.grants.iter().find(|grant| matches!(grant, GrantType::DeviceCode | GrantType::Ciba))
-    }
-
-    /// Whether anybody is shown a consent page: nobody signs in at a machine.
-    fn are_shown(&self) -> bool {
-        !self.redirect_uris.is_empty() || self.grant_from_elsewhere().is_some()
-    }
-}
-
-impl Owned {
-    fn compile(
-        index: usize,
-        settings: &ProtectedName,
-        lookalike: &Lookalike,
-        problems: &mut Vec<SettingProblem>,
-    ) -> Self {
-        let place = format!("client_name.protected[{index}]");
-        if !(3..=Lookalike::LONGEST).contains(&lookalike.len()) {
-            let reason = format!("{:?} does not have 3 to {} letters or digits", settings.name, Lookalike::LONGEST);
-            problems.push(SettingProblem::new(
-                format!("{place}.name"),
-                reason,
-                "a shorter name would be found in ordinary ones",
-            ));
-        }
-        let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
-        for (index, written) in settings.hosts.iter().enumerate() {
-            if written.strip_prefix("*.").is_some_and(is_public_suffix) {
-                problems.push(SettingProblem::new(
-                    format!("{place}.hosts[{index}]"),
-                    format!("{written:?} is below a public suffix: anybody can have a host there"),
-                    "name the owner's own domain",
-                ));
-            }
-        }
-        let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
-        Self { name: settings.name.clone(), hosts, loopback: settings.loopback, schemes }
-    }
-
-    fn owns(&self, uri: &RedirectUri) -> bool {
-        match uri.kind() {
-            RedirectUriKind::Https(target) => self.hosts.iter().any(|pattern| pattern.fits(&target.host)),
-            RedirectUriKind::Loopback(_) => self.loopback,
-            RedirectUriKind::Http(_) => false,
-            RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
-        }
-    }
-}
-
-/// Whether domains below this name are everybody's to have (`com`, `github.io`). A name inside is none: its owner has all of it.
-fn is_public_suffix(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name.as_bytes())
 }
 
 #[cfg(test)]
@@ -257,6 +151,8 @@ mod tests {
     use super::*;
     use crate::policy::report::tests::sentences;
     use crate::policy::rule::RuleName;
+    use crate::registration::grant::GrantType;
+    use crate::registration::redirect_uri::RedirectUri;
     use crate::registration::web_url::WebUrl;
 
     const SETTINGS: &str = "{protected: [{name: Claude, hosts: [claude.ai, '*.claude.ai'], loopback: true, schemes: [claude]}, {name: Acme Pay, hosts: [pay.acme.example]}]}";
