@@ -171,6 +171,7 @@ fn material(key: &JsonWebKey) -> Result<Material, String> {
         KeyKind::Rsa { modulus_bits, .. } if !RSA_BITS.contains(modulus_bits) => {
             Err(format!("is an RSA key of {modulus_bits} bits, not of {} to {}", RSA_BITS.start(), RSA_BITS.end()))
         }
+        KeyKind::Rsa { modulus_is_odd: false, .. } => Err("is an RSA key with an even modulus".to_owned()),
         KeyKind::Rsa { exponent_is_sound: false, .. } => Err("is an RSA key with an unsound exponent".to_owned()),
         KeyKind::Rsa { .. } => {
             Ok(Material::Rsa { modulus: without_zeros(octets("n")?), exponent: without_zeros(octets("e")?) })

@@ -1,5 +1,7 @@
 //! The whole judgement of one request under one profile: every rule in order, then a clearance or every violation.
 
+use serde_json::Value;
+
 use super::clearance::{Clearance, Draft};
 use super::let_through::{Found, LetThrough};
 use super::passage::Passage;
@@ -86,15 +88,18 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let kind = run.rule(RuleName::ApplicationType, |report| {
         rules.application_type.check(requested, Redirection { uris, grants: &grants }, report)
     });
-    let names = run.rule(RuleName::ClientName, |report| {
-        let ways = Ways { redirect_uris: uris, grants: &grants };
-        rules.client_name.check(&requested.client_names, ways, report)
+    let ways = Ways { redirect_uris: uris, grants: &grants };
+    let names = run.rule(RuleName::ClientName, |report| rules.client_name.check(&requested.client_names, ways, report));
+    let urls = run.rule(RuleName::Urls, |report| {
+        rules.client_name.check_pages(&requested.urls, ways, report);
+        rules.urls.check(requested, uris, report)
     });
-    let urls = run.rule(RuleName::Urls, |report| rules.urls.check(requested, uris, report));
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
     let software = run.rule(RuleName::Software, |report| software::check(requested, report));
     let plain = run.rule(RuleName::PlainMembers, |report| {
+        let organization = requested.plain.get("organization_name").and_then(Value::as_str);
+        rules.client_name.check_organization(organization, ways, report);
         let beside = plain_members::Beside { method: &method, redirect_uris: uris };
         rules.plain_members.check(requested, beside, report)
     });
@@ -152,7 +157,7 @@ impl Run<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::registration::json as strict;

@@ -3,12 +3,16 @@
 
 mod characters;
 mod drawn;
+mod pieces;
+mod turned;
 mod words;
 
 use std::collections::HashSet;
 
 use characters::{clean, joined, letter_of, push_letters};
 use drawn::otherwise;
+use pieces::{assembled, at_a_glance};
+use turned::turned;
 use words::{BEFORE, BEHIND};
 
 /// The most bytes of a run of words that is compared; a protected name is shorter.
@@ -17,7 +21,8 @@ const LONGEST_RUN: usize = 96;
 /// The most words, at each end, that are taken off a name they are written onto without a space.
 const MOST_WRITTEN_ON: usize = 3;
 
-/// The fewest letters of a protected name that is looked for under words written onto it: "port" would be found in "newport".
+/// The fewest letters of a protected name that is looked for under words written onto it, or in what only looks like its letters with good
+/// will: "port" would be found in "newport".
 const SHORTEST_DRESSED: usize = 5;
 
 /// A protected name in the form in which look-alikes are equal.
@@ -34,6 +39,8 @@ struct Letters {
     text: String,
     /// Where the words begin, and where the last one ends.
     bounds: Vec<usize>,
+    /// Whether it takes good will to read the text so: then it reads as no short name ("clash" as "dash").
+    is_far_fetched: bool,
 }
 
 /// How characters like `|` and `$` are read: as what separates words, or as the letters they look like.
@@ -81,8 +88,11 @@ impl Readings {
     pub(super) fn of(text: &str) -> Self {
         let mut ways = Self(Vec::with_capacity(1));
         ways.add(text);
-        if let Some(text) = otherwise(text) {
+        for text in otherwise(text).chain(turned(text)).chain(assembled(text)) {
             ways.add(&text);
+        }
+        for text in at_a_glance(&clean(text)) {
+            ways.0.push(Letters { is_far_fetched: true, ..Letters::of(&text, Symbols::Separate) });
         }
         ways
     }
@@ -133,13 +143,18 @@ impl Letters {
     /// Whether a run of words reads as `name`, be it with words written onto it.
     fn hold(&self, name: &str, others: &[Lookalike]) -> bool {
         // Hardly any name holds a protected one, and looking for a few letters is cheap.
-        if name.is_empty() || !self.text.contains(name) {
+        if name.len() < self.shortest() || !self.text.contains(name) {
             return false;
         }
         let most = if name.len() < SHORTEST_DRESSED { 0 } else { MOST_WRITTEN_ON };
         let mut starts =
             (0..self.text.len()).filter(|start| self.text.as_bytes()[*start..].starts_with(name.as_bytes()));
         starts.any(|start| self.opens(start, others, most) && self.closes(start + name.len(), others, most))
+    }
+
+    /// The fewest letters of a name that is looked for in it.
+    fn shortest(&self) -> usize {
+        if self.is_far_fetched { SHORTEST_DRESSED } else { 1 }
     }
 
     fn is_bound(&self, place: usize) -> bool {
@@ -168,7 +183,7 @@ impl Letters {
             let (start, ends) = (self.bounds[index], &self.bounds[index + 1..]);
             ends.iter().map(move |end| &self.text[start..*end]).take_while(|run| run.len() <= LONGEST_RUN)
         };
-        (0..self.bounds.len()).flat_map(from)
+        (0..self.bounds.len()).flat_map(from).filter(|run| run.len() >= self.shortest())
     }
 }
 

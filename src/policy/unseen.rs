@@ -1,10 +1,20 @@
 //! Characters that a reader does not see, beside those that Unicode's general category tells.
 
-/// Takes room, or none, and shows nothing: fillers and joiners that count as letters or marks.
+/// Takes room, or none, and shows nothing: fillers and joiners that count as letters, marks or signs.
 pub(super) fn is_blank(character: char) -> bool {
     matches!(
         character,
-        '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+        '\u{034f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{ffa0}'
+            | '\u{fffc}'
+            | '\u{16fe4}'
+            | '\u{1d159}'
     )
 }
 

@@ -38,6 +38,8 @@ pub enum KeyKind {
     Rsa {
         /// The length of the modulus, leading zeros not counted.
         modulus_bits: u32,
+        /// Whether the modulus is odd, as the product of two odd primes is: half of any other is there for everybody to see.
+        modulus_is_odd: bool,
         /// Whether the public exponent is odd, at least 3, and below 2²⁵⁶ (FIPS 186-5 §A.1.1): with one as long as the modulus each
         /// signature would cost whoever verifies it some hundred times as much.
         exponent_is_sound: bool,
@@ -214,9 +216,9 @@ impl<'a> KeyReader<'a> {
     fn rsa(&self) -> Result<KeyKind, MalformedKey> {
         let (modulus, exponent) = (self.octets("n")?, self.octets("e")?);
         let exponent_bits = bits(&exponent);
-        let exponent_is_sound =
-            (2..=LONGEST_EXPONENT).contains(&exponent_bits) && exponent.last().is_some_and(|byte| byte % 2 == 1);
-        Ok(KeyKind::Rsa { modulus_bits: bits(&modulus), exponent_is_sound })
+        let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+        let exponent_is_sound = (2..=LONGEST_EXPONENT).contains(&exponent_bits) && is_odd(&exponent);
+        Ok(KeyKind::Rsa { modulus_bits: bits(&modulus), modulus_is_odd: is_odd(&modulus), exponent_is_sound })
     }
 
     fn curve(&self, coordinates: &[&str]) -> Result<String, MalformedKey> {
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn says_what_a_key_is() {
         let key = parse(rsa(256)).unwrap();
-        assert_eq!(key.kind, KeyKind::Rsa { modulus_bits: 2048, exponent_is_sound: true });
+        assert_eq!(key.kind, KeyKind::Rsa { modulus_bits: 2048, modulus_is_odd: true, exponent_is_sound: true });
         assert_eq!(
             (key.usage.as_deref(), key.algorithm.as_deref(), key.key_id.as_deref()),
             (Some("sig"), Some("PS256"), Some("a"))
@@ -297,7 +299,7 @@ mod tests {
             key["e"] = json!(exponent);
             assert_eq!(
                 parse(key).unwrap().kind,
-                KeyKind::Rsa { modulus_bits: 1024, exponent_is_sound: sound },
+                KeyKind::Rsa { modulus_bits: 1024, modulus_is_odd: true, exponent_is_sound: sound },
                 "{exponent}"
             );
         }

@@ -1,6 +1,8 @@
 //! What a key of a client does: which algorithms fit it (RFC 7518 §3.1, §4.1, RFC 8037, RFC 8812, RFC 9864), and whether it verifies
 //! signatures. Says what is so, never what is allowed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::key::{JsonWebKey, KeyKind};
@@ -69,11 +71,21 @@ impl JsonWebKey {
             && self.operations().is_none_or(|mut operations| operations.any(|operation| operation == "verify"))
     }
 
-    /// Whether its coordinates are all zeros: on no curve of EC, and on those of OKP a point of so small an order that whoever likes makes
-    /// its signatures (RFC 7748 §6, RFC 8032 §5.1.7).
-    pub fn is_all_zeros(&self) -> bool {
-        let mut coordinates = ["x", "y"].iter().filter_map(|name| self.public_members.get(*name)?.as_str()).peekable();
-        coordinates.peek().is_some() && coordinates.all(|coordinate| coordinate.bytes().all(|digit| digit == b'A'))
+    /// Whether its point is nobody's: all zeros, which is on no curve of EC; on those of OKP one of so small an order that whoever likes makes
+    /// its signatures, and everybody agrees with it on the same secret (RFC 7748 §6, RFC 8032 §5.1.7).
+    pub fn is_nobodys(&self) -> bool {
+        let coordinate = |name: &str| self.public_members.get(name)?.as_str();
+        match &self.kind {
+            KeyKind::EllipticCurve { .. } => {
+                let is_zero = |name| coordinate(name).is_some_and(|text| text.bytes().all(|digit| digit == b'A'));
+                is_zero("x") && is_zero("y")
+            }
+            KeyKind::OctetKeyPair { curve } => {
+                let octets = coordinate("x").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+                octets.is_some_and(|octets| is_of_small_order(curve, octets))
+            }
+            _ => false,
+        }
     }
 
     /// The first operation it says it is for that only a private key does.
@@ -88,10 +100,51 @@ impl JsonWebKey {
     }
 }
 
+/// Coordinates of the points of small order, the least significant octet first, beside 0, 1, p - 1, p and p + 1: those of order 8, on Ed25519
+/// and on X25519. There are none of order 8 on the curves of 448 bits.
+const OF_ORDER_8: [&str; 4] = [
+    "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+    "4Ot6fDtBuK4WVuP68Z_EatoJjeucMrH9hmIFFl9JuAA",
+    "X5yVvKNQjCSx0LFVnIPvWwREXMRYHI6G2CJO3dCfEVc",
+];
+
+/// Whether a coordinate of this curve, of the length that it has there, is one of a point of small order.
+fn is_of_small_order(curve: &str, mut octets: Vec<u8>) -> bool {
+    match curve {
+        // The sign of the other coordinate stands in the highest bit, or in an octet of its own.
+        "Ed448" => drop(octets.pop()),
+        "Ed25519" | "X25519" => octets.iter_mut().last().into_iter().for_each(|last| *last &= 0x7f),
+        _ => {}
+    }
+    // p is 2^255 - 19, or 2^448 - 2^224 - 1.
+    let p: Vec<u8> = match octets.len() {
+        32 => [&[0xed][..], &[0xff; 30], &[0x7f]].concat(),
+        56 => [&[0xff; 28][..], &[0xfe], &[0xff; 27]].concat(),
+        _ => return false,
+    };
+    let less = |number: &[u8]| {
+        let mut number = number.to_vec();
+        number[0] -= 1;
+        number
+    };
+    let more = |number: &[u8]| {
+        let mut number = number.to_vec();
+        for octet in &mut number {
+            *octet = octet.wrapping_add(1);
+            if *octet != 0 {
+                break;
+            }
+        }
+        number
+    };
+    let zero = vec![0; p.len()];
+    [more(&zero), zero, less(&p), more(&p), p].contains(&octets)
+        || OF_ORDER_8.contains(&&*URL_SAFE_NO_PAD.encode(&octets))
+}
+
 #[cfg(test)]
 mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     use super::*;
@@ -156,15 +209,59 @@ mod tests {
     }
 
     #[test]
-    fn coordinates_that_are_all_zeros_are_seen() {
+    fn points_that_are_nobodys_are_seen() {
         let zeros = "A".repeat(43);
-        for (more, is_all_zeros) in
+        for (more, is_nobodys) in
             [(json!({}), false), (json!({"x": zeros}), false), (json!({"x": zeros, "y": zeros}), true)]
         {
-            assert_eq!(key("EC", "P-256", &more).is_all_zeros(), is_all_zeros, "{more}");
+            assert_eq!(key("EC", "P-256", &more).is_nobodys(), is_nobodys, "{more}");
         }
-        assert!(key("OKP", "Ed25519", &json!({"x": zeros})).is_all_zeros());
-        assert!(!key("RSA", "", &json!({})).is_all_zeros());
+        assert!(!key("RSA", "", &json!({})).is_nobodys());
+    }
+
+    #[test]
+    fn points_of_small_order_are_nobodys() {
+        let point = |first: &[u8], between: u8, last: &[u8], length: usize| {
+            let middle = vec![between; length - first.len() - last.len()];
+            URL_SAFE_NO_PAD.encode([first, &middle, last].concat())
+        };
+        let mut points = Vec::new();
+        for curve in ["Ed25519", "X25519"] {
+            for (first, between, last) in [
+                (0x00, 0x00, 0x00),
+                (0x00, 0x00, 0x80),
+                (0x01, 0x00, 0x00),
+                (0x01, 0x00, 0x80),
+                (0xec, 0xff, 0x7f),
+                (0xed, 0xff, 0x7f),
+                (0xee, 0xff, 0xff),
+            ] {
+                points.push((curve, point(&[first], between, &[last], 32)));
+            }
+        }
+        points.extend(OF_ORDER_8[..2].iter().map(|point| ("Ed25519", (*point).to_owned())));
+        points.extend(OF_ORDER_8[2..].iter().map(|point| ("X25519", (*point).to_owned())));
+        for first in [0x00, 0x01] {
+            points.push(("X448", point(&[first], 0, &[], 56)));
+            points.push(("Ed448", point(&[first], 0, &[0x80], 57)));
+        }
+        let high = [&[0xff; 27][..], &[0xfe], &[0xff; 27]].concat();
+        points.push(("X448", point(&[0xfe], 0xff, &high, 56)));
+        points.push(("X448", point(&[0xff], 0xff, &high, 56)));
+        points.push(("Ed448", point(&[0xfe], 0xff, &[&high[..], &[0]].concat(), 57)));
+        for (curve, x) in points {
+            assert!(key("OKP", curve, &json!({"x": x})).is_nobodys(), "{curve} {x}");
+        }
+        for (curve, x) in [
+            ("Ed25519", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned()),
+            ("X25519", "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08".to_owned()),
+            ("Ed25519", point(&[0x02], 0, &[0], 32)),
+            ("X25519", point(&[0x09], 0, &[0], 32)),
+            ("X448", point(&[0x05], 0, &[], 56)),
+            ("Ed448", point(&[0x05], 0, &[0x80], 57)),
+        ] {
+            assert!(!key("OKP", curve, &json!({"x": x})).is_nobodys(), "{curve} {x}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
 use super::drawn::{latin, latin_in_its_case};
+use super::pieces::squared;
 
 /// Look-alikes of ASCII letters made these, compatibility forms made plain, accents and invisible characters taken out,
 /// enclosed letters opened.
@@ -18,6 +19,10 @@ pub(super) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(decomposed.len());
     let mut buffer = [0; 4];
     for character in decomposed.chars() {
+        if let Some(letters) = squared(character) {
+            cleaned.push_str(letters);
+            continue;
+        }
         let alone: &str = character.encode_utf8(&mut buffer);
         let start = cleaned.len();
         // A sign may be read as a letter, and may be none: see `letter_of`.
@@ -65,10 +70,10 @@ fn open(character: char) -> char {
 pub(super) fn letter_of(symbol: char) -> Option<char> {
     match symbol {
         '|' | '!' | '¡' | 'ǀ' => Some('l'),
-        '@' => Some('a'),
+        '@' | '^' => Some('a'),
         '$' => Some('s'),
         '€' => Some('e'),
-        '(' | '¢' | '©' => Some('c'),
+        '(' | '[' | '{' | '¢' | '©' => Some('c'),
         _ if symbol.is_alphanumeric() => None,
         _ => latin(symbol).or_else(|| letter_in_tr39(symbol)),
     }

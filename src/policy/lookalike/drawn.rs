@@ -7,37 +7,62 @@ use std::sync::LazyLock;
 /// Each Latin letter, and what is written for it: in small letters where a script has them, and in capitals where these look otherwise.
 /// Some are what TR 39 makes of others: `ꞓ` of all that look like an epsilon, `ʙ` of the Cyrillic ve.
 const DRAWN_LIKE: [(char, &str); 26] = [
-    ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪค卂ꮧꍏꋬꁲ"),
-    ('b', "ßвʙьъƅбƀɮҕⴆ฿๒乃ꌃꃳ"),
+    ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪค卂ꮧꍏꋬꁲᚨ"),
+    ('b', "ßвʙьъƅбƀɮҕⴆ฿๒乃ꌃꃳᛒ"),
     ('c', "ƈȼɕʗςҁᑕ匚ᄃⅽ⊂₵ፈᚳꉓꉔꏳ"),
-    ('d', "ðδժԃ∂๔ꮄꀸ꒯ꀷ"),
-    ('e', "εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
-    ('f', "ғϝ₣千ꎇꊰꊯ"),
+    ('d', "ꝺðδժԃ∂๔ꮄꀸ꒯ꀷᛞᛑ"),
+    ('e', "⋲εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
+    ('f', "ғϝ₣千ꎇꊰꊯᚠ"),
     ('g', "ցԍوꮆ₲ꁅꍌ"),
-    ('h', "нʜⱨԋђ卄艹ꃅꁝ"),
-    ('i', "丨เꀤ꒐"),
-    ('j', "ʝフנꮰꀭ꒻꒑"),
-    ('k', "ĸкҡҝӄⱪꝁꀘꈵ"),
+    ('h', "нʜⱨԋђ卄艹ꃅꁝᚺᚻ"),
+    ('i', "丨เꀤ꒐ᛁ"),
+    ('j', "ʝフנꮰꀭ꒻꒑ᛃ"),
+    ('k', "ĸкҡҝӄⱪꝁꀘꈵᚴᛕ"),
     ('l', "ⱡʅ£լᄂㄴㄥし⌊ᛚꮭ꒒"),
-    ('m', "мʍϻ₥๓爪ꂵꃔ"),
-    ('n', "ипπꞑոꞥ₦∩ภ几ꮑꈤꋊ"),
-    ('o', "φфҩ¤◯○●◎⊙⊘⊖⦿⭕☉⚪⚫ʘ๏口ㄖꭷꂦꄲꊿ"),
-    ('p', "ᵽҏꭾק₱卩ꉣ"),
-    ('q', "ᑫɋꝗϙꆰ"),
-    ('r', "яᴙГɽɾʁɹ尺®ꋪꌅ"),
-    ('s', "ƨֆꞩᔕ§₴丂ㄎรꌗꇙ"),
-    ('t', "тᴛτΓȶէ+†‡✝┬イꮦ꓄"),
+    ('m', "мʍϻ₥๓爪ꂵꃔᛗ"),
+    ('n', "ипπꞑոꞥ₦∩ภ几ꮑꈤꋊᚾ"),
+    ('o', "φфҩ¤◯○●◎⊙⊘⊖⦿⭕☉⚪⚫ʘ๏口ㄖꭷꂦꄲꊿᛟᚩ"),
+    ('p', "ᵽҏꭾק₱卩ꉣᛈ"),
+    ('q', "ᑫɋꝗϙꆰᛩ"),
+    ('r', "яᴙГɽɾʁɹ尺®ꋪꌅᚱ"),
+    ('s', "ƨֆꞩᔕ§₴丂ㄎรꌗꇙᛊᛋ"),
+    ('t', "тᴛτΓȶէ+†‡✝┬イꮦ꓄ᛏ"),
     ('u', "ʉμմцџʊᥙย凵ㄩ⊔∪ᚢꮼꀎ꒤ꌈ"),
-    ('v', "ⱱⱴᶌשꮙ√∨ꃴ꒦"),
-    ('w', "ωшщѡⱳ山ฬꅏꅐ"),
-    ('x', "χжӽӿҳץጀ乂×✕✖ꊼꉧ"),
-    ('y', "ψчվאꌩꌦꐔ"),
-    ('z', "乙ፚʑꁴꑒ"),
+    ('v', "ⱱⱴᶌשꮙ√∨ꃴ꒦ᚡ"),
+    ('w', "ωшщѡⱳ山ฬꅏꅐᚹ"),
+    ('x', "χжӽӿҳץጀ乂×✕✖ꊼꉧᛪ"),
+    ('y', "ψчվאꌩꌦꐔᚤᚣ"),
+    ('z', "乙ፚʑꁴꑒᛉ"),
 ];
 
-/// What is written for two letters: the other one.
-const OR_LIKE: [(char, char); 9] =
-    [('ƚ', 't'), ('ք', 'p'), ('ə', 'a'), ('ʋ', 'v'), ('Γ', 'r'), ('Д', 'd'), ('д', 'd'), ('£', 'e'), ('μ', 'm')];
+/// What is written for several letters: the others. Of a letter made of two, which TR 39 reads as these, either one.
+const OR_LIKE: [(char, &str); 22] = [
+    ('ƚ', "t"),
+    ('ք', "p"),
+    ('ə', "a"),
+    ('ʋ', "v"),
+    ('Γ', "r"),
+    ('Д', "d"),
+    ('д', "d"),
+    ('£', "e"),
+    ('μ', "m"),
+    ('ᚲ', "c"),
+    ('ᚷ', "g"),
+    ('ᛖ', "e"),
+    ('æ', "ae"),
+    ('Æ', "AE"),
+    ('œ', "oe"),
+    ('Œ', "OE"),
+    ('ꜳ', "a"),
+    ('Ꜳ', "A"),
+    ('ꝏ', "o"),
+    ('Ꝏ', "O"),
+    ('ĳ', "y"),
+    ('ȸ', "d"),
+];
+
+/// The most other letters that one is written for.
+const MOST_OTHERS: usize = 2;
 
 static LATIN: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     let pairs = |(latin, drawn): &(char, &'static str)| {
@@ -67,11 +92,19 @@ pub(super) fn latin_in_its_case(character: char) -> Option<char> {
     }
 }
 
-/// The text with the other letter for what is written for two; nothing where it has none of these.
-pub(super) fn otherwise(text: &str) -> Option<String> {
-    let other = |character: char| OR_LIKE.iter().find(|(drawn, _)| *drawn == character).map(|(_, latin)| *latin);
-    let has_one = text.chars().any(|character| !character.is_ascii() && other(character).is_some());
-    has_one.then(|| text.chars().map(|character| other(character).unwrap_or(character)).collect())
+/// The text with another letter for what is written for several, once for each way; nothing where it has none of these.
+pub(super) fn otherwise(text: &str) -> impl Iterator<Item = String> {
+    let others = |character: char| OR_LIKE.iter().find(|(drawn, _)| *drawn == character).map(|(_, letters)| *letters);
+    let way = |number: usize| {
+        let has_one = |character: char| others(character).is_some_and(|letters| letters.chars().count() > number);
+        let other = |character: char| {
+            let letters = others(character).unwrap_or_default();
+            letters.chars().take(number + 1).last().unwrap_or(character)
+        };
+        text.chars().any(has_one).then(|| text.chars().map(other).collect())
+    };
+    let most = if text.is_ascii() { 0 } else { MOST_OTHERS };
+    (0..most).filter_map(way).collect::<Vec<_>>().into_iter()
 }
 
 #[cfg(test)]
@@ -86,10 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_two_letters_is_read_as_either() {
-        assert_eq!(otherwise("ƈԋαƚ"), Some("ƈԋαt".to_owned()));
-        assert_eq!(otherwise("ƈԋα"), None);
-        assert_eq!((latin('£'), otherwise("£")), (Some('l'), Some("e".to_owned())));
+    fn what_is_written_for_several_letters_is_read_as_each() {
+        let otherwise = |text| otherwise(text).collect::<Vec<_>>();
+        assert_eq!(otherwise("ƈԋαƚ"), ["ƈԋαt"]);
+        assert_eq!(otherwise("ƈԋα"), [""; 0]);
+        assert_eq!((latin('£'), otherwise("£")), (Some('l'), vec!["e".to_owned()]));
+        assert_eq!(otherwise("Clæuðæƚ"), ["Clauðat", "Cleuðet"]);
     }
 
     #[test]

@@ -41,6 +41,10 @@ fn what_reads_as_the_name_is_found() {
         "C|aude",
         "Cl@ude",
         "(laude",
+        "[laude",
+        "Cl^ude",
+        "clauꝺe",
+        "loginclaude",
         "Claude!",
         "Clаude",
         "Ϲlаudе",
@@ -214,11 +218,108 @@ fn what_is_written_onto_a_name_without_a_space_is_taken_off() {
         "officialclaudeai",
         "getmynewclaude",
         "claudecodecli",
+        "claudeforteams",
+        "claudeforchrome",
+        "withclaude",
+        "claudeforwork",
     ] {
         assert!(holds(name, "Claude"), "{name}");
     }
     assert!(holds("chatgptplus", "ChatGPT") && holds("openaiapi", "OpenAI") && holds("cursoride", "Cursor"));
-    for (name, protected) in [("Newport", "Port"), ("Theory", "Ory"), ("Getting", "Ting"), ("Recursor", "Cursor")] {
+    for (name, protected) in
+        [("Newport", "Port"), ("Theory", "Ory"), ("Getting", "Ting"), ("Recursor", "Cursor"), ("Invoice", "Voice")]
+    {
+        assert!(!holds(name, protected), "{name}");
+    }
+}
+
+#[test]
+fn names_that_are_turned_are_read_from_their_end() {
+    for (name, protected) in [
+        ("ǝpnɐlƆ", "Claude"),
+        ("ǝpnɐlɔ", "Claude"),
+        ("ƎꓷՈ∀ꓶƆ", "Claude"),
+        ("ǝpoƆ ǝpnɐlƆ", "Claude"),
+        ("xǝpoɔ", "Codex"),
+        ("ɹosɹnƆ", "Cursor"),
+        ("ɹosɹnɔ lɐıɔıɟɟo", "Cursor"),
+        ("I∀uǝdO", "OpenAI"),
+        ("⊥ԀꓨʇɐɥƆ", "ChatGPT"),
+        ("lɐɹʇsᴉW", "Mistral"),
+        ("ǝpoƆ SΛ", "VS Code"),
+        ("ɘbuɒlƆ", "Claude"),
+        ("ɿoƨɿuƆ", "Cursor"),
+        ("ɔiqoɿʜƚnA", "Anthropic"),
+    ] {
+        assert!(holds(name, protected), "{name}");
+    }
+}
+
+#[test]
+fn letters_of_several_pieces_are_read_as_one() {
+    for (name, protected) in [
+        ("Claucle", "Claude"),
+        ("clauclecode", "Claude"),
+        ("Claucle Code", "Claude Code"),
+        ("Clau cle", "Claude"),
+        ("Сlauсlе", "Claude"),
+        ("claucIe", "Claude"),
+        ("Clauc1e", "Claude"),
+        ("Clauc|e", "Claude"),
+        ("daude", "Claude"),
+        ("daude ai", "Claude"),
+        ("coclex", "Codex"),
+        ("cliscord", "Discord"),
+        ("cliscorcl", "Discord"),
+        ("doudflare", "Cloudflare"),
+        ("Arithropic", "Anthropic"),
+        ("Gennini", "Gemini"),
+        ("Cl/\\ude", "Claude"),
+        ("Clau|)e", "Claude"),
+        ("Cla|_|de", "Claude"),
+        ("C()dex", "Codex"),
+        ("🆑aude", "Claude"),
+        ("🆑AUDE 🆗", "Claude"),
+        ("🆚 Code", "VS Code"),
+        ("🆚🅲🅾🅳🅴", "VS Code"),
+        ("Clæude", "Claude"),
+        ("ClÆude", "Claude"),
+        ("Claudæ", "Claude"),
+        ("Claudœ", "Claude"),
+        ("Clꜳude", "Claude"),
+        ("Clꜷde", "Claude"),
+        ("Cursœr", "Cursor"),
+        ("Cꝏdex", "Codex"),
+        ("Perplexitĳ", "Perplexity"),
+        ("Clauȸe", "Claude"),
+    ] {
+        assert!(holds(name, protected), "{name}");
+    }
+}
+
+#[test]
+fn what_looks_like_other_letters_only_with_good_will_is_not_read_as_another_name() {
+    for (name, protected) in [
+        ("Clover", "Dover"),
+        ("Clocker", "Docker"),
+        ("clash", "Dash"),
+        ("Anna", "Ama"),
+        ("dip board", "Clip"),
+        ("Daude", "Claude"),
+        ("Include", "Claude"),
+        ("music circle dance", "Claude"),
+        ("Æther Æon", "Claude"),
+        ("Œuvre", "Cursor"),
+        ("Åse Næss", "Anthropic"),
+        ("ᚠᚢᚦᚨᚱᚲ", "Cursor"),
+        ("A/B Testing", "Claude"),
+        ("Orders | Invoices", "Codex"),
+        ("Ɛʋe ɔdɔ", "Codex"),
+        ("əlifba", "Claude"),
+        ("Ǝsas ɔkɔ", "Cursor"),
+        ("🆕 Orders 🆓", "Codex"),
+        ("Ежедневник", "Cursor"),
+    ] {
         assert!(!holds(name, protected), "{name}");
     }
 }
@@ -239,7 +340,9 @@ fn a_long_name_costs_little() {
 }
 
 /// Alphabets, a to z, of generators of fancy text and of look-alike domains.
-const FANCY: [&str; 34] = [
+const FANCY: [&str; 36] = [
+    "ᚨᛒᚲᛞᛖᚠᚷᚺᛁᛃᚴᛚᛗᚾᛟᛈᛩᚱᛊᛏᚢᚡᚹᛪᚤᛉ",
+    "ᚪᛒᚳᛑᛖᚠᚷᚻᛁᛃᛕᛚᛗᚾᚩᛈᛩᚱᛋᛏᚢᚡᚹᛪᚣᛉ",
     "卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ卩Ɋ尺丂ㄒㄩᐯ山乂ㄚ乙",
     "αв¢∂єƒgнιנкℓмησρqяѕтυνωχуz",
     "αßςdεƒghïյκlmηopqrš†uvωxψz",

@@ -10,13 +10,14 @@ pub(super) static BEFORE: LazyLock<Vec<String>> = LazyLock::new(|| read(BEFORE_W
 /// Those behind it, in the same form.
 pub(super) static BEHIND: LazyLock<Vec<String>> = LazyLock::new(|| read(BEHIND_WRITTEN));
 
-const BEFORE_WRITTEN: &str = "ai ask chat get hey join mcp my new official real secure team the try use verified your";
+const BEFORE_WRITTEN: &str =
+    "ai ask chat for from get hey join login mcp my new official real secure team the try use verified with your";
 
 const BEHIND_WRITTEN: &str = "\
-    account agent agents ai api app apps assistant auth beta bot browser business chat cli client cloud code com companion connector \
-    copilot desktop dev enterprise extension free gateway gpt helper hq hub ide inc integration io labs llm login max mcp mobile oauth \
-    official online org plugin plus portal preview pro proxy remote sdk secure security server service services studio support sync team \
-    teams tool tools ui verified verify web";
+    account agent agents ai api app apps assistant auth beta bot browser business chat chrome cli client cloud code com companion \
+    connector copilot desktop dev enterprise everyone extension for free from gateway gpt helper hq hub ide inc integration io labs \
+    llm login max mcp mobile oauth official online org plugin plus portal preview pro proxy remote sdk secure security server \
+    service services studio support sync team teams tool tools ui verified verify web with work";
 
 fn read(words: &str) -> Vec<String> {
     words.split_whitespace().map(letters).collect()

@@ -1,17 +1,21 @@
-//! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's.
+//! `client_name` in every language (RFC 7591 §2.2): readable, and nobody else's. Nor are the pages of a protected name's owner, whose logo
+//! says as much.
+
+mod owner;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::host_pattern::HostPattern;
+pub use self::owner::ProtectedName;
+pub(in crate::policy) use self::owner::Ways;
+
+use self::owner::{Owned, problem_of_ways};
 use crate::policy::lookalike::{Lookalike, Readings};
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::grant::GrantType;
-use crate::registration::metadata::Text;
-use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+use crate::registration::metadata::{RequestedUrl, Text};
 
 /// What a client may be called.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -28,27 +32,14 @@ pub struct ClientNameSettings {
     pub protected: Option<Vec<ProtectedName>>,
 }
 
-/// A name that belongs to somebody. One that looks the same (other scripts, digits for letters, invisible characters) counts as it,
-/// and so does one that holds it as a word.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ProtectedName {
-    /// The name, at least three letters or digits: `Claude`.
-    pub name: String,
-    /// The hosts of its owner's https redirect URIs; `*.claude.ai` is any host below claude.ai.
-    #[serde(default)]
-    pub hosts: Vec<String>,
-    /// Whether its owner's clients have loopback redirect URIs. With the device grant, whose tokens go nowhere but to who asked, these
-    /// alone do not show whose a client is. Default: false.
-    #[serde(default)]
-    pub loopback: bool,
-    /// The private-use schemes of its owner's clients: `cursor`.
-    #[serde(default)]
-    pub schemes: Vec<String>,
-}
+/// Members that a consent page shows as the client's own: its picture, and where it is at home.
+const SHOWN: [&str; 2] = ["client_uri", "logo_uri"];
 
 /// The most languages a name is given in: each is compared with every protected name.
 const MOST_LANGUAGES: usize = 32;
+
+/// The most bytes of an organization's name that is compared.
+const LONGEST_ORGANIZATION: usize = 4096;
 
 /// The compiled rule.
 #[derive(Debug, Clone)]
@@ -58,24 +49,6 @@ pub(in crate::policy) struct ClientNameRule {
     protected: Vec<Owned>,
     /// How each protected name is read.
     lookalikes: Vec<Lookalike>,
-}
-
-/// What the client asks for that tells whose it is.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::policy) struct Ways<'a> {
-    /// Where its people are sent back to.
-    pub redirect_uris: &'a [RedirectUri],
-    /// The grant types it gets.
-    pub grants: &'a [GrantType],
-}
-
-/// A protected name, and what of redirect URIs is its owner's.
-#[derive(Debug, Clone)]
-struct Owned {
-    name: String,
-    hosts: Vec<HostPattern>,
-    loopback: bool,
-    schemes: Vec<String>,
 }
 
 impl ClientNameRule {
@@ -133,6 +106,31 @@ impl ClientNameRule {
         kept
     }
 
+    /// What the client shows as its own picture and home, and is on a host of a protected name's owner.
+    pub(in crate::policy) fn check_pages(&self, urls: &[RequestedUrl], ways: Ways<'_>, report: &mut Report<'_>) {
+        for url in urls.iter().filter(|url| SHOWN.contains(&url.member) && ways.are_shown()) {
+            let Ok(page) = &url.parsed else { continue };
+            let owners: Vec<&Owned> = self.protected.iter().filter(|owned| owned.is_at(page.host())).collect();
+            if let Some(owner) = owners.first()
+                && let Some(problem) = problem_of_ways(&owners, ways)
+            {
+                let (text, name) = (Excerpt(&url.text), Excerpt(owner.name()));
+                let problem = format!("{text} is on a host of the protected name {name}, {problem}");
+                report.refuse(&url.place, format!("{problem} (profile {:?})", report.profile()));
+            }
+        }
+    }
+
+    /// Whose the client says it is, by `organization_name` (OpenID Federation §5.2.2).
+    pub(in crate::policy) fn check_organization(&self, name: Option<&str>, ways: Ways<'_>, report: &mut Report<'_>) {
+        // A longer one is refused whatever it says.
+        let name = name.filter(|name| name.len() <= LONGEST_ORGANIZATION && ways.are_shown());
+        let problem = name.and_then(|name| self.problem_of_owner(name, ways));
+        if let Some(problem) = problem {
+            report.refuse("organization_name", format!("{problem} (profile {:?})", report.profile()));
+        }
+    }
+
     /// Why a name that reads as a protected one is not the client's to carry.
     fn problem_of_owner(&self, name: &str, ways: Ways<'_>) -> Option<String> {
         if self.protected.is_empty() {
@@ -143,58 +141,8 @@ impl ClientNameRule {
         let read = read.filter(|(_, lookalike)| lookalike.is_in(&readings, &self.lookalikes));
         let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
         let owner = owners.first()?;
-        let is_owners = |uri: &RedirectUri| owners.iter().any(|owned| owned.owns(uri));
-        let reads_as = || format!("{} reads as the protected name {}", Excerpt(name), Excerpt(&owner.name));
-        if ways.redirect_uris.is_empty() {
-            return Some(format!("{}, and no redirect URI shows that it is its owner's", reads_as()));
-        }
-        if let Some(foreign) = ways.redirect_uris.iter().find(|uri| !is_owners(uri)) {
-            return Some(format!(
-                "{}, and the redirect URI {} is not its owner's",
-                reads_as(),
-                Excerpt(foreign.as_str())
-            ));
-        }
-        // With the device grant no code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name
-        // (RFC 8628 §5.4). A redirect URI that is everybody's beside it does not show who that is.
-        let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
-        let is_open = ways.grants.contains(&GrantType::DeviceCode) && ways.redirect_uris.iter().all(is_loopback);
-        is_open.then(|| {
-            let grant = Excerpt(GrantType::DeviceCode.as_str());
-            let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
-            format!("{}, and with the grant type {grant} {problem}", reads_as())
-        })
-    }
-}
-
-impl Owned {
-    fn compile(
-        index: usize,
-        settings: &ProtectedName,
-        lookalike: &Lookalike,
-        problems: &mut Vec<SettingProblem>,
-    ) -> Self {
-        let place = format!("client_name.protected[{index}]");
-        if !(3..=Lookalike::LONGEST).contains(&lookalike.len()) {
-            let reason = format!("{:?} does not have 3 to {} letters or digits", settings.name, Lookalike::LONGEST);
-            problems.push(SettingProblem::new(
-                format!("{place}.name"),
-                reason,
-                "a shorter name would be found in ordinary ones",
-            ));
-        }
-        let hosts = HostPattern::compile_list(&settings.hosts, &format!("{place}.hosts"), problems);
-        let schemes = settings.schemes.iter().map(|scheme| scheme.to_ascii_lowercase()).collect();
-        Self { name: settings.name.clone(), hosts, loopback: settings.loopback, schemes }
-    }
-
-    fn owns(&self, uri: &RedirectUri) -> bool {
-        match uri.kind() {
-            RedirectUriKind::Https(target) => self.hosts.iter().any(|pattern| pattern.fits(&target.host)),
-            RedirectUriKind::Loopback(_) => self.loopback,
-            RedirectUriKind::Http(_) => false,
-            RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
-        }
+        let problem = problem_of_ways(&owners, ways)?;
+        Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(owner.name())))
     }
 }
 
@@ -203,6 +151,9 @@ mod tests {
     use super::*;
     use crate::policy::report::tests::sentences;
     use crate::policy::rule::RuleName;
+    use crate::registration::grant::GrantType;
+    use crate::registration::redirect_uri::RedirectUri;
+    use crate::registration::web_url::WebUrl;
 
     const SETTINGS: &str = "{protected: [{name: Claude, hosts: [claude.ai, '*.claude.ai'], loopback: true, schemes: [claude]}, {name: Acme Pay, hosts: [pay.acme.example]}]}";
 
@@ -221,6 +172,20 @@ mod tests {
 
     fn check(settings: &str, names: &[&str], uris: &[&str]) -> Vec<String> {
         check_with(&[GrantType::AuthorizationCode], settings, names, uris)
+    }
+
+    #[test]
+    fn hosts_that_anybody_can_have_are_no_owners() {
+        for (hosts, problems) in [
+            ("['*.github.io']", 1),
+            ("['*.COM', a.example, '*.co.uk']", 2),
+            ("['*.claude.ai', '*.svc', '*.corp.internal', example.github.io, '*.example.github.io']", 0),
+        ] {
+            let settings = format!("{{protected: [{{name: Claude, hosts: {hosts}}}]}}");
+            let mut found = Vec::new();
+            ClientNameRule::compile(Some(&serde_yaml::from_str(&settings).unwrap()), &mut found);
+            assert_eq!(found.len(), problems, "{hosts}: {found:?}");
+        }
     }
 
     #[test]
@@ -262,6 +227,71 @@ mod tests {
               (RFC 8628 §5.4) (profile \"partners\")"]
         );
         assert_eq!(check_with(&grants, SETTINGS, &["Orders"], &["http://127.0.0.1/x"]), [""; 0], "nobody's name");
+    }
+
+    #[test]
+    fn nor_does_it_where_the_person_is_asked_on_a_telephone() {
+        for (uris, violations) in [(&["http://127.0.0.1/x"][..], 1), (&["https://claude.ai/cb"], 0), (&[], 1)] {
+            assert_eq!(check_with(&[GrantType::Ciba], SETTINGS, &["Claude"], uris).len(), violations, "{uris:?}");
+        }
+    }
+
+    #[test]
+    fn an_owners_pages_are_its_clients_own() {
+        let check = |member: &'static str, text: &str, uris: &[&str], grants: &[GrantType]| {
+            let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(SETTINGS).unwrap()), &mut Vec::new());
+            let (text, parsed) = (text.to_owned(), WebUrl::parse(text));
+            let urls = [RequestedUrl { member, place: member.to_owned(), text, parsed }];
+            let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+            sentences(RuleName::Urls, |report| {
+                rule.check_pages(&urls, Ways { redirect_uris: &uris, grants }, report);
+            })
+        };
+        let code = [GrantType::AuthorizationCode];
+        for (member, text, uri, violations) in [
+            ("logo_uri", "https://claude.ai/logo.png", "https://evil.example/cb", 1),
+            ("client_uri", "https://www.claude.ai/", "https://evil.example/cb", 1),
+            ("client_uri", "https://claude.ai/", "https://api.claude.ai/cb", 0),
+            ("client_uri", "https://claude.ai/", "http://127.0.0.1:7/cb", 0),
+            ("logo_uri", "https://claude.ai/logo.png", "claude://x/cb", 0),
+            ("logo_uri", "https://notclaude.ai/logo.png", "https://evil.example/cb", 0),
+            ("tos_uri", "https://claude.ai/terms", "https://evil.example/cb", 0),
+            ("logo_uri", "https://pay.acme.example/logo.png", "https://claude.ai/cb", 1),
+        ] {
+            assert_eq!(check(member, text, &[uri], &code).len(), violations, "{member} {text} {uri}");
+        }
+        let logo = "https://claude.ai/logo.png";
+        assert_eq!(check("logo_uri", logo, &[], &[GrantType::ClientCredentials]), [""; 0], "nobody sees it");
+        assert_eq!(
+            check("logo_uri", logo, &["https://evil.example/cb"], &code),
+            [
+                "logo_uri: \"https://claude.ai/logo.png\" is on a host of the protected name \"Claude\", and the redirect URI \
+              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"
+            ]
+        );
+        for uris in [&[][..], &["http://127.0.0.1/x"]] {
+            assert_eq!(check("logo_uri", logo, uris, &[GrantType::DeviceCode]).len(), 1, "{uris:?}");
+        }
+    }
+
+    #[test]
+    fn whose_a_client_says_it_is_counts_as_its_name_does() {
+        let check = |name: &str, uris: &[&str], grants: &[GrantType]| {
+            let rule = ClientNameRule::compile(Some(&serde_yaml::from_str(SETTINGS).unwrap()), &mut Vec::new());
+            let uris: Vec<RedirectUri> = uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+            sentences(RuleName::PlainMembers, |report| {
+                rule.check_organization(Some(name), Ways { redirect_uris: &uris, grants }, report);
+            })
+        };
+        let code = [GrantType::AuthorizationCode];
+        assert_eq!(
+            check("Acme Pay GmbH", &["https://evil.example/cb"], &code),
+            ["organization_name: \"Acme Pay GmbH\" reads as the protected name \"Acme Pay\", and the redirect URI \
+              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"]
+        );
+        assert_eq!(check("Acme Pay GmbH", &["https://pay.acme.example/cb"], &code), [""; 0]);
+        assert_eq!(check("Acme Corporation", &["https://evil.example/cb"], &code), [""; 0]);
+        assert_eq!(check("Acme Pay GmbH", &[], &[GrantType::ClientCredentials]), [""; 0], "nobody sees it");
     }
 
     #[test]

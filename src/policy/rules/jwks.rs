@@ -100,6 +100,9 @@ impl KeysRule {
             KeyKind::Rsa { modulus_bits, .. } if *modulus_bits > LONGEST_RSA => {
                 Some(format!("is an RSA key of {modulus_bits} bits, {LONGEST_RSA} are the most"))
             }
+            KeyKind::Rsa { modulus_is_odd: false, .. } => {
+                Some("is an RSA key with an even modulus: it is nobody's key".to_owned())
+            }
             KeyKind::Rsa { exponent_is_sound: false, .. } => Some("is an RSA key with an unsound exponent".to_owned()),
             KeyKind::EllipticCurve { curve } if !EC_CURVES.contains(&curve.as_str()) => {
                 Some(format!("is on the curve {}, not on {}", Excerpt(curve), EC_CURVES.join(", ")))
@@ -107,9 +110,10 @@ impl KeysRule {
             KeyKind::OctetKeyPair { curve } if !OKP_CURVES.contains(&curve.as_str()) => {
                 Some(format!("is on the curve {}, not on {}", Excerpt(curve), OKP_CURVES.join(", ")))
             }
-            KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } if key.is_all_zeros() => {
-                Some("has coordinates that are all zeros: it is nobody's key".to_owned())
-            }
+            KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } if key.is_nobodys() => Some(
+                "is nobody's key: its point is all zeros, or of so small an order that anybody speaks for it"
+                    .to_owned(),
+            ),
             KeyKind::Symmetric => Some("is a symmetric key, which is a secret: it is never registered".to_owned()),
             KeyKind::Other(kty) => Some(format!("has the unknown key type {}", Excerpt(kty))),
             KeyKind::Rsa { .. } | KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } => None,
@@ -195,6 +199,8 @@ mod tests {
             json!({"kty": "EC", "crv": "P-192", "x": bytes(24), "y": bytes(24)}),
             json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}),
             json!({"kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43)}),
+            json!({"kty": "OKP", "crv": "Ed25519", "x": format!("AQ{}", "A".repeat(41))}),
+            json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xc2; 256]), "e": "AQAB"}),
             json!({"kty": "oct", "k": bytes(32)}),
             json!({"kty": "XYZ"}),
         ] {

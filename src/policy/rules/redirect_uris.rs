@@ -14,6 +14,7 @@ pub use self::settings::{
 };
 
 use self::allowed_hosts::AllowedHosts;
+use self::onward::Destination;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
@@ -189,15 +190,22 @@ impl RedirectUriRule {
     /// What in the URI itself would send the answer on, or stand in it twice.
     fn onward_problems(&self, list: List, target: &Target) -> Vec<String> {
         let query = target.query.as_deref();
-        let onward = onward::onward(&target.path, query, |host| *host == target.host || self.knows(host));
+        let is_own =
+            |destination: Destination<'_>| matches!(destination, Destination::Host(host) if *host == target.host);
+        let onward = onward::onward(&target.path, query, |destination| is_own(destination) || self.knows(destination));
         onward.into_iter().chain(response_parameter(list, query)).collect()
     }
 
-    /// Whether a URL of this host in a redirect URI is the client's own, or the server's.
-    fn knows(&self, host: &Host) -> bool {
-        self.server.contains(host)
-            || self.https.names(host)
-            || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
+    /// Whether a URL in a redirect URI leads to the client itself, or to the server.
+    fn knows(&self, destination: Destination<'_>) -> bool {
+        match destination {
+            Destination::Host(host) => {
+                self.server.contains(host)
+                    || self.https.names(host)
+                    || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
+            }
+            Destination::App(scheme) => self.private_use.contains_key(scheme),
+        }
     }
 
     fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {
@@ -223,7 +231,7 @@ impl RedirectUriRule {
         if matches!(rest, "" | "//") {
             problems.push("nothing stands behind the scheme".to_owned());
         }
-        problems.extend(onward::onward(path, query, |host| self.knows(host)));
+        problems.extend(onward::onward(path, query, |destination| self.knows(destination)));
         problems.extend(response_parameter(list, query));
         problems
     }

@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::embedded_ipv4;
 
 /// Zones under top-level domains of the public DNS whose names are not public, or lead wherever the name says.
-const NOT_PUBLIC_ZONES: [&str; 24] = [
+const NOT_PUBLIC_ZONES: [&str; 30] = [
     // RFC 8375, RFC 6303, RFC 7686.
     "arpa",
     "onion",
-    // Where Google's cloud keeps its metadata, as `metadata.google.internal` is.
+    // Where clouds keep their metadata, as `metadata.google.internal` is: Google's, Tencent's.
     "metadata.goog",
+    "metadata.tencentyun.com",
     // Public services that resolve names to the address written in them, or to loopback, or to two addresses in turn.
     "nip.io",
     "sslip.io",
@@ -33,6 +34,11 @@ const NOT_PUBLIC_ZONES: [&str; 24] = [
     "local-ip.medicmobile.org",
     "ip6.name",
     "plex.direct",
+    "ddev.site",
+    "lndo.site",
+    "localdev.me",
+    "localh.st",
+    "spoofed.burpcollaborator.net",
 ];
 
 /// Whether a name is one of the public DNS that leads to no address inside.
@@ -41,11 +47,17 @@ pub(super) fn is_public_name(name: &str) -> bool {
     let Some((_, top_level)) = name.rsplit_once('.') else { return false };
     // `.example` (RFC 6761 §6.5) leads nowhere, and documents and tests are full of it.
     let known = top_level == "example" || psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known());
-    known && !NOT_PUBLIC_ZONES.into_iter().any(below) && !spells_an_address_inside(name)
+    known && !NOT_PUBLIC_ZONES.into_iter().any(below) && !is_called_localhost(name) && !spells_an_address_inside(name)
+}
+
+/// Whether the owner of a domain calls it `localhost` (`localhost.localstack.cloud`), or what is below it. `localhost.run` is a domain.
+fn is_called_localhost(name: &str) -> bool {
+    let below = psl::domain_str(name).and_then(|domain| name.strip_suffix(domain));
+    below.is_some_and(|below| below.split('.').any(|label| label == "localhost"))
 }
 
 /// Whether the name spells an address that is not public: services that answer with it are more than anybody could list. In four labels
-/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`).
+/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`, `app-127-0-0-1-x`).
 fn spells_an_address_inside(name: &str) -> bool {
     let labels: Vec<&str> = name.split('.').collect();
     let in_four = |four: &[&str]| written_ipv4(four).is_some_and(|address| !is_public_ipv4(address));
@@ -54,22 +66,31 @@ fn spells_an_address_inside(name: &str) -> bool {
 
 fn label_spells_an_address_inside(label: &str) -> bool {
     let parts: Vec<&str> = label.split('-').collect();
-    let Some((before, four)) = parts.split_last_chunk::<4>() else { return false };
-    let Some(address) = written_ipv4(four) else { return false };
-    match before {
-        [] => !is_public_ipv4(address),
-        // Behind a word only what a machine inside could have: `release-0-9-1-2` is a version, and nothing answers at 0.9.1.2.
-        // `v-1-10-0-0-1` and `v1-10-0-0-1` are no word and an address: numbers go on before it.
-        [.., word] => {
-            let is_word = word.ends_with(|last: char| last.is_ascii_alphabetic());
-            is_word
-                && (address.is_private()
-                    || address.is_loopback()
-                    || address.is_link_local()
-                    || address.is_unspecified()
-                    || is_shared(address))
+    let is_letter = |character: char| character.is_ascii_alphabetic();
+    parts.windows(4).enumerate().any(|(at, four)| {
+        let Some(address) = written_ipv4(four) else { return false };
+        // `v-1-10-0-0-1` and `v1-10-0-0-1` are no word and an address: numbers go on before it, or behind.
+        match (at.checked_sub(1).map(|before| parts[before]), parts.get(at + 4)) {
+            (None, None) => !is_public_ipv4(address),
+            (Some(word), None) => word.ends_with(is_letter) && is_of_machines_inside(address),
+            // A version can have a word behind it, `10-0-0-1-rc1`; there is none that begins with 127, 169, 172 or 192.
+            (before, Some(behind)) => {
+                before.is_none_or(|word| word.ends_with(is_letter))
+                    && behind.starts_with(is_letter)
+                    && !matches!(address.octets()[0], 0 | 10 | 100)
+                    && is_of_machines_inside(address)
+            }
         }
-    }
+    })
+}
+
+/// Whether a machine inside could have it: `release-0-9-1-2` is a version, and nothing answers at 0.9.1.2.
+fn is_of_machines_inside(address: Ipv4Addr) -> bool {
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_unspecified()
+        || is_shared(address)
 }
 
 /// The address that four numbers write in plain decimal; with zeros before them they are a date or a version.
@@ -140,6 +161,19 @@ mod tests {
             "10.0.0.1.my.local-ip.co",
             "127-0-0-1.my.local-ip.sh",
             "192-168-1-1.abc.plex.direct",
+            "app-127-0-0-1-x.evil.example",
+            "127-0-0-1-x.evil.example",
+            "my-app-169-254-169-254-a-b.evil.example",
+            "www-192-168-0-1-wiki.example.com",
+            "localhost.evil.example",
+            "a.localhost.localstack.cloud",
+            "localhost.example.co.uk",
+            "shop.ddev.site",
+            "shop.lndo.site",
+            "demo.localdev.me",
+            "localh.st",
+            "spoofed.burpcollaborator.net",
+            "metadata.tencentyun.com",
         ] {
             assert!(!host(text).is_public(), "{text}");
         }
@@ -163,6 +197,22 @@ mod tests {
             "10.0.0.example.com",
             "0a000001.example.com",
             "notplex.direct",
+            "release-10-0-0-1-rc1.app.example",
+            "build-100-64-0-1-beta.app.example",
+            "app-8-8-8-8-x.example.com",
+            "2026-127-0-0-1-x.example.com",
+            "x-127-0-0-1-2.example.com",
+            "chrome-127-0-6533-72.example.com",
+            "ip-54-1-2-3-eu.example.com",
+            "localhost.run",
+            "abc.localhost.run",
+            "localhosting.example.com",
+            "my-localhost.example.com",
+            "ddev.com",
+            "lando.dev",
+            "app.localstack.cloud",
+            "burpcollaborator.net",
+            "console.tencentyun.com",
             "google.goog",
         ] {
             assert!(host(text).is_public(), "{text}");

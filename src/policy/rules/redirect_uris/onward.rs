@@ -1,5 +1,6 @@
 //! What stands in a redirect URI itself and leads the answer on: a URL of another host in its query or path, which the page behind it
-//! may send the browser to (an open redirector, RFC 9700 §4.11.1), and parameters that only the authorization server adds.
+//! may send the browser to (an open redirector, RFC 9700 §4.11.1), an app's in a parameter that is there to lead on, and parameters that only
+//! the authorization server adds.
 
 use url::Url;
 use url::form_urlencoded;
@@ -31,6 +32,29 @@ const RESPONSE: [&str; 12] = [
 /// Schemes that run what follows them, or start an app with it.
 const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
 
+/// Parameters whose names begin with these say where to go next, written without `_`, `-` and `.`: `returnTo`, `redirect_uri`.
+const LEADING: [&str; 12] = [
+    "next",
+    "return",
+    "redirect",
+    "continue",
+    "callback",
+    "goto",
+    "forward",
+    "destination",
+    "deeplink",
+    "applink",
+    "relaystate",
+    "followup",
+];
+
+/// Those that say so with these names alone, or with `url`, `uri` or `link` behind them. Not `resource` and `audience`, which name an API
+/// (`api://1234`).
+const LEADING_ALONE: [&str; 22] = [
+    "", "u", "r", "to", "go", "href", "app", "cb", "back", "dest", "target", "success", "failure", "error", "cancel",
+    "done", "final", "exit", "out", "open", "launch", "home",
+];
+
 /// How many bytes of text within text are read in one URI. An ordinary one has a tenth of that; whoever nests more hides something.
 const MOST_READ: usize = 16 * LONGEST_URI;
 
@@ -41,8 +65,17 @@ pub(super) fn response_parameter(query: &str) -> Option<String> {
     Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
 }
 
-/// What a URI of this path and query would lead on to; a host that `is_known` is the client's own.
-pub(super) fn onward(path: &str, query: Option<&str>, is_known: impl Fn(&Host) -> bool) -> Option<String> {
+/// Where a URL in a redirect URI leads, which may be the client's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Destination<'a> {
+    /// A page of this host.
+    Host(&'a Host),
+    /// The app that has this scheme, in lower case.
+    App(&'a str),
+}
+
+/// What a URI of this path and query would lead on to; a destination that `is_known` is the client's own.
+pub(super) fn onward(path: &str, query: Option<&str>, is_known: impl Fn(Destination<'_>) -> bool) -> Option<String> {
     if path_leads_on(path) {
         return Some(format!("path {} holds another URL", Excerpt(path)));
     }
@@ -55,6 +88,12 @@ pub(super) fn onward(path: &str, query: Option<&str>, is_known: impl Fn(&Host) -
                 Excerpt(&host)
             )
         }
+        Onward::App(scheme) => {
+            format!(
+                "the query leads on to an app by the scheme {}, which the profile does not name (RFC 9700 §4.11.1)",
+                Excerpt(&scheme)
+            )
+        }
         Onward::Running => "the query holds a URL that runs code, opens a file or starts another program".to_owned(),
         Onward::Path => "the query holds a URL whose path holds another URL".to_owned(),
         Onward::Tangled => "the query holds more URLs within URLs than anybody reads".to_owned(),
@@ -65,6 +104,7 @@ pub(super) fn onward(path: &str, query: Option<&str>, is_known: impl Fn(&Host) -
 #[derive(Debug, PartialEq, Eq)]
 enum Onward {
     Host(Host),
+    App(String),
     Running,
     Path,
     Tangled,
@@ -77,14 +117,17 @@ struct Search<K> {
     left: usize,
 }
 
-impl<K: Fn(&Host) -> bool> Search<K> {
+impl<K: Fn(Destination<'_>) -> bool> Search<K> {
     /// Values first; without `=` the text is a name.
     fn in_query(&mut self, query: &str) -> Option<Onward> {
-        pairs(query).into_iter().find_map(|(name, value)| self.in_text(value).or_else(|| self.in_text(name)))
+        pairs(query).into_iter().find_map(|(name, value)| {
+            let (leads, is_alone) = (is_leading(&name), value.is_empty());
+            self.in_text(value, leads).or_else(|| self.in_text(name, is_alone))
+        })
     }
 
-    /// Decoded again and again, because pages do.
-    fn in_text(&mut self, mut text: String) -> Option<Onward> {
+    /// Decoded again and again, because pages do. A text that `leads` says where to go next, be it to an app.
+    fn in_text(&mut self, mut text: String, leads: bool) -> Option<Onward> {
         for _ in 0..DECODINGS {
             // Neither a URL nor a path, and never one when it is decoded.
             if !text.contains([':', '/', '\\', '%']) {
@@ -92,7 +135,7 @@ impl<K: Fn(&Host) -> bool> Search<K> {
             }
             let Some(left) = self.left.checked_sub(text.len()) else { return Some(Onward::Tangled) };
             self.left = left;
-            let found = self.as_written(&as_a_browser_cleans(&text));
+            let found = self.as_written(&as_a_browser_cleans(&text), leads);
             if found.is_some() {
                 return found;
             }
@@ -105,12 +148,16 @@ impl<K: Fn(&Host) -> bool> Search<K> {
         None
     }
 
-    fn as_written(&mut self, text: &str) -> Option<Onward> {
+    fn as_written(&mut self, text: &str, leads: bool) -> Option<Onward> {
         let path = match read(text) {
             Meaning::Web(url) => match url.host_str().and_then(Host::parse) {
-                Some(host) if !(self.is_known)(&host) => return Some(Onward::Host(host)),
+                Some(host) if !(self.is_known)(Destination::Host(&host)) => return Some(Onward::Host(host)),
                 _ => url.path().to_owned(),
             },
+            Meaning::App(scheme) if !(self.is_known)(Destination::App(&scheme)) => {
+                return leads.then_some(Onward::App(scheme));
+            }
+            Meaning::App(_) => String::new(),
             Meaning::Running => return Some(Onward::Running),
             Meaning::Other => return None,
             Meaning::Relative => {
@@ -151,13 +198,22 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     both.into_iter().flatten().collect()
 }
 
+/// Whether a parameter of this name is there to say where to go next.
+fn is_leading(name: &str) -> bool {
+    let name: String = name.chars().filter(|c| !"_-.".contains(*c)).collect::<String>().to_ascii_lowercase();
+    let bare = ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end));
+    LEADING.iter().any(|begin| name.starts_with(begin)) || LEADING_ALONE.contains(&bare.unwrap_or(&name))
+}
+
 /// What a text is to a page that takes it for a URL.
 enum Meaning {
     /// Of a host.
     Web(Url),
     /// Runs code, opens a file, starts another program.
     Running,
-    /// What a browser does not follow, or hands to an app: `urn:…`, `mailto:…`, `api://…`, `12:30`.
+    /// May be handed to the app of this scheme: `myapp://…`, `com.example.app:/…`. Or names something: `api://…`.
+    App(String),
+    /// What leads nowhere: `urn:…`, `mailto:…`, `12:30`.
     Other,
     /// A reference, or any other text.
     Relative,
@@ -178,6 +234,8 @@ fn read(text: &str) -> Meaning {
         "data" if rest.contains([',', '/']) => Meaning::Running,
         // `file:/etc/passwd`, `ldap://host`, `blob:https://host/`; `tel:+1`, `news:today` and `mailto:` lead nowhere.
         _ if is_forbidden_scheme(scheme) && (rest.starts_with('/') || leads_on(rest)) => Meaning::Running,
+        // `c:/dir` is a file's.
+        _ if rest.starts_with('/') && scheme.len() > 1 => Meaning::App(scheme.to_owned()),
         _ => Meaning::Other,
     }
 }
@@ -198,7 +256,10 @@ mod tests {
     use super::*;
 
     fn leads_on(rest: &str) -> bool {
-        let known = |host: &Host| ["app.example.com", "known.example.com"].contains(&host.to_string().as_str());
+        let known = |destination: Destination<'_>| match destination {
+            Destination::Host(host) => ["app.example.com", "known.example.com"].contains(&host.to_string().as_str()),
+            Destination::App(scheme) => ["myapp", "com.example.app"].contains(&scheme),
+        };
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         onward(&format!("/cb{path}"), query, known).is_some()
     }
@@ -255,6 +316,51 @@ mod tests {
             assert!(leads_on(rest), "{rest}");
         }
         assert!(leads_on(&format!("?{}", "a=/?".repeat(500))), "too tangled to be read");
+    }
+
+    #[test]
+    fn refuses_to_lead_on_to_an_app_that_nobody_named() {
+        for rest in [
+            "?next=cursor://x",
+            "?return_to=evilapp://cb",
+            "?returnTo=evilapp%3A%2F%2Fcb",
+            "?redirect_uri=com.evil.app:/oauth",
+            "?redirect-url=COM.EVIL.APP:/oauth",
+            "?a=1;url=evilapp://cb",
+            "?u=%25%36%35vilapp://cb",
+            "?deepLink=evilapp:///cb",
+            "?success_url=evilapp://cb",
+            "?evilapp://cb",
+            "?next=/go?to=evilapp://cb",
+            "?next=https://app.example.com/go?url=evilapp://cb",
+            "?next=myapp://cb?url=evilapp://cb",
+            "?next=myapp://cb?url=https://evil.example",
+        ] {
+            assert!(leads_on(rest), "{rest}");
+        }
+        for rest in [
+            "?next=myapp://home",
+            "?return_to=com.example.app:/oauth/done",
+            "?next=https://app.example.com/go?url=myapp://cb",
+            "?resource=api://1234",
+            "?audience=api://1234",
+            "?app_id_uri=api://1234/read",
+            "?client=spiffe://example.org/billing",
+            "?bucket=s3://reports/2026",
+            "?repository=git+ssh://git.example.com/x",
+            "?extension=chrome-extension://abcdef/x",
+            "?state_hint=a:b",
+            "?tenant=urn:foo",
+            "?next=step:2",
+            "?to=page:home",
+            "?next=12:30",
+            "?return=mailto:a@b.example",
+            "?url=C:/dir/file.txt",
+            "?flag",
+            "?v:1",
+        ] {
+            assert!(!leads_on(rest), "{rest}");
+        }
     }
 
     #[test]

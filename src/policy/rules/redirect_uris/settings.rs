@@ -23,7 +23,8 @@ const PATTERN_SIZE: usize = 1 << 20;
 /// Which redirect URIs a client may have: those that are listed here, none besides. Every URI is exact and absolute; one with a fragment,
 /// user information, a wildcard, a dot-segment or anything hidden by encoding is never allowed, nor is plain http to another machine, nor
 /// one that leads the answer on: its query or path holds a URL of a host that is not listed here and not the authorization server's, one
-/// that runs something, or a parameter that the server adds to its answer (`code`, `state`, `iss`, …).
+/// that runs something, one of an app whose scheme is not listed where the next page is named (`?return_to=app://…`), or a parameter that
+/// the server adds to its answer (`code`, `state`, `iss`, …).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedirectUriSettings {

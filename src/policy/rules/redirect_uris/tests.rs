@@ -203,7 +203,7 @@ fn a_query_is_refused_where_the_host_has_none() {
     let yaml = "https: [{host: a.example, path: ^/x, query: refuse}, {host: a.example, path: ^/y}]";
     assert_eq!(refusals(yaml, &["https://a.example/x", "https://a.example/y?tenant=7"]), [""; 0]);
     assert_eq!(
-        refusals(yaml, &["https://a.example/x?url=app:/"]),
+        refusals(yaml, &["https://a.example/x?page=app:/"]),
         [
             "redirect_uris[0]: path \"/x\" is not allowed with port 443 and a query on host \"a.example\" by profile \"partners\""
         ]
