@@ -87,6 +87,12 @@ impl GrantType {
         }
     }
 
+    /// Whether it leads a browser through the authorization endpoint and back to a redirect URI (RFC 7591 §2). Extension grants are told at
+    /// the token endpoint (RFC 6749 §4.5).
+    pub fn redirects(&self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::Implicit)
+    }
+
     /// The word, as it is written in a request.
     pub fn as_str(&self) -> &str {
         match self {

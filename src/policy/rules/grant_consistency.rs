@@ -47,8 +47,7 @@ pub(in crate::policy) fn check(flow: Flow<'_>, report: &mut Report<'_>) {
             "\"refresh_token\" alone gives nothing to refresh: name the grant that issues the first token",
         );
     }
-    let redirects = has(&GrantType::AuthorizationCode) || has(&GrantType::Implicit);
-    if redirects && flow.redirect_uris_asked == 0 {
+    if flow.grants.iter().any(GrantType::redirects) && flow.redirect_uris_asked == 0 {
         report.refuse_as(
             ErrorCode::InvalidRedirectUri,
             "redirect_uris",
