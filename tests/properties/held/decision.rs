@@ -259,7 +259,7 @@ fn scopes(world: &World, clearance: &Clearance, outgoing: &Map<String, Value>) {
 fn keys(outgoing: &Map<String, Value>) {
     let keys = outgoing.get("jwks").and_then(|set| set.get("keys")).and_then(Value::as_array);
     for key in keys.into_iter().flatten() {
-        for secret in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
+        for secret in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"] {
             assert!(key.get(secret).is_none(), "{secret} is sent");
         }
     }
