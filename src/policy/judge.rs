@@ -99,7 +99,7 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
     let software = run.rule(RuleName::Software, |report| software::check(requested, report));
     let plain = run.rule(RuleName::PlainMembers, |report| {
-        let beside = plain_members::Beside { method: &method, redirect_uris: uris };
+        let beside = plain_members::Beside { method: &method, grants: &grants, redirect_uris: uris };
         rules.plain_members.check(requested, beside, report)
     });
     run.rule(RuleName::UnknownMembers, |report| unknown_members::check(requested, report));

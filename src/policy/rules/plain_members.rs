@@ -9,7 +9,7 @@ use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::grant::TokenEndpointAuthMethod;
+use crate::registration::grant::{GrantType, TokenEndpointAuthMethod};
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// Which algorithms a client may ask for (RFC 7518, RFC 8037, RFC 8812).
@@ -56,11 +56,16 @@ const ENCRYPTION: [&str; 19] = [
 /// The most characters of any text in these members; a subject of a certificate is the longest there is.
 const LONGEST_TEXT: usize = 1024;
 
+/// How tokens come that were asked for elsewhere.
+const DELIVERY_MODE: &str = "backchannel_token_delivery_mode";
+
 /// What these members are held against.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::policy) struct Beside<'a> {
     /// `token_endpoint_auth_method`, as it is sent.
     pub(in crate::policy) method: &'a TokenEndpointAuthMethod,
+    /// `grant_types`, as they are sent.
+    pub(in crate::policy) grants: &'a [GrantType],
     /// The redirect URIs that are sent.
     pub(in crate::policy) redirect_uris: &'a [RedirectUri],
 }
@@ -103,7 +108,7 @@ impl PlainMembersRule {
             let Value::String(text) = value else { continue };
             let problem = match member.as_str() {
                 "subject_type" => problem_of_subject_type(text, requested, beside.redirect_uris),
-                "backchannel_token_delivery_mode" => problem_of_delivery(text, requested),
+                DELIVERY_MODE => problem_of_delivery(text, requested),
                 _ => tls_subject::problem(member, text),
             };
             if let Some(problem) = problem {
@@ -115,6 +120,12 @@ impl PlainMembersRule {
             if !requested.plain.contains_key(&algorithm) {
                 report.refuse(member, format!("needs {algorithm} beside it (OpenID Connect Registration §2)"));
             }
+        }
+        if beside.grants.contains(&GrantType::Ciba) && !requested.members.contains_key(DELIVERY_MODE) {
+            report.refuse(
+                DELIVERY_MODE,
+                "is missing: the grant type CIBA needs \"poll\", \"ping\" or \"push\" (CIBA §4)",
+            );
         }
         requested.plain.clone()
     }
@@ -230,13 +241,23 @@ mod tests {
     }
 
     fn check_of(settings: &AlgorithmSettings, plain: Value, method: &str, redirect_uris: &[&str]) -> Vec<String> {
-        let rule = PlainMembersRule::compile(Some(settings));
-        let requested = ClientMetadata { plain: plain.as_object().unwrap().clone(), ..Default::default() };
         let redirect_uris: Vec<_> = redirect_uris.iter().map(|uri| RedirectUri::parse(uri).unwrap()).collect();
-        let beside = Beside { method: &TokenEndpointAuthMethod::parse(method), redirect_uris: &redirect_uris };
+        let method = &TokenEndpointAuthMethod::parse(method);
+        let grants = &[GrantType::AuthorizationCode];
         sentences(RuleName::PlainMembers, |report| {
-            rule.check(&requested, beside, report);
+            run(settings, plain, Beside { method, grants, redirect_uris: &redirect_uris }, report);
         })
+    }
+
+    fn run(
+        settings: &AlgorithmSettings,
+        plain: Value,
+        beside: Beside<'_>,
+        report: &mut Report<'_>,
+    ) -> Map<String, Value> {
+        let plain = plain.as_object().unwrap().clone();
+        let requested = ClientMetadata { members: plain.clone(), plain, ..Default::default() };
+        PlainMembersRule::compile(Some(settings)).check(&requested, beside, report)
     }
 
     #[test]
@@ -356,6 +377,22 @@ mod tests {
         for (mode, violations) in [("poll", 0), ("ping", 1), ("push", 1), ("carrier pigeon", 1)] {
             let plain = json!({"backchannel_token_delivery_mode": mode});
             assert_eq!(check(&AlgorithmSettings::default(), plain).len(), violations, "{mode}");
+        }
+    }
+
+    #[test]
+    fn ciba_says_how_its_tokens_are_delivered() {
+        let method = &TokenEndpointAuthMethod::ClientSecretBasic;
+        for (grant, plain, violations) in [
+            (GrantType::Ciba, json!({}), 1),
+            (GrantType::Ciba, json!({"backchannel_token_delivery_mode": "poll"}), 0),
+            (GrantType::DeviceCode, json!({}), 0),
+        ] {
+            let beside = Beside { method, grants: &[grant], redirect_uris: &[] };
+            let found = sentences(RuleName::PlainMembers, |report| {
+                run(&AlgorithmSettings::default(), plain.clone(), beside, report);
+            });
+            assert_eq!(found.len(), violations, "{found:?}");
         }
     }
 }
