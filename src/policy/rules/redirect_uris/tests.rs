@@ -199,6 +199,30 @@ fn a_port_and_a_path_of_two_entries_do_not_add_up() {
 }
 
 #[test]
+fn a_label_below_a_host_is_one_of_a_host_name() {
+    let yaml = "https: [{subdomains_of: partner.example}, {host: -a.partner.example}]";
+    for uri in [
+        "https://-.partner.example/",
+        "https://-b.partner.example/",
+        "https://b-.partner.example/",
+        "https://a.b-.partner.example/",
+    ] {
+        let refusals = refusals(yaml, &[uri]);
+        assert!(
+            refusals[0].ends_with("(a label that begins or ends with a hyphen has to be named exactly)"),
+            "{refusals:?}"
+        );
+    }
+    let admitted = [
+        "https://a-b.partner.example/",
+        "https://a_b.partner.example/",
+        "https://_a.partner.example/",
+        "https://-a.partner.example/",
+    ];
+    assert_eq!(refusals(yaml, &admitted), [""; 0]);
+}
+
+#[test]
 fn a_query_is_refused_where_the_host_has_none() {
     let yaml = "https: [{host: a.example, path: ^/x, query: refuse}, {host: a.example, path: ^/y}]";
     assert_eq!(refusals(yaml, &["https://a.example/x", "https://a.example/y?tenant=7"]), [""; 0]);
