@@ -41,7 +41,7 @@ pub struct RedirectUriSettings {
     #[serde(default)]
     pub max: Option<u16>,
     /// What happens to URIs that are not allowed: `refuse` refuses the registration; `drop` leaves them out as long as an allowed one
-    /// remains, and the client sees in the answer which it got. Default: refuse.
+    /// remains, and the client sees in the answer which it got; what is no text is refused all the same. Default: refuse.
     #[serde(default)]
     pub on_violation: Option<OnViolation>,
 }

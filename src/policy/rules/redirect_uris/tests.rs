@@ -258,6 +258,20 @@ fn the_bad_ones_are_dropped_only_as_long_as_a_good_one_remains() {
 }
 
 #[test]
+fn what_is_no_text_is_refused_and_never_dropped() {
+    let rule = compile("{https: [{host: app.example.com}], on_violation: drop}").unwrap();
+    for entry in [json!(1), json!(null), json!(["https://app.example.com/cb"]), json!({})] {
+        let uris = json!(["https://app.example.com/cb", entry, "https://evil.example/"]);
+        let requested = ClientMetadata::from_json(Map::from_iter([("redirect_uris".to_owned(), uris)]));
+        let mut report = Report::new(RuleName::RedirectUris, "partners");
+        assert_eq!(rule.check(&requested, &mut report).dropped, ["https://evil.example/"]);
+        let violations = report.into_outcome().violations;
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].message, "redirect_uris[1]: is not a string");
+    }
+}
+
+#[test]
 fn the_number_is_bounded_and_repetition_does_not_count() {
     let uris: Vec<String> = (0..21).map(|n| format!("https://app.example.com/{n}")).collect();
     let uris: Vec<&str> = uris.iter().map(String::as_str).collect();
