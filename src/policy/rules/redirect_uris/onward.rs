@@ -60,9 +60,19 @@ const MOST_READ: usize = 16 * LONGEST_URI;
 
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(query: &str) -> Option<String> {
-    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
-    let clause = if name == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
+    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&as_read(name)))?;
+    let clause = if as_read(&name) == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
     Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
+}
+
+/// The name as frameworks read it: `code[]` and `code[0]` are entries of `code`, and spaces around it do not count. Upper case does (RFC 6749 §1.9).
+fn as_read(name: &str) -> &str {
+    name.split('[').next().unwrap_or_default().trim_matches(is_nothing)
+}
+
+/// What nobody sees at the ends of a text, and `trim` of some language takes off.
+fn is_nothing(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
 /// Where a URL in a redirect URI leads, which may be the client's own.
@@ -457,10 +467,31 @@ mod tests {
             "error_uri=x",
             "session_state=x",
             "expires_in=60",
+            "+code=x",
+            "code%20=x",
+            "%EF%BB%BFcode=x",
+            "code%5B%5D=x",
+            "code[]=x",
+            "state[0]=x",
+            "code+[a][b]=x",
         ] {
             assert!(response_parameter(query).is_some(), "{query}");
         }
-        for query in ["codec=av1", "Code=x", "stateful=1", "issuer=x", "issue=1", "scope=a:b", "tenant=code"] {
+        for query in [
+            "codec=av1",
+            "Code=x",
+            "stateful=1",
+            "issuer=x",
+            "issue=1",
+            "scope=a:b",
+            "tenant=code",
+            "barcode=1",
+            "promo_code=1",
+            "code_challenge=x",
+            "codes[]=1",
+            "[code]=1",
+            "my+code=1",
+        ] {
             assert_eq!(response_parameter(query), None, "{query}");
         }
         assert!(response_parameter("iss=x").unwrap().ends_with("(RFC 9207 §2)"));
