@@ -104,7 +104,10 @@ impl<'a> StrictUri<'a> {
         check_path(parts.path)?;
         let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
         for text in [parts.query.unwrap_or_default(), fragment] {
-            if escapes(text.as_bytes()).flatten().any(|byte| byte.is_ascii_control()) {
+            let decoded = percent_decoded(text.as_bytes());
+            let is_control = |character: char| character.is_control() || is_bidirectional_control(character);
+            // Other bytes than those of UTF-8 are a form's in another encoding.
+            if String::from_utf8_lossy(&decoded).contains(is_control) {
                 return Err(MalformedUri::EncodedControl);
             }
         }
