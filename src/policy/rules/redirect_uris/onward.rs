@@ -145,7 +145,8 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             }
             let Some(left) = self.left.checked_sub(text.len()) else { return Some(Onward::Tangled) };
             self.left = left;
-            let found = self.as_written(&as_a_browser_cleans(&text), leads);
+            let cleaned = as_a_browser_cleans(&text);
+            let found = self.as_written(&cleaned, leads).or_else(|| self.in_parts(&cleaned));
             if found.is_some() {
                 return found;
             }
@@ -156,6 +157,15 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             text = decoded;
         }
         None
+    }
+
+    /// In what a page takes apart before it opens one of the parts. A URL behind a space stands in a sentence.
+    fn in_parts(&mut self, text: &str) -> Option<Onward> {
+        let mut parts =
+            text.split(PARTING).skip(1).filter(|part| part.contains("://") && !part.starts_with(is_nothing));
+        // Which part says where to go next, nobody knows.
+        let leads = false;
+        parts.find_map(|part| self.as_written(part, leads))
     }
 
     fn as_written(&mut self, text: &str, leads: bool) -> Option<Onward> {
@@ -181,6 +191,9 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         text.split_once(['?', '#']).and_then(|(_, query)| self.in_query(query))
     }
 }
+
+/// What parts the entries of a list, JSON's texts, and the pairs of a form within a form.
+const PARTING: [char; 5] = [',', '"', '\'', '&', '='];
 
 /// Whether a part of the path is a URL to a page that takes it for one. `https:/host` and `https:host` are what `https://host` is to a
 /// browser, and many servers make one slash of two. Parts are those between slashes and those of path parameters: `/cb;next=…`.
@@ -252,7 +265,7 @@ fn read(text: &str) -> Meaning {
 
 /// As a browser reads a URL: white space at the ends cut off, tabs and line ends taken out, backslashes as slashes.
 fn as_a_browser_cleans(text: &str) -> String {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let text = text.trim_matches(is_nothing);
     text.replace(['\t', '\n', '\r'], "").replace('\\', "/")
 }
 
@@ -304,6 +317,14 @@ mod tests {
             ";a=1;url=//evil.example",
             "?a=1;next=https://evil.example",
             "?next=1;//evil.example",
+            "?u=x%26v%3Dhttps://evil.example",
+            "?u=x%26v%3Dhttps%253A//evil.example",
+            "?u=x,https://evil.example",
+            "?u=https://app.example.com/,https://evil.example",
+            "?u=%7B%22n%22%3A%22https://evil.example%22%7D",
+            "?u=%7B'n':'https:%5C/%5C/evil.example'%7D",
+            "?u=%EF%BB%BFhttps://evil.example",
+            "?next=https://app.example.com/?u=a%253Dhttps://evil.example",
         ] {
             assert!(leads_on(rest), "{rest}");
         }
@@ -435,6 +456,14 @@ mod tests {
             "?user=@alice:example.org",
             "?room=%23room:example.org",
             "?text=see+https://other.example.com",
+            "?text=see,+https://other.example.com",
+            "?text=e.g.,+%22the+page%22+https://other.example.com",
+            "?pages=/a,/b&list=a,b,c",
+            "?u=x,https://app.example.com/home",
+            "?json=%7B%22next%22%3A%22https://app.example.com/%22,%22at%22%3A%2212:30%22%7D",
+            "?form=a%3D1%26next%3Dhttps://known.example.com/",
+            "?resources=api://1234,api://5678",
+            "?scopes=a:b,c:d",
             "?q=100%25&r=%2B",
             "?next=myapp://home",
             "?e=a=b==",
