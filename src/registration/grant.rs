@@ -123,6 +123,11 @@ impl ResponseType {
         }
     }
 
+    /// Whether it needs the implicit grant: a token comes from the authorization endpoint (RFC 7591 §2.1).
+    pub fn is_implicit(&self) -> bool {
+        self.as_str().split(' ').any(|word| matches!(word, "token" | "id_token"))
+    }
+
     /// The words, sorted.
     pub fn as_str(&self) -> &str {
         match self {
