@@ -54,6 +54,10 @@ pub fn parse_request(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
 
 /// The text that the bytes are.
 fn text(bytes: &[u8]) -> Result<&str, JsonError> {
+    // The octets of JSON in UTF-16 or UTF-32, where no byte order mark tells (RFC 4627 §3).
+    if let Some(zero) = bytes.iter().take(4).position(|byte| *byte == 0) {
+        return Err(at(bytes, zero, "it is not UTF-8"));
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| at(bytes, error.valid_up_to(), "it is not UTF-8"))?;
     if text.starts_with('\u{feff}') {
         return Err(at(bytes, 0, "it begins with a byte order mark"));
@@ -89,6 +93,8 @@ impl From<serde_json::Error> for JsonError {
         let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
         let problem = match error.classify() {
             Category::Eof => "it ends too early".to_owned(),
+            // Half of a pair without the other, whichever half comes first.
+            _ if message.ends_with("hex escape") => "a text holds a lone surrogate".to_owned(),
             // serde_json's own sentences about syntax are fixed texts; the others are ours. None echoes the input beyond a name.
             Category::Syntax | Category::Data | Category::Io => message.to_owned(),
         };
@@ -411,9 +417,28 @@ mod tests {
         assert!(problem("\u{feff}{}").contains("byte order mark"));
         let error = parse(b"{\n\"a\":\"\xff\"}").unwrap_err();
         assert_eq!((error.line, error.column, error.problem.as_str()), (2, 6, "it is not UTF-8"));
-        for bytes in [&b"{\"a\":\"\xed\xa0\x80\"}"[..], b"{\"a\":\"\xc0\xaf\"}", b"\xff\xfe{\0}\0"] {
+        for bytes in [
+            &b"{\"a\":\"\xed\xa0\x80\"}"[..],
+            b"{\"a\":\"\xc0\xaf\"}",
+            b"\xff\xfe{\0}\0",
+            b"{\0\"\0a\0",
+            b"\0{\0\"",
+            b"\0\0\0{",
+        ] {
             assert!(parse(bytes).unwrap_err().problem.contains("not UTF-8"));
         }
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_called_one() {
+        for text in
+            [r#""\ud800""#, r#""\udc00x""#, r#""\ud800x""#, r#""\ud800\u0041""#, r#""\ud800\n""#, r#""\ud83d\ud83d""#]
+        {
+            let sentence = problem(&format!("{{\"a\":{text}}}"));
+            assert!(sentence.contains("a text holds a lone surrogate"), "{text} {sentence}");
+        }
+        assert!(problem(r#"{"a":"\u12"}"#).contains("invalid escape"));
+        assert!(parse(br#"{"a":"\ud83d\ude00"}"#).is_ok());
     }
 
     #[test]
