@@ -334,6 +334,7 @@ fn says_everything_that_is_wrong_with_the_settings() {
         ("private_use_schemes: [a, JavaScript]", "private_use_schemes[1]", "\"javascript\" can never"),
         ("private_use_schemes: ['app://x']", "private_use_schemes[0]", "\"app://x\" is not a scheme"),
         ("private_use_schemes: [{scheme: a, rest: '['}]", "private_use_schemes[0].rest", "\"[\" is not a pattern"),
+        ("private_use_schemes: [{scheme: a, rest: '^://x$'}]", "private_use_schemes[0].rest", "\"^://x$\" fits no URI"),
         ("max: 0", "max", "0 is out of range"),
         ("max: 101", "max", "101 is out of range"),
     ] {
