@@ -69,7 +69,12 @@ impl Draft {
         self.value(member, Value::from(text));
     }
 
-    /// A list of texts; absent when it is empty.
+    /// A list that is sent although it is empty: absent it would have a default.
+    pub(super) fn empty(&mut self, member: &str) {
+        self.value(member, Value::Array(Vec::new()));
+    }
+
+    /// A list of texts; when it is empty, what was there before stays.
     pub(super) fn words<'t>(&mut self, member: &str, words: impl IntoIterator<Item = &'t str>) {
         let words: Vec<Value> = words.into_iter().map(Value::from).collect();
         if !words.is_empty() {

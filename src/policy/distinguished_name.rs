@@ -16,7 +16,7 @@ impl DistinguishedName {
             for attribute in split(part, '+')? {
                 let (kind, value) = attribute.split_once('=').ok_or("a part of the name has no `=`")?;
                 let kind = kind.trim().to_ascii_uppercase();
-                if kind.is_empty() {
+                if !is_type(&kind) {
                     return Err("a part of the name has no attribute type");
                 }
                 attributes.push((kind, unescape(trim(value))?));
@@ -32,6 +32,17 @@ impl DistinguishedName {
         let attributes = self.0.iter().flatten();
         attributes.filter(move |(own, _)| own.eq_ignore_ascii_case(kind)).map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether it is a short name or an object identifier (RFC 4512 §1.4), also as `OID.2.5.4.3`, which older programs write.
+fn is_type(kind: &str) -> bool {
+    kind.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+}
+
+/// Whether a separator of RFC 1779 stands in it: to RFC 4514 it is one more character of a value, and has to be escaped (§2.4).
+pub(super) fn has_semicolon(text: &str) -> bool {
+    split(text, ';').is_ok_and(|parts| parts.len() > 1)
 }
 
 /// Splits at every `separator` that is not escaped.
@@ -127,7 +138,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_name() {
-        for text in ["", " ", "Partner CA", "CN=a,", "=a", "CN=a\\", "CN=\\FF"] {
+        for text in ["", " ", "Partner CA", "CN=a,", "=a", "CN=a\\", "CN=\\FF", "/CN=a/O=b", "C N=a", "(CN=a)"] {
             assert!(DistinguishedName::parse(text).is_err(), "{text:?}");
         }
     }

@@ -14,6 +14,7 @@ use super::rules::{
     grant_consistency, plain_members, server_assigned, software, software_statement, unknown_members, well_formed,
 };
 use super::violation::Violation;
+use crate::registration::grant::GrantType;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{ClientMetadata, ScopeSet};
 
@@ -100,7 +101,7 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let plain = run.rule(RuleName::PlainMembers, |report| {
         let organization = requested.plain.get("organization_name").and_then(Value::as_str);
         rules.client_name.check_organization(organization, ways, report);
-        let beside = plain_members::Beside { method: &method, redirect_uris: uris };
+        let beside = plain_members::Beside { method: &method, grants: &grants, redirect_uris: uris };
         rules.plain_members.check(requested, beside, report)
     });
     run.rule(RuleName::UnknownMembers, |report| unknown_members::check(requested, report));
@@ -113,6 +114,11 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
         return Verdict { result: Err(violations), rules: run.outcomes, let_through: None };
     }
     let mut draft = Draft::new(plain);
+    // Left out they are `code` and REQUIRED (RFC 7591 §2): a client that no grant sends to the authorization endpoint says that it has none.
+    if !grants.iter().any(GrantType::redirects) {
+        draft.empty("redirect_uris");
+        draft.empty("response_types");
+    }
     draft.words("redirect_uris", uris.iter().map(|uri| uri.as_str()));
     draft.words("post_logout_redirect_uris", redirects.post_logout.iter().map(|uri| uri.as_str()));
     draft.words("grant_types", grants.iter().map(|grant| grant.as_str()));
@@ -264,6 +270,31 @@ limits: { rate: 10/s, burst: 5 }
     }
 
     #[test]
+    fn a_client_that_is_never_redirected_says_that_it_has_no_redirect_uris_and_no_response_types() {
+        let yaml = "{name: machines, match: {}, grant_types: [authorization_code, client_credentials, \"urn:ietf:params:oauth:grant-type:device_code\"], \
+                    redirect_uris: {https: [{host: app.example.com}]}}";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let sent = |asked: Value| {
+            let requested = ClientMetadata::from_json(asked.as_object().unwrap().clone());
+            let sent = judge(&profile, &requested).result.unwrap().metadata().clone();
+            ["redirect_uris", "response_types"].map(|member| sent.get(member).cloned().unwrap_or_default())
+        };
+        for grant in ["client_credentials", "urn:ietf:params:oauth:grant-type:device_code"] {
+            for more in [json!({}), json!({"redirect_uris": [], "response_types": []})] {
+                let mut asked = json!({"grant_types": [grant]});
+                asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                assert_eq!(sent(asked), [json!([]), json!([])], "{grant} {more}");
+            }
+        }
+        let uri = json!(["https://app.example.com/cb"]);
+        assert_eq!(
+            sent(json!({"grant_types": ["authorization_code", "client_credentials"], "redirect_uris": uri})),
+            [uri.clone(), json!(["code"])]
+        );
+        assert_eq!(sent(json!({"grant_types": ["client_credentials"], "redirect_uris": uri})), [uri, json!([])]);
+    }
+
+    #[test]
     fn every_rule_has_an_outcome_in_the_pinned_order() {
         let verdict = verdict(&json!({}));
         let rules: Vec<RuleName> = verdict.rules.iter().map(|outcome| outcome.rule).collect();
@@ -298,8 +329,6 @@ limits: { rate: 10/s, burst: 5 }
         let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
         let members = strict::parse(br#"{"grant_types": ["client_credentials"], "client_name": "Batch"}"#).unwrap();
         let clearance = judge(&profile, &ClientMetadata::from_json(members)).result.unwrap();
-        assert!(
-            !clearance.metadata().contains_key("redirect_uris") && !clearance.metadata().contains_key("response_types")
-        );
+        assert_eq!(clearance.redirect_uris(), []);
     }
 }

@@ -87,6 +87,12 @@ impl GrantType {
         }
     }
 
+    /// Whether it leads a browser through the authorization endpoint and back to a redirect URI (RFC 7591 §2). Extension grants are told at
+    /// the token endpoint (RFC 6749 §4.5).
+    pub fn redirects(&self) -> bool {
+        matches!(self, Self::AuthorizationCode | Self::Implicit)
+    }
+
     /// The word, as it is written in a request.
     pub fn as_str(&self) -> &str {
         match self {
@@ -115,6 +121,11 @@ impl ResponseType {
             ["code"] => Self::Code,
             _ => Self::Other(words.join(" ")),
         }
+    }
+
+    /// Whether it needs the implicit grant: a token comes from the authorization endpoint (RFC 7591 §2.1).
+    pub fn is_implicit(&self) -> bool {
+        self.as_str().split(' ').any(|word| matches!(word, "token" | "id_token"))
     }
 
     /// The words, sorted.

@@ -1,14 +1,16 @@
 //! Strict JSON: UTF-8, one object, no duplicate member at any depth, no lone surrogate, at most 32 levels.
-//! What two parsers could read differently is refused (RFC 8259 §4, RFC 7493), so that what is judged is what is sent.
+//! What two parsers could read differently is refused (RFC 8259 §4, RFC 7493), so that what is judged is what is sent; of a request's
+//! numbers only those in members that somebody reads.
 
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
 use super::excerpt::write_shortened;
+use super::members;
 
 /// How deep objects and arrays may be nested, the outermost object counted.
 pub const MAX_DEPTH: usize = 32;
@@ -36,6 +38,26 @@ pub struct JsonError {
 /// # Errors
 /// Anything but one object in UTF-8 without byte order mark, with each member once, at most [`MAX_DEPTH`] levels deep.
 pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    read(text(bytes)?, Numbers::Exact)
+}
+
+/// As [`parse`], for the body of a registration: members that no specification knows go nowhere (RFC 7591 §2) and may hold any number that
+/// JSON has (RFC 8259 §6). One that no double holds is read there as another one.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_request(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    let text = text(bytes)?;
+    let numbers = Numbers::AllInUnknownMembers;
+    read(text, numbers).or_else(|error| with_finite_numbers(text).map_or(Err(error), |text| read(&text, numbers)))
+}
+
+/// The text that the bytes are.
+fn text(bytes: &[u8]) -> Result<&str, JsonError> {
+    // The octets of JSON in UTF-16 or UTF-32, where no byte order mark tells (RFC 4627 §3).
+    if let Some(zero) = bytes.iter().take(4).position(|byte| *byte == 0) {
+        return Err(at(bytes, zero, "it is not UTF-8"));
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| at(bytes, error.valid_up_to(), "it is not UTF-8"))?;
     if text.starts_with('\u{feff}') {
         return Err(at(bytes, 0, "it begins with a byte order mark"));
@@ -43,8 +65,12 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     if text.trim_ascii().is_empty() {
         return Err(at(bytes, bytes.len(), "it is empty"));
     }
+    Ok(text)
+}
+
+fn read(text: &str, numbers: Numbers) -> Result<Map<String, Value>, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let object = deserializer.deserialize_any(ObjectVisitor { depth: 1 }).map_err(JsonError::from)?;
+    let object = deserializer.deserialize_any(ObjectVisitor { depth: 1, numbers }).map_err(JsonError::from)?;
     deserializer.end().map_err(JsonError::from)?;
     Ok(object)
 }
@@ -67,6 +93,8 @@ impl From<serde_json::Error> for JsonError {
         let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
         let problem = match error.classify() {
             Category::Eof => "it ends too early".to_owned(),
+            // Half of a pair without the other, whichever half comes first.
+            _ if message.ends_with("hex escape") => "a text holds a lone surrogate".to_owned(),
             // serde_json's own sentences about syntax are fixed texts; the others are ours. None echoes the input beyond a name.
             Category::Syntax | Category::Data | Category::Io => message.to_owned(),
         };
@@ -74,9 +102,75 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
+/// Which numbers are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// Those that every reader reads alike.
+    Exact,
+    /// All of them in members of the outermost object that no specification knows, exact ones in all others.
+    AllInUnknownMembers,
+    /// All of them.
+    All,
+}
+
+impl Numbers {
+    /// In the member of this name.
+    fn within(self, name: &str) -> Self {
+        match self {
+            Self::AllInUnknownMembers if members::kind(name).is_none() => Self::All,
+            Self::AllInUnknownMembers => Self::Exact,
+            numbers => numbers,
+        }
+    }
+}
+
+/// The text with another number in the place of each that no double holds, as long as that: `9e299` for `1e400`. None: there is no such number.
+fn with_finite_numbers(text: &str) -> Option<String> {
+    let mut bytes = text.as_bytes().to_vec();
+    let (mut at, mut is_changed) = (0, false);
+    while let Some(first) = bytes.get(at) {
+        let length = match first {
+            b'"' => text_length(&bytes[at..]),
+            b'-' | b'0'..=b'9' => {
+                let is_part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(*byte);
+                bytes[at..].iter().take_while(is_part).count()
+            }
+            _ => 1,
+        };
+        let token = &mut bytes[at..at + length];
+        if is_infinite(token)
+            && let [first, second, zeros @ .., hundreds, tens, ones] = token
+        {
+            zeros.fill(b'0');
+            (*first, *second, *hundreds, *tens, *ones) = (b'9', b'e', b'2', b'9', b'9');
+            is_changed = true;
+        }
+        at += length;
+    }
+    if is_changed { String::from_utf8(bytes).ok() } else { None }
+}
+
+/// How long the text in quotation marks is that stands at the beginning.
+fn text_length(bytes: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let ends = |byte: &u8| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    };
+    bytes[1..].iter().position(ends).map_or(bytes.len(), |end| end + 2)
+}
+
+/// Whether it is a number of JSON that is too large for a double.
+fn is_infinite(token: &[u8]) -> bool {
+    let number = || std::str::from_utf8(token).ok()?.parse::<f64>().ok();
+    number().is_some_and(f64::is_infinite) && serde_json::from_slice::<IgnoredAny>(token).is_ok()
+}
+
 /// Reads the members of one object; anything else is an error, which makes it the visitor for the whole body too.
 struct ObjectVisitor {
     depth: usize,
+    numbers: Numbers,
 }
 
 impl<'de> Visitor<'de> for ObjectVisitor {
@@ -92,7 +186,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
             if object.contains_key(&name) {
                 return Err(de::Error::custom(duplicate(&name)));
             }
-            let value = access.next_value_seed(ValueSeed { depth: self.depth })?;
+            let value = access.next_value_seed(ValueSeed { depth: self.depth, numbers: self.numbers.within(&name) })?;
             object.insert(name, value);
         }
         Ok(object)
@@ -134,6 +228,7 @@ fn duplicate(name: &str) -> String {
 #[derive(Clone, Copy)]
 struct ValueSeed {
     depth: usize,
+    numbers: Numbers,
 }
 
 impl ValueSeed {
@@ -141,7 +236,7 @@ impl ValueSeed {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format_args!("it is nested deeper than {MAX_DEPTH} levels")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -179,7 +274,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         // An integer beyond 64 bits arrives here, rounded: the next reader would see another number.
         match Number::from_f64(value) {
-            Some(number) if value.abs() < EXACT => Ok(Value::Number(number)),
+            Some(number) if value.abs() < EXACT || self.numbers == Numbers::All => Ok(Value::Number(number)),
             _ => Err(E::custom("a number is too large to be exact")),
         }
     }
@@ -203,7 +298,7 @@ impl<'de> Visitor<'de> for ValueSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
         let deeper = self.deeper()?;
-        ObjectVisitor { depth: deeper.depth }.visit_map(access).map(Value::Object)
+        ObjectVisitor { depth: deeper.depth, numbers: self.numbers }.visit_map(access).map(Value::Object)
     }
 }
 
@@ -289,13 +384,61 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_nobody_reads_may_hold_any_number_of_a_request() {
+        for number in ["1e300", "18446744073709551616", "-1e400", "1E+9999", "1e16", &"1".repeat(400)] {
+            for body in [
+                format!("{{\"x\":{number}}}"),
+                format!(
+                    "{{\"x\":[{{\"jwks\":\"\\\"1e400\",\"default_max_age\":{number}}},{number}],\"scope\":\"1e999\"}}"
+                ),
+            ] {
+                let read = parse_request(body.as_bytes()).unwrap();
+                assert!(read.get("scope").is_none_or(|scope| scope == "1e999"), "{body}");
+                assert!(problem(&body).contains("number"), "{body}");
+            }
+            let body = format!("{{\"x\":{number},\n\"default_max_age\":{number}}}");
+            let error = parse_request(body.as_bytes()).unwrap_err();
+            assert_eq!((error.line, error.problem.as_str()), (2, "a number is too large to be exact"), "{body}");
+        }
+        for body in [
+            "{\"x\":01e400}",
+            "{\"x\":1e400.}",
+            "{\"x\":+1e400}",
+            "{\"x\":1e400,\"x\":1}",
+            "{\"x\":[1e400}",
+            "{\"x\":\"1e400",
+        ] {
+            assert!(parse_request(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_not_plain_utf8() {
         assert!(problem("\u{feff}{}").contains("byte order mark"));
         let error = parse(b"{\n\"a\":\"\xff\"}").unwrap_err();
         assert_eq!((error.line, error.column, error.problem.as_str()), (2, 6, "it is not UTF-8"));
-        for bytes in [&b"{\"a\":\"\xed\xa0\x80\"}"[..], b"{\"a\":\"\xc0\xaf\"}", b"\xff\xfe{\0}\0"] {
+        for bytes in [
+            &b"{\"a\":\"\xed\xa0\x80\"}"[..],
+            b"{\"a\":\"\xc0\xaf\"}",
+            b"\xff\xfe{\0}\0",
+            b"{\0\"\0a\0",
+            b"\0{\0\"",
+            b"\0\0\0{",
+        ] {
             assert!(parse(bytes).unwrap_err().problem.contains("not UTF-8"));
         }
+    }
+
+    #[test]
+    fn a_lone_surrogate_is_called_one() {
+        for text in
+            [r#""\ud800""#, r#""\udc00x""#, r#""\ud800x""#, r#""\ud800\u0041""#, r#""\ud800\n""#, r#""\ud83d\ud83d""#]
+        {
+            let sentence = problem(&format!("{{\"a\":{text}}}"));
+            assert!(sentence.contains("a text holds a lone surrogate"), "{text} {sentence}");
+        }
+        assert!(problem(r#"{"a":"\u12"}"#).contains("invalid escape"));
+        assert!(parse(br#"{"a":"\ud83d\ude00"}"#).is_ok());
     }
 
     #[test]
@@ -318,6 +461,7 @@ mod tests {
         #[test]
         fn never_panics_and_reads_what_serde_json_reads(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
             if let Ok(object) = parse(&bytes) {
+                proptest::prop_assert_eq!(parse_request(&bytes), Ok(object.clone()));
                 let plain: Value = serde_json::from_slice(&bytes).unwrap();
                 proptest::prop_assert_eq!(Value::Object(object), plain);
             }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::excerpt::Excerpt;
+use super::key_certificates::{NO_PEM, PEM};
 
 /// A parsed key set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,15 +94,16 @@ impl JsonWebKeySet {
         Ok(Self { keys: keys.iter().enumerate().map(read).collect::<Result<_, _>>()? })
     }
 
-    /// The set to send: every key's public members, nothing else.
+    /// The set to send: the public members of every key of a type that is known, nothing else (RFC 7517 §5: others SHOULD be ignored).
     pub fn to_public_json(&self) -> Value {
-        let keys = self.keys.iter().map(|key| Value::Object(key.public_members.clone())).collect();
+        let known = self.keys.iter().filter(|key| !matches!(key.kind, KeyKind::Other(_)));
+        let keys = known.map(|key| Value::Object(key.public_members.clone())).collect();
         Value::Object(Map::from_iter([("keys".to_owned(), Value::Array(keys))]))
     }
 }
 
 /// Every member of a key that is, or may be, private or symmetric key material.
-const SECRETS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+const SECRETS: [&str; 10] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"];
 
 /// Whether a member of a key is, or may be, private or symmetric key material.
 pub fn is_secret(member: &str) -> bool {
@@ -198,11 +200,16 @@ impl<'a> KeyReader<'a> {
     }
 
     fn texts(&self, name: &str) -> Result<(), MalformedKey> {
-        let is_text = |entry: &Value| entry.as_str().is_some_and(|text| !text.contains(char::is_control));
-        match self.members.get(name) {
-            None | Some(Value::Null) => Ok(()),
-            Some(Value::Array(entries)) if entries.iter().all(is_text) => Ok(()),
-            Some(_) => Err(self.malformed(name, "must be an array of strings")),
+        let entries = match self.members.get(name) {
+            None | Some(Value::Null) => return Ok(()),
+            Some(Value::Array(entries)) if entries.iter().all(Value::is_string) => entries,
+            Some(_) => return Err(self.malformed(name, "must be an array of strings")),
+        };
+        let mut texts = entries.iter().filter_map(Value::as_str);
+        match texts.find(|text| text.contains(char::is_control)) {
+            None => Ok(()),
+            Some(text) if name == "x5c" && text.contains(PEM) => Err(self.malformed(name, NO_PEM)),
+            Some(_) => Err(self.malformed(name, "contains a control character")),
         }
     }
 
@@ -346,6 +353,7 @@ mod tests {
             (json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ"}]}), "jwks.keys[0].x"),
             (json!({"keys": [{"kty": "oct", "kid": "a\nb"}]}), "jwks.keys[0].kid"),
             (json!({"keys": [{"kty": "oct", "x5c": "AQ"}]}), "jwks.keys[0].x5c"),
+            (json!({"keys": [{"kty": "oct", "x5c": ["-----BEGIN CERTIFICATE-----\nAQ"]}]}), "jwks.keys[0].x5c"),
             (json!({"keys": vec![rsa(32); 65]}), "jwks.keys"),
         ] {
             assert_eq!(JsonWebKeySet::parse(&jwks).unwrap_err().place, place, "{jwks}");

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::excerpt::Excerpt;
 use super::key::{JsonWebKey, KeyKind};
 
 /// What a public key does with an algorithm.
@@ -86,6 +87,36 @@ impl JsonWebKey {
             }
             _ => false,
         }
+    }
+
+    /// Two things that it says of itself and that are not so together (RFC 7517 §4.3, §4.4): `use "sig"`, `alg "ECDH-ES"`.
+    pub fn contradiction(&self) -> Option<[String; 2]> {
+        let usage = self.usage.as_deref().and_then(|usage| match usage {
+            "sig" => Some(("use", usage, Fit::Verifies)),
+            "enc" => Some(("use", usage, Fit::Encrypts)),
+            _ => None,
+        });
+        let algorithm = self.algorithm.as_deref().map(|algorithm| ("alg", algorithm, self.fit(algorithm)));
+        let algorithm = algorithm.filter(|(_, _, fit)| matches!(fit, Fit::Verifies | Fit::Encrypts));
+        // Operations that do not belong together are only unwise.
+        let (member, text, purpose) = usage.or(algorithm)?;
+        let operations = self.operations().into_iter().flatten().filter_map(|operation| match operation {
+            "verify" => Some(("key_ops", operation, Fit::Verifies)),
+            "encrypt" | "wrapKey" | "deriveKey" | "deriveBits" => Some(("key_ops", operation, Fit::Encrypts)),
+            _ => None,
+        });
+        let (other, other_text, _) = algorithm.into_iter().chain(operations).find(|(_, _, fit)| *fit != purpose)?;
+        Some([format!("{member} {}", Excerpt(text)), format!("{other} {}", Excerpt(other_text))])
+    }
+
+    /// The first operation that stands there twice (RFC 7517 §4.3: MUST NOT).
+    pub fn repeated_operation(&self) -> Option<&str> {
+        let operations: Vec<&str> = self.operations()?.collect();
+        operations
+            .iter()
+            .enumerate()
+            .find(|(at, operation)| operations[..*at].contains(operation))
+            .map(|(_, twice)| *twice)
     }
 
     /// The first operation it says it is for that only a private key does.
@@ -262,6 +293,41 @@ mod tests {
         ] {
             assert!(!key("OKP", curve, &json!({"x": x})).is_nobodys(), "{curve} {x}");
         }
+    }
+
+    #[test]
+    fn tells_what_cannot_be_so_together() {
+        for (kty, curve, more, found) in [
+            ("EC", "P-256", json!({"use": "sig", "alg": "ECDH-ES"}), Some(["use \"sig\"", "alg \"ECDH-ES\""])),
+            ("EC", "P-256", json!({"use": "enc", "alg": "ES256"}), Some(["use \"enc\"", "alg \"ES256\""])),
+            ("RSA", "", json!({"use": "sig", "key_ops": ["encrypt"]}), Some(["use \"sig\"", "key_ops \"encrypt\""])),
+            (
+                "RSA",
+                "",
+                json!({"alg": "RS256", "key_ops": ["wrapKey"]}),
+                Some(["alg \"RS256\"", "key_ops \"wrapKey\""]),
+            ),
+            (
+                "RSA",
+                "",
+                json!({"use": "enc", "key_ops": ["wrapKey", "verify"]}),
+                Some(["use \"enc\"", "key_ops \"verify\""]),
+            ),
+            ("EC", "P-256", json!({"use": "sig", "alg": "ES256", "key_ops": ["verify"]}), None),
+            ("RSA", "", json!({"use": "enc", "alg": "RSA-OAEP", "key_ops": ["wrapKey", "encrypt"]}), None),
+            ("EC", "P-256", json!({"use": "enc", "alg": "ECDH-ES", "key_ops": []}), None),
+            ("EC", "P-256", json!({"use": "tls", "alg": "ECDH-ES"}), None),
+            ("EC", "P-256", json!({"use": "sig", "alg": "HPKE-0"}), None),
+            ("RSA", "", json!({"key_ops": ["verify", "encrypt"]}), None),
+        ] {
+            let found = found.map(|pair| pair.map(str::to_owned));
+            assert_eq!(key(kty, curve, &more).contradiction(), found, "{more}");
+        }
+        assert_eq!(
+            key("RSA", "", &json!({"key_ops": ["verify", "encrypt", "verify"]})).repeated_operation(),
+            Some("verify")
+        );
+        assert_eq!(key("RSA", "", &json!({"key_ops": ["verify", "encrypt"]})).repeated_operation(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod grant;
 pub mod host;
 pub mod json;
 pub mod key;
+mod key_certificates;
 pub mod key_use;
 pub mod members;
 pub mod metadata;

@@ -49,9 +49,15 @@ pub enum MalformedUri {
     /// No host, or none that is read alike.
     #[error(transparent)]
     Host(#[from] MalformedHost),
-    /// `:0`, `:65536`, `:0443`, `:`.
+    /// `:0`, `:65536`.
     #[error("has a port that is not a number from 1 to 65535")]
     Port,
+    /// `:0443`: the same port to a browser, another text to a comparison.
+    #[error("has a port that begins with a zero")]
+    PortBeginsWithZero,
+    /// `:` alone.
+    #[error("has a colon behind its host and no port behind the colon")]
+    NoPort,
     /// `.` or `..`, whatever its spelling.
     #[error("contains a dot-segment (. or ..) in its path")]
     DotSegment,
@@ -104,7 +110,10 @@ impl<'a> StrictUri<'a> {
         check_path(parts.path)?;
         let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
         for text in [parts.query.unwrap_or_default(), fragment] {
-            if escapes(text.as_bytes()).flatten().any(|byte| byte.is_ascii_control()) {
+            let decoded = percent_decoded(text.as_bytes());
+            let is_control = |character: char| character.is_control() || is_bidirectional_control(character);
+            // Other bytes than those of UTF-8 are a form's in another encoding.
+            if String::from_utf8_lossy(&decoded).contains(is_control) {
                 return Err(MalformedUri::EncodedControl);
             }
         }
@@ -203,11 +212,12 @@ fn read_authority(authority: Authority<'_>) -> Result<StrictAuthority<'_>, Malfo
 }
 
 fn read_port(digits: &str) -> Result<u16, MalformedUri> {
-    // Leading zeros: the same port to a browser, another text to a comparison.
-    if digits.starts_with('0') {
-        return Err(MalformedUri::Port);
+    match digits {
+        "" => Err(MalformedUri::NoPort),
+        "0" => Err(MalformedUri::Port),
+        _ if digits.starts_with('0') => Err(MalformedUri::PortBeginsWithZero),
+        _ => digits.parse().map_err(|_| MalformedUri::Port),
     }
-    digits.parse().map_err(|_| MalformedUri::Port)
 }
 
 fn check_path(path: &str) -> Result<(), MalformedUri> {

@@ -23,7 +23,7 @@ pub(in crate::policy) fn check(flow: Flow<'_>, report: &mut Report<'_>) {
     for response in flow.responses {
         let words = response.as_str();
         let code = words.split(' ').any(|word| word == "code");
-        let implicit = words.split(' ').any(|word| matches!(word, "token" | "id_token"));
+        let implicit = response.is_implicit();
         wants_code |= code;
         wants_implicit |= implicit;
         for (wanted, grant) in [(code, GrantType::AuthorizationCode), (implicit, GrantType::Implicit)] {
@@ -47,8 +47,7 @@ pub(in crate::policy) fn check(flow: Flow<'_>, report: &mut Report<'_>) {
             "\"refresh_token\" alone gives nothing to refresh: name the grant that issues the first token",
         );
     }
-    let redirects = has(&GrantType::AuthorizationCode) || has(&GrantType::Implicit);
-    if redirects && flow.redirect_uris_asked == 0 {
+    if flow.grants.iter().any(GrantType::redirects) && flow.redirect_uris_asked == 0 {
         report.refuse_as(
             ErrorCode::InvalidRedirectUri,
             "redirect_uris",

@@ -4,7 +4,7 @@ use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::grant::GrantType;
+use crate::registration::grant::{GrantType, ResponseType};
 
 /// The grant types a profile allows.
 #[derive(Debug, Clone)]
@@ -41,19 +41,30 @@ impl GrantTypesRule {
         Self { allowed }
     }
 
-    /// The grants the client gets: those asked for, or authorization_code when none were (RFC 7591 §2).
+    /// The grants the client gets: those asked for, or authorization_code when none were (RFC 7591 §2). Beside the code grant an `implicit` that
+    /// no response type uses is left out, allowed or not: people's forms tick it, and without it the client does what it says it does.
     pub(in crate::policy) fn check(&self, requested: &ClientMetadata, report: &mut Report<'_>) -> Vec<GrantType> {
         let asked = match requested.grant_types.as_deref() {
             None | Some([]) => &DEFAULT[..1],
             Some(asked) => asked,
         };
-        for grant in asked {
+        let responses = requested.response_types.iter().flatten();
+        let is_left_out = |grant: &&GrantType| {
+            **grant == GrantType::Implicit
+                && asked.contains(&GrantType::AuthorizationCode)
+                && !responses.clone().any(ResponseType::is_implicit)
+        };
+        let (left_out, asked): (Vec<_>, Vec<_>) = asked.iter().partition(is_left_out);
+        if !left_out.is_empty() {
+            report.note("grant_types", "\"implicit\" is left out: no response type uses it (RFC 7591 §2.1)");
+        }
+        for grant in &asked {
             if !self.allowed.contains(grant) {
                 let problem = format!("{} is not allowed by profile {:?}", Excerpt(grant.as_str()), report.profile());
                 report.refuse("grant_types", problem);
             }
         }
-        asked.to_vec()
+        asked.into_iter().cloned().collect()
     }
 }
 
@@ -85,13 +96,35 @@ mod tests {
     #[test]
     fn every_grant_that_is_not_allowed_is_named() {
         assert_eq!(
-            check(None, Some(&["password", "authorization_code", "implicit", "urn:x\n"])),
+            check(None, Some(&["password", "authorization_code", "urn:x\n"])),
             [
                 "grant_types: \"password\" is not allowed by profile \"partners\"",
-                "grant_types: \"implicit\" is not allowed by profile \"partners\"",
                 "grant_types: \"urn:x\\n\" is not allowed by profile \"partners\"",
             ]
         );
+    }
+
+    #[test]
+    fn an_implicit_grant_that_no_response_type_uses_is_left_out_beside_the_code_grant_alone() {
+        let words = |words: &[&str]| words.iter().map(|word| GrantType::parse(word)).collect::<Vec<_>>();
+        let (code, both) = (&["authorization_code"][..], &["authorization_code", "implicit"][..]);
+        for (allowed, grants, responses, got, violations) in [
+            (code, both, Some(&["code"][..]), code, 0),
+            (both, both, Some(&["code", "none"]), code, 0),
+            (code, both, None, code, 0),
+            (code, both, Some(&["code id_token"]), both, 1),
+            (both, both, Some(&["code", "token"]), both, 0),
+            (code, &["implicit"], Some(&["code"]), &["implicit"], 1),
+        ] {
+            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            let rule = GrantTypesRule::compile(Some(&allowed), &mut Vec::new());
+            let response_types = responses.map(|texts| texts.iter().map(|text| ResponseType::parse(text)).collect());
+            let requested = ClientMetadata { grant_types: Some(words(grants)), response_types, ..Default::default() };
+            let mut report = Report::new(RuleName::GrantTypes, "partners");
+            assert_eq!(rule.check(&requested, &mut report), words(got), "{grants:?} {responses:?}");
+            let outcome = report.into_outcome();
+            assert_eq!((outcome.violations.len(), outcome.notes.len()), (violations, grants.len() - got.len()));
+        }
     }
 
     #[test]

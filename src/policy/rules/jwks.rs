@@ -71,8 +71,17 @@ impl KeysRule {
                 format!("holds {} keys, profile {:?} allows {}", set.keys.len(), report.profile(), self.max_keys);
             report.refuse("jwks", problem);
         }
+        let of_unknown_type = |key: &JsonWebKey| match &key.kind {
+            KeyKind::Other(kty) if key.secret_members.is_empty() => Some(Excerpt(kty).to_string()),
+            _ => None,
+        };
+        let are_all_unknown = set.keys.iter().all(|key| of_unknown_type(key).is_some());
         for (index, key) in set.keys.iter().enumerate().take(self.max_keys) {
             let place = format!("jwks.keys[{index}]");
+            if let Some(kty) = of_unknown_type(key).filter(|_| !are_all_unknown) {
+                report.note(&place, format!("has the unknown key type {kty}, it is left out (RFC 7517 §5)"));
+                continue;
+            }
             if let Some(problem) = self.problem(key) {
                 report.refuse(&place, format!("{problem} (profile {:?})", report.profile()));
             }
@@ -89,7 +98,8 @@ impl KeysRule {
         }) {
             return Some(format!("is for {}, which is not done with a public key", Excerpt(key.algorithm.as_deref()?)));
         }
-        self.problem_of_kind(key).or_else(|| problem_of_use(key)).or_else(|| problem_of_texts(key))
+        let of_kind = self.problem_of_kind(key).or_else(|| problem_of_use(key)).or_else(|| problem_of_texts(key));
+        of_kind.or_else(|| key.problem_of_certificates())
     }
 
     fn problem_of_kind(&self, key: &JsonWebKey) -> Option<String> {
@@ -130,8 +140,14 @@ fn problem_of_use(key: &JsonWebKey) -> Option<String> {
             Fit::Verifies | Fit::Encrypts | Fit::Unknown => {}
         }
     }
-    let operation = key.private_operation()?;
-    Some(format!("has the key_ops {}, which only a private key does (RFC 7517 §4.3)", Excerpt(operation)))
+    if let Some(operation) = key.private_operation() {
+        return Some(format!("has the key_ops {}, which only a private key does (RFC 7517 §4.3)", Excerpt(operation)));
+    }
+    if let Some([one, other]) = key.contradiction() {
+        return Some(format!("has the {one} and the {other}, which contradict each other (RFC 7517 §4.3)"));
+    }
+    let operation = key.repeated_operation()?;
+    Some(format!("has the key_ops {} twice (RFC 7517 §4.3)", Excerpt(operation)))
 }
 
 /// What a page or a log that shows the key could not show as it is.
@@ -216,6 +232,12 @@ mod tests {
             (json!({"alg": "RS1"}), "is for \"RS1\", which is broken (RFC 8725 §3.2)"),
             (json!({"alg": "RSA1_5"}), "is for \"RSA1_5\", which is broken (RFC 8725 §3.2)"),
             (
+                json!({"use": "enc", "alg": "PS256"}),
+                "has the use \"enc\" and the alg \"PS256\", which contradict each other (RFC 7517 §4.3)",
+            ),
+            (json!({"key_ops": ["verify", "verify"]}), "has the key_ops \"verify\" twice (RFC 7517 §4.3)"),
+            (json!({"x5c": ["AAAA"]}), "has an x5c[0] that is not base64 of a DER certificate (RFC 7517 §4.7)"),
+            (
                 json!({"key_ops": ["verify", "sign"]}),
                 "has the key_ops \"sign\", which only a private key does (RFC 7517 §4.3)",
             ),
@@ -247,6 +269,28 @@ mod tests {
             [""; 0],
             "ids only SHOULD differ (RFC 7517 §4.5)"
         );
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_type_is_left_out_where_another_remains_and_it_holds_no_secret() {
+        let known = json!({"kty": "OKP", "crv": "Ed25519", "x": bytes(32)});
+        let unknown = |more: Value| {
+            let mut key = json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "AAAA", "kid": "q"});
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            key
+        };
+        let rule = KeysRule::compile(None, &mut Vec::new());
+        let jwks = Some(JsonWebKeySet::parse(&json!({"keys": [unknown(json!({})), known]})).unwrap());
+        let mut report = Report::new(RuleName::Jwks, "partners");
+        let sent = rule.check(&ClientMetadata { jwks, ..Default::default() }, &mut report).unwrap();
+        assert_eq!(sent, json!({"keys": [known]}));
+        let outcome = report.into_outcome();
+        assert!(outcome.violations.is_empty());
+        assert_eq!(outcome.notes, ["jwks.keys[0]: has the unknown key type \"AKP\", it is left out (RFC 7517 §5)"]);
+        for secret in ["d", "p", "q", "dp", "dq", "qi", "k", "oth", "priv", "seed"] {
+            assert_eq!(check(json!([known, unknown(json!({ secret: "AAAA" }))])).len(), 1, "{secret}");
+        }
+        assert_eq!(check(json!([unknown(json!({})), unknown(json!({}))])).len(), 2, "none remains");
     }
 
     #[test]

@@ -9,18 +9,21 @@ use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::grant::TokenEndpointAuthMethod;
+use crate::registration::grant::{GrantType, TokenEndpointAuthMethod};
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// Which algorithms a client may ask for (RFC 7518, RFC 8037, RFC 8812).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlgorithmSettings {
-    /// For signatures. `none`, an unsigned ID token or request object, is refused unless it is in this list.
+    /// For signatures. `none`, an unsigned ID token or request object, is refused unless it is in this list; not so as
+    /// `userinfo_signed_response_alg`, because a UserInfo answer is unsigned by default. Where RS256, the default for ID tokens, is not in the list, a client
+    /// that names none gets the first of the list that needs no secret.
     /// Default: RS, PS and ES with 256, 384 and 512, EdDSA, Ed25519, HS256, HS384, HS512; ES256K and Ed448 are for you to add.
     #[serde(default)]
     pub signing: Option<Vec<String>>,
-    /// For encryption, `…_alg` and `…_enc`. Default: RSA-OAEP, RSA-OAEP-256, ECDH-ES with its key wraps, AES key wraps,
+    /// For encryption, `…_alg` and `…_enc`. Where A128CBC-HS256, the default of the latter, is not in the list, a client that names an `…_alg` alone gets the
+    /// first content encryption of the list. Default: RSA-OAEP, RSA-OAEP-256, ECDH-ES with its key wraps, AES key wraps,
     /// `dir`, and the AES-CBC-HMAC and AES-GCM content encryptions.
     #[serde(default)]
     pub encryption: Option<Vec<String>>,
@@ -53,14 +56,23 @@ const ENCRYPTION: [&str; 19] = [
     "A256GCM",
 ];
 
+/// What `…_encrypted_response_enc` and `request_object_encryption_enc` are when they are left out, and `id_token_signed_response_alg`.
+const DEFAULT_ENCRYPTION: &str = "A128CBC-HS256";
+const DEFAULT_SIGNING: &str = "RS256";
+
 /// The most characters of any text in these members; a subject of a certificate is the longest there is.
 const LONGEST_TEXT: usize = 1024;
+
+/// How tokens come that were asked for elsewhere.
+const DELIVERY_MODE: &str = "backchannel_token_delivery_mode";
 
 /// What these members are held against.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::policy) struct Beside<'a> {
     /// `token_endpoint_auth_method`, as it is sent.
     pub(in crate::policy) method: &'a TokenEndpointAuthMethod,
+    /// `grant_types`, as they are sent.
+    pub(in crate::policy) grants: &'a [GrantType],
     /// The redirect URIs that are sent.
     pub(in crate::policy) redirect_uris: &'a [RedirectUri],
 }
@@ -103,7 +115,7 @@ impl PlainMembersRule {
             let Value::String(text) = value else { continue };
             let problem = match member.as_str() {
                 "subject_type" => problem_of_subject_type(text, requested, beside.redirect_uris),
-                "backchannel_token_delivery_mode" => problem_of_delivery(text, requested),
+                DELIVERY_MODE => problem_of_delivery(text, requested),
                 _ => tls_subject::problem(member, text),
             };
             if let Some(problem) = problem {
@@ -116,7 +128,43 @@ impl PlainMembersRule {
                 report.refuse(member, format!("needs {algorithm} beside it (OpenID Connect Registration §2)"));
             }
         }
-        requested.plain.clone()
+        if beside.grants.contains(&GrantType::Ciba) && !requested.members.contains_key(DELIVERY_MODE) {
+            report.refuse(
+                DELIVERY_MODE,
+                "is missing: the grant type CIBA needs \"poll\", \"ping\" or \"push\" (CIBA §4)",
+            );
+        }
+        let mut sent = requested.plain.clone();
+        for (member, algorithm) in self.instead_of_defaults(&sent, beside.grants) {
+            report.note(&member, format!("none was asked for, {} is sent", Excerpt(algorithm)));
+            sent.insert(member, algorithm.into());
+        }
+        sent
+    }
+
+    /// What is left out has a default (OpenID Connect Registration §2). Where the profile does not allow it, the first that it does allow, by the
+    /// member: of content encryptions where a key's is named, of signatures of ID tokens where a grant may yield one.
+    fn instead_of_defaults(&self, asked: &Map<String, Value>, grants: &[GrantType]) -> Vec<(String, &str)> {
+        let first = |list: &'_ [String], default: &str, fits: fn(&str) -> bool| {
+            let is_allowed = list.iter().any(|algorithm| algorithm == default);
+            list.iter().position(|algorithm| !is_allowed && fits(algorithm))
+        };
+        let mut instead = Vec::new();
+        if let Some(at) = first(&self.encryption, DEFAULT_ENCRYPTION, is_for_content) {
+            let keys = asked.keys().filter_map(|member| member.strip_suffix("_alg"));
+            let contents = keys.filter(|member| member.contains("encrypt")).map(|member| format!("{member}_enc"));
+            instead.extend(contents.map(|member| (member, self.encryption[at].as_str())));
+        }
+        let yields_id_tokens =
+            |grant: &GrantType| grant.redirects() || matches!(grant, GrantType::Ciba | GrantType::DeviceCode);
+        if let Some(at) =
+            first(&self.signing, DEFAULT_SIGNING, |algorithm| algorithm != "none" && !needs_a_secret(algorithm))
+            && grants.iter().any(yields_id_tokens)
+        {
+            instead.push(("id_token_signed_response_alg".to_owned(), self.signing[at].as_str()));
+        }
+        instead.retain(|(member, _)| !asked.contains_key(member));
+        instead
     }
 
     fn problem_of_algorithm(
@@ -147,8 +195,12 @@ impl PlainMembersRule {
 /// Both are in the one list of the profile: how keys are encrypted (RFC 7518 §4.1), and how content is (§5.1). Of others that a profile
 /// may list we do not know.
 fn is_of_the_other_kind(member: &str, algorithm: &str) -> bool {
-    let is_for_content = algorithm.contains("CBC-HS") || (algorithm.starts_with('A') && algorithm.ends_with("GCM"));
-    ENCRYPTION.contains(&algorithm) && is_for_content != member.ends_with("_enc")
+    ENCRYPTION.contains(&algorithm) && is_for_content(algorithm) != member.ends_with("_enc")
+}
+
+/// Whether it encrypts content, not keys (RFC 7518 §5.1).
+fn is_for_content(algorithm: &str) -> bool {
+    algorithm.contains("CBC-HS") || (algorithm.starts_with('A') && algorithm.ends_with("GCM"))
 }
 
 /// Keys that are derived from the client secret: HMAC's, and those of `dir` and of the AES key wraps (OpenID Connect Core §10.1, §10.2).
@@ -230,13 +282,23 @@ mod tests {
     }
 
     fn check_of(settings: &AlgorithmSettings, plain: Value, method: &str, redirect_uris: &[&str]) -> Vec<String> {
-        let rule = PlainMembersRule::compile(Some(settings));
-        let requested = ClientMetadata { plain: plain.as_object().unwrap().clone(), ..Default::default() };
         let redirect_uris: Vec<_> = redirect_uris.iter().map(|uri| RedirectUri::parse(uri).unwrap()).collect();
-        let beside = Beside { method: &TokenEndpointAuthMethod::parse(method), redirect_uris: &redirect_uris };
+        let method = &TokenEndpointAuthMethod::parse(method);
+        let grants = &[GrantType::AuthorizationCode];
         sentences(RuleName::PlainMembers, |report| {
-            rule.check(&requested, beside, report);
+            run(settings, plain, Beside { method, grants, redirect_uris: &redirect_uris }, report);
         })
+    }
+
+    fn run(
+        settings: &AlgorithmSettings,
+        plain: Value,
+        beside: Beside<'_>,
+        report: &mut Report<'_>,
+    ) -> Map<String, Value> {
+        let plain = plain.as_object().unwrap().clone();
+        let requested = ClientMetadata { members: plain.clone(), plain, ..Default::default() };
+        PlainMembersRule::compile(Some(settings)).check(&requested, beside, report)
     }
 
     #[test]
@@ -356,6 +418,67 @@ mod tests {
         for (mode, violations) in [("poll", 0), ("ping", 1), ("push", 1), ("carrier pigeon", 1)] {
             let plain = json!({"backchannel_token_delivery_mode": mode});
             assert_eq!(check(&AlgorithmSettings::default(), plain).len(), violations, "{mode}");
+        }
+    }
+
+    #[test]
+    fn a_default_that_the_profile_does_not_allow_is_replaced_by_the_first_that_it_does() {
+        let list = |algorithms: &[&str]| Some(algorithms.iter().map(ToString::to_string).collect());
+        let method = &TokenEndpointAuthMethod::ClientSecretBasic;
+        let key = json!({"userinfo_encrypted_response_alg": "RSA-OAEP-256"});
+        for (signing, encryption, grant, asked, sent) in [
+            (
+                None,
+                list(&["RSA-OAEP-256", "A256GCM"]),
+                GrantType::AuthorizationCode,
+                &key,
+                Some(("userinfo_encrypted_response_enc", "A256GCM")),
+            ),
+            (None, list(&["RSA-OAEP-256", "A256GCM", "A128CBC-HS256"]), GrantType::AuthorizationCode, &key, None),
+            (None, list(&["RSA-OAEP-256"]), GrantType::AuthorizationCode, &key, None),
+            (None, None, GrantType::AuthorizationCode, &key, None),
+            (
+                list(&["HS256", "none", "PS256", "ES256"]),
+                None,
+                GrantType::AuthorizationCode,
+                &json!({}),
+                Some(("id_token_signed_response_alg", "PS256")),
+            ),
+            (list(&["ES256", "RS256"]), None, GrantType::AuthorizationCode, &json!({}), None),
+            (list(&["HS256"]), None, GrantType::AuthorizationCode, &json!({}), None),
+            (list(&["PS256"]), None, GrantType::ClientCredentials, &json!({}), None),
+            (
+                list(&["PS256", "ES256"]),
+                None,
+                GrantType::DeviceCode,
+                &json!({"id_token_signed_response_alg": "ES256"}),
+                None,
+            ),
+        ] {
+            let settings = AlgorithmSettings { signing, encryption };
+            let mut report = Report::new(RuleName::PlainMembers, "partners");
+            let beside = Beside { method, grants: &[grant], redirect_uris: &[] };
+            let got = run(&settings, asked.clone(), beside, &mut report);
+            let mut expected = asked.as_object().unwrap().clone();
+            expected.extend(sent.map(|(member, algorithm)| (member.to_owned(), json!(algorithm))));
+            assert_eq!(got, expected, "{settings:?}");
+            assert_eq!(report.into_outcome().notes.len(), usize::from(sent.is_some()));
+        }
+    }
+
+    #[test]
+    fn ciba_says_how_its_tokens_are_delivered() {
+        let method = &TokenEndpointAuthMethod::ClientSecretBasic;
+        for (grant, plain, violations) in [
+            (GrantType::Ciba, json!({}), 1),
+            (GrantType::Ciba, json!({"backchannel_token_delivery_mode": "poll"}), 0),
+            (GrantType::DeviceCode, json!({}), 0),
+        ] {
+            let beside = Beside { method, grants: &[grant], redirect_uris: &[] };
+            let found = sentences(RuleName::PlainMembers, |report| {
+                run(&AlgorithmSettings::default(), plain.clone(), beside, report);
+            });
+            assert_eq!(found.len(), violations, "{found:?}");
         }
     }
 }

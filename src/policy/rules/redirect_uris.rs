@@ -137,6 +137,8 @@ impl RedirectUriRule {
         }
         let mut dropped = Vec::new();
         for (place, uri, problems) in refused {
+            // What is no text is a mistake of another kind: whoever made it has to hear of it.
+            let drops = drops && !matches!(uri.parsed, Err(MalformedRedirectUri::NotAString));
             for problem in problems {
                 if drops {
                     report.note(&place, format!("left out: {problem}"));

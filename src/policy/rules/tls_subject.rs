@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use url::Url;
 
-use crate::policy::distinguished_name::DistinguishedName;
+use crate::policy::distinguished_name::{DistinguishedName, has_semicolon};
 use crate::registration::host::Host;
 use crate::registration::redirect_uri::is_forbidden_scheme;
 
@@ -22,7 +22,7 @@ pub(super) const MEMBERS: [&str; 5] = [
 pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
     let (is_one, problem) = match member {
         "tls_client_auth_subject_dn" => {
-            (DistinguishedName::parse(value).is_ok(), "is not a distinguished name (RFC 4514)")
+            (DistinguishedName::parse(value).is_ok() && !has_semicolon(value), "is not a distinguished name (RFC 4514)")
         }
         "tls_client_auth_san_dns" => (matches!(Host::parse_strictly(value), Ok(Host::Name(_))), "is not a host name"),
         "tls_client_auth_san_uri" => (is_uri(value), "is not a URI"),
@@ -54,6 +54,9 @@ mod tests {
         for (member, good, bad) in [
             ("tls_client_auth_subject_dn", "CN=client,O=Acme\\, Inc.,C=DE", "not a name"),
             ("tls_client_auth_subject_dn", "2.5.4.3=client + OU=a", " "),
+            ("tls_client_auth_subject_dn", "CN=orders/2026,O=a/b", "/CN=client/O=Acme"),
+            ("tls_client_auth_subject_dn", "CN=a\\;b,organizationIdentifier=x", "CN=client;O=Acme"),
+            ("tls_client_auth_subject_dn", "OID.2.5.4.97=PSDDE-1,CN=a", "2.5.4.97 a=b"),
             ("tls_client_auth_san_dns", "client.partner.example", "https://client.partner.example"),
             ("tls_client_auth_san_uri", "spiffe://partner.example/orders", "orders"),
             ("tls_client_auth_san_uri", "urn:uuid:3dd4fa6e-2899-4429-b818-d34fe8df5dd0", "javascript:alert(1)"),

@@ -88,8 +88,11 @@ impl AuthMethodRule {
                 report.refuse(PLACE, problem);
             }
         }
-        if method == Method::None && grants.contains(&GrantType::ClientCredentials) {
-            report.refuse(PLACE, "\"none\" cannot be used with the grant type \"client_credentials\" (RFC 6749 §4.4)");
+        for (grant, clause) in [(GrantType::ClientCredentials, "RFC 6749 §4.4"), (GrantType::Ciba, "CIBA §7.1")] {
+            if method == Method::None && grants.contains(&grant) {
+                let grant = Excerpt(grant.as_str());
+                report.refuse(PLACE, format!("\"none\" cannot be used with the grant type {grant} ({clause})"));
+            }
         }
         method
     }
@@ -191,8 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_public_client_cannot_have_client_credentials() {
-        assert_eq!(check(None, &asking("none"), &[GrantType::ClientCredentials]).1.len(), 1);
-        assert_eq!(check(None, &asking("client_secret_post"), &[GrantType::ClientCredentials]).1.len(), 0);
+    fn a_public_client_has_no_grant_for_which_clients_authenticate() {
+        for grant in [GrantType::ClientCredentials, GrantType::Ciba] {
+            assert_eq!(check(None, &asking("none"), std::slice::from_ref(&grant)).1.len(), 1, "{grant:?}");
+            assert_eq!(check(None, &asking("client_secret_post"), &[grant]).1, [""; 0]);
+        }
+        for grant in [GrantType::AuthorizationCode, GrantType::DeviceCode, GrantType::RefreshToken] {
+            assert_eq!(check(None, &asking("none"), std::slice::from_ref(&grant)).1, [""; 0], "{grant:?}");
+        }
     }
 }

@@ -100,6 +100,9 @@ impl UrlsRule {
         if member == "frontchannel_logout_uri" && !is_at_a_redirect_uri(url, redirect_uris) {
             problems.push("is not on the host and port of a redirect URI (OpenID Connect Front-Channel Logout §2)");
         }
+        if member == "backchannel_logout_uri" && url.as_str().contains('#') {
+            problems.push("contains a fragment (OpenID Connect Back-Channel Logout §2.2)");
+        }
         problems
     }
 }
@@ -224,6 +227,17 @@ mod tests {
             assert_eq!(check_at("{}", member, "https://app.example.com:6379/", &[]).len(), 1, "{member}");
             assert_eq!(check_at("{hosts: [app.example.com]}", member, "https://app.example.com:6379/", &[]), [""; 0]);
         }
+    }
+
+    #[test]
+    fn a_fragment_is_for_pages_and_not_for_what_the_server_calls_at_logout() {
+        for text in ["https://app.example.com/logout#", "https://app.example.com/logout?a=1#b"] {
+            assert_eq!(check_at("{}", "backchannel_logout_uri", text, &[]).len(), 1, "{text}");
+            for member in ["client_uri", "initiate_login_uri", "frontchannel_logout_uri"] {
+                assert_eq!(check_at("{}", member, text, &[]), [""; 0], "{member} {text}");
+            }
+        }
+        assert_eq!(check_at("{}", "backchannel_logout_uri", "https://app.example.com/logout?a=%23b", &[]), [""; 0]);
     }
 
     #[test]

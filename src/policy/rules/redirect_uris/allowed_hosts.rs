@@ -67,6 +67,9 @@ impl AllowedHosts {
             let reason = match &target.host {
                 Host::Ipv4(_) | Host::Ipv6(_) => " (an IP address has to be named exactly)",
                 Host::Name(_) if target.host.is_punycode() => " (punycode has to be named exactly)",
+                Host::Name(name) if name.split('.').any(has_hyphen_at_its_edge) => {
+                    " (a label that begins or ends with a hyphen has to be named exactly)"
+                }
                 Host::Name(_) => "",
             };
             return vec![format!("host {host} is not allowed by profile {profile:?}{reason}")];
@@ -116,7 +119,7 @@ impl AllowedHosts {
         let mut rest = name.as_str();
         while let Some((label, above)) = rest.split_once('.') {
             // What stands before the name that was listed was not: no letters there that a reader cannot see.
-            if label.starts_with("xn--") {
+            if label.starts_with("xn--") || has_hyphen_at_its_edge(label) {
                 break;
             }
             entries.extend(self.below.get(above).into_iter().flatten());
@@ -124,6 +127,11 @@ impl AllowedHosts {
         }
         entries
     }
+}
+
+/// No host name has such a label (RFC 952, RFC 5890 §2.3.1): one resolves here and not there.
+fn has_hyphen_at_its_edge(label: &str) -> bool {
+    label.starts_with('-') || label.ends_with('-')
 }
 
 /// The same pattern on ten thousand hosts is compiled once.

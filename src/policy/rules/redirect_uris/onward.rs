@@ -60,9 +60,19 @@ const MOST_READ: usize = 16 * LONGEST_URI;
 
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(query: &str) -> Option<String> {
-    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&name.as_str()))?;
-    let clause = if name == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
+    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&as_read(name)))?;
+    let clause = if as_read(&name) == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
     Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
+}
+
+/// The name as frameworks read it: `code[]` and `code[0]` are entries of `code`, and spaces around it do not count. Upper case does (RFC 6749 §1.9).
+fn as_read(name: &str) -> &str {
+    name.split('[').next().unwrap_or_default().trim_matches(is_nothing)
+}
+
+/// What nobody sees at the ends of a text, and `trim` of some language takes off.
+fn is_nothing(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
 /// Where a URL in a redirect URI leads, which may be the client's own.
@@ -135,7 +145,8 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             }
             let Some(left) = self.left.checked_sub(text.len()) else { return Some(Onward::Tangled) };
             self.left = left;
-            let found = self.as_written(&as_a_browser_cleans(&text), leads);
+            let cleaned = as_a_browser_cleans(&text);
+            let found = self.as_written(&cleaned, leads).or_else(|| self.in_parts(&cleaned));
             if found.is_some() {
                 return found;
             }
@@ -146,6 +157,15 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             text = decoded;
         }
         None
+    }
+
+    /// In what a page takes apart before it opens one of the parts. A URL behind a space stands in a sentence.
+    fn in_parts(&mut self, text: &str) -> Option<Onward> {
+        let mut parts =
+            text.split(PARTING).skip(1).filter(|part| part.contains("://") && !part.starts_with(is_nothing));
+        // Which part says where to go next, nobody knows.
+        let leads = false;
+        parts.find_map(|part| self.as_written(part, leads))
     }
 
     fn as_written(&mut self, text: &str, leads: bool) -> Option<Onward> {
@@ -171,6 +191,9 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         text.split_once(['?', '#']).and_then(|(_, query)| self.in_query(query))
     }
 }
+
+/// What parts the entries of a list, JSON's texts, and the pairs of a form within a form.
+const PARTING: [char; 5] = [',', '"', '\'', '&', '='];
 
 /// Whether a part of the path is a URL to a page that takes it for one. `https:/host` and `https:host` are what `https://host` is to a
 /// browser, and many servers make one slash of two. Parts are those between slashes and those of path parameters: `/cb;next=…`.
@@ -242,7 +265,7 @@ fn read(text: &str) -> Meaning {
 
 /// As a browser reads a URL: white space at the ends cut off, tabs and line ends taken out, backslashes as slashes.
 fn as_a_browser_cleans(text: &str) -> String {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let text = text.trim_matches(is_nothing);
     text.replace(['\t', '\n', '\r'], "").replace('\\', "/")
 }
 
@@ -294,6 +317,14 @@ mod tests {
             ";a=1;url=//evil.example",
             "?a=1;next=https://evil.example",
             "?next=1;//evil.example",
+            "?u=x%26v%3Dhttps://evil.example",
+            "?u=x%26v%3Dhttps%253A//evil.example",
+            "?u=x,https://evil.example",
+            "?u=https://app.example.com/,https://evil.example",
+            "?u=%7B%22n%22%3A%22https://evil.example%22%7D",
+            "?u=%7B'n':'https:%5C/%5C/evil.example'%7D",
+            "?u=%EF%BB%BFhttps://evil.example",
+            "?next=https://app.example.com/?u=a%253Dhttps://evil.example",
         ] {
             assert!(leads_on(rest), "{rest}");
         }
@@ -425,6 +456,14 @@ mod tests {
             "?user=@alice:example.org",
             "?room=%23room:example.org",
             "?text=see+https://other.example.com",
+            "?text=see,+https://other.example.com",
+            "?text=e.g.,+%22the+page%22+https://other.example.com",
+            "?pages=/a,/b&list=a,b,c",
+            "?u=x,https://app.example.com/home",
+            "?json=%7B%22next%22%3A%22https://app.example.com/%22,%22at%22%3A%2212:30%22%7D",
+            "?form=a%3D1%26next%3Dhttps://known.example.com/",
+            "?resources=api://1234,api://5678",
+            "?scopes=a:b,c:d",
             "?q=100%25&r=%2B",
             "?next=myapp://home",
             "?e=a=b==",
@@ -457,10 +496,31 @@ mod tests {
             "error_uri=x",
             "session_state=x",
             "expires_in=60",
+            "+code=x",
+            "code%20=x",
+            "%EF%BB%BFcode=x",
+            "code%5B%5D=x",
+            "code[]=x",
+            "state[0]=x",
+            "code+[a][b]=x",
         ] {
             assert!(response_parameter(query).is_some(), "{query}");
         }
-        for query in ["codec=av1", "Code=x", "stateful=1", "issuer=x", "issue=1", "scope=a:b", "tenant=code"] {
+        for query in [
+            "codec=av1",
+            "Code=x",
+            "stateful=1",
+            "issuer=x",
+            "issue=1",
+            "scope=a:b",
+            "tenant=code",
+            "barcode=1",
+            "promo_code=1",
+            "code_challenge=x",
+            "codes[]=1",
+            "[code]=1",
+            "my+code=1",
+        ] {
             assert_eq!(response_parameter(query), None, "{query}");
         }
         assert!(response_parameter("iss=x").unwrap().ends_with("(RFC 9207 §2)"));

@@ -34,14 +34,15 @@ pub struct RedirectUriSettings {
     /// http URIs on `localhost`, 127.0.0.0/8 and `[::1]`, any port (RFC 8252 §7.3): `allow` or `refuse`. Default: refuse.
     #[serde(default)]
     pub loopback: Option<LoopbackSetting>,
-    /// The schemes of installed apps (RFC 8252 §7.1): `com.example.app`, `cursor`. Default: none.
+    /// The schemes of installed apps (RFC 8252 §7.1): `com.example.app`, `cursor`; or one and a regular expression that is searched in what follows the
+    /// colon, without the colon: `{scheme: cursor, rest: "^//callback$"}`. Default: none.
     #[serde(default)]
     pub private_use_schemes: Option<Vec<PrivateUseSchemeSettings>>,
     /// The most URIs a client may have, 1 to 100. Default: 20.
     #[serde(default)]
     pub max: Option<u16>,
     /// What happens to URIs that are not allowed: `refuse` refuses the registration; `drop` leaves them out as long as an allowed one
-    /// remains, and the client sees in the answer which it got. Default: refuse.
+    /// remains, and the client sees in the answer which it got; what is no text is refused all the same. Default: refuse.
     #[serde(default)]
     pub on_violation: Option<OnViolation>,
 }
@@ -115,7 +116,8 @@ pub enum PrivateUseSchemeSettings {
 pub struct SchemePattern {
     /// The scheme, without colon.
     pub scheme: String,
-    /// A regular expression that is searched in what follows the colon (`//host/path?query`); not anchored unless written so.
+    /// A regular expression that is searched in what follows the colon (`//host/path?query`, `/path`), without the colon; not anchored unless written
+    /// so: `^//callback$`.
     pub rest: String,
 }
 
@@ -154,7 +156,13 @@ impl RedirectUriSettings {
             let (scheme, pattern) = match entry {
                 PrivateUseSchemeSettings::Name(scheme) => (scheme, None),
                 PrivateUseSchemeSettings::Pattern(SchemePattern { scheme, rest }) => {
-                    let Some(pattern) = compile_pattern(rest, &format!("{place}.rest"), problems) else { continue };
+                    let place = format!("{place}.rest");
+                    if rest.starts_with("^:") {
+                        let reason = format!("{rest:?} fits no URI: what it is searched in begins behind the colon");
+                        problems.push(SettingProblem::new(place, reason, "leave the colon out: ^//callback$"));
+                        continue;
+                    }
+                    let Some(pattern) = compile_pattern(rest, &place, problems) else { continue };
                     (scheme, Some(pattern))
                 }
             };

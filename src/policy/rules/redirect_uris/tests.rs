@@ -199,6 +199,30 @@ fn a_port_and_a_path_of_two_entries_do_not_add_up() {
 }
 
 #[test]
+fn a_label_below_a_host_is_one_of_a_host_name() {
+    let yaml = "https: [{subdomains_of: partner.example}, {host: -a.partner.example}]";
+    for uri in [
+        "https://-.partner.example/",
+        "https://-b.partner.example/",
+        "https://b-.partner.example/",
+        "https://a.b-.partner.example/",
+    ] {
+        let refusals = refusals(yaml, &[uri]);
+        assert!(
+            refusals[0].ends_with("(a label that begins or ends with a hyphen has to be named exactly)"),
+            "{refusals:?}"
+        );
+    }
+    let admitted = [
+        "https://a-b.partner.example/",
+        "https://a_b.partner.example/",
+        "https://_a.partner.example/",
+        "https://-a.partner.example/",
+    ];
+    assert_eq!(refusals(yaml, &admitted), [""; 0]);
+}
+
+#[test]
 fn a_query_is_refused_where_the_host_has_none() {
     let yaml = "https: [{host: a.example, path: ^/x, query: refuse}, {host: a.example, path: ^/y}]";
     assert_eq!(refusals(yaml, &["https://a.example/x", "https://a.example/y?tenant=7"]), [""; 0]);
@@ -231,6 +255,20 @@ fn the_bad_ones_are_dropped_only_as_long_as_a_good_one_remains() {
         ]
     );
     assert_eq!(refusals("{on_violation: drop, loopback: allow}", &["cursor://x/y", "https://evil.example/"]).len(), 2);
+}
+
+#[test]
+fn what_is_no_text_is_refused_and_never_dropped() {
+    let rule = compile("{https: [{host: app.example.com}], on_violation: drop}").unwrap();
+    for entry in [json!(1), json!(null), json!(["https://app.example.com/cb"]), json!({})] {
+        let uris = json!(["https://app.example.com/cb", entry, "https://evil.example/"]);
+        let requested = ClientMetadata::from_json(Map::from_iter([("redirect_uris".to_owned(), uris)]));
+        let mut report = Report::new(RuleName::RedirectUris, "partners");
+        assert_eq!(rule.check(&requested, &mut report).dropped, ["https://evil.example/"]);
+        let violations = report.into_outcome().violations;
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].message, "redirect_uris[1]: is not a string");
+    }
 }
 
 #[test]
@@ -296,6 +334,7 @@ fn says_everything_that_is_wrong_with_the_settings() {
         ("private_use_schemes: [a, JavaScript]", "private_use_schemes[1]", "\"javascript\" can never"),
         ("private_use_schemes: ['app://x']", "private_use_schemes[0]", "\"app://x\" is not a scheme"),
         ("private_use_schemes: [{scheme: a, rest: '['}]", "private_use_schemes[0].rest", "\"[\" is not a pattern"),
+        ("private_use_schemes: [{scheme: a, rest: '^://x$'}]", "private_use_schemes[0].rest", "\"^://x$\" fits no URI"),
         ("max: 0", "max", "0 is out of range"),
         ("max: 101", "max", "101 is out of range"),
     ] {
