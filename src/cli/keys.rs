@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::intake::Tools;
 use crate::intake::reseal::{Resealed, reseal};
 use crate::sealing::Keys;
+use crate::store::AuditLog as _;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
@@ -93,12 +94,12 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
     Ok(())
 }
 
-/// Records that a key was changed.
+/// Records the change of a key.
 async fn rotated(config: &Config, command: &'static str, name: &str) -> Result<(), Failure> {
     let store = open_store(config).await?;
     let subject = Subject::Key(name.to_owned());
-    let recorded = audit::record(config, &store, Done { command, kind: Kind::KeyRotated, subject, profile: None });
-    let recorded = recorded.await;
+    let done = Done { command, kind: Kind::KeyRotated, subject, profile: None };
+    let recorded = audit::change(config, &store, done, async |entries| store.append(entries).await).await;
     store.close().await;
     recorded
 }

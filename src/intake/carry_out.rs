@@ -100,7 +100,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     };
     let now = tools.clock.now();
     let entries = tools.audit.entry(|| audited::outcome(intent, origin, &outcome), now).map_err(unavailable)?;
-    let finished = tools.store.finish_and_append(id, outcome, entries, now);
+    let finished = tools.store.finish(id, outcome, entries, now);
     let finished = finished.in_span(span::store_span("finish")).await;
     let registered = result.map_err(server_refusal)?;
     tools.standings.forget(&registered.client_id);
@@ -132,7 +132,7 @@ async fn begin(
         let mut attempt = beginning.clone();
         // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
         attempt.intent.at = tools.clock.now();
-        let begun = tools.store.begin_and_append(attempt, handing_out.clone());
+        let begun = tools.store.begin(attempt, handing_out.clone());
         match begun.in_span(span::store_span("begin")).await.map_err(unavailable)? {
             Begun::Ready => return Ok(None),
             Begun::Known(client) => return Ok(Some(*client)),
