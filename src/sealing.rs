@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +29,13 @@ pub type RandomNonce = [u8; NONCE_LEN];
 /// The keys: the first one seals, all of them open.
 pub struct Keys(Vec<Key>);
 
+/// A key file with another key at its head, beside the one that is in force; gone again unless it is put in force.
+pub struct Rotation {
+    keys: Keys,
+    file: PathBuf,
+    beside: PathBuf,
+}
+
 struct Key {
     name: [u8; NAME],
     key: LessSafeKey,
@@ -46,12 +53,20 @@ pub enum KeyFileError {
     /// There is no key in it.
     #[error("there is no key in the file")]
     Empty,
+    /// A new one is being made.
+    #[error("{} is there: somebody else is changing the key, or was broken off; then take it away", .0.display())]
+    UnderWay(PathBuf),
 }
 
 /// A box that none of the keys opens, or that was changed, or moved to another client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("what the store keeps encrypted cannot be opened: the key is missing from the key file, or it was changed")]
 pub struct NotOpened;
+
+/// A text that could not be encrypted: there is nothing to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what the store is to keep encrypted could not be encrypted, and is not kept")]
+pub struct NotSealed;
 
 impl Keys {
     /// Reads the file: one key a line in base64, the first is the current one; what begins with `#` is a comment.
@@ -75,17 +90,24 @@ impl Keys {
         Self::read(file)
     }
 
-    /// Puts a key at the head of the file: from now on it seals, and the others still open. The file is replaced as a whole.
-    pub fn rotate(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
+    /// Writes the file anew beside itself, with a key at its head: once it is in force that one seals, and the others still open.
+    ///
+    /// # Errors
+    /// The file's; another rotation is under way, or was broken off and left its file behind.
+    pub fn rotate(file: &Path, key: &RandomKey) -> Result<Rotation, KeyFileError> {
         let known = Zeroizing::new(std::fs::read_to_string(file)?);
         Self::parse(&known)?;
         let text = Zeroizing::new(format!("{}\n{}", STANDARD.encode(key), known.as_str()));
         let beside = file.with_extension("new");
-        let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let mut made = made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => KeyFileError::UnderWay(beside.clone()),
+            _ => error.into(),
+        })?;
+        let rotation = Rotation { keys: Self::parse(&text)?, file: file.to_owned(), beside };
         made.write_all(text.as_bytes())?;
         made.sync_all()?;
-        std::fs::rename(&beside, file)?;
-        Self::parse(&text)
+        Ok(rotation)
     }
 
     fn parse(text: &str) -> Result<Self, KeyFileError> {
@@ -105,15 +127,18 @@ impl Keys {
     }
 
     /// Encrypts a text for one client: for no other it can be opened.
-    pub fn seal(&self, client_id: &str, text: &Secret, nonce: RandomNonce) -> Result<Sealed, NotOpened> {
-        let Key { name, key } = self.0.first().ok_or(NotOpened)?;
+    ///
+    /// # Errors
+    /// There is no key, or the text is longer than AES-GCM encrypts.
+    pub fn seal(&self, client_id: &str, text: &Secret, nonce: RandomNonce) -> Result<Sealed, NotSealed> {
+        let Key { name, key } = self.0.first().ok_or(NotSealed)?;
         let mut sealed = Vec::with_capacity(1 + NAME + NONCE_LEN + text.expose().len() + AES_256_GCM.tag_len());
         sealed.push(VERSION);
         sealed.extend_from_slice(name);
         sealed.extend_from_slice(&nonce);
         let mut octets = text.expose().as_bytes().to_vec();
         let nonce = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotOpened)?;
+        key.seal_in_place_append_tag(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotSealed)?;
         sealed.extend_from_slice(&octets);
         Ok(Sealed(sealed))
     }
@@ -142,6 +167,33 @@ impl Keys {
     }
 }
 
+impl Rotation {
+    /// What the new key is called.
+    pub fn name(&self) -> String {
+        self.keys.current_name()
+    }
+
+    /// Replaces the file as a whole; it stays replaced when the machine loses its power.
+    ///
+    /// # Errors
+    /// The file's: the one that was there is in force.
+    pub fn put_in_force(mut self) -> Result<Keys, KeyFileError> {
+        std::fs::rename(std::mem::take(&mut self.beside), &self.file)?;
+        let directory = self.file.parent().filter(|directory| !directory.as_os_str().is_empty());
+        std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(Keys(std::mem::take(&mut self.keys.0)))
+    }
+}
+
+impl Drop for Rotation {
+    /// What was not put in force is in nobody's way.
+    fn drop(&mut self) {
+        if self.beside != Path::new("") {
+            let _ = std::fs::remove_file(&self.beside);
+        }
+    }
+}
+
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Keys({})", self.0.len())
@@ -154,6 +206,12 @@ mod tests {
 
     fn text() -> Secret {
         Secret::new("the server's token")
+    }
+
+    #[test]
+    fn what_cannot_be_sealed_is_said_to_be_not_kept() {
+        let error = Keys(Vec::new()).seal("c1", &text(), [1; 12]).unwrap_err();
+        assert_eq!(error.to_string(), "what the store is to keep encrypted could not be encrypted, and is not kept");
     }
 
     #[test]
@@ -178,7 +236,14 @@ mod tests {
         let file = directory.path().join("key");
         let before = Keys::read_or_make(&file, &[7; 32]).unwrap();
         let old = before.seal("c1", &text(), [1; 12]).unwrap();
-        let keys = Keys::rotate(&file, &[8; 32]).unwrap();
+        let abandoned = Keys::rotate(&file, &[8; 32]).unwrap();
+        assert!(matches!(Keys::rotate(&file, &[9; 32]), Err(KeyFileError::UnderWay(_))));
+        drop(abandoned);
+        assert_eq!(Keys::read(&file).unwrap().current_name(), before.current_name(), "nothing came of it");
+        let rotation = Keys::rotate(&file, &[8; 32]).unwrap();
+        let name = rotation.name();
+        let keys = rotation.put_in_force().unwrap();
+        assert_eq!(keys.current_name(), name);
         let new = keys.seal("c1", &text(), [2; 12]).unwrap();
         assert_eq!((keys.open("c1", &old), keys.open("c1", &new)), (Ok(text()), Ok(text())));
         assert_eq!((keys.is_current(&old), keys.is_current(&new)), (false, true));

@@ -44,8 +44,11 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
                 let config = file.load()?;
                 let mut key = Zeroizing::new([0; 32]);
                 getrandom::fill(&mut *key).map_err(Failure::of)?;
-                let keys = Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
-                rotated(&config, "keys rotate", &keys.current_name()).await?;
+                let rotation =
+                    Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
+                // A key that is in force and on no record would be nobody's doing.
+                rotated(&config, "keys rotate", &rotation.name()).await?;
+                let keys = rotation.put_in_force().map_err(|error| key_file_failed(&config, &error))?;
                 (config, keys)
             }
             Command::Reseal(file) => {

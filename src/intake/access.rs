@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Tools;
 use crate::authorization_server::ServerAccess;
-use crate::sealing::{Keys, NotOpened};
+use crate::sealing::{Keys, NotOpened, NotSealed};
 use crate::secret::Secret;
 use crate::store::{Sealed, TokenHash};
 
@@ -105,7 +105,7 @@ struct Written {
 }
 
 impl Kept {
-    pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
+    pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotSealed> {
         let mut nonce = [0; 12];
         (tools.randomness)(&mut nonce);
         let written = Written {
@@ -113,7 +113,7 @@ impl Kept {
             token: self.access.registration_access_token.expose().to_owned(),
             client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
         };
-        let text = serde_json::to_string(&written).map_err(|_| NotOpened)?;
+        let text = serde_json::to_string(&written).map_err(|_| NotSealed)?;
         keys.seal(client_id, &Secret::new(text), nonce)
     }
 
