@@ -24,6 +24,7 @@ use super::rulebook::Rulebook;
 use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
+use crate::audit::Event;
 use crate::lifecycle::{AtTheServer, State};
 use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, Profile};
@@ -109,14 +110,13 @@ async fn take_through(
         // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
         Some((client, token)) if access::segment(&client.client_id) == segment => (client, token),
         None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            match take_in(rulebook, tools, (head, segment, &presented)).await? {
+            let (rulebook, tools, head, segment) = (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
+            let deletion = audited::managed(&learned.event, &segment, None);
+            let token = presented.clone();
+            let taking = async move { take_in(&rulebook, &tools, (&head, &segment, &token), deletion).await };
+            match to_its_end(taking).await? {
                 TakenIn::Client(client) => (*client, Token::Servers(presented)),
-                TakenIn::Deleted => {
-                    // There is nothing in the record to write it with.
-                    let event = audited::managed(&learned.event, segment, None);
-                    tools.audit.record(event, tools.clock.now()).await.map_err(unavailable)?;
-                    return Ok(deleted());
-                }
+                TakenIn::Deleted => return Ok(deleted()),
             }
         }
         _ => return Err(Reason::ManagementTokenUnknown.into()),
@@ -153,9 +153,15 @@ async fn take_through(
     let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
     let (rulebook, tools) = (rulebook.clone(), tools.clone());
     let work = Work { rulebook, tools, client_id: client.client_id, token, event };
-    // In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
-    match tokio::spawn(async move { work.carry_out(asking).await }.in_current_span()).await {
-        Ok(answer) => answer,
+    to_its_end(async move { work.carry_out(asking).await }).await
+}
+
+/// In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
         Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
     }
 }
@@ -183,11 +189,15 @@ async fn take_in(
     rulebook: &Rulebook,
     tools: &Tools,
     (head, segment, token): (&Head, &str, &Secret),
+    deletion: Event,
 ) -> Result<TakenIn, Refusal> {
     let access =
         adopt::presented(rulebook, tools, (segment, token.clone())).await?.ok_or(Reason::ManagementTokenUnknown)?;
     if head.method == Method::DELETE {
-        return rulebook.registrar.delete(&access).await.map(|()| TakenIn::Deleted).map_err(refusal);
+        rulebook.registrar.delete(&access).await.map_err(refusal)?;
+        // There is nothing in the record to write it with.
+        tools.audit.record(deletion, tools.clock.now()).await.map_err(unavailable)?;
+        return Ok(TakenIn::Deleted);
     }
     let certificate = head.certificate().cloned();
     let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
