@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +26,9 @@ pub enum KeyFileError {
         /// The command that makes a key.
         maker: &'static str,
     },
+    /// A new one is being made.
+    #[error("{} is there: somebody else is changing the key, or was broken off; then take it away", .0.display())]
+    UnderWay(PathBuf),
     /// There is no key in it.
     #[error("there is no key in the file; `{maker}` makes one")]
     Empty {
@@ -55,8 +58,8 @@ impl<K> KeyFiles<K> {
         }
     }
 
-    /// Puts a key at the head of the file, which is made where there is none; earlier keys stay.
-    pub(crate) fn put_first(&self, file: &Path, key: &RandomKey) -> Result<Vec<K>, KeyFileError> {
+    /// Puts a key at the head of the file, which is made where there is none; earlier keys stay. Not in force yet.
+    pub(crate) fn put_first(&self, file: &Path, key: &RandomKey) -> Result<Replacement<K>, KeyFileError> {
         let known = match std::fs::read_to_string(file).map(Zeroizing::new) {
             Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
             known => known?,
@@ -69,10 +72,13 @@ impl<K> KeyFiles<K> {
         let keys = self.parse(&text)?;
         make_directory_of(file)?;
         let beside = file.with_extension("new");
-        write_new(&beside, &text)?;
-        keep_owner(file, &beside).inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
-        std::fs::rename(&beside, file)?;
-        Ok(keys)
+        write_new(&beside, &text).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => KeyFileError::UnderWay(beside.clone()),
+            _ => error.into(),
+        })?;
+        let replacement = Replacement { keys, file: file.to_owned(), beside };
+        keep_owner(file, &replacement.beside)?;
+        Ok(replacement)
     }
 
     /// The keys in a text.
@@ -86,6 +92,37 @@ impl<K> KeyFiles<K> {
         });
         let keys = keys.collect::<Result<Vec<K>, _>>()?;
         if keys.is_empty() { Err(KeyFileError::Empty { maker: self.maker }) } else { Ok(keys) }
+    }
+}
+
+/// A file with another key at its head, beside the one that is in force; gone again unless it is put in force.
+pub(crate) struct Replacement<K> {
+    keys: Vec<K>,
+    file: PathBuf,
+    beside: PathBuf,
+}
+
+impl<K> Replacement<K> {
+    /// What it holds.
+    pub(crate) fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    /// Replaces the file as a whole; it stays replaced when the machine loses its power.
+    pub(crate) fn put_in_force(mut self) -> Result<Vec<K>, KeyFileError> {
+        std::fs::rename(std::mem::take(&mut self.beside), &self.file)?;
+        let directory = self.file.parent().filter(|directory| !directory.as_os_str().is_empty());
+        std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(std::mem::take(&mut self.keys))
+    }
+}
+
+impl<K> Drop for Replacement<K> {
+    /// What was not put in force is in nobody's way.
+    fn drop(&mut self) {
+        if self.beside != Path::new("") {
+            let _ = std::fs::remove_file(&self.beside);
+        }
     }
 }
 
@@ -134,10 +171,10 @@ mod tests {
         FILES.make_unless_there(&file, &[1; 32]).unwrap();
         FILES.make_unless_there(&file, &[2; 32]).unwrap();
         assert_eq!(FILES.read(&file).unwrap(), [1]);
-        assert_eq!(FILES.put_first(&file, &[3; 32]).unwrap(), [3, 1]);
+        assert_eq!(FILES.put_first(&file, &[3; 32]).unwrap().put_in_force().unwrap(), [3, 1]);
         assert_eq!(FILES.read(&file).unwrap(), [3, 1]);
         let other = directory.path().join("other/key");
-        assert_eq!(FILES.put_first(&other, &[4; 32]).unwrap(), [4]);
+        assert_eq!(FILES.put_first(&other, &[4; 32]).unwrap().put_in_force().unwrap(), [4]);
         for file in [file, other] {
             assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
         }
@@ -152,7 +189,7 @@ mod tests {
         let file = directory.path().join("key");
         FILES.make_unless_there(&file, &[1; 32]).unwrap();
         std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).unwrap();
-        FILES.put_first(&file, &[2; 32]).unwrap();
+        FILES.put_first(&file, &[2; 32]).unwrap().put_in_force().unwrap();
         let owner = std::fs::metadata(&file).unwrap();
         assert_eq!((owner.uid(), owner.gid(), owner.mode() & 0o777), (65_534, 65_534, 0o600));
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::hexadecimal;
-use crate::key_file::{KeyFileError, KeyFiles, RandomKey};
+use crate::key_file::{KeyFileError, KeyFiles, RandomKey, Replacement};
 use crate::secret::Secret;
 use crate::store::Sealed;
 
@@ -23,6 +23,9 @@ pub type RandomNonce = [u8; NONCE_LEN];
 
 /// The keys: the first one seals, all of them open.
 pub struct Keys(Vec<Key>);
+
+/// A key file with another key at its head, which is not in force yet.
+pub struct Rotation(Replacement<Key>);
 
 struct Key {
     name: [u8; NAME],
@@ -43,6 +46,11 @@ impl Key {
 #[error("what the store keeps encrypted cannot be opened: the key is missing from the key file, or it was changed")]
 pub struct NotOpened;
 
+/// A text that could not be encrypted: there is nothing to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what the store is to keep encrypted could not be encrypted, and is not kept")]
+pub struct NotSealed;
+
 impl Keys {
     /// Reads the file.
     pub fn read(file: &Path) -> Result<Self, KeyFileError> {
@@ -55,22 +63,29 @@ impl Keys {
         Self::read(file)
     }
 
-    /// Puts a key at the head of the file, which has keys already: from now on it seals, and the others still open.
-    pub fn rotate(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
+    /// Writes the file, which has keys already, anew beside itself, with a key at its head: once it is in force that one seals, and the
+    /// others still open.
+    ///
+    /// # Errors
+    /// The file's; another rotation is under way, or was broken off and left its file behind.
+    pub fn rotate(file: &Path, key: &RandomKey) -> Result<Rotation, KeyFileError> {
         FILES.read(file)?;
-        FILES.put_first(file, key).map(Self)
+        FILES.put_first(file, key).map(Rotation)
     }
 
     /// Encrypts a text for one client: for no other it can be opened.
-    pub fn seal(&self, client_id: &str, text: &Secret, nonce: RandomNonce) -> Result<Sealed, NotOpened> {
-        let Key { name, key } = self.0.first().ok_or(NotOpened)?;
+    ///
+    /// # Errors
+    /// There is no key, or the text is longer than AES-GCM encrypts.
+    pub fn seal(&self, client_id: &str, text: &Secret, nonce: RandomNonce) -> Result<Sealed, NotSealed> {
+        let Key { name, key } = self.0.first().ok_or(NotSealed)?;
         let mut sealed = Vec::with_capacity(1 + NAME + NONCE_LEN + text.expose().len() + AES_256_GCM.tag_len());
         sealed.push(VERSION);
         sealed.extend_from_slice(name);
         sealed.extend_from_slice(&nonce);
         let mut octets = text.expose().as_bytes().to_vec();
         let nonce = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotOpened)?;
+        key.seal_in_place_append_tag(nonce, Aad::from(client_id), &mut octets).map_err(|_| NotSealed)?;
         sealed.extend_from_slice(&octets);
         Ok(Sealed(sealed))
     }
@@ -89,14 +104,32 @@ impl Keys {
 
     /// What the current key is called in the boxes it sealed.
     pub fn current_name(&self) -> String {
-        let name = self.0.first().map(|key| key.name).unwrap_or_default();
-        hexadecimal::written(&name)
+        name_of_first(&self.0)
     }
 
     /// Whether it was sealed with the current key.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         self.0.first().is_some_and(|key| sealed.0.get(1..=NAME) == Some(&key.name))
     }
+}
+
+impl Rotation {
+    /// What the new key is called.
+    pub fn name(&self) -> String {
+        name_of_first(self.0.keys())
+    }
+
+    /// Replaces the file as a whole; it stays replaced when the machine loses its power.
+    ///
+    /// # Errors
+    /// The file's: the one that was there is in force.
+    pub fn put_in_force(self) -> Result<Keys, KeyFileError> {
+        self.0.put_in_force().map(Keys)
+    }
+}
+
+fn name_of_first(keys: &[Key]) -> String {
+    hexadecimal::written(&keys.first().map(|key| key.name).unwrap_or_default())
 }
 
 impl std::fmt::Debug for Keys {
@@ -111,6 +144,12 @@ mod tests {
 
     fn text() -> Secret {
         Secret::new("the server's token")
+    }
+
+    #[test]
+    fn what_cannot_be_sealed_is_said_to_be_not_kept() {
+        let error = Keys(Vec::new()).seal("c1", &text(), [1; 12]).unwrap_err();
+        assert_eq!(error.to_string(), "what the store is to keep encrypted could not be encrypted, and is not kept");
     }
 
     #[test]
@@ -135,7 +174,14 @@ mod tests {
         let file = directory.path().join("key");
         let before = Keys::read_or_make(&file, &[7; 32]).unwrap();
         let old = before.seal("c1", &text(), [1; 12]).unwrap();
-        let keys = Keys::rotate(&file, &[8; 32]).unwrap();
+        let abandoned = Keys::rotate(&file, &[8; 32]).unwrap();
+        assert!(matches!(Keys::rotate(&file, &[9; 32]), Err(KeyFileError::UnderWay(_))));
+        drop(abandoned);
+        assert_eq!(Keys::read(&file).unwrap().current_name(), before.current_name(), "nothing came of it");
+        let rotation = Keys::rotate(&file, &[8; 32]).unwrap();
+        let name = rotation.name();
+        let keys = rotation.put_in_force().unwrap();
+        assert_eq!(keys.current_name(), name);
         let new = keys.seal("c1", &text(), [2; 12]).unwrap();
         assert_eq!((keys.open("c1", &old), keys.open("c1", &new)), (Ok(text()), Ok(text())));
         assert_eq!((keys.is_current(&old), keys.is_current(&new)), (false, true));

@@ -106,7 +106,7 @@ profiles:
             certificate_thumbprint: certificate_thumbprint.map(|thumbprint| thumbprint.parse().unwrap()),
         };
         let made = issue(wanted, &IssuedTokenSettings::default(), randomness, SystemClock.now()).unwrap();
-        self.store.create(made.token, made.hash).await.unwrap();
+        self.store.create(made.token, made.hash, Vec::new()).await.unwrap();
         made.text
     }
 

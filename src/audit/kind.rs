@@ -153,6 +153,10 @@ mod tests {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             assert!(document.contains(&format!("| `{}` |", kind.as_str())), "docs/audit.md: {}", kind.as_str());
         }
+        let when = document.split_once("## When each is written").unwrap().1.split_once("\n## ").unwrap().0;
+        for kind in Kind::ALL {
+            assert!(when.contains(&format!("`{}`", kind.as_str())), "when {} is written", kind.as_str());
+        }
         let rows = document.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 4).count();
         assert_eq!(rows, Kind::ALL.len(), "docs/audit.md explains each kind once, and nothing else in such a row");
     }

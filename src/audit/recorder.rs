@@ -180,20 +180,38 @@ fn started(writer: &WriterId, keys: Option<&SigningKeys>, command: &str) -> Even
     Event { signing_key, ..event.because(command) }
 }
 
-/// Records one event in a chain of its own, which begins and ends with it: for a command that changes something by itself.
+/// What a command did by itself, and whether the head of its chain is in the store.
+#[derive(Debug)]
+pub struct Alone<T> {
+    /// What it came to. It is done, and recorded.
+    pub came: T,
+    /// Why the head is not there: nobody vouches for the record.
+    pub head: Result<(), StoreError>,
+}
+
+/// Makes one change in a chain of its own, which begins and ends with its event: for a command that changes something by itself. `change`
+/// records the entries together with what it changes.
 ///
 /// # Errors
-/// The store's.
-pub async fn record_alone(store: &dyn Store, beginning: Beginning, event: Event) -> Result<(), StoreError> {
+/// The store's: nothing was changed.
+pub async fn alone<T>(
+    store: &dyn Store,
+    beginning: Beginning,
+    event: Event,
+    change: impl AsyncFnOnce(Vec<AuditEntry>) -> Result<T, StoreError>,
+) -> Result<Alone<T>, StoreError> {
     let Beginning { writer, keys, command, now, audience: _ } = beginning;
     store.open_chain(writer.clone(), None).await?;
     let entries = [started(&writer, keys.as_deref(), command), event, stopped(&writer)];
     let entries = entries.into_iter().map(|event| event.at(now)).collect::<Result<_, _>>()?;
-    store.append(entries).await?;
-    match store.head(now).await? {
-        Some(head) => store.keep_head(sign(keys.as_deref(), Purpose::Head, head)).await,
-        None => Ok(()),
-    }
+    let came = change(entries).await?;
+    let signed = async {
+        match store.head(now).await? {
+            Some(head) => store.keep_head(sign(keys.as_deref(), Purpose::Head, head)).await,
+            None => Ok(()),
+        }
+    };
+    Ok(Alone { came, head: signed.await })
 }
 
 fn stopped(writer: &WriterId) -> Event {

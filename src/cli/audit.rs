@@ -10,13 +10,13 @@ use clap::Subcommand;
 
 use super::{Failure, Format, block_on};
 use crate::admin::user_name;
-use crate::audit::recorder::record_alone;
+use crate::audit::recorder::{Alone, alone};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::duration::DurationText;
 use crate::server::beginning;
-use crate::store::Store;
+use crate::store::{AuditEntry, Store, StoreError};
 
 /// So many records are read at once.
 const PAGE: u32 = 1000;
@@ -46,7 +46,7 @@ fn ago(duration: DurationText) -> Timestamp {
     SystemClock.now().before(duration.0)
 }
 
-/// What a command did by itself: in a chain of its own, under the name of the user who ran it.
+/// What a command does by itself: in a chain of its own, under the name of the user who ran it.
 pub(super) struct Done {
     pub(super) command: &'static str,
     pub(super) kind: Kind,
@@ -54,12 +54,21 @@ pub(super) struct Done {
     pub(super) profile: Option<String>,
 }
 
-/// Records it.
-pub(super) async fn record(config: &Config, store: &dyn Store, done: Done) -> Result<(), Failure> {
+/// Makes the change, which records the entries together with what it changes.
+pub(super) async fn change<T>(
+    config: &Config,
+    store: &dyn Store,
+    done: Done,
+    change: impl AsyncFnOnce(Vec<AuditEntry>) -> Result<T, StoreError>,
+) -> Result<T, Failure> {
     let Done { command, kind, subject, profile } = done;
     let name = user_name(nix::unistd::geteuid());
     let event = Event::new(kind, Actor::Operator { name }).about(subject);
     let beginning = beginning(&config.settings.audit, command, SystemClock.now()).map_err(Failure::of)?;
-    let recorded = record_alone(store, beginning, Event { profile, ..event }).await;
-    recorded.map_err(|error| Failure::Failed(format!("it was done, but is not on the audit log: {error}")))
+    let made = alone(store, beginning, Event { profile, ..event }, change).await;
+    let Alone { came, head } = made.map_err(Failure::of)?;
+    if let Err(error) = head {
+        eprintln!("it is on the audit log, but the head of its chain is not: {error}");
+    }
+    Ok(came)
 }

@@ -22,6 +22,7 @@ use crate::intake::reseal::{Resealed, reseal};
 use crate::randomness;
 use crate::sealing::Keys;
 use crate::server::longest_turn;
+use crate::store::AuditLog as _;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
@@ -45,8 +46,11 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
                 let config = file.load()?;
                 let mut key = Zeroizing::new([0; 32]);
                 randomness::of_the_system(&mut *key);
-                let keys = Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
-                rotated(&config, "keys rotate", &keys.current_name()).await?;
+                let rotation =
+                    Keys::rotate(key_file(&config), &key).map_err(|error| key_file_failed(&config, &error))?;
+                // A key that is in force and on no record would be nobody's doing.
+                rotated(&config, "keys rotate", &rotation.name()).await?;
+                let keys = rotation.put_in_force().map_err(|error| key_file_failed(&config, &error))?;
                 (config, keys)
             }
             Command::Reseal(file) => {
@@ -95,12 +99,12 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
     Ok(())
 }
 
-/// Records that a key was changed.
+/// Records the change of a key.
 async fn rotated(config: &Config, command: &'static str, name: &str) -> Result<(), Failure> {
     let store = open_store(config).await?;
     let subject = Subject::Key(name.to_owned());
-    let recorded = audit::record(config, &store, Done { command, kind: Kind::KeyRotated, subject, profile: None });
-    let recorded = recorded.await;
+    let done = Done { command, kind: Kind::KeyRotated, subject, profile: None };
+    let recorded = audit::change(config, &store, done, async |entries| store.append(entries).await).await;
     store.close().await;
     recorded
 }

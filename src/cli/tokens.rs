@@ -82,11 +82,11 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     let made = issue(wanted, limits, randomness, SystemClock.now()).map_err(Failure::of)?;
     let store = open_store(&config).await?;
     let kept = async {
-        store.create(made.token.clone(), made.hash).await.map_err(Failure::of)?;
         let subject = Subject::Token(made.token.id.0.clone());
         let profile = Some(made.token.profile.clone());
         let done = Done { command: "tokens create", kind: Kind::TokenCreated, subject, profile };
-        audit::record(&config, &store, done).await
+        let keep = async |entries| store.create(made.token.clone(), made.hash, entries).await;
+        audit::change(&config, &store, done, keep).await
     };
     let kept = kept.await;
     store.close().await;
@@ -150,12 +150,13 @@ async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write
     let id = TokenId(arguments.id.clone());
     let store = existing_store(&config).await?;
     let revoked = async {
-        let revoked = store.revoke(&id, SystemClock.now()).await.map_err(Failure::of)?;
-        if revoked {
-            let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
-            audit::record(&config, &store, Done { command: "tokens revoke", kind, subject, profile: None }).await?;
+        // A command that changes nothing leaves no chain behind.
+        if all(&store).await.map_err(Failure::of)?.iter().all(|token| token.id != id) {
+            return Ok(false);
         }
-        Ok(revoked)
+        let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
+        let done = Done { command: "tokens revoke", kind, subject, profile: None };
+        audit::change(&config, &store, done, async |entries| store.revoke(&id, entries, SystemClock.now()).await).await
     };
     let revoked: Result<bool, Failure> = revoked.await;
     store.close().await;

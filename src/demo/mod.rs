@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::audit::recorder::record_alone;
+use crate::audit::recorder::alone;
 use crate::audit::{Actor, Event, Kind, SigningKeys, Subject};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
@@ -193,9 +193,9 @@ async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
     let issued = issued.map_err(|error| failed(error.to_string()))?;
     let event = Event::new(Kind::TokenCreated, Actor::Operator { name: "demo".to_owned() });
     let event = event.about(Subject::Token(issued.token.id.0.clone())).because("demo");
-    store.create(issued.token, issued.hash).await.map_err(|error| failed(error.to_string()))?;
     let beginning = server::beginning(&config.settings.audit, "demo", SystemClock.now())?;
-    record_alone(store, beginning, event).await.map_err(|error| failed(error.to_string()))?;
+    let keep = async |entries| store.create(issued.token, issued.hash, entries).await;
+    alone(store, beginning, event, keep).await.map_err(|error| failed(error.to_string()))?;
     Ok(issued.text)
 }
 

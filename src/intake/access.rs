@@ -11,7 +11,7 @@ use super::Tools;
 use crate::authorization_server::ServerAccess;
 use crate::hexadecimal::percent_encoded;
 use crate::randomness;
-use crate::sealing::{Keys, NotOpened};
+use crate::sealing::{Keys, NotOpened, NotSealed};
 use crate::secret::Secret;
 use crate::store::{Sealed, TokenHash};
 
@@ -88,13 +88,13 @@ struct Written {
 }
 
 impl KeptAccess {
-    pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotOpened> {
+    pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotSealed> {
         let written = Written {
             uri: self.access.registration_client_uri.clone(),
             token: self.access.registration_access_token.expose().to_owned(),
             client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
         };
-        let text = serde_json::to_string(&written).map_err(|_| NotOpened)?;
+        let text = serde_json::to_string(&written).map_err(|_| NotSealed)?;
         keys.seal(client_id, &Secret::new(text), randomness::octets(tools.randomness))
     }
 

@@ -17,7 +17,7 @@ use crate::lifecycle::{Lifecycle, State};
 use crate::policy::approval::{ApprovalNeeded, Approvals};
 use crate::policy::{Judged, Passage};
 use crate::registration::software_statement::MEMBER;
-use crate::sealing::NotOpened;
+use crate::sealing::NotSealed;
 use crate::secret::Secret;
 use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, NewClient, Outcome, Recording, TokenHash};
 use crate::telemetry::{InSpan as _, span};
@@ -77,32 +77,26 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     };
     // Kept as it was presented, whatever the server did with it.
     let statement = judged.metadata().get_key_value(MEMBER).map(|(name, value)| (name.clone(), value.clone()));
-    let outcome = match &result {
-        Ok(registered) => match new_client(rulebook, tools, registered, access.as_ref()) {
-            Ok(mut client) => {
-                client.lifecycle = first_state(approvals, tools.clock.now());
-                client.metadata.extend(statement);
-                Outcome::Registered(Box::new(client))
-            }
-            Err(error) => return Err(Refusal::from(Reason::Internal).caused_by(error)),
-        },
-        Err(error) => {
-            let reason = server_reason(error).explained().name.to_owned();
-            if error.surely_nothing_registered() {
-                Outcome::NotRegistered { reason }
-            } else {
-                Outcome::Unknown { reason }
-            }
-        }
+    let client = |registered: &_| {
+        let mut client = new_client(rulebook, tools, registered, access.as_ref())?;
+        client.lifecycle = first_state(approvals, tools.clock.now());
+        client.metadata.extend(statement);
+        Ok(client)
     };
+    let (outcome, kept) = outcome(&result, client);
+    if let (Ok(registered), Err(error)) = (&result, &kept) {
+        let (registration, client_id) = (&id.0, &registered.client_id);
+        tracing::error!(registration, client_id, %error, "the server has a client that cannot be entered: resolve it");
+    }
     let now = tools.clock.now();
     let entries = tools.audit.entry(|| audited::outcome(intent, origin, &outcome), now).map_err(unavailable)?;
-    let finished = tools.store.finish_and_append(id, outcome, entries, now);
+    let finished = tools.store.finish(id, outcome, entries, now);
     let finished = finished.in_span(span::store_span("finish")).await;
     let registered = result.map_err(server_refusal)?;
     tools.standings.forget(&registered.client_id);
     // The server has the client, our record does not say so: found as `unknown` when the store is back, never acknowledged.
     finished.map_err(unavailable)?;
+    kept.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
     if approvals.needed == ApprovalNeeded::BeforeUse {
         Box::pin(settle::before_use(rulebook, tools, &registered.client_id)).await?;
     }
@@ -128,7 +122,7 @@ async fn begin(
         let mut attempt = beginning.clone();
         // Not when the request came: its body may have taken its time, and the intent would seem older than the call it announces.
         attempt.intent.at = tools.clock.now();
-        let begun = tools.store.begin_and_append(attempt, handing_out.clone());
+        let begun = tools.store.begin(attempt, handing_out.clone());
         match begun.in_span(span::store_span("begin")).await.map_err(unavailable)? {
             Begun::Ready => return Ok(None),
             Begun::Known(client) => return Ok(Some(*client)),
@@ -194,12 +188,29 @@ fn first_state(approvals: Approvals, now: Timestamp) -> Lifecycle {
     }
 }
 
+/// What the call came to, and whether the client can be entered. One that the server has and that cannot be is left for an operator to
+/// resolve: it may be somebody else's, too, so it is not deleted there.
+fn outcome(
+    result: &Result<Registered, RegisterError>,
+    client: impl FnOnce(&Registered) -> Result<NewClient, NotSealed>,
+) -> (Outcome, Result<(), NotSealed>) {
+    match result.as_ref().map(client) {
+        Ok(Ok(client)) => (Outcome::Registered(Box::new(client)), Ok(())),
+        Ok(Err(error)) => (Outcome::Unknown { reason: Reason::Internal.explained().name.to_owned() }, Err(error)),
+        Err(error) => {
+            let reason = server_reason(error).explained().name.to_owned();
+            let surely_nothing = error.surely_nothing_registered();
+            (if surely_nothing { Outcome::NotRegistered { reason } } else { Outcome::Unknown { reason } }, Ok(()))
+        }
+    }
+}
+
 fn new_client(
     rulebook: &Rulebook,
     tools: &Tools,
     registered: &Registered,
     access: Option<&ClientAccess>,
-) -> Result<NewClient, NotOpened> {
+) -> Result<NewClient, NotSealed> {
     let mut metadata = registered.metadata.clone();
     let client_secret = match metadata.remove("client_secret") {
         Some(Value::String(secret)) => Some(Secret::new(secret)),
@@ -234,5 +245,29 @@ fn server_refusal(error: RegisterError) -> Refusal {
         RegisterError::Refused { code, description: None } => refusal.coded(code),
         RegisterError::RateLimited { retry_after: Some(wait) } => refusal.retry_after(wait),
         _ => refusal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OutcomeName;
+
+    fn registered() -> Result<Registered, RegisterError> {
+        Ok(Registered { client_id: "c1".to_owned(), metadata: Map::new(), access: None })
+    }
+
+    #[test]
+    fn a_client_that_the_server_has_and_nobody_could_manage_is_neither_entered_nor_forgotten() {
+        let (written, kept) = outcome(&registered(), |_| Err(NotSealed));
+        assert_eq!(written, Outcome::Unknown { reason: "internal".to_owned() });
+        assert_eq!(kept, Err(NotSealed));
+    }
+
+    #[test]
+    fn what_the_server_surely_refused_is_not_registered_and_what_it_did_not_answer_is_unknown() {
+        let of = |error| outcome(&Err(error), |_| unreachable!("there is no client")).0.name();
+        assert_eq!(of(RegisterError::RateLimited { retry_after: None }), OutcomeName::NotRegistered);
+        assert_eq!(of(RegisterError::TimedOut), OutcomeName::Unknown);
     }
 }

@@ -193,14 +193,13 @@ impl Work {
                 Outcome::Registered(Box::new(self.adopt(&record.intent, client_id).await?))
             }
         };
-        let event = audited::resolved(&record.intent, &outcome, by);
         let now = self.tools.clock.now();
-        if let Err(error) = self.tools.store.resolve(id, outcome, by, now).await {
+        let entries = self.tools.audit.entry(|| audited::resolved(&record.intent, &outcome, by), now)?;
+        if let Err(error) = self.tools.store.resolve(id, (outcome, by), entries, now).await {
             // Somebody else may have been quicker.
             self.unknown(id).await?;
             return Err(error.into());
         }
-        self.tools.audit.record(event, now).await?;
         let record = self.tools.store.registration(id).await?;
         record.ok_or_else(|| NotDone::RegistrationUnknown(id.0.clone()))
     }

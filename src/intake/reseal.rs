@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Tools;
 use super::turn;
 use crate::randomness;
-use crate::sealing::{Keys, NotOpened};
+use crate::sealing::{Keys, NotOpened, NotSealed};
 use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, StoreError};
 
 /// What became of the clients.
@@ -18,6 +18,15 @@ pub struct Resealed {
     pub current: u64,
     /// None of the keys opens them, or somebody was at work on them all the time: another run may help.
     pub left: u64,
+}
+
+/// Why a client's secrets are sealed as they were.
+#[derive(Debug, thiserror::Error)]
+enum NotResealed {
+    #[error(transparent)]
+    NotOpened(#[from] NotOpened),
+    #[error(transparent)]
+    NotSealed(#[from] NotSealed),
 }
 
 /// Seals with the current one of `keys` what is sealed with another. A turn that is somebody else's is waited for for `patience`.
@@ -58,6 +67,6 @@ async fn reseal_one(tools: &Tools, keys: &Keys, client_id: &str, patience: Durat
     is_sealed && ended.is_ok()
 }
 
-fn again(tools: &Tools, keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Sealed, NotOpened> {
-    keys.seal(client_id, &keys.open(client_id, sealed)?, randomness::octets(tools.randomness))
+fn again(tools: &Tools, keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Sealed, NotResealed> {
+    Ok(keys.seal(client_id, &keys.open(client_id, sealed)?, randomness::octets(tools.randomness))?)
 }

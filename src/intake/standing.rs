@@ -222,8 +222,8 @@ mod tests {
     use crate::lifecycle::{Action, Lifecycle};
     use crate::store::memory::MemoryStore;
     use crate::store::{
-        Beginning, Clients as _, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrantRecord, RegistrationId,
-        Registrations as _,
+        Beginning, Clients as _, HandingOut, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrantRecord,
+        RegistrationId, Registrations as _,
     };
 
     struct World {
@@ -236,7 +236,7 @@ mod tests {
         let (store, clock) = (Arc::new(MemoryStore::default()), Arc::new(SetClock::default()));
         let tools = Tools::new(store.clone(), clock.clone(), |octets| octets.fill(7));
         let registration = RegistrationId("r1".to_owned());
-        store.begin(beginning(registration.clone())).await.unwrap();
+        store.begin(beginning(registration.clone()), HandingOut::unrecorded()).await.unwrap();
         let client = NewClient {
             client_id: "c1".to_owned(),
             lifecycle: Lifecycle::Active,
@@ -245,7 +245,8 @@ mod tests {
             server_access: None,
             if_known: IfKnown::Update,
         };
-        store.finish(&registration, Outcome::Registered(Box::new(client)), clock.now()).await.unwrap();
+        let outcome = Outcome::Registered(Box::new(client));
+        store.finish(&registration, outcome, Vec::new(), clock.now()).await.unwrap();
         World { tools, store, clock }
     }
 

@@ -14,7 +14,7 @@ use crate::authorization_server::{Administration, ClientState, ManageError, Mana
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, Lifecycle};
 use crate::registration::software_statement;
-use crate::sealing::NotOpened;
+use crate::sealing::NotSealed;
 use crate::secret::Secret;
 use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
 use crate::telemetry::{InSpan as _, span};
@@ -162,7 +162,7 @@ impl HeldTurn<'_> {
     }
 
     /// Takes over what a call changed.
-    pub(super) fn learn(&mut self, managed: &Managed) -> Result<(), NotOpened> {
+    pub(super) fn learn(&mut self, managed: &Managed) -> Result<(), NotSealed> {
         let statement = self.client.metadata.remove(software_statement::MEMBER);
         if !managed.is_partial {
             self.client.metadata.clear();

@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 
-use super::audit;
 use crate::alert::Alerts;
 use crate::anomaly::{Watcher, record};
 use crate::audit::{Actor, Event, Kind, Subject};
@@ -19,7 +18,7 @@ use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
 use crate::randomness;
-use crate::store::{FindingRecord, PROCESS_DIED, RegistrationId, Store, StoreError, Telling};
+use crate::store::{FindingRecord, PROCESS_DIED, Recording, RegistrationId, Store, StoreError, Telling};
 use crate::telemetry;
 use crate::telemetry::metrics::ClientCount;
 
@@ -47,7 +46,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Before anything is served: what the store knows to be a dead process's, however young it is.
 pub(super) async fn tell_at_start(store: &dyn Store, clock: &dyn Clock, intake: &Intake) {
     let now = clock.now();
-    tell(store.begin_to_serve(now).await, intake, now).await;
+    tell(store.begin_to_serve(recording(intake, now), now).await);
 }
 
 /// From now on: what is older than a registration can last, whosever it was.
@@ -65,7 +64,7 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
         match due {
             Due::Look => {
                 let now = clock.now();
-                tell(store.find_unfinished(intake.longest_turn(), now).await, intake, now).await;
+                tell(store.find_unfinished(intake.longest_turn(), recording(intake, now), now).await);
                 match store.count_clients().await {
                     Ok(counts) => counted.store(Arc::new(client_counts(intake.profiles(), counts))),
                     Err(error) => tracing::warn!(%error, "clients cannot be counted"),
@@ -127,7 +126,7 @@ async fn look(
 async fn keep_findings(store: &dyn Store, mut found: mpsc::Receiver<Found>, mut stopped: watch::Receiver<bool>) {
     let (mut failing, mut lost) = (false, 0);
     while let Some((finding, told)) = found.recv().await {
-        while let Err(error) = store.enter_finding_and_tell(finding.clone(), told.clone()).await {
+        while let Err(error) = store.enter_finding(finding.clone(), told.clone()).await {
             if !std::mem::replace(&mut failing, true) {
                 tracing::warn!(%error, "findings wait for the store");
             }
@@ -259,14 +258,20 @@ fn client_counts(mut profiles: BTreeSet<String>, counts: Vec<(String, State, u64
     all.map(count).collect()
 }
 
-async fn tell(found: Result<Vec<RegistrationId>, StoreError>, intake: &Intake, now: Timestamp) {
+/// What is recorded of registrations that nobody will finish.
+fn recording(intake: &Intake, now: Timestamp) -> Recording<Vec<RegistrationId>> {
+    let event = |id: &RegistrationId| {
+        let subject = Subject::Registration(id.0.clone());
+        Event::new(Kind::RegistrationUnknown, Actor::Gateway).about(subject).because(PROCESS_DIED)
+    };
+    intake.tools().audit.recording(move |found: &Vec<_>| found.iter().map(event).collect(), now)
+}
+
+fn tell(found: Result<Vec<RegistrationId>, StoreError>) {
     match found {
         Ok(unfinished) => {
             for id in unfinished {
                 tracing::error!(registration = id.0, "begun and never finished: whether the client exists is unknown");
-                let subject = Subject::Registration(id.0);
-                let event = Event::new(Kind::RegistrationUnknown, Actor::Gateway).about(subject).because(PROCESS_DIED);
-                audit::tell(&intake.tools().audit, event, now).await;
             }
         }
         Err(error) => tracing::error!(%error, "cannot look for unfinished registrations"),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
-use super::{Beginning, Begun, Cursor, HandingOut, Outcome, RegistrationId, StoreError, Telling};
+use super::{Cursor, StoreError, Telling};
 use crate::clock::Timestamp;
 use crate::hexadecimal;
 
@@ -38,8 +38,8 @@ pub struct AuditEntry {
     pub told: Vec<Telling>,
 }
 
-/// What is recorded of a change of which only the store can tell what it came to: made in the change's transaction, again where that
-/// is tried again.
+/// What is recorded of a change, in the change's transaction: made of what it came to, of which only the store can tell; again where that
+/// is tried again. A change that something is to be recorded of, and that cannot be recorded, is not made.
 #[derive(Clone)]
 pub struct Recording<T>(Option<Made<T>>);
 
@@ -54,6 +54,20 @@ impl<T> Recording<T> {
     /// These entries, of what it came to.
     pub fn of(entries: impl Fn(&T) -> Vec<AuditEntry> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(entries)))
+    }
+
+    /// These, whatever it comes to.
+    pub(super) fn these(entries: Vec<AuditEntry>) -> Self {
+        if entries.is_empty() { Self::nothing() } else { Self::of(move |_| entries.clone()) }
+    }
+
+    /// The same, of that part of what a change came to; nothing where it came to no such part.
+    pub(super) fn of_part<W: 'static>(self, part: fn(&W) -> Option<&T>) -> Recording<W>
+    where
+        T: 'static,
+    {
+        let Some(entries) = self.0 else { return Recording::nothing() };
+        Recording::of(move |came| part(came).map(|part| entries(part)).unwrap_or_default())
     }
 
     /// Whether nothing is recorded, whatever it comes to.
@@ -143,19 +157,8 @@ pub trait AuditLog: Send + Sync {
     /// Begins the chain of this process; to be called before anything is recorded. What was recorded is also sent to `told`, in the
     /// order of the chain, after it is on disk; what `told` has no room for is left out there.
     async fn open_chain(&self, writer: WriterId, told: Option<mpsc::Sender<AuditRecord>>) -> Result<(), StoreError>;
-    /// Records them, all or none, in their order.
+    /// Records what goes with no change of the store, all or none, in their order.
     async fn append(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
-    /// As [`super::Registrations::begin`]; how the same client is handed out again, where it is known.
-    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError>;
-    /// As [`super::Registrations::finish`], and records the entries in the same transaction; when the same outcome was written before, they are
-    /// recorded already.
-    async fn finish_and_append(
-        &self,
-        id: &RegistrationId,
-        outcome: Outcome,
-        entries: Vec<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
     /// Where the chain of this process ends; none: nothing was recorded.
     async fn head(&self, now: Timestamp) -> Result<Option<Head>, StoreError>;
     /// Keeps a head that was stated.

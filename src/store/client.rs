@@ -249,8 +249,6 @@ pub enum TurnTaken {
 pub trait Clients: Send + Sync {
     /// The client of this id.
     async fn client(&self, client_id: &str) -> Result<Option<ClientRecord>, StoreError>;
-    /// The client that others who ask for the same get, or are refused because of.
-    async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError>;
     /// The client whose registration access token has this hash; the whole of it is compared in constant time.
     async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError>;
     /// The clients that fit, newest first.

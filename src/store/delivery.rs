@@ -126,11 +126,18 @@ pub struct Backlog {
     pub count: u64,
 }
 
+impl Backlog {
+    /// Where nothing was given up nothing is recorded.
+    pub(super) fn if_any(gone: &Vec<Self>) -> Option<&Vec<Self>> {
+        (!gone.is_empty()).then_some(gone)
+    }
+}
+
 /// What receivers are to be told.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
     /// Enters what is told of nothing else that is written. Otherwise it goes with what it tells: [`super::AuditEntry::told`],
-    /// [`super::Findings::enter_finding_and_tell`].
+    /// [`super::Findings::enter_finding`].
     async fn tell(&self, told: Vec<Telling>) -> Result<(), StoreError>;
     /// The receivers for whom something is due.
     async fn receivers_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError>;

@@ -46,12 +46,9 @@ pub struct FindingFilter {
 /// The record of findings. What is older than [`FINDINGS_KEPT`] is forgotten by [`super::Store::tidy`].
 #[async_trait]
 pub trait Findings: Send + Sync {
-    /// Enters one. The same name of the same moment again is the same finding: it stays as it is, and nobody is told again.
-    async fn enter_finding(&self, finding: FindingRecord) -> Result<(), StoreError> {
-        self.enter_finding_and_tell(finding, Vec::new()).await
-    }
-    /// The same, and what receivers of alerts are told of it.
-    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError>;
+    /// Enters one, and what receivers of alerts are told of it, in one transaction. The same name of the same moment again is the same
+    /// finding: it stays as it is, and nobody is told again.
+    async fn enter_finding(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError>;
     /// A page of them, newest first.
     async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError>;
 }

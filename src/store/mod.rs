@@ -53,9 +53,14 @@ pub trait Store:
     /// Whether the store answers: for `/readyz`.
     async fn ping(&self) -> Result<(), StoreError>;
     /// To be called once, before a process serves from the store. Where the store knows that no other process does, all that a
-    /// dead one left behind is settled at once: its intents become `Unknown`, and are returned, the oldest first; its turns at
-    /// clients and receivers are broken off. Where it does not know, nothing is: age tells ([`Registrations::find_unfinished`]).
-    async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
+    /// dead one left behind is settled at once: its intents become `Unknown`, are returned, the oldest first, and recorded in the
+    /// same transaction; its turns at clients and receivers are broken off. Where it does not know, nothing is: age tells
+    /// ([`Registrations::find_unfinished`]).
+    async fn begin_to_serve(
+        &self,
+        record: Recording<Vec<RegistrationId>>,
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError>;
     /// How often it failed since it was opened. What was refused for its own values is no failure of the store.
     fn failures(&self) -> Failures {
         Failures::default()

@@ -289,24 +289,43 @@ pub struct RegistrationFilter {
 /// The record of registrations.
 #[async_trait]
 pub trait Registrations: Send + Sync {
-    /// In one transaction, atomically against every other process: looks for the same client, reserves the use of the token,
-    /// counts the quotas, and writes the intent; or writes nothing. Everything is judged at `intent.at`. A token or an id that
-    /// cannot be (unknown; there already) is an error.
-    async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError>;
-    /// In one transaction: writes the outcome (and the client), settles the reserved use and the counts, exactly once.
+    /// In one transaction, atomically against every other process: looks for the same client, and hands it out again as it is said;
+    /// reserves the use of the token, counts the quotas, and writes the intent; or writes nothing. Everything is judged at
+    /// `intent.at`. A token or an id that cannot be (unknown; there already) is an error.
+    async fn begin(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError>;
+    /// In one transaction: writes the outcome (and the client), settles the reserved use and the counts, exactly once, and records the
+    /// entries.
     ///
-    /// A known outcome is final: the same one again changes nothing (so a caller may repeat itself when it does not know whether
-    /// it was heard), another one is an error. Only `Unknown` can still become known, because knowledge only grows.
-    async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError>;
+    /// A known outcome is final: the same one again changes nothing and is recorded already (so a caller may repeat itself when it
+    /// does not know whether it was heard), another one is an error. Only `Unknown` can still become known, because knowledge only grows.
+    async fn finish(
+        &self,
+        id: &RegistrationId,
+        outcome: Outcome,
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// As [`Self::finish`], for an outcome that an operator found out: who did is written down with it.
-    async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError>;
+    async fn resolve(
+        &self,
+        id: &RegistrationId,
+        (outcome, by): (Outcome, &str),
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Takes a client into the record that was at the server before, with the registration that stands for it and what is recorded of
     /// it, in one transaction. It is counted as a live client, whatever the quotas say. False: a client of this name is in the record
     /// already, whatever its state, and nothing was written.
     async fn import(&self, import: Import) -> Result<bool, StoreError>;
     /// Turns every intent without an outcome that is at least `age` old into `Unknown` (a process died in between); returns
-    /// their names, the oldest first. Other processes may be at work: `age` must be longer than a registration can take.
-    async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError>;
+    /// their names, the oldest first, and records them in the same transaction. Other processes may be at work: `age` must be longer
+    /// than a registration can take.
+    async fn find_unfinished(
+        &self,
+        age: Duration,
+        record: Recording<Vec<RegistrationId>>,
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError>;
     /// One registration.
     async fn registration(&self, id: &RegistrationId) -> Result<Option<RegistrationRecord>, StoreError>;
     /// The registrations that fit, newest first.

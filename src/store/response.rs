@@ -144,23 +144,11 @@ pub struct ResponseFilter {
 #[async_trait]
 pub trait Responses: Send + Sync {
     /// Enters a response. There is one at most of an action, a subject and in earnest or not that nobody has ended: the same again
-    /// prolongs it, never shortens it.
-    async fn impose(&self, response: ResponseRecord) -> Result<Imposed, StoreError> {
-        self.impose_and_append(response, Recording::nothing()).await
-    }
-    /// As [`Responses::impose`], and records what it came to in the same transaction.
-    async fn impose_and_append(
-        &self,
-        response: ResponseRecord,
-        record: Recording<Imposed>,
-    ) -> Result<Imposed, StoreError>;
+    /// prolongs it, never shortens it. What it came to is recorded in the same transaction.
+    async fn impose(&self, response: ResponseRecord, record: Recording<Imposed>) -> Result<Imposed, StoreError>;
     /// Ends it, and returns it as it was ended; nothing where somebody has ended it before, or there is none. Without an operator's
-    /// name it is ended when its time is over, and not before.
-    async fn end_response(&self, id: &str, ending: Ending) -> Result<Option<ResponseRecord>, StoreError> {
-        self.end_response_and_append(id, ending, Recording::nothing()).await
-    }
-    /// As [`Responses::end_response`], and records what was ended in the same transaction.
-    async fn end_response_and_append(
+    /// name it is ended when its time is over, and not before. What was ended is recorded in the same transaction.
+    async fn end_response(
         &self,
         id: &str,
         ending: Ending,

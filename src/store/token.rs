@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::StoreError;
 use super::page::Page;
+use super::{AuditEntry, StoreError};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 
@@ -94,12 +94,13 @@ pub enum TokenUse {
 /// Initial access tokens.
 #[async_trait]
 pub trait InitialAccessTokens: Send + Sync {
-    /// Keeps a new token.
-    async fn create(&self, token: IssuedToken, hash: TokenHash) -> Result<(), StoreError>;
+    /// Keeps a new token, and records the entries in the same transaction.
+    async fn create(&self, token: IssuedToken, hash: TokenHash, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
     /// The token with this hash, whatever its state. Implementations look up by the hash and compare the whole of it in constant time.
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError>;
     /// The tokens, newest first.
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError>;
-    /// Revokes; false when no such token exists. Revoking twice keeps the first moment.
-    async fn revoke(&self, id: &TokenId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Revokes, and records the entries in the same transaction; false when no such token exists: then nothing is recorded. Revoking twice
+    /// keeps the first moment.
+    async fn revoke(&self, id: &TokenId, entries: Vec<AuditEntry>, now: Timestamp) -> Result<bool, StoreError>;
 }

@@ -177,7 +177,7 @@ async fn findings_are_listed_by_detector() {
             sentence: sentence.to_owned(),
             request_id: None,
         };
-        store.enter_finding(finding).await.unwrap();
+        store.enter_finding(finding, Vec::new()).await.unwrap();
     }
     let table = text(&gateway.run(&["findings", "list", "--detector", "probing"]));
     assert!(table.contains("0.75") && table.contains("network 192.0.2.0/24  somebody probes"), "{table}");

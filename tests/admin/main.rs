@@ -19,4 +19,5 @@ mod realm;
 mod records;
 mod responses;
 mod sign_ins;
+mod unrecorded;
 mod world;

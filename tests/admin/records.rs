@@ -3,7 +3,8 @@
 use dcr_gateway::clock::Timestamp;
 use dcr_gateway::lifecycle::Lifecycle;
 use dcr_gateway::store::{
-    Beginning, Begun, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrantRecord, RegistrationId, Registrations,
+    Beginning, Begun, HandingOut, IfKnown, Intent, NewClient, Outcome, Quotas, RegistrantRecord, RegistrationId,
+    Registrations,
 };
 use serde_json::{Map, json};
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub async fn begin(store: &dyn Registrations, id: &str, at: i64) {
         let_through: Vec::new(),
     };
     let beginning = Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(60) };
-    assert_eq!(store.begin(beginning).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(beginning, HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
 }
 
 /// One whose outcome is unknown.
@@ -43,7 +44,7 @@ pub async fn unknown(store: &dyn Registrations, id: &str) {
     begin(store, id, 1_700_000_000_000).await;
     let outcome = Outcome::Unknown { reason: "server_timed_out".to_owned() };
     store
-        .finish(&RegistrationId(id.to_owned()), outcome, Timestamp::from_unix_millis(1_700_000_001_000))
+        .finish(&RegistrationId(id.to_owned()), outcome, Vec::new(), Timestamp::from_unix_millis(1_700_000_001_000))
         .await
         .unwrap();
 }
@@ -61,5 +62,5 @@ pub async fn registered(store: &dyn Registrations, id: &str, at: i64) {
         if_known: IfKnown::Update,
     };
     let outcome = Outcome::Registered(Box::new(client));
-    store.finish(&RegistrationId(id.to_owned()), outcome, Timestamp::from_unix_millis(at)).await.unwrap();
+    store.finish(&RegistrationId(id.to_owned()), outcome, Vec::new(), Timestamp::from_unix_millis(at)).await.unwrap();
 }

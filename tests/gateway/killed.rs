@@ -82,7 +82,7 @@ pub async fn tokens(store: &SqlStore, profile: &str, (count, uses): (usize, u32)
         randomness.id = number;
         randomness.id[0] = profile.as_bytes()[0];
         let made = issue(wanted, &IssuedTokenSettings::default(), randomness, SystemClock.now()).unwrap();
-        store.create(made.token, made.hash).await.unwrap();
+        store.create(made.token, made.hash, Vec::new()).await.unwrap();
         texts.push(made.text.expose().to_owned());
     }
     texts

@@ -1,5 +1,7 @@
 //! What the record of clients makes possible: the same client again, quotas, clients that were there before the gateway.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
@@ -8,9 +10,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::client::{Answer, register};
-use crate::flow::refused;
+use crate::client::{Answer, exchange, register};
+use crate::flow::{self, refused};
 use crate::managed::{Rules, World, orders, public, send};
+use crate::process::Gateway;
+use crate::staged::{Stage, Staged, Tokens};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_public_client_twice_is_one_client_that_nobody_owns() {
@@ -280,4 +284,32 @@ async fn where_a_statement_is_required_a_change_brings_one_and_it_takes_preceden
         let told = world.manage(method, &client.uri, &client.token, Some(&change)).await.json();
         assert_eq!((&told["client_name"], &told["software_statement"]), (&json!("Signed anew"), &json!(again)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_from_before_that_deletes_itself_and_goes_away_is_on_the_audit_log() {
+    let server = Staged::start(Tokens::Stay).await;
+    let configuration = format!("{}management: {{ unknown_tokens: forward }}\n", flow::configuration());
+    let gateway = Gateway::start(&configuration, server.address);
+    let told = register(server.address, None, &orders()).await.json();
+    let (client_id, token) = (told["client_id"].as_str().unwrap(), told["registration_access_token"].as_str().unwrap());
+    let request = format!(
+        "DELETE /register/{client_id} HTTP/1.1\r\nHost: sso.example.com\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    server.stop_at(Stage::BeforeAnswering);
+    let address = gateway.address;
+    let asking = tokio::spawn(async move { exchange(address, request.as_bytes()).await });
+    server.until_stopped(1).await;
+    asking.abort();
+    assert!(asking.await.is_err(), "it has gone away");
+    // Long enough for the gateway to see that.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.finish().await;
+    assert!(server.clients().is_empty());
+    let recorded = async {
+        while !String::from_utf8_lossy(&gateway.run(&["audit", "export"]).stdout).contains("client_deleted") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), recorded).await.expect("it is recorded");
 }

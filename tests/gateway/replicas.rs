@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::sealing::Keys;
-use dcr_gateway::store::{Clients as _, InitialAccessTokens as _, LARGEST_PAGE, OutcomeName, Page, Registrations as _};
+use dcr_gateway::store::{
+    Clients as _, InitialAccessTokens as _, LARGEST_PAGE, OutcomeName, Page, Recording, Registrations as _,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -156,7 +158,7 @@ async fn three_gateways_are_one_also_when_one_is_killed_in_the_middle() {
     answers.extend(send_all(again, &addresses).join_all().await);
 
     // What the others do once the intents of the dead are old enough.
-    let unfinished = store.find_unfinished(Duration::ZERO, SystemClock.now()).await.unwrap();
+    let unfinished = store.find_unfinished(Duration::ZERO, Recording::nothing(), SystemClock.now()).await.unwrap();
     let (recorded, clients) = (recorded(&store).await, by_name(&server));
     let mut acknowledged: HashMap<&str, Vec<String>> = HashMap::new();
     for (ask, answer) in answers.iter().filter_map(|(ask, answer)| Some((ask, answer.as_ref()?))) {

@@ -156,6 +156,10 @@ impl Staged {
         let Some(client) = clients.get_mut(client_id).filter(|client| presents(client)) else {
             return http("401 Unauthorized", "application/json", r#"{"error":"invalid_token"}"#);
         };
+        if request.method() == "DELETE" {
+            clients.remove(client_id);
+            return http("204 No Content", "application/json", "");
+        }
         if request.method() == "PUT" {
             client.members = request.json();
             if self.tokens == Tokens::Rotate {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
-use dcr_gateway::store::{Clients as _, OutcomeName, Page, RegistrationFilter, Registrations as _};
+use dcr_gateway::store::{Clients as _, OutcomeName, Page, Recording, RegistrationFilter, Registrations as _};
 
 use crate::load::Load;
 use crate::on_any_port;
@@ -33,7 +33,7 @@ async fn sigterm_under_load_loses_no_request_that_was_let_in() {
         assert!(store.client(&client_id).await.unwrap().is_some(), "{client_id} was told, and is not in the record");
     }
     let unknown = RegistrationFilter { outcome: Some(OutcomeName::Unknown), ..RegistrationFilter::default() };
-    assert_eq!(store.find_unfinished(Duration::ZERO, SystemClock.now()).await.unwrap(), []);
+    assert_eq!(store.find_unfinished(Duration::ZERO, Recording::nothing(), SystemClock.now()).await.unwrap(), []);
     assert_eq!(store.registrations(&unknown, &Page::first(10)).await.unwrap().len(), 0);
     store.close().await;
 }

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dcr_gateway::store::{
-    Begun, Clients as _, InitialAccessTokens as _, Registrations as _, Store as _, Turn, TurnTaken,
+    Begun, Clients as _, HandingOut, InitialAccessTokens as _, Recording, RegistrationId, Registrations as _,
+    Store as _, Turn, TurnTaken,
 };
 use sqlx::AssertSqlSafe;
 
+use crate::contract::recorded;
+use crate::contract::together::{self, entry};
 use crate::open_file;
 use crate::samples::{at, create, found, hash, id, intent, not_registered, registered, unlimited, with_token};
 
@@ -27,15 +30,18 @@ async fn what_was_written_is_there_after_a_restart() {
     let path = directory.path().join("gateway.db");
     let store = open_file(&path).await.unwrap();
     let t1 = create(&store, "t1", 2).await;
-    store.begin(with_token("r1", &t1)).await.unwrap();
-    store.begin(with_token("r2", &t1)).await.unwrap();
-    store.finish(&id("r1"), registered(), at(2_000)).await.unwrap();
+    store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.unwrap();
+    store.begin(with_token("r2", &t1), HandingOut::unrecorded()).await.unwrap();
+    store.finish(&id("r1"), registered(), Vec::new(), at(2_000)).await.unwrap();
     store.close().await;
 
     let store = open_file(&path).await.unwrap();
     assert_eq!(found(&store, &t1).await.used, 2);
-    assert_eq!(store.find_unfinished(Duration::from_secs(1), at(9_000)).await.unwrap(), [id("r2")]);
-    assert!(store.finish(&id("r1"), not_registered(), at(9_000)).await.is_err());
+    assert_eq!(
+        store.find_unfinished(Duration::from_secs(1), Recording::nothing(), at(9_000)).await.unwrap(),
+        [id("r2")]
+    );
+    assert!(store.finish(&id("r1"), not_registered(), Vec::new(), at(9_000)).await.is_err());
 }
 
 #[tokio::test]
@@ -44,7 +50,7 @@ async fn an_intent_outlives_a_process_that_dies_without_a_word() {
     let path = directory.path().join("gateway.db");
     let dying = open_file(&path).await.unwrap();
     let t1 = create(&dying, "t1", 1).await;
-    dying.begin(with_token("r1", &t1)).await.unwrap();
+    dying.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.unwrap();
 
     // The files as they are at this moment are what a killed process leaves behind.
     let left = directory.path().join("left.db");
@@ -52,7 +58,7 @@ async fn an_intent_outlives_a_process_that_dies_without_a_word() {
         std::fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", left.display())).unwrap();
     }
     let store = open_file(&left).await.unwrap();
-    assert_eq!(store.find_unfinished(Duration::ZERO, at(9_000)).await.unwrap(), [id("r1")]);
+    assert_eq!(store.find_unfinished(Duration::ZERO, Recording::nothing(), at(9_000)).await.unwrap(), [id("r1")]);
     assert_eq!(found(&store, &t1).await.used, 1);
 }
 
@@ -61,21 +67,25 @@ async fn whoever_serves_alone_settles_what_the_dead_left_behind() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gateway.db");
     let dying = open_file(&path).await.unwrap();
-    assert_eq!(dying.begin_to_serve(at(1_000)).await.unwrap(), []);
-    dying.begin(unlimited(intent("r1"))).await.unwrap();
-    dying.begin(unlimited(intent("r2"))).await.unwrap();
-    dying.finish(&id("r2"), registered(), at(2_000)).await.unwrap();
+    assert_eq!(dying.begin_to_serve(Recording::nothing(), at(1_000)).await.unwrap(), []);
+    dying.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.unwrap();
+    dying.begin(unlimited(intent("r2")), HandingOut::unrecorded()).await.unwrap();
+    dying.finish(&id("r2"), registered(), Vec::new(), at(2_000)).await.unwrap();
     let turn = |holder: &str| Turn { holder: holder.to_owned(), lasts: Duration::from_secs(60) };
     assert!(matches!(dying.take_turn("c1", &turn("dying"), at(2_000)).await.unwrap(), TurnTaken::Taken { .. }));
 
     let beside = open_file(&path).await.unwrap();
-    assert_eq!(beside.begin_to_serve(at(3_000)).await.unwrap(), [], "the other one is still there");
+    assert_eq!(
+        beside.begin_to_serve(Recording::nothing(), at(3_000)).await.unwrap(),
+        [],
+        "the other one is still there"
+    );
     assert_eq!(beside.take_turn("c1", &turn("beside"), at(3_000)).await.unwrap(), TurnTaken::Busy);
     beside.close().await;
     dying.close().await;
 
     let next = open_file(&path).await.unwrap();
-    assert_eq!(next.begin_to_serve(at(3_000)).await.unwrap(), [id("r1")], "however young it is");
+    assert_eq!(next.begin_to_serve(Recording::nothing(), at(3_000)).await.unwrap(), [id("r1")], "however young it is");
     let taken = next.take_turn("c1", &turn("next"), at(3_000)).await.unwrap();
     assert!(matches!(taken, TurnTaken::Taken { interrupted: true, .. }), "{taken:?}");
 }
@@ -127,10 +137,10 @@ async fn a_write_that_fails_is_an_error_and_leaves_nothing() {
         "CREATE TRIGGER full BEFORE INSERT ON registrations BEGIN SELECT raise(ABORT, 'database or disk is full'); END",
     )
     .await;
-    assert!(store.begin(with_token("r1", &t1)).await.is_err());
+    assert!(store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.is_err());
     assert_eq!(found(&store, &t1).await.used, 0);
     tamper(&path, "DROP TRIGGER full").await;
-    assert_eq!(store.begin(with_token("r1", &t1)).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,11 +154,44 @@ async fn one_bad_change_does_not_spoil_those_written_with_it() {
         // Every fourth has the name of another one.
         let name = format!("r{}", if number % 4 == 0 { 0 } else { number });
         let beginning = with_token(&name, &t1);
-        tasks.spawn(async move { store.begin(beginning).await.is_ok() });
+        tasks.spawn(async move { store.begin(beginning, HandingOut::unrecorded()).await.is_ok() });
     }
     let begun = tasks.join_all().await.into_iter().filter(|begun| *begun).count();
     assert_eq!(begun, 48 + 1);
     assert_eq!(found(&*store, &t1).await.used, 49);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_or_told_is_not_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let store = open_file(&path).await.unwrap();
+    together::open(&store).await;
+    recorded::prepare(&store).await;
+    for table in ["audit_records", "alert_notices"] {
+        let full = "BEGIN SELECT raise(ABORT, 'database or disk is full'); END";
+        tamper(&path, &format!("CREATE TRIGGER full BEFORE INSERT ON {table} {full}")).await;
+        recorded::nothing_is_changed(&store).await;
+        tamper(&path, "DROP TRIGGER full").await;
+    }
+    recorded::each_is_changed_and_recorded(&store).await;
+}
+
+#[tokio::test]
+async fn what_the_dead_left_behind_is_settled_when_it_is_recorded_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let dying = open_file(&path).await.unwrap();
+    dying.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.unwrap();
+    dying.close().await;
+    let store = open_file(&path).await.unwrap();
+    let record = || Recording::of(|found: &Vec<RegistrationId>| found.iter().map(|id| entry(&id.0)).collect());
+    assert!(store.begin_to_serve(record(), at(3_000)).await.is_err(), "no chain was opened");
+    assert_eq!(store.registration(&id("r1")).await.unwrap().unwrap().outcome, None);
+    together::open(&store).await;
+    assert_eq!(store.begin_to_serve(record(), at(3_000)).await.unwrap(), [id("r1")]);
+    assert_eq!(together::events(&store).await, ["r1"]);
+    assert_eq!(together::notices(&store).await, ["r1"]);
 }
 
 #[tokio::test]
@@ -160,7 +203,7 @@ async fn a_store_that_lost_its_tables_does_not_answer_a_ping() {
     tamper(&path, "DROP TABLE write_probe").await;
     assert!(store.ping().await.is_err());
     tamper(&path, "DROP TABLE registrations").await;
-    assert!(store.begin(unlimited(intent("r1"))).await.is_err());
+    assert!(store.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.is_err());
     tamper(&path, "DROP TABLE initial_access_tokens").await;
     assert!(store.find(hash("t1")).await.is_err());
 }
@@ -182,7 +225,7 @@ async fn a_probe_of_readiness_learns_that_writing_works_again() {
     tamper(&path, &format!("CREATE TRIGGER full BEFORE INSERT ON registrations {full}")).await;
     tamper(&path, &format!("CREATE TRIGGER also_full BEFORE UPDATE ON write_probe {full}")).await;
     store.ping().await.unwrap();
-    assert!(store.begin(unlimited(intent("r1"))).await.is_err());
+    assert!(store.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.is_err());
     assert!(store.ping().await.is_err(), "it can be read, but not written");
     tamper(&path, "DROP TRIGGER full").await;
     tamper(&path, "DROP TRIGGER also_full").await;
@@ -208,7 +251,7 @@ async fn what_was_closed_writes_nothing_more() {
     let store = open_file(&path).await.unwrap();
     store.close().await;
     store.close().await;
-    assert!(store.begin(unlimited(intent("r1"))).await.is_err());
+    assert!(store.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.is_err());
     assert!(store.ping().await.is_err());
     let log = format!("{}-wal", path.display());
     assert!(!Path::new(&log).exists(), "the last connection takes the write-ahead log with it");

@@ -10,7 +10,7 @@ use dcr_gateway::clock::Timestamp;
 use dcr_gateway::lifecycle::State;
 use dcr_gateway::store::{
     AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, Deliveries, Ending, Fate, FindingFilter,
-    FindingRecord, Intent, Interest, OutcomeName, Page, PerPeriod, Quotas, Recording, RegistrationFilter,
+    FindingRecord, HandingOut, Intent, Interest, OutcomeName, Page, PerPeriod, Quotas, Recording, RegistrationFilter,
     ResponseFilter, ResponseRecord, Settled, Store, TokenUse, Turn, Unused, WriterId,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
@@ -45,7 +45,7 @@ async fn work(store: &dyn Store) {
         let name = |what: &str| format!("{what}-{round}");
         let begin = async |mut beginning: Beginning| {
             beginning.quotas = quotas;
-            store.begin(beginning).await.unwrap()
+            store.begin(beginning, HandingOut::unrecorded()).await.unwrap()
         };
         store.find(hash("t")).await.unwrap();
         for (registration, digest) in [("first", digest(&name("d"))), ("again", digest(&name("d")))] {
@@ -54,17 +54,16 @@ async fn work(store: &dyn Store) {
             begin(beginning).await;
             if registration == "first" {
                 let made = registered_as(&name("c"));
-                store.finish(&id(&name(registration)), made.clone(), at(2_000)).await.unwrap();
-                store.finish(&id(&name(registration)), made, at(2_000)).await.unwrap();
+                store.finish(&id(&name(registration)), made.clone(), Vec::new(), at(2_000)).await.unwrap();
+                store.finish(&id(&name(registration)), made, Vec::new(), at(2_000)).await.unwrap();
             }
         }
         let token = TokenUse::Once { issuer: "idp".to_owned(), id: name("j"), until: at(9_000_000) };
         let once = Intent { token: Some(token), ..intent(&name("once")) };
         begin(Beginning { intent: once, quotas, under_way: UNDER_WAY }).await;
-        store.finish(&id(&name("once")), not_registered(), at(2_000)).await.unwrap();
+        store.finish(&id(&name("once")), not_registered(), Vec::new(), at(2_000)).await.unwrap();
         store.registration(&id(&name("once"))).await.unwrap();
         store.client(&name("c")).await.unwrap();
-        store.client_by_digest(&digest(&name("d"))).await.unwrap();
         store.client_by_access_token(client(&name("c")).access_token.unwrap()).await.unwrap();
         lists(store).await;
         store.note_uses(&[(name("c"), at(3_000)), (name("other"), at(3_000))]).await.unwrap();
@@ -76,12 +75,15 @@ async fn work(store: &dyn Store) {
         store.take_turn(&name("c"), &Turn { holder: "b".to_owned(), lasts: UNDER_WAY }, at(2_000)).await.unwrap();
         store.break_off_turn(&name("c"), "b", at(0)).await.unwrap();
         let found = FindingRecord { id: name("f"), ..finding("f", at(2_000), "rare") };
-        store.enter_finding(found).await.unwrap();
+        store.enter_finding(found, Vec::new()).await.unwrap();
         respond(store, &name("r")).await;
         store.keep_requests(vec![request(&name("request"), at(2_000), "refuse")]).await.unwrap();
         store.request(&name("request")).await.unwrap();
         store.request("registration of nothing").await.unwrap();
-        store.find_unfinished(Duration::ZERO, Timestamp::from_unix_millis(1_650_000_000_001)).await.unwrap();
+        store
+            .find_unfinished(Duration::ZERO, Recording::nothing(), Timestamp::from_unix_millis(1_650_000_000_001))
+            .await
+            .unwrap();
         store.due(at(0), 20).await.unwrap();
         store.tidy(at(0)).await.unwrap();
         recorded(store, &writer, &name("event")).await;
@@ -93,11 +95,14 @@ async fn work(store: &dyn Store) {
 }
 
 async fn respond(store: &dyn Store, id: &str) {
-    store.impose(response(id, at(1_000), id)).await.unwrap();
-    store.impose(ResponseRecord { expires_at: at(900_000), ..response("again", at(1_000), id) }).await.unwrap();
+    store.impose(response(id, at(1_000), id), Recording::nothing()).await.unwrap();
+    store
+        .impose(ResponseRecord { expires_at: at(900_000), ..response("again", at(1_000), id) }, Recording::nothing())
+        .await
+        .unwrap();
     store.responses_in_force(None).await.unwrap();
     store.response(id).await.unwrap();
-    store.end_response(id, Ending { at: at(2_000), by: Some("ada".to_owned()) }).await.unwrap();
+    store.end_response(id, Ending { at: at(2_000), by: Some("ada".to_owned()) }, Recording::nothing()).await.unwrap();
 }
 
 async fn recorded(store: &dyn Store, writer: &WriterId, event: &str) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use dcr_gateway::store::settings::StoreUrl;
 use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{
-    Beginning, Begun, Failures, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError,
+    Beginning, Begun, Failures, HandingOut, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use crate::contract::{Handles, begin_at_once, ready};
+use crate::contract::{Handles, begin_at_once, ready, recorded, together};
 use crate::open;
 use crate::postgres_server::{PostgresServer, database};
 use crate::proxy::{Network, Proxy};
@@ -41,10 +41,10 @@ async fn a_lost_connection_is_an_error_and_the_next_one_works() {
     let Some(server) = PostgresServer::started() else { return };
     let (proxy, store) = behind(&server).await;
     let t1 = create(&store, "t1", 5).await;
-    store.begin(with_token("r1", &t1)).await.unwrap();
+    store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.unwrap();
     proxy.set(Network::Breaks);
     assert_eq!(store.failures(), Failures::default());
-    assert!(store.begin(with_token("r2", &t1)).await.is_err());
+    assert!(store.begin(with_token("r2", &t1), HandingOut::unrecorded()).await.is_err());
     assert!(store.find(hash("t1")).await.is_err());
     let Failures { reads, writes } = store.failures();
     assert!(reads >= 1 && writes >= 1, "{reads} reads and {writes} writes failed");
@@ -52,7 +52,7 @@ async fn a_lost_connection_is_an_error_and_the_next_one_works() {
     proxy.set(Network::Works);
     store.ping().await.unwrap();
     assert_eq!(found(&store, &t1).await.used, 1);
-    assert_eq!(store.begin(with_token("r2", &t1)).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(with_token("r2", &t1), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn what_a_lost_connection_interrupts_is_written_wholly_or_not_at_all() {
         let mut tasks = tokio::task::JoinSet::new();
         for number in answers.len()..answers.len() + 64 {
             let (store, beginning) = (store.clone(), with_token(&format!("r{number}"), &t1));
-            tasks.spawn(async move { store.begin(beginning).await });
+            tasks.spawn(async move { store.begin(beginning, HandingOut::unrecorded()).await });
         }
         answers.push(tasks.join_next().await.unwrap().unwrap());
         proxy.set(Network::Breaks);
@@ -88,12 +88,13 @@ async fn what_a_lost_connection_interrupts_is_written_wholly_or_not_at_all() {
 async fn a_network_that_swallows_everything_holds_nobody_up_for_long() {
     let Some(server) = PostgresServer::started() else { return };
     let (proxy, store) = behind(&server).await;
-    store.begin(unlimited(intent("r1"))).await.unwrap();
+    store.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.unwrap();
     proxy.set(Network::Swallows);
-    let (write, read) = tokio::join!(store.begin(unlimited(intent("r2"))), store.find(hash("t1")));
+    let (write, read) =
+        tokio::join!(store.begin(unlimited(intent("r2")), HandingOut::unrecorded()), store.find(hash("t1")));
     assert!(write.is_err() && read.is_err());
     proxy.set(Network::Works);
-    assert_eq!(store.begin(unlimited(intent("r3"))).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(unlimited(intent("r3")), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
     assert_eq!(store.find(hash("t1")).await.unwrap(), None);
 }
 
@@ -113,6 +114,24 @@ async fn counts_are_exact_whatever_isolation_the_database_prefers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_recorded_or_told_is_not_changed() {
+    let Some(server) = PostgresServer::started() else { return };
+    let url = server.new_database().await;
+    let (store, mut beside) = (open(url.clone()).await.unwrap(), server.connect(&database(&url)).await);
+    together::open(&store).await;
+    recorded::prepare(&store).await;
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$";
+    beside.execute(full).await.unwrap();
+    for table in ["audit_records", "alert_notices"] {
+        let trigger = format!("CREATE TRIGGER f BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION full_disk()");
+        beside.execute(AssertSqlSafe(trigger)).await.unwrap();
+        recorded::nothing_is_changed(&store).await;
+        beside.execute(AssertSqlSafe(format!("DROP TRIGGER f ON {table}"))).await.unwrap();
+    }
+    recorded::each_is_changed_and_recorded(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_postgresql_does_not_take_spoils_nobody_elses() {
     let Some(server) = PostgresServer::started() else { return };
     let store = Arc::new(open(server.new_database().await).await.unwrap());
@@ -122,7 +141,7 @@ async fn a_text_that_postgresql_does_not_take_spoils_nobody_elses() {
         if number == 7 {
             beginning.intent.client_name = Some("\0".to_owned());
         }
-        tasks.spawn(async move { store.begin(beginning).await.is_ok() });
+        tasks.spawn(async move { store.begin(beginning, HandingOut::unrecorded()).await.is_ok() });
     }
     let begun = tasks.join_all().await.into_iter().filter(|begun| *begun).count();
     assert_eq!(begun, 31);

@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use dcr_gateway::clock::Timestamp;
-use dcr_gateway::lifecycle::{Action, Lifecycle};
+use dcr_gateway::lifecycle::{Action, Lifecycle, State};
 use dcr_gateway::store::{
-    Beginning, Begun, ClientRecord, IfKnown, Intent, IssuedToken, MetadataDigest, NewClient, Outcome, Quotas,
-    RegistrantRecord, RegistrationId, Sealed, Store, TokenHash, TokenId, TokenUse,
+    Beginning, Begun, ClientFilter, ClientRecord, HandingOut, IfKnown, Intent, IssuedToken, LARGEST_PAGE,
+    MetadataDigest, NewClient, Outcome, Page, Quotas, RegistrantRecord, RegistrationId, Sealed, Store, TokenHash,
+    TokenId, TokenUse,
 };
 use serde_json::json;
 
@@ -57,7 +58,7 @@ fn octets(name: &str) -> [u8; 32] {
 
 /// Makes the token and returns its id.
 pub async fn create(store: &dyn Store, id: &str, max_uses: u32) -> TokenId {
-    store.create(token(id, max_uses), hash(id)).await.unwrap();
+    store.create(token(id, max_uses), hash(id), Vec::new()).await.unwrap();
     TokenId(id.to_owned())
 }
 
@@ -144,9 +145,18 @@ pub async fn enter(store: &dyn Store, client_id: &str) -> ClientRecord {
 /// Registers the client for the intent, at the intent's moment.
 pub async fn enter_as(store: &dyn Store, intent: Intent, client: NewClient) -> ClientRecord {
     let (id, at, client_id) = (intent.id.clone(), intent.at, client.client_id.clone());
-    assert_eq!(store.begin(unlimited(intent)).await.unwrap(), Begun::Ready);
-    store.finish(&id, Outcome::Registered(Box::new(client)), at).await.unwrap();
+    assert_eq!(store.begin(unlimited(intent), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+    store.finish(&id, Outcome::Registered(Box::new(client)), Vec::new(), at).await.unwrap();
     store.client(&client_id).await.unwrap().unwrap()
+}
+
+/// The client that others who ask for the same get, or are refused because of: there is one at most.
+pub async fn holder(store: &dyn Store, of: MetadataDigest) -> Option<ClientRecord> {
+    let held = [State::Pending, State::Active, State::Suspended, State::Rejected];
+    let mut clients = store.clients(&ClientFilter::default(), &Page::first(LARGEST_PAGE)).await.unwrap();
+    clients.retain(|client| client.digest == Some(of) && held.contains(&client.lifecycle.state()));
+    assert!(clients.len() <= 1, "{clients:?}");
+    clients.pop()
 }
 
 /// Somebody did something, for a reason.

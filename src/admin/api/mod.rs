@@ -70,7 +70,7 @@ impl Api {
         self.intake.tools()
     }
 
-    /// Records an event; what it tells of has been done.
+    /// Records an event that changes nothing in the store: it is on disk before anybody is answered.
     pub(in crate::admin) async fn record(&self, event: Event) -> Result<(), Problem> {
         let tools = self.tools();
         Ok(tools.audit.record(event, tools.clock.now()).await?)

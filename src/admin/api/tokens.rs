@@ -181,10 +181,10 @@ async fn create(
     let randomness = TokenRandomness::draw(tools.randomness);
     let now = tools.clock.now();
     let made = issue(wanted, &in_force.issued_tokens, randomness, now).map_err(|error| invalid(error.to_string()))?;
-    tools.store.create(made.token.clone(), made.hash).await?;
     let subject = Subject::Token(made.token.id.0.clone());
     let event = Event::new(audit::Kind::TokenCreated, Actor::Operator { name: caller.name.clone() }).about(subject);
-    api.record(Event { profile: Some(made.token.profile.clone()), ..event }).await?;
+    let event = Event { profile: Some(made.token.profile.clone()), ..event };
+    tools.store.create(made.token.clone(), made.hash, tools.audit.entry(|| event, now)?).await?;
     tracing::info!(actor = caller.name, token = made.token.id.0, profile = made.token.profile, "a token was made");
     let created = CreatedToken { token: Token::of(&made.token, now), text: made.text.expose().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
@@ -195,11 +195,12 @@ async fn revoke(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    if !api.tools().store.revoke(&TokenId(id.clone()), api.tools().clock.now()).await? {
+    let (tools, now) = (api.tools(), api.tools().clock.now());
+    let actor = Actor::Operator { name: caller.name.clone() };
+    let event = Event::new(audit::Kind::TokenRevoked, actor).about(Subject::Token(id.clone()));
+    if !tools.store.revoke(&TokenId(id.clone()), tools.audit.entry(|| event, now)?, now).await? {
         return Err(Problem::new(Kind::NotFound, format!("there is no token {id:?}")));
     }
-    let actor = Actor::Operator { name: caller.name.clone() };
-    api.record(Event::new(audit::Kind::TokenRevoked, actor).about(Subject::Token(id.clone()))).await?;
     tracing::info!(actor = caller.name, token = id, "a token was revoked");
     Ok(StatusCode::NO_CONTENT)
 }

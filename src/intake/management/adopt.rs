@@ -17,7 +17,7 @@ use crate::lifecycle::Lifecycle;
 use crate::policy::{self, Choice, Profile};
 use crate::registrant::Registrant;
 use crate::secret::Secret;
-use crate::store::{Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, Quotas};
+use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NewClient, Outcome, Quotas};
 use crate::telemetry::{InSpan as _, span};
 
 /// The server's access, as somebody presents it; none for a client that is in the record: its server's token never left the gateway.
@@ -65,11 +65,6 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     }
     let intent = intent(tools, (profile, registrant), &managed.metadata);
     let id = intent.id.clone();
-    let beginning = Beginning { intent: intent.clone(), quotas: Quotas::default(), under_way: rulebook.longest_turn() };
-    match tools.store.begin(beginning).in_span(span::store_span("begin")).await.map_err(unavailable)? {
-        Begun::Ready => {}
-        other => return Err(Refusal::from(Reason::Internal).caused_by(format!("{other:?}"))),
-    }
     let Managed { metadata, access: replaced, client_secret, .. } = managed;
     let presented = Token::Servers(access.registration_access_token.clone()).hash();
     let kept = KeptAccess { access: replaced.unwrap_or(access), client_secret };
@@ -84,11 +79,18 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
         // Another request with the same token may have been quicker, and have its answer: its token must stay good.
         if_known: IfKnown::Leave,
     };
+    // From here on nothing but the store can fail: what is begun is finished.
+    let beginning = Beginning { intent: intent.clone(), quotas: Quotas::default(), under_way: rulebook.longest_turn() };
+    let begun = tools.store.begin(beginning, HandingOut::unrecorded());
+    match begun.in_span(span::store_span("begin")).await.map_err(unavailable)? {
+        Begun::Ready => {}
+        other => return Err(Refusal::from(Reason::Internal).caused_by(format!("{other:?}"))),
+    }
     let (outcome, now) = (Outcome::Registered(Box::new(client)), tools.clock.now());
     let origin = RequestReference { request_id: Some(head.request_id.clone()), request_digest: None };
     let event = || audited::outcome(&intent, origin, &outcome).because("registered_before");
     let entries = tools.audit.entry(event, now).map_err(unavailable)?;
-    let finished = tools.store.finish_and_append(&id, outcome, entries, now);
+    let finished = tools.store.finish(&id, outcome, entries, now);
     finished.in_span(span::store_span("finish")).await.map_err(unavailable)?;
     tracing::info!(
         client_id,

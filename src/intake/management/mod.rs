@@ -24,6 +24,7 @@ use super::rulebook::Rulebook;
 use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
+use crate::audit::Event;
 use crate::hexadecimal::percent_encoded;
 use crate::lifecycle::{AtTheServer, State};
 use crate::policy::profile::Requirement;
@@ -101,14 +102,9 @@ async fn take_through(
     }
     response::check_management(rulebook, tools, head)?;
     register::throttle_address(rulebook, head.client_address).await?;
-    let (client, token) = match identify(rulebook, tools, (head, segment)).await? {
+    let (client, token) = match identify((rulebook, tools), (head, segment), &learned.event).await? {
         Identified::Client(client, token) => (*client, token),
-        Identified::Deleted => {
-            // There is nothing in the record to write it with.
-            let event = audited::managed(&learned.event, segment, None);
-            tools.audit.record(event, tools.clock.now()).await.map_err(unavailable)?;
-            return Ok(deleted());
-        }
+        Identified::Deleted => return Ok(deleted()),
     };
     learned.event.client_id = Some(client.client_id.clone());
     learned.event.profile = Some(client.profile.clone());
@@ -132,9 +128,15 @@ async fn take_through(
     let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
     let (rulebook, tools) = (rulebook.clone(), tools.clone());
     let work = Work { rulebook, tools, client_id: client.client_id, token, event };
-    // In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
-    match tokio::spawn(async move { work.carry_out(asking).await }.in_current_span()).await {
-        Ok(answer) => answer,
+    to_its_end(async move { work.carry_out(asking).await }).await
+}
+
+/// In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
         Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
     }
 }
@@ -167,7 +169,11 @@ enum Identified {
 }
 
 /// The client whose token is presented, which must be the one that the path names.
-async fn identify(rulebook: &Rulebook, tools: &Tools, (head, segment): (&Head, &str)) -> Result<Identified, Refusal> {
+async fn identify(
+    (rulebook, tools): (&Arc<Rulebook>, &Arc<Tools>),
+    (head, segment): (&Head, &str),
+    learned: &ManagementEvent,
+) -> Result<Identified, Refusal> {
     let presented = match bearer(&head.headers) {
         AuthorizationHeader::Token(token) => token,
         AuthorizationHeader::None => return Err(Reason::ManagementTokenRequired.into()),
@@ -179,7 +185,9 @@ async fn identify(rulebook: &Rulebook, tools: &Tools, (head, segment): (&Head, &
             Ok(Identified::Client(Box::new(client), token))
         }
         None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            take_in(rulebook, tools, (head, segment, presented)).await
+            let (rulebook, tools, head, segment) = (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
+            let deletion = audited::managed(learned, &segment, None);
+            to_its_end(async move { take_in(&rulebook, &tools, (&head, &segment, presented), deletion).await }).await
         }
         _ => Err(Reason::ManagementTokenUnknown.into()),
     }
@@ -201,11 +209,15 @@ async fn take_in(
     rulebook: &Rulebook,
     tools: &Tools,
     (head, segment, token): (&Head, &str, Secret),
+    deletion: Event,
 ) -> Result<Identified, Refusal> {
     let access =
         adopt::presented(rulebook, tools, (segment, token.clone())).await?.ok_or(Reason::ManagementTokenUnknown)?;
     if head.method == Method::DELETE {
-        return rulebook.registrar.delete(&access).await.map(|()| Identified::Deleted).map_err(refusal);
+        rulebook.registrar.delete(&access).await.map_err(refusal)?;
+        // There is nothing in the record to write it with.
+        tools.audit.record(deletion, tools.clock.now()).await.map_err(unavailable)?;
+        return Ok(Identified::Deleted);
     }
     let certificate = head.certificate().cloned();
     let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };

@@ -70,7 +70,7 @@ impl Intake {
         let now = self.tools.clock.now();
         let ending = Ending { at: now, by: Some(actor.to_owned()) };
         let record = self.recording_end(move |ended| event::lifted(ended, comment.clone()));
-        let ended = store.end_response_and_append(id, ending, record).await?;
+        let ended = store.end_response(id, ending, record).await?;
         let lifted = ended.ok_or(NotDone::ResponseOver(known.id))?;
         event::tell_lifted(&lifted);
         self.heed().await;
@@ -101,7 +101,7 @@ impl Intake {
             // Before it is ended: should this process die in between, another one does it.
             self.undo(response, &response.author).await?;
             let (ending, record) = (Ending { at: now, by: None }, self.recording_end(event::expired));
-            if let Some(ended) = self.tools.store.end_response_and_append(&response.id, ending, record).await? {
+            if let Some(ended) = self.tools.store.end_response(&response.id, ending, record).await? {
                 tracing::info!(
                     response = ended.id,
                     action = ended.action.as_str(),
@@ -125,7 +125,7 @@ impl Intake {
         for response in in_force.into_iter().filter(is_its) {
             let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
             let record = self.recording_end(|ended| event::lifted(ended, None));
-            if let Some(lifted) = self.tools.store.end_response_and_append(&response.id, ending, record).await? {
+            if let Some(lifted) = self.tools.store.end_response(&response.id, ending, record).await? {
                 event::tell_lifted(&lifted);
             }
         }
@@ -137,7 +137,7 @@ impl Intake {
         let recorded = response.clone();
         let events = move |imposed: &Imposed| event::imposed(&recorded, imposed).into_iter().collect();
         let record = self.tools.audit.recording(events, now);
-        let (in_force, what) = match self.tools.store.impose_and_append(response.clone(), record).await? {
+        let (in_force, what) = match self.tools.store.impose(response.clone(), record).await? {
             Imposed::New => (response, "imposed"),
             Imposed::Prolonged(longer) => (longer, "prolonged"),
             Imposed::Stands(as_it_is) => return Ok(as_it_is),

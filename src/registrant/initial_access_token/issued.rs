@@ -214,7 +214,7 @@ mod tests {
     async fn accepts_a_token_until_the_moment_it_expires() {
         let store = crate::store::memory::MemoryStore::default();
         let made = made();
-        store.create(made.token.clone(), made.hash).await.unwrap();
+        store.create(made.token.clone(), made.hash, Vec::new()).await.unwrap();
         let last = NOW.after(Duration::from_millis(3_599_999));
         assert_eq!(verify(&store, &made.text, last).await.unwrap(), made.token);
         let refused = verify(&store, &made.text, NOW.after(Duration::from_secs(3600))).await;

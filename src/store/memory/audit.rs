@@ -7,8 +7,7 @@ use tokio::sync::mpsc;
 
 use super::super::audit::{End, place};
 use super::super::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, HandingOut, Head, Outcome,
-    Recording, RegistrationId, SignedHead, StoreError, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Cursor, Head, Recording, SignedHead, StoreError, WriterId,
 };
 use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
@@ -31,7 +30,7 @@ struct Kept {
 }
 
 impl Log {
-    pub(super) fn append(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+    fn append(&mut self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -49,11 +48,6 @@ impl Log {
 
     pub(super) fn check_can_record<T>(&self, record: &Recording<T>) -> Result<(), StoreError> {
         let is_open = self.end.is_some() || record.is_nothing();
-        is_open.then_some(()).ok_or_else(|| failure("no chain was opened".to_owned()))
-    }
-
-    pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let is_open = self.end.is_some() || entries.is_empty();
         is_open.then_some(()).ok_or_else(|| failure("no chain was opened".to_owned()))
     }
 }
@@ -80,31 +74,6 @@ impl AuditLog for MemoryStore {
 
     async fn append(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         self.state().record(entries)
-    }
-
-    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
-        let mut state = self.state();
-        state.audit.check_can_record(&handing_out.recording)?;
-        let begun = state.begin(beginning, &handing_out)?;
-        if let Some(client) = begun.repeated() {
-            state.record(handing_out.recording.entries(client))?;
-        }
-        Ok(begun)
-    }
-
-    async fn finish_and_append(
-        &self,
-        id: &RegistrationId,
-        outcome: Outcome,
-        entries: Vec<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut state = self.state();
-        state.audit.check_open(&entries)?;
-        match state.finish(id, outcome, None, now)? {
-            true => state.record(entries),
-            false => Ok(()),
-        }
     }
 
     async fn head(&self, now: Timestamp) -> Result<Option<Head>, StoreError> {

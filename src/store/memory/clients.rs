@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use subtle::ConstantTimeEq as _;
 
 use super::super::{
-    ClientFilter, ClientRecord, Clients, IfKnown, Intent, MetadataDigest, NewClient, Page, StoreError, TokenHash, Turn,
-    TurnEnd, TurnTaken,
+    ClientFilter, ClientRecord, Clients, IfKnown, Intent, MetadataDigest, NewClient, Page, Recording, StoreError,
+    TokenHash, Turn, TurnEnd, TurnTaken,
 };
-use super::{Client, MemoryStore, State};
+use super::{Client, MemoryStore, State, if_true};
 use crate::clock::Timestamp;
 use crate::lifecycle;
 
@@ -15,12 +15,6 @@ use crate::lifecycle;
 impl Clients for MemoryStore {
     async fn client(&self, client_id: &str) -> Result<Option<ClientRecord>, StoreError> {
         Ok(self.state().clients.get(client_id).map(|client| client.record.clone()))
-    }
-
-    async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError> {
-        let state = self.state();
-        let found = state.by_digest.get(digest).and_then(|client_id| state.clients.get(client_id));
-        Ok(found.map(|client| client.record.clone()))
     }
 
     async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError> {
@@ -58,37 +52,9 @@ impl Clients for MemoryStore {
         Ok(TurnTaken::Taken { client: Box::new(client.record.clone()), interrupted })
     }
 
-    async fn end_turn(&self, end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
-        let TurnEnd { holder, client, is_in_doubt, entries } = end;
-        let mut state = self.state();
-        let state = &mut *state;
-        state.audit.check_open(&entries)?;
-        let Some(known) = state.clients.get_mut(&client.client_id) else { return Ok(false) };
-        if known.turn.take_if(|(current, _)| *current == holder).is_none() {
-            return Ok(false);
-        }
-        known.turn = is_in_doubt.then_some((holder, now));
-        let before = known.record.clone();
-        let is_changed = !before.reads_like(&client);
-        let record = ClientRecord {
-            registration: before.registration.clone(),
-            profile: before.profile.clone(),
-            registrant: before.registrant.clone(),
-            created_at: before.created_at,
-            last_used_at: before.last_used_at,
-            updated_at: if is_changed { now } else { before.updated_at },
-            version: before.version + i64::from(is_changed),
-            ..client
-        };
-        state.index(Some(&before), &record);
-        if before.lifecycle.state().is_live() && !record.lifecycle.state().is_live() {
-            state.count_less(&before.profile, &before.registrant.key, (None, None));
-        }
-        if let Some(known) = state.clients.get_mut(&record.client_id) {
-            known.record = record;
-        }
-        state.record(entries)?;
-        Ok(true)
+    async fn end_turn(&self, mut end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
+        let record = Recording::these(std::mem::take(&mut end.entries)).of_part(if_true);
+        self.change(&record, |state| Ok(state.end_turn(end, now)))
     }
 
     async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -130,6 +96,36 @@ const fn holds_its_digest(state: lifecycle::State) -> bool {
 }
 
 impl State {
+    /// False when the turn was over already and another's.
+    fn end_turn(&mut self, end: TurnEnd, now: Timestamp) -> bool {
+        let TurnEnd { holder, client, is_in_doubt, entries: _ } = end;
+        let Some(known) = self.clients.get_mut(&client.client_id) else { return false };
+        if known.turn.take_if(|(current, _)| *current == holder).is_none() {
+            return false;
+        }
+        known.turn = is_in_doubt.then_some((holder, now));
+        let before = known.record.clone();
+        let is_changed = !before.reads_like(&client);
+        let record = ClientRecord {
+            registration: before.registration.clone(),
+            profile: before.profile.clone(),
+            registrant: before.registrant.clone(),
+            created_at: before.created_at,
+            last_used_at: before.last_used_at,
+            updated_at: if is_changed { now } else { before.updated_at },
+            version: before.version + i64::from(is_changed),
+            ..client
+        };
+        self.index(Some(&before), &record);
+        if before.lifecycle.state().is_live() && !record.lifecycle.state().is_live() {
+            self.count_less(&before.profile, &before.registrant.key, (None, None));
+        }
+        if let Some(known) = self.clients.get_mut(&record.client_id) {
+            known.record = record;
+        }
+        true
+    }
+
     /// Enters the client that came of a registration; one that is there already is brought up to date.
     pub(super) fn enter(&mut self, intent: Intent, client: NewClient, now: Timestamp) {
         let before = self.clients.get(&client.client_id).map(|client| client.record.clone());

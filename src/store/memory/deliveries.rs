@@ -156,6 +156,17 @@ impl Outbox {
         }
     }
 
+    fn give_up_oldest(&mut self, receiver: &str, keep: u32) -> u64 {
+        let of_it = |waiting: &&Waiting| waiting.receiver == receiver && waiting.delivery.lasting_until.is_none();
+        let of_it = self.waiting.iter().filter(of_it);
+        let mut all: Vec<_> = of_it.map(|of| (of.delivery.created_at, of.delivery.id.clone())).collect();
+        all.sort();
+        let too_many = all.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+        let gone = &all[..too_many];
+        self.waiting.retain(|waiting| gone.iter().all(|(_, id)| *id != waiting.delivery.id));
+        too_many as u64
+    }
+
     fn counts(&self, counts: impl Fn(&Waiting) -> bool) -> Vec<Backlog> {
         let mut found = BTreeMap::<&str, u64>::new();
         for waiting in self.waiting.iter().filter(|waiting| counts(waiting)) {
@@ -194,12 +205,12 @@ impl Deliveries for MemoryStore {
         settled: Vec<Settled>,
         entries: Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
-        let mut state = self.state();
-        state.record(entries)?;
-        let outbox = &mut state.outbox;
-        outbox.settle(settled);
-        outbox.turns.retain(|name, (known, _)| name != receiver || known != holder);
-        Ok(())
+        self.change(&Recording::these(entries), |state| {
+            let outbox = &mut state.outbox;
+            outbox.settle(settled);
+            outbox.turns.retain(|name, (known, _)| name != receiver || known != holder);
+            Ok(())
+        })
     }
 
     async fn give_up_oldest(
@@ -208,21 +219,12 @@ impl Deliveries for MemoryStore {
         keep: u32,
         record: Recording<Vec<Backlog>>,
     ) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        state.audit.check_can_record(&record)?;
-        let waiting = &mut state.outbox.waiting;
-        let of_it = |waiting: &&Waiting| waiting.receiver == receiver && waiting.delivery.lasting_until.is_none();
-        let mut all: Vec<_> =
-            waiting.iter().filter(of_it).map(|of| (of.delivery.created_at, of.delivery.id.clone())).collect();
-        all.sort();
-        let too_many = all.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
-        let gone = &all[..too_many];
-        waiting.retain(|waiting| gone.iter().all(|(_, id)| *id != waiting.delivery.id));
-        let count = too_many as u64;
-        if count > 0 {
-            state.record(record.entries(&vec![Backlog { receiver: receiver.to_owned(), count }]))?;
-        }
-        Ok(count)
+        let gone = self.change(&record.of_part(Backlog::if_any), |state| {
+            let count = state.outbox.give_up_oldest(receiver, keep);
+            let gone = Backlog { receiver: receiver.to_owned(), count };
+            Ok(Vec::from_iter((count > 0).then_some(gone)))
+        })?;
+        Ok(gone.iter().map(|gone| gone.count).sum())
     }
 
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
@@ -237,11 +239,10 @@ impl Deliveries for MemoryStore {
         record: Recording<Vec<Backlog>>,
     ) -> Result<Vec<Backlog>, StoreError> {
         let is_gone = |waiting: &Waiting| waiting.delivery.created_at < before && !known.contains(&waiting.receiver);
-        let mut state = self.state();
-        state.audit.check_can_record(&record)?;
-        let gone = state.outbox.counts(is_gone);
-        state.outbox.waiting.retain(|waiting| !is_gone(waiting));
-        state.record(record.entries(&gone))?;
-        Ok(gone)
+        self.change(&record.of_part(Backlog::if_any), |state| {
+            let gone = state.outbox.counts(is_gone);
+            state.outbox.waiting.retain(|waiting| !is_gone(waiting));
+            Ok(gone)
+        })
     }
 }

@@ -7,7 +7,7 @@ use super::MemoryStore;
 
 #[async_trait]
 impl Findings for MemoryStore {
-    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
+    async fn enter_finding(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
         let mut state = self.state();
         if state.findings.iter().any(|known| (known.at, &known.id) == (finding.at, &finding.id)) {
             return Ok(());

@@ -18,8 +18,8 @@ use subtle::ConstantTimeEq as _;
 use self::registrations::Registration;
 use super::quota::Window;
 use super::{
-    ClientRecord, FINDINGS_KEPT, FindingRecord, InitialAccessTokens, IssuedToken, MetadataDigest, Page, RegistrationId,
-    RequestRecord, Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
+    AuditEntry, ClientRecord, FINDINGS_KEPT, FindingRecord, InitialAccessTokens, IssuedToken, MetadataDigest, Page,
+    Recording, RegistrationId, RequestRecord, Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
 };
 use crate::clock::Timestamp;
 
@@ -63,22 +63,41 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Changes the state, and records what it came to: both, or neither.
+    fn change<T>(
+        &self,
+        record: &Recording<T>,
+        change: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut state = self.state();
+        state.audit.check_can_record(record)?;
+        let came = change(&mut state)?;
+        state.record(record.entries(&came))?;
+        Ok(came)
+    }
 }
 
 fn failure(text: String) -> StoreError {
     StoreError(text.into())
 }
 
+/// Where it was not done nothing is recorded.
+fn if_true(done: &bool) -> Option<&()> {
+    done.then_some(&())
+}
+
 #[async_trait]
 impl InitialAccessTokens for MemoryStore {
-    async fn create(&self, token: IssuedToken, hash: TokenHash) -> Result<(), StoreError> {
-        let mut state = self.state();
-        if state.tokens.contains_key(&token.id) || state.token_hashes.contains_key(&hash.0) {
-            return Err(failure(format!("there is a token {} or one with its text", token.id.0)));
-        }
-        state.token_hashes.insert(hash.0, token.id.clone());
-        state.tokens.insert(token.id.clone(), token);
-        Ok(())
+    async fn create(&self, token: IssuedToken, hash: TokenHash, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        self.change(&Recording::these(entries), |state| {
+            if state.tokens.contains_key(&token.id) || state.token_hashes.contains_key(&hash.0) {
+                return Err(failure(format!("there is a token {} or one with its text", token.id.0)));
+            }
+            state.token_hashes.insert(hash.0, token.id.clone());
+            state.tokens.insert(token.id.clone(), token);
+            Ok(())
+        })
     }
 
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError> {
@@ -91,10 +110,11 @@ impl InitialAccessTokens for MemoryStore {
         Ok(page.of(self.state().tokens.values().map(|token| (token.created_at, token.id.0.as_str(), token))))
     }
 
-    async fn revoke(&self, id: &TokenId, now: Timestamp) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        let token = state.tokens.get_mut(id).map(|token| token.revoked_at.get_or_insert(now));
-        Ok(token.is_some())
+    async fn revoke(&self, id: &TokenId, entries: Vec<AuditEntry>, now: Timestamp) -> Result<bool, StoreError> {
+        self.change(&Recording::these(entries).of_part(if_true), |state| {
+            let token = state.tokens.get_mut(id).map(|token| token.revoked_at.get_or_insert(now));
+            Ok(token.is_some())
+        })
     }
 }
 
@@ -147,7 +167,11 @@ impl Store for MemoryStore {
     }
 
     /// Nothing outlives a process here.
-    async fn begin_to_serve(&self, _now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
+    async fn begin_to_serve(
+        &self,
+        _record: Recording<Vec<RegistrationId>>,
+        _now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::super::quota::{Used, Window};
 use super::super::registration::Finished;
 use super::super::{
-    Beginning, Begun, HandingOut, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, RegistrationFilter,
-    RegistrationId, RegistrationRecord, Registrations, StoreError,
+    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, Recording,
+    RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError,
 };
-use super::{MemoryStore, State, failure};
+use super::{MemoryStore, State, failure, if_true};
 use crate::clock::Timestamp;
 
 #[derive(Debug)]
@@ -28,49 +28,52 @@ impl Registration {
 
 #[async_trait]
 impl Registrations for MemoryStore {
-    async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError> {
-        self.state().begin(beginning, &HandingOut::unrecorded())
+    async fn begin(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
+        let record = handing_out.recording.clone().of_part(Begun::repeated);
+        self.change(&record, |state| state.begin(beginning, &handing_out))
     }
 
-    async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
-        self.state().finish(id, outcome, None, now).map(drop)
+    async fn finish(
+        &self,
+        id: &RegistrationId,
+        outcome: Outcome,
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = Recording::these(entries).of_part(if_true);
+        self.change(&record, |state| state.finish(id, outcome, None, now)).map(drop)
     }
 
-    async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        self.state().finish(id, outcome, Some(by), now).map(drop)
+    async fn resolve(
+        &self,
+        id: &RegistrationId,
+        (outcome, by): (Outcome, &str),
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = Recording::these(entries).of_part(if_true);
+        self.change(&record, |state| state.finish(id, outcome, Some(by), now)).map(drop)
     }
 
     async fn import(&self, import: Import) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        state.audit.check_open(&import.entries)?;
-        if state.clients.contains_key(&import.client.client_id) {
-            return Ok(false);
-        }
         let beginning = import.beginning();
         let (id, now) = (beginning.intent.id.clone(), beginning.intent.at);
-        state.begin(beginning, &HandingOut::unrecorded())?;
-        state.finish(&id, Outcome::Registered(Box::new(import.client)), Some(&import.by), now)?;
-        state.audit.append(import.entries)?;
-        Ok(true)
+        self.change(&Recording::these(import.entries).of_part(if_true), |state| {
+            if state.clients.contains_key(&import.client.client_id) {
+                return Ok(false);
+            }
+            state.begin(beginning, &HandingOut::unrecorded())?;
+            state.finish(&id, Outcome::Registered(Box::new(import.client)), Some(&import.by), now)
+        })
     }
 
-    async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
-        let mut found = Vec::new();
-        let mut state = self.state();
-        for registration in state.registrations.values_mut() {
-            let record = &mut registration.record;
-            if record.outcome.is_none() && record.intent.at.after(age) <= now {
-                record.outcome = Some(OutcomeName::Unknown);
-                record.reason = Some(PROCESS_DIED.to_owned());
-                record.finished_at = Some(now);
-                found.push(record.intent.clone());
-            }
-        }
-        for intent in &found {
-            state.no_longer_under_way(intent);
-        }
-        found.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.id.0.cmp(&b.id.0)));
-        Ok(found.into_iter().map(|intent| intent.id).collect())
+    async fn find_unfinished(
+        &self,
+        age: Duration,
+        record: Recording<Vec<RegistrationId>>,
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError> {
+        self.change(&record, |state| Ok(state.find_unfinished(age, now)))
     }
 
     async fn registration(&self, id: &RegistrationId) -> Result<Option<RegistrationRecord>, StoreError> {
@@ -105,7 +108,7 @@ fn keys(
 }
 
 impl State {
-    pub(super) fn begin(&mut self, beginning: Beginning, handing_out: &HandingOut) -> Result<Begun, StoreError> {
+    fn begin(&mut self, beginning: Beginning, handing_out: &HandingOut) -> Result<Begun, StoreError> {
         let Beginning { intent, quotas, under_way } = beginning;
         if self.registrations.contains_key(&intent.id) {
             return Err(failure(format!("there is a registration {}", intent.id.0)));
@@ -155,8 +158,26 @@ impl State {
         Ok(Begun::Ready)
     }
 
+    fn find_unfinished(&mut self, age: Duration, now: Timestamp) -> Vec<RegistrationId> {
+        let mut found = Vec::new();
+        for registration in self.registrations.values_mut() {
+            let record = &mut registration.record;
+            if record.outcome.is_none() && record.intent.at.after(age) <= now {
+                record.outcome = Some(OutcomeName::Unknown);
+                record.reason = Some(PROCESS_DIED.to_owned());
+                record.finished_at = Some(now);
+                found.push(record.intent.clone());
+            }
+        }
+        for intent in &found {
+            self.no_longer_under_way(intent);
+        }
+        found.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.id.0.cmp(&b.id.0)));
+        found.into_iter().map(|intent| intent.id).collect()
+    }
+
     /// False when the same outcome was there already.
-    pub(super) fn finish(
+    fn finish(
         &mut self,
         id: &RegistrationId,
         outcome: Outcome,

@@ -60,31 +60,17 @@ impl Kept {
 
 #[async_trait]
 impl Responses for MemoryStore {
-    async fn impose_and_append(
-        &self,
-        response: ResponseRecord,
-        record: Recording<Imposed>,
-    ) -> Result<Imposed, StoreError> {
-        let mut state = self.state();
-        state.audit.check_can_record(&record)?;
-        let imposed = state.responses.impose(response);
-        state.record(record.entries(&imposed))?;
-        Ok(imposed)
+    async fn impose(&self, response: ResponseRecord, record: Recording<Imposed>) -> Result<Imposed, StoreError> {
+        self.change(&record, |state| Ok(state.responses.impose(response)))
     }
 
-    async fn end_response_and_append(
+    async fn end_response(
         &self,
         id: &str,
         ending: Ending,
         record: Recording<ResponseRecord>,
     ) -> Result<Option<ResponseRecord>, StoreError> {
-        let mut state = self.state();
-        state.audit.check_can_record(&record)?;
-        let ended = state.responses.end(id, ending);
-        if let Some(ended) = &ended {
-            state.record(record.entries(ended))?;
-        }
-        Ok(ended)
+        self.change(&record.of_part(Option::as_ref), |state| Ok(state.responses.end(id, ending)))
     }
 
     async fn response(&self, id: &str) -> Result<Option<ResponseRecord>, StoreError> {

@@ -9,13 +9,13 @@ use sqlx::{AnyConnection, Row as _};
 use tokio::sync::mpsc;
 
 use super::SqlStore;
-use super::change::{Applied, Change, Done, Other};
+use super::change::{Applied, Done, Other, What};
 use super::rows::{Batch, Rows, Value, query};
 use crate::clock::Timestamp;
 use crate::store::audit::{End, place};
 use crate::store::{
-    AuditEntry, AuditFilter, AuditLog, AuditRecord, Beginning, Begun, Chain, Cursor, HandingOut, Head, Outcome,
-    RecordHash, Recording, RegistrationId, SignedHead, StoreError, WriterId,
+    AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Cursor, Head, RecordHash, Recording, SignedHead, StoreError,
+    WriterId,
 };
 
 /// So many records are taken away at once, at most.
@@ -26,7 +26,7 @@ const HEADS_KEPT: i64 = 24 * 60 * 60 * 1000;
 #[async_trait]
 impl AuditLog for SqlStore {
     async fn open_chain(&self, writer: WriterId, told: Option<mpsc::Sender<AuditRecord>>) -> Result<(), StoreError> {
-        self.writer.write(Other::OpenChain { writer: writer.clone(), told }).await?;
+        self.write(Other::OpenChain { writer: writer.clone(), told }).await?;
         *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
         Ok(())
     }
@@ -35,27 +35,7 @@ impl AuditLog for SqlStore {
         if entries.is_empty() {
             return Ok(());
         }
-        self.check_open(&entries)?;
-        self.writer.write(Change::Append(entries)).await.map(drop)
-    }
-
-    async fn begin_and_append(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
-        self.check_can_record(&handing_out.recording)?;
-        match self.writer.write(Change::Begin(Box::new((beginning, handing_out)))).await? {
-            Done::Begun(begun) => Ok(begun),
-            other => Err(other.unexpected()),
-        }
-    }
-
-    async fn finish_and_append(
-        &self,
-        id: &RegistrationId,
-        outcome: Outcome,
-        entries: Vec<AuditEntry>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.check_open(&entries)?;
-        self.writer.write(Change::Finish { id: id.clone(), outcome, by: None, entries, now }).await.map(drop)
+        self.change(What::Record, Recording::these(entries).of_part(Done::anything)).await.map(drop)
     }
 
     async fn head(&self, now: Timestamp) -> Result<Option<Head>, StoreError> {
@@ -64,7 +44,7 @@ impl AuditLog for SqlStore {
     }
 
     async fn keep_head(&self, head: SignedHead) -> Result<(), StoreError> {
-        self.writer.write(Other::KeepHead(head)).await.map(drop)
+        self.write(Other::KeepHead(head)).await.map(drop)
     }
 
     async fn chains(&self) -> Result<Vec<Chain>, StoreError> {
@@ -116,23 +96,13 @@ impl AuditLog for SqlStore {
     }
 
     async fn cut(&self, cut: SignedHead) -> Result<(), StoreError> {
-        self.writer.write(Other::Cut(cut)).await.map(drop)
+        self.write(Other::Cut(cut)).await.map(drop)
     }
 }
 
 impl SqlStore {
-    fn own_chain(&self) -> Option<WriterId> {
+    pub(super) fn own_chain(&self) -> Option<WriterId> {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn check_can_record<T>(&self, record: &Recording<T>) -> Result<(), StoreError> {
-        let is_open = record.is_nothing() || self.own_chain().is_some();
-        is_open.then_some(()).ok_or_else(|| StoreError("no chain of the audit log was opened".into()))
-    }
-
-    pub(super) fn check_open(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let is_open = entries.is_empty() || self.own_chain().is_some();
-        is_open.then_some(()).ok_or_else(|| StoreError("no chain of the audit log was opened".into()))
     }
 }
 

@@ -6,38 +6,43 @@ use std::time::Duration;
 use sqlx::AnyConnection;
 use tokio::sync::mpsc;
 
-use super::deliveries::{self, Came, DeliveryChange};
+use super::deliveries::{self, DeliveryChange};
 use super::finish::{self, Finishing};
 use super::import::{self, Importing};
-use super::responses::{self, ResponseChange, ResponseChanged};
+use super::responses::{self, ResponseChange};
 use super::rows::Batch;
 use super::{audit, begin, clients, findings, quotas, registrations, requests, tokens, told, uses};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditEntry, AuditRecord, Beginning, Begun, FindingRecord, HandingOut, IssuedToken, Outcome, RegistrationId,
-    RequestRecord, RequestsKept, SignedHead, StoreError, Telling, TokenHash, TokenId, Turn, TurnEnd, TurnTaken,
-    WriterId,
+    AuditEntry, AuditRecord, Backlog, Beginning, Begun, ClientRecord, Delivery, FindingRecord, HandingOut, Imposed,
+    IssuedToken, Outcome, Recording, RegistrationId, RequestRecord, RequestsKept, ResponseRecord, SignedHead,
+    StoreError, Telling, TokenHash, TokenId, Turn, TurnEnd, TurnTaken, WriterId,
 };
 
 /// More octets than a registration writes.
 const LARGE_PROBE: usize = 64 * 1024;
 
-/// One change. It can be applied more than once: what was rolled back is done again.
+/// One change, and what is recorded of it in the same transaction. It can be applied more than once: what was rolled back is done again.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) struct Change {
+    pub(super) what: What,
+    pub(super) record: Recording<Done>,
+}
+
+/// What is changed.
+#[derive(Debug)]
+pub(super) enum What {
     Begin(Box<(Beginning, HandingOut)>),
-    /// The entries are recorded with it.
     Finish {
         id: RegistrationId,
         outcome: Outcome,
         by: Option<String>,
-        entries: Vec<AuditEntry>,
         now: Timestamp,
     },
-    Append(Vec<AuditEntry>),
-    /// What the turn's end says is recorded with it.
+    /// Something is recorded, and nothing else changed.
+    Record,
     EndTurn(Box<TurnEnd>, Timestamp),
-    /// A client that was at the server before; the entries are recorded with it.
+    /// A client that was at the server before.
     Import(Box<Importing>),
     Other(Other),
 }
@@ -103,7 +108,7 @@ pub(super) enum Other {
     Close,
 }
 
-impl From<Other> for Change {
+impl From<Other> for What {
     fn from(other: Other) -> Self {
         Self::Other(other)
     }
@@ -118,8 +123,61 @@ pub(super) enum Done {
     Begun(Begun),
     Unfinished(Vec<RegistrationId>),
     Turn(TurnTaken),
-    Response(Box<ResponseChanged>),
-    Deliveries(Came),
+    Imposed(Box<Imposed>),
+    Ended(Option<Box<ResponseRecord>>),
+    Taken(Option<Vec<Delivery>>),
+    Gone(Vec<Backlog>),
+}
+
+/// The parts of which something is recorded.
+impl Done {
+    /// Something was written that was not there already.
+    pub(super) const fn anything(&self) -> Option<&()> {
+        match self {
+            Self::Written | Self::Found(true) => Some(&()),
+            _ => None,
+        }
+    }
+
+    /// A client was handed out again.
+    pub(super) fn repeated(&self) -> Option<&ClientRecord> {
+        match self {
+            Self::Begun(begun) => begun.repeated(),
+            _ => None,
+        }
+    }
+
+    /// Registrations were found that nobody will finish.
+    pub(super) const fn unfinished(&self) -> Option<&Vec<RegistrationId>> {
+        match self {
+            Self::Unfinished(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// What imposing a response came to.
+    pub(super) fn imposed(&self) -> Option<&Imposed> {
+        match self {
+            Self::Imposed(imposed) => Some(imposed),
+            _ => None,
+        }
+    }
+
+    /// A response was ended.
+    pub(super) fn ended(&self) -> Option<&ResponseRecord> {
+        match self {
+            Self::Ended(ended) => ended.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Deliveries were given up.
+    pub(super) fn gone(&self) -> Option<&Vec<Backlog>> {
+        match self {
+            Self::Gone(gone) => Backlog::if_any(gone),
+            _ => None,
+        }
+    }
 }
 
 impl Done {
@@ -141,7 +199,7 @@ pub(super) async fn apply(
 ) -> Result<(Vec<Result<Done, StoreError>>, Batch), sqlx::Error> {
     let mut first = Batch::beginning(begin);
     let comes_in_numbers =
-        |change: &&Change| matches!(change, Change::Begin(_) | Change::Finish { .. } | Change::Append(_));
+        |change: &&Change| matches!(change.what, What::Begin(_) | What::Finish { .. } | What::Record);
     if !changes.iter().all(comes_in_numbers) {
         // What is read is to be what the others leave.
         std::mem::take(&mut first).run(connection).await?;
@@ -149,16 +207,16 @@ pub(super) async fn apply(
     let mut results = BTreeMap::new();
     let (mut finishing, mut beginning) = (Vec::new(), Vec::new());
     for (place, change) in changes.iter().enumerate() {
-        match change {
-            Change::Finish { id, outcome, by, now, .. } => {
+        match &change.what {
+            What::Finish { id, outcome, by, now } => {
                 finishing.push((place, Finishing { id, outcome, by: by.as_deref(), now: *now }));
             }
-            Change::Begin(begun) => beginning.push((place, &**begun)),
+            What::Begin(begun) => beginning.push((place, &**begun)),
             // Recorded with everything else that the group records.
-            Change::Append(_) => drop(results.insert(place, Ok(Done::Written))),
-            Change::EndTurn(end, now) => drop(results.insert(place, clients::end_turn(connection, end, *now).await?)),
-            Change::Import(importing) => drop(results.insert(place, import::import(connection, importing).await?)),
-            Change::Other(other) => drop(results.insert(place, other.apply(connection).await?)),
+            What::Record => drop(results.insert(place, Ok(Done::Written))),
+            What::EndTurn(end, now) => drop(results.insert(place, clients::end_turn(connection, end, *now).await?)),
+            What::Import(importing) => drop(results.insert(place, import::import(connection, importing).await?)),
+            What::Other(other) => drop(results.insert(place, other.apply(connection).await?)),
         }
     }
     let (places_of_finishing, finishing): (Vec<_>, Vec<_>) = finishing.into_iter().unzip();
@@ -176,18 +234,8 @@ pub(super) async fn apply(
 
 /// What is to be recorded of changes that were made, in their order.
 pub(super) fn to_record(changes: &[&Change], results: &[Result<Done, StoreError>]) -> Vec<AuditEntry> {
-    let entries = changes.iter().zip(results).flat_map(|(change, result)| match (change, result) {
-        (Change::Append(entries) | Change::Finish { entries, .. }, Ok(Done::Written)) => entries.clone(),
-        (Change::Begin(begun), Ok(Done::Begun(came))) => {
-            came.repeated().map_or_else(Vec::new, |it| begun.1.recording.entries(it))
-        }
-        (Change::Import(importing), Ok(Done::Found(true))) => importing.entries.clone(),
-        (Change::EndTurn(end, _), Ok(Done::Found(true))) => end.entries.clone(),
-        (Change::Other(Other::Response(change)), Ok(Done::Response(changed))) => change.entries(changed),
-        (Change::Other(Other::Deliveries(change)), Ok(done)) => change.entries(done),
-        _ => Vec::new(),
-    });
-    entries.collect()
+    let made = changes.iter().zip(results).filter_map(|(change, result)| Some((change, result.as_ref().ok()?)));
+    made.flat_map(|(change, done)| change.record.entries(done)).collect()
 }
 
 impl Other {

@@ -7,18 +7,18 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use subtle::ConstantTimeEq as _;
 
-use super::change::{Applied, Change, Done, Other};
+use super::change::{Applied, Done, Other, What};
 use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
 use super::list::List;
-use super::rows::{Batch, Found, Rows, Value, query};
+use super::rows::{Batch, Found, Rows, Value};
 use super::{SqlStore, client_row, quotas};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Lifecycle, State};
 use crate::store::client::due_at;
 use crate::store::{
-    ClientFilter, ClientRecord, Clients, IfKnown, MetadataDigest, Page, RegistrationId, StoreError, TokenHash, Turn,
-    TurnEnd, TurnTaken,
+    ClientFilter, ClientRecord, Clients, IfKnown, MetadataDigest, Page, Recording, RegistrationId, StoreError,
+    TokenHash, Turn, TurnEnd, TurnTaken,
 };
 
 /// How many uses are written as one change.
@@ -29,12 +29,6 @@ impl Clients for SqlStore {
     async fn client(&self, client_id: &str) -> Result<Option<ClientRecord>, StoreError> {
         let list = List::of(TABLES, RECORD).with("c.client_id", Some(client_id));
         self.read(async |reader| list.one(reader).await?.as_ref().map(record).transpose()).await
-    }
-
-    async fn client_by_digest(&self, digest: &MetadataDigest) -> Result<Option<ClientRecord>, StoreError> {
-        let text = format!("SELECT {RECORD} FROM {TABLES} WHERE c.digest = $1 AND {HOLDS_ITS_DIGEST}");
-        let query = query(text, [digest.0.into()]);
-        self.read(async |reader| query.fetch_optional(reader).await?.as_ref().map(record).transpose()).await
     }
 
     async fn client_by_access_token(&self, hash: TokenHash) -> Result<Option<ClientRecord>, StoreError> {
@@ -63,20 +57,20 @@ impl Clients for SqlStore {
 
     async fn take_turn(&self, client_id: &str, turn: &Turn, now: Timestamp) -> Result<TurnTaken, StoreError> {
         let change = Other::TakeTurn { client_id: client_id.to_owned(), turn: turn.clone(), now };
-        match self.writer.write(change).await? {
+        match self.write(change).await? {
             Done::Turn(taken) => Ok(taken),
             other => Err(other.unexpected()),
         }
     }
 
-    async fn end_turn(&self, end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
-        self.check_open(&end.entries)?;
-        Ok(matches!(self.writer.write(Change::EndTurn(Box::new(end), now)).await?, Done::Found(true)))
+    async fn end_turn(&self, mut end: TurnEnd, now: Timestamp) -> Result<bool, StoreError> {
+        let record = Recording::these(std::mem::take(&mut end.entries)).of_part(Done::anything);
+        Ok(matches!(self.change(What::EndTurn(Box::new(end), now), record).await?, Done::Found(true)))
     }
 
     async fn break_off_turn(&self, client_id: &str, holder: &str, now: Timestamp) -> Result<(), StoreError> {
         let change = Other::BreakOffTurn { client_id: client_id.to_owned(), holder: holder.to_owned(), now };
-        self.writer.write(change).await.map(drop)
+        self.write(change).await.map(drop)
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -90,7 +84,7 @@ impl Clients for SqlStore {
     async fn note_uses(&self, uses: &[(String, Timestamp)]) -> Result<(), StoreError> {
         // A part at a time: who registers is not to wait for all of them.
         for part in uses.chunks(USES_AT_ONCE) {
-            self.writer.write(Other::NoteUses { uses: part.to_vec() }).await?;
+            self.write(Other::NoteUses { uses: part.to_vec() }).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -20,6 +20,10 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a write waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a start waits for others that start on the same file, or bring its tables up to date.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// After so long it asks again whether it may.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How long anything waits for a connection; then the store counts as failed.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many read at once, at most. Of a file as many as there are processors: each takes half a MiB, and more of them would wait for those.
@@ -159,6 +163,10 @@ pub(super) struct Opened {
 }
 
 pub(super) async fn open(settings: &StoreSettings) -> Result<Opened, StoreError> {
+    open_within(settings, PATIENCE).await
+}
+
+async fn open_within(settings: &StoreSettings, patience: Duration) -> Result<Opened, StoreError> {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(sqlx::any::install_default_drivers);
     let (database, url, file) = match &settings.url {
@@ -177,10 +185,48 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Opened, StoreError>
         }
     };
     let place = Place { database, file, options: url.parse()? };
-    let mut writing = in_time(place.connect()).await?;
-    migrate(database, &mut writing).await?;
-    let readers = readers(&place).await?;
-    Ok(Opened { place, readers, writing })
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        match begin(&place).await {
+            Ok((writing, readers)) => return Ok(Opened { place, readers, writing }),
+            Err(sqlx::Error::Migrate(error)) if let MigrateError::VersionMissing(version) = *error => {
+                let newer = "a newer release of dcr-gateway has changed this store";
+                return Err(StoreError(format!("{newer} (its migration {version}): run that one").into()));
+            }
+            Err(error) if !is_busy(&place, &error) => return Err(error.into()),
+            Err(_) if began.elapsed() >= patience => return Err(StoreError(HELD.into())),
+            Err(_) if !std::mem::replace(&mut is_told, true) => {
+                tracing::warn!("the start waits for another process that holds the database's lock");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+}
+
+/// What whoever starts is told in the end.
+const HELD: &str = "another process holds the database's lock and does not give it back: it starts as well, or brings the tables up to date; \
+    start again when it is done";
+
+/// Connects, and brings the tables up to date.
+async fn begin(place: &Place) -> Result<(AnyConnection, AnyPool), sqlx::Error> {
+    let mut writing = match place.database {
+        // Everything that it waits for has an end of its own; beside others that start it may take longer than anything later.
+        Database::Sqlite => place.connect().await?,
+        Database::Postgres => in_time(place.connect()).await?,
+    };
+    migrate(place.database, &mut writing).await?;
+    Ok((writing, readers(place).await?))
+}
+
+/// Whether somebody else had SQLite's lock for [`BUSY_TIMEOUT`], or for a moment in which SQLite does not wait.
+fn is_busy(place: &Place, error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = || error.as_database_error()?.code()?.parse::<u32>().ok();
+    // The low octet is the code, whatever else is said with it. A pool says only that its first connection was not to be had in time.
+    let is_busy = || matches!(error, sqlx::Error::PoolTimedOut) || code().is_some_and(|code| code & 0xff == BUSY);
+    place.database == Database::Sqlite && is_busy()
 }
 
 async fn readers(place: &Place) -> Result<AnyPool, sqlx::Error> {
@@ -206,7 +252,7 @@ async fn readers(place: &Place) -> Result<AnyPool, sqlx::Error> {
 }
 
 /// In one transaction, so that of two processes that start on an empty database the second waits and finds it done.
-async fn migrate(database: Database, writing: &mut AnyConnection) -> Result<(), StoreError> {
+async fn migrate(database: Database, writing: &mut AnyConnection) -> Result<(), sqlx::Error> {
     let mut transaction = writing.begin_with(database.begin()).await?;
     if let Some(statement) = database.before_migrating() {
         transaction.execute(statement).await?;
@@ -214,15 +260,8 @@ async fn migrate(database: Database, writing: &mut AnyConnection) -> Result<(), 
     database.take_turn(&mut transaction).await?;
     // `run` itself takes what cannot be sent between threads; this is all that it does.
     let migrated = database.migrations().run_direct(None, &mut *transaction, false).await;
-    migrated.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => StoreError(
-            format!("a newer release of dcr-gateway has changed this store (its migration {version}): run that one")
-                .into(),
-        ),
-        error => StoreError(error.into()),
-    })?;
-    transaction.commit().await?;
-    Ok(())
+    migrated.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+    transaction.commit().await
 }
 
 /// What a file is, whatever its name: device and inode.
@@ -241,5 +280,48 @@ fn make_private_file(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::settings::KeyFile;
+
+    /// Holds the lock of a database until the connection is dropped.
+    async fn held(path: &Path) -> sqlx::SqliteConnection {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+        connection
+    }
+
+    fn settings(path: &Path) -> StoreSettings {
+        let url = StoreUrl::Sqlite(path.to_owned());
+        StoreSettings { url, password_file: None, encryption_key_file: KeyFile(PathBuf::new()) }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_waits_longer_than_a_write_for_whoever_holds_the_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gateway.db");
+        let mut holding = held(&path).await;
+        let starting = tokio::spawn({
+            let settings = settings(&path);
+            async move { open(&settings).await.map(drop) }
+        });
+        tokio::time::sleep(BUSY_TIMEOUT + Duration::from_secs(1)).await;
+        assert!(!starting.is_finished());
+        holding.execute("ROLLBACK").await.unwrap();
+        starting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_start_that_waited_in_vain_says_for_whom() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gateway.db");
+        let _holding = held(&path).await;
+        let error = open_within(&settings(&path), Duration::ZERO).await.map(drop).unwrap_err();
+        assert!(error.to_string().contains("another process holds the database's lock"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::change::{Applied, Done, Other};
+use super::change::{Applied, Done, Other, What};
 use super::{SqlStore, told};
 use crate::clock::Timestamp;
 
@@ -15,21 +15,14 @@ use crate::store::{AuditEntry, Backlog, Deliveries, Delivery, Fate, Recording, S
 pub(super) enum DeliveryChange {
     Tell(Vec<Telling>),
     Take { receiver: String, turn: Turn, limit: u32, now: Timestamp },
-    Settle { receiver: String, holder: String, settled: Vec<Settled>, entries: Vec<AuditEntry> },
-    GiveUpOldest { receiver: String, keep: u32, record: Recording<Vec<Backlog>> },
-    Forget { known: Vec<String>, before: Timestamp, record: Recording<Vec<Backlog>> },
+    Settle { receiver: String, holder: String, settled: Vec<Settled> },
+    GiveUpOldest { receiver: String, keep: u32 },
+    Forget { known: Vec<String>, before: Timestamp },
 }
 
-/// What such a change came to.
-#[derive(Debug)]
-pub(super) enum Came {
-    Taken(Option<Vec<Delivery>>),
-    Gone(Vec<Backlog>),
-}
-
-impl From<DeliveryChange> for Other {
+impl From<DeliveryChange> for What {
     fn from(change: DeliveryChange) -> Self {
-        Self::Deliveries(change)
+        Self::Other(Other::Deliveries(change))
     }
 }
 
@@ -39,7 +32,7 @@ impl Deliveries for SqlStore {
         if told.is_empty() {
             return Ok(());
         }
-        self.write_deliveries(DeliveryChange::Tell(told)).await.map(drop)
+        self.write(DeliveryChange::Tell(told)).await.map(drop)
     }
 
     async fn receivers_due(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
@@ -56,8 +49,8 @@ impl Deliveries for SqlStore {
         now: Timestamp,
     ) -> Result<Option<Vec<Delivery>>, StoreError> {
         let change = DeliveryChange::Take { receiver: receiver.to_owned(), turn: turn.clone(), limit, now };
-        match self.write_deliveries(change).await? {
-            Done::Deliveries(Came::Taken(taken)) => Ok(taken),
+        match self.write(change).await? {
+            Done::Taken(taken) => Ok(taken),
             other => Err(other.unexpected()),
         }
     }
@@ -69,9 +62,9 @@ impl Deliveries for SqlStore {
         settled: Vec<Settled>,
         entries: Vec<AuditEntry>,
     ) -> Result<(), StoreError> {
-        self.check_open(&entries)?;
         let (receiver, holder) = (receiver.to_owned(), holder.to_owned());
-        self.write_deliveries(DeliveryChange::Settle { receiver, holder, settled, entries }).await.map(drop)
+        let record = Recording::these(entries).of_part(Done::anything);
+        self.change(DeliveryChange::Settle { receiver, holder, settled }, record).await.map(drop)
     }
 
     async fn give_up_oldest(
@@ -80,8 +73,7 @@ impl Deliveries for SqlStore {
         keep: u32,
         record: Recording<Vec<Backlog>>,
     ) -> Result<u64, StoreError> {
-        self.check_can_record(&record)?;
-        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep, record }).await?;
+        let gone = self.gone(DeliveryChange::GiveUpOldest { receiver: receiver.to_owned(), keep }, record).await?;
         Ok(gone.iter().map(|gone| gone.count).sum())
     }
 
@@ -100,56 +92,37 @@ impl Deliveries for SqlStore {
         before: Timestamp,
         record: Recording<Vec<Backlog>>,
     ) -> Result<Vec<Backlog>, StoreError> {
-        self.check_can_record(&record)?;
-        self.gone(DeliveryChange::Forget { known: known.to_vec(), before, record }).await
+        self.gone(DeliveryChange::Forget { known: known.to_vec(), before }, record).await
     }
 }
 
 impl SqlStore {
-    async fn write_deliveries(&self, change: DeliveryChange) -> Result<Done, StoreError> {
-        self.writer.write(Other::from(change)).await
-    }
-
-    async fn gone(&self, change: DeliveryChange) -> Result<Vec<Backlog>, StoreError> {
-        match self.write_deliveries(change).await? {
-            Done::Deliveries(Came::Gone(gone)) => Ok(gone),
+    async fn gone(&self, change: DeliveryChange, record: Recording<Vec<Backlog>>) -> Result<Vec<Backlog>, StoreError> {
+        match self.change(change, record.of_part(Done::gone)).await? {
+            Done::Gone(gone) => Ok(gone),
             other => Err(other.unexpected()),
         }
     }
 }
 
 impl DeliveryChange {
-    /// What is recorded of it.
-    pub(super) fn entries(&self, done: &Done) -> Vec<AuditEntry> {
-        match (self, done) {
-            (Self::Settle { entries, .. }, Done::Written) => entries.clone(),
-            (Self::GiveUpOldest { record, .. } | Self::Forget { record, .. }, Done::Deliveries(Came::Gone(gone)))
-                if !gone.is_empty() =>
-            {
-                record.entries(gone)
-            }
-            _ => Vec::new(),
-        }
-    }
-
     pub(super) async fn apply(&self, connection: &mut AnyConnection) -> Applied {
-        let came = match self {
+        Ok(Ok(match self {
             Self::Tell(told) => {
                 told::tell(connection, told).await?;
-                return Ok(Ok(Done::Written));
+                Done::Written
             }
-            Self::Settle { receiver, holder, settled, entries: _ } => {
+            Self::Settle { receiver, holder, settled } => {
                 settle(connection, settled).await?;
                 end_turn(connection, receiver, holder).await?;
-                return Ok(Ok(Done::Written));
+                Done::Written
             }
             Self::Take { receiver, turn, limit, now } => {
-                Came::Taken(take(connection, (receiver, turn), *limit, *now).await?)
+                Done::Taken(take(connection, (receiver, turn), *limit, *now).await?)
             }
-            Self::GiveUpOldest { receiver, keep, .. } => Came::Gone(give_up_oldest(connection, receiver, *keep).await?),
-            Self::Forget { known, before, .. } => Came::Gone(forget(connection, known, *before).await?),
-        };
-        Ok(Ok(Done::Deliveries(came)))
+            Self::GiveUpOldest { receiver, keep } => Done::Gone(give_up_oldest(connection, receiver, *keep).await?),
+            Self::Forget { known, before } => Done::Gone(forget(connection, known, *before).await?),
+        }))
     }
 }
 

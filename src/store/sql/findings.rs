@@ -14,8 +14,8 @@ const COLUMNS: &str = "id, at, detector, mode, subject_kind, subject, score, evi
 
 #[async_trait]
 impl Findings for SqlStore {
-    async fn enter_finding_and_tell(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
-        self.writer.write(Other::EnterFinding(Box::new(finding), told)).await.map(drop)
+    async fn enter_finding(&self, finding: FindingRecord, told: Vec<Telling>) -> Result<(), StoreError> {
+        self.write(Other::EnterFinding(Box::new(finding), told)).await.map(drop)
     }
 
     async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError> {

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use super::begin;
 use super::change::{Applied, Done};
 use super::finish::{self, Finishing};
-use crate::store::{AuditEntry, Beginning, Begun, HandingOut, Outcome};
+use crate::store::{Beginning, Begun, HandingOut, Outcome};
 
 /// What is to be written.
 #[derive(Debug)]
@@ -15,12 +15,11 @@ pub(super) struct Importing {
     pub(super) outcome: Outcome,
     /// The operator.
     pub(super) by: String,
-    pub(super) entries: Vec<AuditEntry>,
 }
 
 /// Whether it entered: one that is in the record already stays as it is, and nothing is written.
 pub(super) async fn import(connection: &mut AnyConnection, importing: &Importing) -> Applied {
-    let Importing { beginning, outcome, by, .. } = importing;
+    let Importing { beginning, outcome, by } = importing;
     let known = sqlx::query("SELECT 1 FROM clients WHERE client_id = $1")
         .bind(outcome.client_id().unwrap_or_default().to_owned())
         .fetch_optional(&mut *connection)

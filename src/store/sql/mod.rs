@@ -32,11 +32,11 @@ use async_trait::async_trait;
 use sqlx::error::ErrorKind;
 use sqlx::{AnyConnection, AnyPool};
 
-use self::change::{Done, Other};
+use self::change::{Change, Done, Other, What};
 use self::presence::Presence;
 use self::writer::Writer;
 use super::settings::{StoreSettings, StoreUrl};
-use super::{Failures, RegistrationId, Store, StoreError, WriterId};
+use super::{Failures, Recording, RegistrationId, Store, StoreError, WriterId};
 use crate::clock::Timestamp;
 
 /// Nothing is waited for longer, also when the network swallows everything; above the deadlines that the database itself keeps.
@@ -87,11 +87,24 @@ impl SqlStore {
         Ok(self.health.note_read(found.await)?)
     }
 
+    /// Makes the change, and records what it came to: both in one transaction, or neither.
+    async fn change(&self, what: impl Into<What>, record: Recording<Done>) -> Result<Done, StoreError> {
+        if !record.is_nothing() && self.own_chain().is_none() {
+            return Err(StoreError("no chain of the audit log was opened".into()));
+        }
+        self.writer.write(Change { what: what.into(), record }).await
+    }
+
+    /// Makes a change of which nothing is recorded.
+    async fn write(&self, what: impl Into<What>) -> Result<Done, StoreError> {
+        self.change(what, Recording::nothing()).await
+    }
+
     /// Closes the connections, after what is being written.
     pub async fn close(&self) {
         self.readers.close().await;
         // Whoever closes it twice is told that it is closed.
-        let _ = self.writer.write(Other::Close).await;
+        let _ = self.write(Other::Close).await;
         if let Some(presence) = &self.presence {
             presence.leave();
         }
@@ -105,17 +118,21 @@ impl Store for SqlStore {
         let probe = sqlx::query("SELECT count FROM write_probe WHERE id = 1");
         self.read(async |reader| probe.fetch_one(reader).await).await?;
         if self.health.last_write_failed() {
-            self.writer.write(Other::Probe).await?;
+            self.write(Other::Probe).await?;
         }
         Ok(())
     }
 
-    async fn begin_to_serve(&self, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
+    async fn begin_to_serve(
+        &self,
+        record: Recording<Vec<RegistrationId>>,
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError> {
         let Some(presence) = &self.presence else { return Ok(Vec::new()) };
         let failed = |error: std::io::Error| StoreError(format!("the lock beside the database: {error}").into());
         let entering = presence.enter().map_err(failed)?;
         let done = match entering.is_alone {
-            true => self.writer.write(Other::SettleTheDead { now }).await?,
+            true => self.change(Other::SettleTheDead { now }, record.of_part(Done::unfinished)).await?,
             false => Done::Unfinished(Vec::new()),
         };
         entering.stay().await.map_err(failed)?;
@@ -130,7 +147,7 @@ impl Store for SqlStore {
     }
 
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.write(Other::Tidy { now }).await.map(drop)
+        self.write(Other::Tidy { now }).await.map(drop)
     }
 }
 

@@ -6,42 +6,64 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::change::{Applied, Change, Done, Other};
+use super::change::{Applied, Done, Other, What};
 use super::import::Importing;
 use super::list::{List, texts};
 use super::{SqlStore, client_row};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditLog as _, Beginning, Begun, HandingOut, Import, Intent, Outcome, PROCESS_DIED, Page, RegistrantRecord,
+    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, Outcome, PROCESS_DIED, Page, Recording, RegistrantRecord,
     RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
 };
 
 #[async_trait]
 impl Registrations for SqlStore {
-    async fn begin(&self, beginning: Beginning) -> Result<Begun, StoreError> {
-        self.begin_and_append(beginning, HandingOut::unrecorded()).await
+    async fn begin(&self, beginning: Beginning, handing_out: HandingOut) -> Result<Begun, StoreError> {
+        let record = handing_out.recording.clone().of_part(Done::repeated);
+        match self.change(What::Begin(Box::new((beginning, handing_out))), record).await? {
+            Done::Begun(begun) => Ok(begun),
+            other => Err(other.unexpected()),
+        }
     }
 
-    async fn finish(&self, id: &RegistrationId, outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
-        let change = Change::Finish { id: id.clone(), outcome, by: None, entries: Vec::new(), now };
-        self.writer.write(change).await.map(drop)
+    async fn finish(
+        &self,
+        id: &RegistrationId,
+        outcome: Outcome,
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = Recording::these(entries).of_part(Done::anything);
+        self.change(What::Finish { id: id.clone(), outcome, by: None, now }, record).await.map(drop)
     }
 
-    async fn resolve(&self, id: &RegistrationId, outcome: Outcome, by: &str, now: Timestamp) -> Result<(), StoreError> {
-        let change = Change::Finish { id: id.clone(), outcome, by: Some(by.to_owned()), entries: Vec::new(), now };
-        self.writer.write(change).await.map(drop)
+    async fn resolve(
+        &self,
+        id: &RegistrationId,
+        (outcome, by): (Outcome, &str),
+        entries: Vec<AuditEntry>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let record = Recording::these(entries).of_part(Done::anything);
+        let by = Some(by.to_owned());
+        self.change(What::Finish { id: id.clone(), outcome, by, now }, record).await.map(drop)
     }
 
     async fn import(&self, import: Import) -> Result<bool, StoreError> {
-        self.check_open(&import.entries)?;
         let beginning = import.beginning();
         let Import { client, by, entries, .. } = import;
-        let importing = Importing { beginning, outcome: Outcome::Registered(Box::new(client)), by, entries };
-        Ok(matches!(self.writer.write(Change::Import(Box::new(importing))).await?, Done::Found(true)))
+        let record = Recording::these(entries).of_part(Done::anything);
+        let importing = Importing { beginning, outcome: Outcome::Registered(Box::new(client)), by };
+        Ok(matches!(self.change(What::Import(Box::new(importing)), record).await?, Done::Found(true)))
     }
 
-    async fn find_unfinished(&self, age: Duration, now: Timestamp) -> Result<Vec<RegistrationId>, StoreError> {
-        match self.writer.write(Other::FindUnfinished { age, now }).await? {
+    async fn find_unfinished(
+        &self,
+        age: Duration,
+        record: Recording<Vec<RegistrationId>>,
+        now: Timestamp,
+    ) -> Result<Vec<RegistrationId>, StoreError> {
+        match self.change(Other::FindUnfinished { age, now }, record.of_part(Done::unfinished)).await? {
             Done::Unfinished(found) => Ok(found),
             other => Err(other.unexpected()),
         }

@@ -16,7 +16,7 @@ const COLUMNS: &str = "id, at, request";
 #[async_trait]
 impl Requests for SqlStore {
     async fn keep_requests(&self, requests: Vec<RequestRecord>) -> Result<(), StoreError> {
-        self.writer.write(Other::KeepRequests(requests)).await.map(drop)
+        self.write(Other::KeepRequests(requests)).await.map(drop)
     }
 
     async fn requests(&self, since: Option<Timestamp>, page: &Page) -> Result<Vec<RequestRecord>, StoreError> {
@@ -37,7 +37,7 @@ impl Requests for SqlStore {
     }
 
     async fn forget_requests(&self, kept: RequestsKept) -> Result<(), StoreError> {
-        self.writer.write(Other::ForgetRequests(kept)).await.map(drop)
+        self.write(Other::ForgetRequests(kept)).await.map(drop)
     }
 }
 

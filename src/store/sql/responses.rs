@@ -5,12 +5,12 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::SqlStore;
-use super::change::{Applied, Done, Other};
+use super::change::{Applied, Done, Other, What};
 use super::list::List;
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditEntry, Ending, Imposed, Page, RESPONSES_KEPT, Recording, ResponseFilter, ResponseRecord, Responses,
-    ResponsesInForce, StoreError,
+    Ending, Imposed, Page, RESPONSES_KEPT, Recording, ResponseFilter, ResponseRecord, Responses, ResponsesInForce,
+    StoreError,
 };
 
 const COLUMNS: &str =
@@ -19,61 +19,35 @@ const COLUMNS: &str =
 /// A change of the record.
 #[derive(Debug)]
 pub(super) enum ResponseChange {
-    Impose(ResponseRecord, Recording<Imposed>),
-    End { id: String, ending: Ending, record: Recording<ResponseRecord> },
+    Impose(ResponseRecord),
+    End { id: String, ending: Ending },
 }
 
-/// What it came to.
-#[derive(Debug)]
-pub(super) enum ResponseChanged {
-    Imposed(Imposed),
-    Ended(Option<ResponseRecord>),
-}
-
-impl ResponseChange {
-    /// What is recorded of it.
-    pub(super) fn entries(&self, changed: &ResponseChanged) -> Vec<AuditEntry> {
-        match (self, changed) {
-            (Self::Impose(_, record), ResponseChanged::Imposed(imposed)) => record.entries(imposed),
-            (Self::End { record, .. }, ResponseChanged::Ended(Some(ended))) => record.entries(ended),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl SqlStore {
-    async fn change_response(&self, change: ResponseChange) -> Result<ResponseChanged, StoreError> {
-        match self.writer.write(Other::Response(Box::new(change))).await? {
-            Done::Response(changed) => Ok(*changed),
-            other => Err(other.unexpected()),
-        }
+impl From<ResponseChange> for What {
+    fn from(change: ResponseChange) -> Self {
+        Self::Other(Other::Response(Box::new(change)))
     }
 }
 
 #[async_trait]
 impl Responses for SqlStore {
-    async fn impose_and_append(
-        &self,
-        response: ResponseRecord,
-        record: Recording<Imposed>,
-    ) -> Result<Imposed, StoreError> {
-        self.check_can_record(&record)?;
-        match self.change_response(ResponseChange::Impose(response, record)).await? {
-            ResponseChanged::Imposed(imposed) => Ok(imposed),
-            ResponseChanged::Ended(_) => Err(StoreError("a response was ended that was to be imposed".into())),
+    async fn impose(&self, response: ResponseRecord, record: Recording<Imposed>) -> Result<Imposed, StoreError> {
+        match self.change(ResponseChange::Impose(response), record.of_part(Done::imposed)).await? {
+            Done::Imposed(imposed) => Ok(*imposed),
+            other => Err(other.unexpected()),
         }
     }
 
-    async fn end_response_and_append(
+    async fn end_response(
         &self,
         id: &str,
         ending: Ending,
         record: Recording<ResponseRecord>,
     ) -> Result<Option<ResponseRecord>, StoreError> {
-        self.check_can_record(&record)?;
-        match self.change_response(ResponseChange::End { id: id.to_owned(), ending, record }).await? {
-            ResponseChanged::Ended(ended) => Ok(ended),
-            ResponseChanged::Imposed(_) => Err(StoreError("a response was imposed that was to be ended".into())),
+        let change = ResponseChange::End { id: id.to_owned(), ending };
+        match self.change(change, record.of_part(Done::ended)).await? {
+            Done::Ended(ended) => Ok(ended.map(|ended| *ended)),
+            other => Err(other.unexpected()),
         }
     }
 
@@ -108,14 +82,18 @@ impl Responses for SqlStore {
 }
 
 pub(super) async fn change(connection: &mut AnyConnection, change: &ResponseChange) -> Applied {
-    let changed = match change {
-        ResponseChange::Impose(response, _) => ResponseChanged::Imposed(impose(connection, response).await?),
-        ResponseChange::End { id, ending, .. } => ResponseChanged::Ended(end(connection, id, ending).await?),
+    let done = match change {
+        ResponseChange::Impose(response) => Done::Imposed(Box::new(impose(connection, response).await?)),
+        ResponseChange::End { id, ending } => Done::Ended(end(connection, id, ending).await?.map(Box::new)),
     };
-    if !matches!(changed, ResponseChanged::Imposed(Imposed::Stands(_)) | ResponseChanged::Ended(None)) {
+    let is_changed = match &done {
+        Done::Imposed(imposed) => !matches!(**imposed, Imposed::Stands(_)),
+        done => done.ended().is_some(),
+    };
+    if is_changed {
         sqlx::query("UPDATE response_changes SET count = count + 1 WHERE id = 1").execute(connection).await?;
     }
-    Ok(Ok(Done::Response(Box::new(changed))))
+    Ok(Ok(done))
 }
 
 async fn impose(connection: &mut AnyConnection, response: &ResponseRecord) -> Result<Imposed, sqlx::Error> {

@@ -9,12 +9,16 @@ use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::list::List;
 use crate::clock::Timestamp;
-use crate::store::{InitialAccessTokens, IssuedToken, Page, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse};
+use crate::store::{
+    AuditEntry, InitialAccessTokens, IssuedToken, Page, Recording, StoreError, TokenHash, TokenId, TokenUnusable,
+    TokenUse,
+};
 
 #[async_trait]
 impl InitialAccessTokens for SqlStore {
-    async fn create(&self, token: IssuedToken, hash: TokenHash) -> Result<(), StoreError> {
-        self.writer.write(Other::CreateToken { token, hash }).await.map(drop)
+    async fn create(&self, token: IssuedToken, hash: TokenHash, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        let record = Recording::these(entries).of_part(Done::anything);
+        self.change(Other::CreateToken { token, hash }, record).await.map(drop)
     }
 
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError> {
@@ -33,8 +37,9 @@ impl InitialAccessTokens for SqlStore {
         self.read(async |reader| list.all(reader).await?.iter().map(token).collect()).await
     }
 
-    async fn revoke(&self, id: &TokenId, now: Timestamp) -> Result<bool, StoreError> {
-        let done = self.writer.write(Other::RevokeToken { id: id.clone(), now }).await?;
+    async fn revoke(&self, id: &TokenId, entries: Vec<AuditEntry>, now: Timestamp) -> Result<bool, StoreError> {
+        let record = Recording::these(entries).of_part(Done::anything);
+        let done = self.change(Other::RevokeToken { id: id.clone(), now }, record).await?;
         Ok(matches!(done, Done::Found(true)))
     }
 }

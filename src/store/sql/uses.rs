@@ -18,13 +18,13 @@ impl Uses for SqlStore {
         if let Some(watch) = self.watch().await? {
             return Ok(watch);
         }
-        self.writer.write(Other::WatchUses { from: Some(now) }).await?;
+        self.write(Other::WatchUses { from: Some(now) }).await?;
         self.watch().await?.ok_or_else(|| StoreError("uses are not watched although they are to be".into()))
     }
 
     async fn stop_watching_uses(&self) -> Result<(), StoreError> {
         match self.watch().await? {
-            Some(_) => self.writer.write(Other::WatchUses { from: None }).await.map(drop),
+            Some(_) => self.write(Other::WatchUses { from: None }).await.map(drop),
             None => Ok(()),
         }
     }
@@ -43,11 +43,11 @@ impl Uses for SqlStore {
     }
 
     async fn begin_reading(&self, pause: Duration, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(matches!(self.writer.write(Other::BeginReading(pause, now)).await?, Done::Found(true)))
+        Ok(matches!(self.write(Other::BeginReading(pause, now)).await?, Done::Found(true)))
     }
 
     async fn end_reading(&self, read_to: Timestamp) -> Result<(), StoreError> {
-        self.writer.write(Other::EndReading(read_to)).await.map(drop)
+        self.write(Other::EndReading(read_to)).await.map(drop)
     }
 
     async fn read_to(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -5,10 +5,10 @@ use sqlx::{AnyConnection, Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::audit::OpenChain;
-use super::change::{self, Change, Done, Other};
+use super::change::{self, Change, Done, Other, What};
 use super::connect::Place;
 use super::{Health, in_time, is_refusal, told};
-use crate::store::{Begun, Outcome, StoreError};
+use crate::store::{Begun, Outcome, Recording, StoreError};
 
 /// More than this many wait outside, which slows callers down rather than filling memory.
 const LONGEST_QUEUE: usize = 1024;
@@ -36,8 +36,7 @@ impl Writer {
 
     /// Returns when the change is on disk. After an error it is not, unless the connection broke at the very moment of the commit:
     /// then nobody knows. An intent that was written so is found as unfinished; an outcome may be written twice.
-    pub(super) async fn write(&self, change: impl Into<Change>) -> Result<Done, StoreError> {
-        let change = change.into();
+    pub(super) async fn write(&self, change: Change) -> Result<Done, StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = || StoreError("the task that writes is gone".into());
         self.jobs.send(Job { change, answer }).await.map_err(|_| gone())?;
@@ -49,9 +48,10 @@ async fn run(mut group: Group, mut waiting: mpsc::Receiver<Job>) {
     let mut jobs = Vec::with_capacity(LARGEST_GROUP);
     while waiting.recv_many(&mut jobs, LARGEST_GROUP).await > 0 {
         gather(&mut waiting, &mut jobs).await;
-        let closing: Vec<Job> = jobs.extract_if(.., |job| matches!(job.change, Change::Other(Other::Close))).collect();
+        let closing: Vec<Job> =
+            jobs.extract_if(.., |job| matches!(job.change.what, What::Other(Other::Close))).collect();
         // Nobody waits for it any more, and nothing was promised.
-        jobs.retain(|job| !(job.answer.is_closed() && matches!(job.change, Change::Begin(..))));
+        jobs.retain(|job| !(job.answer.is_closed() && matches!(job.change.what, What::Begin(..))));
         if !jobs.is_empty() {
             group.write(&mut jobs).await;
         }
@@ -85,14 +85,14 @@ async fn gather(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>) {
 /// Answers the caller. A caller that went away between asking and now has sent nothing on the strength of its intent, so the
 /// intent is finished for it and the use of its token given back.
 fn answer(job: Job, result: Result<Done, StoreError>) -> Option<Change> {
-    let begun = match (&job.change, &result) {
-        (Change::Begin(begun), Ok(Done::Begun(Begun::Ready))) => Some((begun.0.intent.id.clone(), begun.0.intent.at)),
+    let begun = match (&job.change.what, &result) {
+        (What::Begin(begun), Ok(Done::Begun(Begun::Ready))) => Some((begun.0.intent.id.clone(), begun.0.intent.at)),
         _ => None,
     };
     let is_gone = job.answer.send(result).is_err();
     let (id, now) = begun.filter(|_| is_gone)?;
     let outcome = Outcome::NotRegistered { reason: "caller_gone".to_owned() };
-    Some(Change::Finish { id, outcome, by: None, entries: Vec::new(), now })
+    Some(Change { what: What::Finish { id, outcome, by: None, now }, record: Recording::nothing() })
 }
 
 pub(super) struct Group {
@@ -108,7 +108,7 @@ impl Group {
     /// Writes them and tells their callers; none is left.
     async fn write(&mut self, jobs: &mut Vec<Job>) {
         for job in jobs.iter() {
-            if let Change::Other(Other::OpenChain { writer, told }) = &job.change {
+            if let What::Other(Other::OpenChain { writer, told }) = &job.change.what {
                 self.chain = Some(OpenChain::of(writer.clone(), told.clone()));
             }
         }

@@ -155,7 +155,10 @@ fn register(
     runtime().block_on(async {
         let store = Arc::new(MemoryStore::default());
         let token = Secret::new(TOKEN);
-        store.create(issued(world.profile.name()), TokenHash::of(&token)).await.expect("a store that forgets");
+        store
+            .create(issued(world.profile.name()), TokenHash::of(&token), Vec::new())
+            .await
+            .expect("a store that forgets");
         let tools = Tools::new(store, Arc::new(Now), |octets| octets.fill(7));
         let intake = Intake::new(rulebook(world, server.clone()), tools);
         let mut body = Whole(Some(Bytes::copy_from_slice(body)));

@@ -87,16 +87,16 @@ async fn each_process_has_a_chain_of_its_own(Handles { one, .. }: &Handles) {
 }
 
 async fn an_outcome_and_its_record_are_written_together(Handles { one, other }: &Handles) {
-    one.begin(unlimited(intent("r1"))).await.unwrap();
-    assert!(one.finish_and_append(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.is_err());
+    one.begin(unlimited(intent("r1")), HandingOut::unrecorded()).await.unwrap();
+    assert!(one.finish(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.is_err());
     assert_eq!(other.registration(&id("r1")).await.unwrap().unwrap().outcome, None, "no chain: nothing is written");
     one.open_chain(writer("w"), None).await.unwrap();
     // What cannot be finished is not recorded either.
-    assert!(one.finish_and_append(&id("none"), registered(), vec![entry(1, "x")], at(1)).await.is_err());
-    one.finish_and_append(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.unwrap();
+    assert!(one.finish(&id("none"), registered(), vec![entry(1, "x")], at(1)).await.is_err());
+    one.finish(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.unwrap();
     // Whoever repeats itself is recorded once.
-    one.finish_and_append(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.unwrap();
-    assert!(one.finish_and_append(&id("r1"), not_registered(), vec![entry(1, "x")], at(1)).await.is_err());
+    one.finish(&id("r1"), registered(), vec![entry(1, "a")], at(1)).await.unwrap();
+    assert!(one.finish(&id("r1"), not_registered(), vec![entry(1, "x")], at(1)).await.is_err());
     assert_eq!(other.registration(&id("r1")).await.unwrap().unwrap().outcome, Some(OutcomeName::Registered));
     let events: Vec<_> = all(&**other, "w").await.into_iter().map(|record| record.event).collect();
     assert_eq!(events, [entry(1, "a").event]);
@@ -105,11 +105,10 @@ async fn an_outcome_and_its_record_are_written_together(Handles { one, other }: 
 async fn a_client_that_is_handed_out_again_is_recorded_with_it(store: &dyn Store) {
     store.open_chain(writer("w"), None).await.unwrap();
     let shared = |name: &str| unlimited(Intent { digest: Some(digest("d")), ..intent(name) });
-    let begin =
-        async |name: &str| store.begin_and_append(shared(name), handing_out(vec![entry(1, name)])).await.unwrap();
+    let begin = async |name: &str| store.begin(shared(name), handing_out(vec![entry(1, name)])).await.unwrap();
     assert_eq!(begin("r1").await, Begun::Ready);
     assert_eq!(begin("r2").await, Begun::SameUnderWay);
-    store.finish(&id("r1"), registered(), at(2_000)).await.unwrap();
+    store.finish(&id("r1"), registered(), Vec::new(), at(2_000)).await.unwrap();
     assert!(matches!(begin("r3").await, Begun::Known(_)));
     let events: Vec<_> = all(store, "w").await.into_iter().map(|record| record.event).collect();
     assert_eq!(events, [entry(1, "r3").event]);
@@ -118,11 +117,11 @@ async fn a_client_that_is_handed_out_again_is_recorded_with_it(store: &dyn Store
 async fn a_client_that_was_not_seen_at_the_server_lately_is_not_handed_out(store: &dyn Store) {
     store.open_chain(writer("w"), None).await.unwrap();
     let shared = |name: &str| unlimited(Intent { digest: Some(digest("d")), ..intent(name) });
-    store.begin(shared("r1")).await.unwrap();
-    store.finish(&id("r1"), registered(), at(2_000)).await.unwrap();
+    store.begin(shared("r1"), HandingOut::unrecorded()).await.unwrap();
+    store.finish(&id("r1"), registered(), Vec::new(), at(2_000)).await.unwrap();
     let begin = async |name: &str, after: i64| {
         let handing_out = HandingOut { confirmed_after: Some(at(after)), ..handing_out(vec![entry(1, name)]) };
-        store.begin_and_append(shared(name), handing_out).await.unwrap()
+        store.begin(shared(name), handing_out).await.unwrap()
     };
     // It was seen when it was registered.
     assert!(matches!(begin("r2", 1_999).await, Begun::Known(_)));
@@ -142,8 +141,8 @@ async fn records_written_at_once_make_one_chain(Handles { one, other }: &Handles
     for number in 0..40 {
         let (store, name) = (one.clone(), format!("r{number}"));
         tasks.spawn(async move {
-            store.begin(unlimited(intent(&name))).await.unwrap();
-            store.finish_and_append(&id(&name), not_registered(), vec![entry(1, &name)], at(2)).await.unwrap();
+            store.begin(unlimited(intent(&name)), HandingOut::unrecorded()).await.unwrap();
+            store.finish(&id(&name), not_registered(), vec![entry(1, &name)], at(2)).await.unwrap();
             store.append(vec![entry(3, "more"), entry(4, "and more")]).await.unwrap();
         });
     }

@@ -2,14 +2,14 @@
 
 use dcr_gateway::lifecycle::{Lifecycle, State};
 use dcr_gateway::store::{
-    Beginning, Begun, ClientRecord, IfKnown, Intent, NewClient, Outcome, QuotaName, QuotaReached, Quotas, Store,
-    TokenHash, TurnEnd,
+    Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NewClient, Outcome, QuotaName, QuotaReached, Quotas,
+    Store, TokenHash, TurnEnd,
 };
 
 use super::turns::turn;
 use super::{Handles, begin_at_once, finish_at_once, ready};
 use crate::samples::{
-    UNDER_WAY, at, by, client, digest, enter, enter_as, hash, id, intent, registered_as, registrant, unlimited,
+    UNDER_WAY, at, by, client, digest, enter, enter_as, hash, holder, id, intent, registered_as, registrant, unlimited,
 };
 
 pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
@@ -29,8 +29,8 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
 async fn a_client_is_read_back_as_it_was_registered(Handles { one, other }: &Handles) {
     let given = Intent { digest: Some(digest("d")), scope_requested: Some("openid all".to_owned()), ..intent("r1") };
     let new = NewClient { lifecycle: Lifecycle::Pending { until: at(7), before_use: false }, ..client("c1") };
-    one.begin(unlimited(given.clone())).await.unwrap();
-    one.finish(&id("r1"), Outcome::Registered(Box::new(new.clone())), at(2_000)).await.unwrap();
+    one.begin(unlimited(given.clone()), HandingOut::unrecorded()).await.unwrap();
+    one.finish(&id("r1"), Outcome::Registered(Box::new(new.clone())), Vec::new(), at(2_000)).await.unwrap();
     let expected = ClientRecord {
         client_id: "c1".to_owned(),
         registration: id("r1"),
@@ -61,7 +61,7 @@ async fn a_client_is_read_back_as_it_was_registered(Handles { one, other }: &Han
         let_through: given.let_through,
     };
     assert_eq!(other.client("c1").await.unwrap(), Some(expected.clone()));
-    assert_eq!(other.client_by_digest(&digest("d")).await.unwrap(), Some(expected.clone()));
+    assert_eq!(holder(&**other, digest("d")).await, Some(expected.clone()));
     assert_eq!(other.client_by_access_token(hash("c1")).await.unwrap(), Some(expected));
     assert_eq!(other.client("c2").await.unwrap(), None);
 }
@@ -121,8 +121,8 @@ async fn the_same_client_id_twice_is_one_client_brought_up_to_date(store: &dyn S
     };
     assert_eq!(second, expected);
     assert_eq!(store.client_by_access_token(hash("c1")).await.unwrap(), None);
-    assert_eq!(store.client_by_digest(&digest("d")).await.unwrap(), None);
-    assert_eq!(store.client_by_digest(&digest("e")).await.unwrap(), Some(expected));
+    assert_eq!(holder(store, digest("d")).await, None);
+    assert_eq!(holder(store, digest("e")).await, Some(expected));
 }
 
 async fn a_client_id_that_comes_again_counts_once(store: &dyn Store) {
@@ -132,13 +132,13 @@ async fn a_client_id_that_comes_again_counts_once(store: &dyn Store) {
         Beginning { intent, quotas, under_way: UNDER_WAY }
     };
     for (key, name) in [("ada", "r1"), ("ada", "r2"), ("ada", "r3"), ("bob", "r4")] {
-        assert_eq!(store.begin(limited(key, name)).await.unwrap(), Begun::Ready, "{name}");
-        store.finish(&id(name), registered_as("c1"), at(2_000)).await.unwrap();
+        assert_eq!(store.begin(limited(key, name), HandingOut::unrecorded()).await.unwrap(), Begun::Ready, "{name}");
+        store.finish(&id(name), registered_as("c1"), Vec::new(), at(2_000)).await.unwrap();
     }
     // It is bob's now: ada has none, and the profile one.
     for name in ["r5", "r6"] {
         assert_eq!(
-            store.begin(limited("ada", name)).await.unwrap(),
+            store.begin(limited("ada", name), HandingOut::unrecorded()).await.unwrap(),
             if name == "r5" {
                 Begun::Ready
             } else {
@@ -165,8 +165,8 @@ async fn a_suspended_or_rejected_client_does_not_revive(store: &dyn Store) {
     // The suspended one counts, the rejected one does not.
     let quotas = Quotas { live_clients: Some(2), total_live_clients: Some(2), ..Quotas::default() };
     let limited = |name| Beginning { intent: intent(name), quotas, under_way: UNDER_WAY };
-    assert_eq!(store.begin(limited("r5")).await.unwrap(), Begun::Ready);
-    assert!(matches!(store.begin(limited("r6")).await.unwrap(), Begun::QuotaReached(_)));
+    assert_eq!(store.begin(limited("r5"), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+    assert!(matches!(store.begin(limited("r6"), HandingOut::unrecorded()).await.unwrap(), Begun::QuotaReached(_)));
 }
 
 async fn a_deleted_client_id_may_come_again(store: &dyn Store) {
@@ -175,7 +175,10 @@ async fn a_deleted_client_id_may_come_again(store: &dyn Store) {
     let again = enter_as(store, intent("r2"), client("c1")).await;
     assert_eq!((again.lifecycle, again.version), (Lifecycle::Active, 3));
     let quotas = Quotas { live_clients: Some(1), ..Quotas::default() };
-    let begun = store.begin(Beginning { intent: intent("r3"), quotas, under_way: UNDER_WAY }).await.unwrap();
+    let begun = store
+        .begin(Beginning { intent: intent("r3"), quotas, under_way: UNDER_WAY }, HandingOut::unrecorded())
+        .await
+        .unwrap();
     assert!(matches!(begun, Begun::QuotaReached(_)), "{begun:?}");
 }
 

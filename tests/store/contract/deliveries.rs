@@ -199,11 +199,9 @@ async fn bounds_what_waits(store: &dyn Store) {
 }
 
 async fn enters_what_is_told_with_what_it_tells(Handles { one, other }: &Handles) {
-    one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("finding", at(1_000))])
-        .await
-        .unwrap();
+    one.enter_finding(finding("f1", at(1_000), "probing"), vec![gathered("finding", at(1_000))]).await.unwrap();
     // Whoever does not know whether it was written writes it again, and nobody is told twice.
-    one.enter_finding_and_tell(finding("f1", at(1_000), "probing"), vec![gathered("twice", at(1_000))]).await.unwrap();
+    one.enter_finding(finding("f1", at(1_000), "probing"), vec![gathered("twice", at(1_000))]).await.unwrap();
     one.open_chain(WriterId("0".repeat(32)), None).await.unwrap();
     let entry = AuditEntry { at: at(2_000), event: "{}".to_owned(), told: vec![gathered("event", at(2_000))] };
     one.append(vec![entry]).await.unwrap();

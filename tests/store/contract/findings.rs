@@ -34,10 +34,10 @@ async fn lists_findings_newest_first_by_detector(Handles { one, other }: &Handle
         finding("f3", at(3_000), "probing"),
     ];
     for finding in &all {
-        one.enter_finding(finding.clone()).await.unwrap();
+        one.enter_finding(finding.clone(), Vec::new()).await.unwrap();
     }
     // Whoever does not know whether it was written writes it again.
-    other.enter_finding(all[0].clone()).await.unwrap();
+    other.enter_finding(all[0].clone(), Vec::new()).await.unwrap();
     let list = async |detector: Option<&str>, page: Page| {
         other.findings(&FindingFilter { detector: detector.map(str::to_owned) }, &page).await.unwrap()
     };
@@ -50,8 +50,8 @@ async fn lists_findings_newest_first_by_detector(Handles { one, other }: &Handle
 }
 
 async fn forgets_findings_after_their_time(store: &dyn Store) {
-    store.enter_finding(finding("old", at(0), "probing")).await.unwrap();
-    store.enter_finding(finding("young", at(60_000), "probing")).await.unwrap();
+    store.enter_finding(finding("old", at(0), "probing"), Vec::new()).await.unwrap();
+    store.enter_finding(finding("young", at(60_000), "probing"), Vec::new()).await.unwrap();
     store.tidy(at(0).after(FINDINGS_KEPT)).await.unwrap();
     assert_eq!(store.findings(&FindingFilter::default(), &Page::first(9)).await.unwrap().len(), 2);
     store.tidy(at(1_000).after(FINDINGS_KEPT)).await.unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dcr_gateway::lifecycle::State;
 use dcr_gateway::store::{
-    AuditEntry, Beginning, Begun, Import, Intent, OutcomeName, Page, QuotaName, QuotaReached, Quotas,
-    RegistrationFilter, Store, TokenId, TokenUse, WriterId,
+    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, OutcomeName, Page, QuotaName, QuotaReached, Quotas,
+    Recording, RegistrationFilter, Store, TokenId, TokenUse, WriterId,
 };
 
 use super::Handles;
@@ -39,7 +39,7 @@ async fn an_imported_client_is_one_with_a_registration_that_is_over(Handles { on
     );
     assert_eq!(found.digest, None);
     assert_eq!(one.records_of(&WriterId("w".to_owned()), 0, 10).await.unwrap().len(), 1);
-    assert_eq!(one.find_unfinished(Duration::ZERO, at(9_000)).await.unwrap(), []);
+    assert_eq!(one.find_unfinished(Duration::ZERO, Recording::nothing(), at(9_000)).await.unwrap(), []);
 }
 
 async fn a_client_that_is_known_is_left_as_it_is(store: &dyn Store) {
@@ -72,11 +72,11 @@ async fn an_imported_client_counts_whatever_the_quotas_say(store: &dyn Store) {
     }
     let beginning = Beginning { intent: intent("r9"), quotas, under_way: UNDER_WAY };
     let reached = QuotaReached { quota: QuotaName::TotalLiveClients, count: 1, retry_after: None };
-    assert_eq!(store.begin(beginning).await.unwrap(), Begun::QuotaReached(reached));
+    assert_eq!(store.begin(beginning, HandingOut::unrecorded()).await.unwrap(), Begun::QuotaReached(reached));
     // And spends no token, whatever its intent says.
     let spends = Intent { token: Some(TokenUse::Issued(TokenId("none-such".to_owned()))), ..intent("r8") };
     assert!(store.import(Import { intent: spends, ..import("r8", "c8") }).await.unwrap());
-    assert_eq!(store.begin(unlimited(intent("r7"))).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(unlimited(intent("r7")), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
 }
 
 async fn events_are_read_by_one_at_a_time(Handles { one, other }: &Handles) {

@@ -2,7 +2,7 @@
 
 use dcr_gateway::lifecycle::{Lifecycle, State};
 use dcr_gateway::store::{
-    ClientFilter, Cursor, Intent, LARGEST_PAGE, NewClient, OutcomeName, Page, RegistrationFilter, Store,
+    ClientFilter, Cursor, HandingOut, Intent, LARGEST_PAGE, NewClient, OutcomeName, Page, RegistrationFilter, Store,
 };
 
 use super::Handles;
@@ -98,16 +98,16 @@ async fn counts_clients_by_profile_and_state(store: &dyn Store) {
 async fn lists_registrations_newest_first_by_what_came_of_them(store: &dyn Store) {
     let same = |name, made| Intent { at: at(made), digest: Some(digest("d")), ..intent(name) };
     enter_as(store, same("r1", 1_000), client("c1")).await;
-    store.begin(unlimited(same("r2", 2_000))).await.unwrap();
+    store.begin(unlimited(same("r2", 2_000)), HandingOut::unrecorded()).await.unwrap();
     for (name, made, profile, outcome) in [
         ("r3", 3_000, "partners", Some(unknown())),
         ("r4", 3_000, "mcp", Some(not_registered())),
         ("r5", 500, "mcp", None),
     ] {
         let intent = Intent { at: at(made), profile: profile.to_owned(), ..intent(name) };
-        store.begin(unlimited(intent)).await.unwrap();
+        store.begin(unlimited(intent), HandingOut::unrecorded()).await.unwrap();
         if let Some(outcome) = outcome {
-            store.finish(&id(name), outcome, at(4_000)).await.unwrap();
+            store.finish(&id(name), outcome, Vec::new(), at(4_000)).await.unwrap();
         }
     }
     let list = async |filter: RegistrationFilter, page: Page| {
@@ -136,7 +136,7 @@ async fn lists_registrations_newest_first_by_what_came_of_them(store: &dyn Store
 async fn a_page_is_never_larger_than_the_largest(store: &dyn Store) {
     let largest = usize::try_from(LARGEST_PAGE).unwrap();
     for number in 0..=largest {
-        store.begin(unlimited(intent(&format!("r{number}")))).await.unwrap();
+        store.begin(unlimited(intent(&format!("r{number}"))), HandingOut::unrecorded()).await.unwrap();
     }
     let records = store.registrations(&RegistrationFilter::default(), &Page::first(u32::MAX)).await.unwrap();
     assert_eq!(records.len(), largest);

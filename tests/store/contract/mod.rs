@@ -11,16 +11,17 @@ mod imports;
 mod lists;
 mod outcomes;
 mod quotas;
+pub mod recorded;
 pub mod requests;
 pub mod responses;
-mod together;
+pub mod together;
 mod tokens;
 pub mod turns;
 mod uses;
 
 use std::sync::Arc;
 
-use dcr_gateway::store::{Beginning, Begun, Outcome, RegistrationId, Store, StoreError};
+use dcr_gateway::store::{Beginning, Begun, HandingOut, Outcome, RegistrationId, Store, StoreError};
 
 use crate::samples::at;
 
@@ -48,6 +49,7 @@ pub async fn holds_for(empty: impl AsyncFn() -> Handles) {
     imports::hold_for(&empty).await;
     deliveries::hold_for(&empty).await;
     together::hold_for(&empty).await;
+    recorded::hold_for(&empty).await;
 }
 
 /// Begins them all at once, in turn on the two handles.
@@ -55,7 +57,7 @@ pub async fn begin_at_once(handles: &Handles, beginnings: impl IntoIterator<Item
     let mut tasks = tokio::task::JoinSet::new();
     for (number, beginning) in beginnings.into_iter().enumerate() {
         let store = if number % 2 == 0 { &handles.one } else { &handles.other }.clone();
-        tasks.spawn(async move { store.begin(beginning).await.unwrap() });
+        tasks.spawn(async move { store.begin(beginning, HandingOut::unrecorded()).await.unwrap() });
     }
     tasks.join_all().await
 }
@@ -68,7 +70,7 @@ pub async fn finish_at_once(
     let mut tasks = tokio::task::JoinSet::new();
     for (number, (id, outcome)) in outcomes.into_iter().enumerate() {
         let store = if number % 2 == 0 { &handles.one } else { &handles.other }.clone();
-        tasks.spawn(async move { store.finish(&id, outcome, at(2_000)).await });
+        tasks.spawn(async move { store.finish(&id, outcome, Vec::new(), at(2_000)).await });
     }
     tasks.join_all().await
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dcr_gateway::store::{Beginning, Begun, Intent, PerPeriod, QuotaName, QuotaReached, Quotas, Store, TurnEnd};
+use dcr_gateway::store::{
+    Beginning, Begun, HandingOut, Intent, PerPeriod, QuotaName, QuotaReached, Quotas, Store, TurnEnd,
+};
 
 use super::{Handles, begin_at_once, ready};
 use crate::contract::turns::{leave, turn};
@@ -37,9 +39,9 @@ fn limited(intent: Intent, quotas: Quotas) -> Beginning {
 /// Begins and registers a client of the same name at the intent's moment; the quota that was in the way.
 async fn register(store: &dyn Store, intent: Intent, quotas: Quotas) -> Option<QuotaReached> {
     let (id, at) = (intent.id.clone(), intent.at);
-    match store.begin(limited(intent, quotas)).await.unwrap() {
+    match store.begin(limited(intent, quotas), HandingOut::unrecorded()).await.unwrap() {
         Begun::Ready => {
-            store.finish(&id, registered_as(&id.0), at).await.unwrap();
+            store.finish(&id, registered_as(&id.0), Vec::new(), at).await.unwrap();
             None
         }
         Begun::QuotaReached(reached) => Some(reached),
@@ -83,14 +85,14 @@ async fn what_was_not_registered_is_not_counted(store: &dyn Store) {
         reserved_for_known: 0,
     };
     for name in ["r1", "r2"] {
-        assert_eq!(store.begin(limited(intent(name), quotas)).await.unwrap(), Begun::Ready);
-        store.finish(&id(name), not_registered(), at(2_000)).await.unwrap();
-        store.finish(&id(name), not_registered(), at(2_000)).await.unwrap();
+        assert_eq!(store.begin(limited(intent(name), quotas), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+        store.finish(&id(name), not_registered(), Vec::new(), at(2_000)).await.unwrap();
+        store.finish(&id(name), not_registered(), Vec::new(), at(2_000)).await.unwrap();
     }
-    assert_eq!(store.begin(limited(intent("r3"), quotas)).await.unwrap(), Begun::Ready);
-    store.finish(&id("r3"), unknown(), at(2_000)).await.unwrap();
+    assert_eq!(store.begin(limited(intent("r3"), quotas), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+    store.finish(&id("r3"), unknown(), Vec::new(), at(2_000)).await.unwrap();
     assert!(register(store, intent("r4"), quotas).await.is_some(), "it may be there: it counts");
-    store.finish(&id("r3"), not_registered(), at(3_000)).await.unwrap();
+    store.finish(&id("r3"), not_registered(), Vec::new(), at(3_000)).await.unwrap();
     assert_eq!(register(store, intent("r5"), quotas).await, None);
     assert!(register(store, intent("r6"), quotas).await.is_some());
 }
@@ -98,9 +100,9 @@ async fn what_was_not_registered_is_not_counted(store: &dyn Store) {
 async fn what_was_counted_yesterday_is_given_back_to_yesterday(store: &dyn Store) {
     let quotas = Quotas { registrations: per_day(1), total_registrations: per_day(1), ..Quotas::default() };
     let yesterday = Intent { at: at(DAY - 1), ..intent("r1") };
-    assert_eq!(store.begin(limited(yesterday, quotas)).await.unwrap(), Begun::Ready);
+    assert_eq!(store.begin(limited(yesterday, quotas), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
     assert_eq!(register(store, Intent { at: at(DAY), ..intent("r2") }, quotas).await, None);
-    store.finish(&id("r1"), not_registered(), at(DAY + 1)).await.unwrap();
+    store.finish(&id("r1"), not_registered(), Vec::new(), at(DAY + 1)).await.unwrap();
     assert!(register(store, Intent { at: at(DAY + 2), ..intent("r3") }, quotas).await.is_some());
     assert_eq!(register(store, Intent { at: at(DAY - 1), ..intent("r4") }, quotas).await, None);
 }
@@ -141,7 +143,7 @@ async fn room_is_kept_for_registrants_who_have_a_client(store: &dyn Store) {
 async fn a_quota_that_is_used_up_leaves_the_token_alone(store: &dyn Store) {
     let t1 = create(store, "t1", 5).await;
     let quotas = Quotas { live_clients: Some(0), ..Quotas::default() };
-    let begun = store.begin(Beginning { quotas, ..with_token("r1", &t1) }).await.unwrap();
+    let begun = store.begin(Beginning { quotas, ..with_token("r1", &t1) }, HandingOut::unrecorded()).await.unwrap();
     assert!(matches!(begun, Begun::QuotaReached(_)), "{begun:?}");
     assert_eq!(found(store, &t1).await.used, 0);
 }
@@ -188,7 +190,9 @@ async fn what_is_given_back_at_once_is_exact(handles: &Handles) {
     for number in 0..32 {
         let store = if number % 3 == 0 { &handles.one } else { &handles.other }.clone();
         let outcome = if number % 2 == 0 { not_registered() } else { registered_as(&format!("c{number}")) };
-        tasks.spawn(async move { store.finish(&id(&format!("first-{number}")), outcome, at(2_000)).await.unwrap() });
+        tasks.spawn(async move {
+            store.finish(&id(&format!("first-{number}")), outcome, Vec::new(), at(2_000)).await.unwrap()
+        });
     }
     tasks.join_all().await;
     assert_eq!(ready(&begin_at_once(handles, many("second")).await), 16);

@@ -16,14 +16,13 @@ use crate::samples::{at, by, enter};
 pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     a_turn_ends_with_its_record_and_its_notice(&empty().await).await;
     a_turn_that_is_anothers_leaves_no_record(&empty().await).await;
-    without_a_chain_nothing_is_decided(&*empty().await.one).await;
     a_turn_that_ends_in_doubt_tells_the_next_holder(&empty().await).await;
     a_response_is_recorded_as_what_it_came_to(&empty().await).await;
     what_is_given_up_is_recorded(&empty().await).await;
 }
 
 /// The record of an event, and what one receiver is told of it.
-fn entry(event: &str) -> AuditEntry {
+pub fn entry(event: &str) -> AuditEntry {
     let telling = Telling {
         receiver: "ops".to_owned(),
         delivery: format!("of {event}"),
@@ -36,13 +35,13 @@ fn entry(event: &str) -> AuditEntry {
     AuditEntry { at: at(1), event: format!("{{\"event\":\"{event}\"}}"), told: vec![telling] }
 }
 
-async fn events(store: &dyn Store) -> Vec<String> {
+pub async fn events(store: &dyn Store) -> Vec<String> {
     let records = store.records_of(&WriterId("w".to_owned()), 0, 1_000).await.unwrap();
     records.into_iter().map(|record| record.event.split('"').nth(3).unwrap().to_owned()).collect()
 }
 
 /// What the receiver is told, which is done with by that.
-async fn notices(store: &dyn Store) -> Vec<String> {
+pub async fn notices(store: &dyn Store) -> Vec<String> {
     let turn = Turn { holder: "teller".to_owned(), lasts: Duration::from_secs(60) };
     let taken = store.take_deliveries("ops", &turn, 100, at(1_000_000)).await.unwrap().expect("nobody else is at it");
     let done = |id: &str| Settled { id: id.to_owned(), version: 0, fate: Fate::Done };
@@ -51,7 +50,7 @@ async fn notices(store: &dyn Store) -> Vec<String> {
     taken.into_iter().flat_map(|delivery| delivery.notices).collect()
 }
 
-async fn open(store: &dyn Store) {
+pub async fn open(store: &dyn Store) {
     store.open_chain(WriterId("w".to_owned()), None).await.unwrap();
 }
 
@@ -80,16 +79,6 @@ async fn a_turn_that_is_anothers_leaves_no_record(Handles { one, other }: &Handl
     assert!(!one.end_turn(deletion(unknown, "b", "nobody's"), at(3_000)).await.unwrap());
     assert!(one.client("c1").await.unwrap().unwrap().lifecycle.state().is_live());
     assert!(events(&**one).await.is_empty() && notices(&**one).await.is_empty());
-}
-
-async fn without_a_chain_nothing_is_decided(store: &dyn Store) {
-    enter(store, "c1").await;
-    let client = turn(store, "c1", "a").await;
-    assert!(store.end_turn(deletion(client, "a", "unheard"), at(3_000)).await.is_err());
-    assert!(store.client("c1").await.unwrap().unwrap().lifecycle.state().is_live());
-    let record = Recording::of(|_: &Imposed| vec![entry("unheard")]);
-    assert!(store.impose_and_append(response("r1", at(0), "192.0.2.7/32"), record).await.is_err());
-    assert_eq!(store.response("r1").await.unwrap(), None);
 }
 
 async fn a_turn_that_ends_in_doubt_tells_the_next_holder(Handles { one, other }: &Handles) {
@@ -123,13 +112,13 @@ async fn a_response_is_recorded_as_what_it_came_to(Handles { one, other }: &Hand
     };
     let first = response("r1", at(0), "192.0.2.7/32");
     let longer = ResponseRecord { id: "r2".to_owned(), expires_at: at(99_000), ..first.clone() };
-    one.impose_and_append(first, record()).await.unwrap();
-    one.impose_and_append(longer.clone(), record()).await.unwrap();
-    one.impose_and_append(longer, record()).await.unwrap();
+    one.impose(first, record()).await.unwrap();
+    one.impose(longer.clone(), record()).await.unwrap();
+    one.impose(longer, record()).await.unwrap();
     let ended = |_: &ResponseRecord| vec![entry("ended")];
     let lifted = Ending { at: at(1_000), by: Some("ada".to_owned()) };
     for id in ["r1", "r1", "nobody's"] {
-        one.end_response_and_append(id, lifted.clone(), Recording::of(ended)).await.unwrap();
+        one.end_response(id, lifted.clone(), Recording::of(ended)).await.unwrap();
     }
     let prolonged = format!("r1 until {}", at(99_000).unix_millis());
     assert_eq!(events(&**other).await, ["new", &prolonged, "ended"]);

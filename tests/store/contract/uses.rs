@@ -1,6 +1,6 @@
 //! Clients that nobody used, and since when that can be known.
 
-use dcr_gateway::store::{Store, TurnEnd, Unused, Watch};
+use dcr_gateway::store::{HandingOut, Store, TurnEnd, Unused, Watch};
 
 use super::Handles;
 use super::turns::turn;
@@ -63,7 +63,7 @@ async fn a_client_that_was_handed_out_again_is_not_old(store: &dyn Store) {
     };
     enter_as(store, shared("r1", 3_000), client("c1")).await;
     assert_eq!(unused(store, 10).await, ["c1"]);
-    store.begin(unlimited(shared("r2", 4_001))).await.unwrap();
+    store.begin(unlimited(shared("r2", 4_001)), HandingOut::unrecorded()).await.unwrap();
     assert_eq!(store.registration(&id("r2")).await.unwrap().unwrap().client_id.as_deref(), Some("c1"));
     assert_eq!(unused(store, 10).await, [""; 0]);
 }
