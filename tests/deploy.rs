@@ -83,7 +83,8 @@ fn below(root: &Path, directories: &[String], value: &mut Value) {
             assert!(directories.contains(&parent), "{path} is in none of {directories:?}");
             let file = root.join(path.trim_start_matches('/'));
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(&file, "something").unwrap();
+            // 32 octets in base64: a secret, and a key where one is wanted.
+            fs::write(&file, format!("{}=", "A".repeat(43))).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             *path = file.to_str().unwrap().to_owned();
         }

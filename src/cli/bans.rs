@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::running::{OrderArguments, PageArguments, gateway, write_list, write_one};
+use super::running::{OrderArguments, PageArguments, write_list, write_one};
 use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
@@ -77,7 +77,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 }
 
 async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let gateway = arguments.file.running()?;
     let which = if arguments.ended { "all" } else { "in_force" };
     let taken = |page: ResponseList| (page.bans, page.next);
     let filter = vec![("which", Some(which.to_owned()))];
@@ -104,7 +104,7 @@ fn action(response: &Response) -> String {
 
 async fn add(arguments: &AddArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let OrderArguments { comment, file } = &arguments.order;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let Whom { address, certificate, token } = &arguments.whom;
     let wanted = NewBan {
         address: address.clone(),
@@ -118,7 +118,7 @@ async fn add(arguments: &AddArguments, format: Format, out: &mut dyn Write) -> R
 
 async fn lift(arguments: &LiftArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let OrderArguments { comment, file } = &arguments.order;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let path = query(&target(PATH, &arguments.id, ""), &[("comment", comment.clone())]);
     show(&gateway.delete::<Response>(&path, None).await?.body, format, out)
 }

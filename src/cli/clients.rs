@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::running::{PageArguments, gateway, hosts, write_list, write_one};
+use super::running::{PageArguments, hosts, write_list, write_one};
 use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
@@ -102,7 +102,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
         match command {
             Command::List(arguments) => list(arguments, format, out).await,
             Command::Show(named) => {
-                let gateway = gateway(&named.file.load()?)?;
+                let gateway = named.file.running()?;
                 show(&gateway.get::<Client>(&target(PATH, &named.client_id, "")).await?.body, format, out)
             }
             Command::Approve(granted) => grant(granted, "/approve", format, out).await,
@@ -117,7 +117,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 }
 
 async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let gateway = arguments.file.running()?;
     let state = arguments.state.map(|state| state.to_string());
     let filter = vec![("state", state), ("profile", arguments.profile.clone())];
     let taken = |page: ClientList| (page.clients, page.next);
@@ -159,7 +159,7 @@ fn pending(client: &Client) -> [String; 9] {
 
 async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Granted { changed: Changed { client: Named { client_id, file }, comment }, scopes } = granted;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
     let body = Granting { scopes: scopes.clone(), comment: comment.clone() };
     let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
@@ -169,7 +169,7 @@ async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Writ
 /// `rest` is what comes after the client in the path.
 async fn change(changed: &Changed, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Changed { client: Named { client_id, file }, comment } = changed;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
     let body = Comment { comment: comment.clone() };
     let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
@@ -178,7 +178,7 @@ async fn change(changed: &Changed, rest: &str, format: Format, out: &mut dyn Wri
 
 async fn delete(deleted: &Deleted, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Deleted { changed: Changed { client: Named { client_id, file }, comment }, gone } = deleted;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let path = target(PATH, client_id, "");
     let Answered { etag, .. } = gateway.get::<Client>(&path).await?;
     let said = [("comment", comment.clone()), ("gone", gone.then(|| gone.to_string()))];
@@ -214,7 +214,7 @@ fn acted(by: &Acted) -> String {
 }
 
 async fn expire(arguments: &Expire, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let gateway = arguments.file.running()?;
     let unused = gateway.get::<UnusedClients>("/v1/unused-clients").await?.body;
     if arguments.dry_run {
         if format == Format::Json {

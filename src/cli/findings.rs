@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::running::{PageArguments, gateway, write_list};
+use super::running::{PageArguments, write_list};
 use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{Finding, FindingList};
 use crate::anomaly::DetectorName;
@@ -34,7 +34,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 }
 
 async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let gateway = arguments.file.running()?;
     let filter = vec![("detector", arguments.detector.map(|detector| detector.as_str().to_owned()))];
     let taken = |page: FindingList| (page.findings, page.next);
     let (findings, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;

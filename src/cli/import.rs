@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::json;
 
-use super::running::{gateway, hosts};
+use super::running::hosts;
 use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{ExistingClient, ExistingClients, Import, ImportedClient, ImportedClients, ResultOfImport};
 use crate::admin::client::{AdminClient, query};
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     block_on(async {
-        let gateway = gateway(&arguments.file.load()?)?;
+        let gateway = arguments.file.running()?;
         match &arguments.take {
             None => list(&gateway, arguments, format, out).await,
             Some(named) => take(&gateway, (arguments, named), format, out).await,

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::bans;
-use super::running::{OrderArguments, gateway};
+use super::running::OrderArguments;
 use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Lockdown, NewLockdown};
 use crate::admin::client::query;
@@ -38,13 +38,13 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
             Command::On(arguments) => {
                 let OrderArguments { comment, file } = &arguments.order;
                 let wanted = NewLockdown { r#for: Some(arguments.r#for), comment: comment.clone() };
-                gateway(&file.load()?)?.put::<Lockdown>(PATH, &wanted).await?.body
+                file.running()?.put::<Lockdown>(PATH, &wanted).await?.body
             }
             Command::Off(OrderArguments { comment, file }) => {
                 let path = query(PATH, &[("comment", comment.clone())]);
-                gateway(&file.load()?)?.delete::<Lockdown>(&path, None).await?.body
+                file.running()?.delete::<Lockdown>(&path, None).await?.body
             }
-            Command::Show(file) => gateway(&file.load()?)?.get::<Lockdown>(PATH).await?.body,
+            Command::Show(file) => file.running()?.get::<Lockdown>(PATH).await?.body,
         })
     })?;
     match (&lockdown.response, format) {

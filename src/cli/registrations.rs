@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::clients::who;
-use super::running::{PageArguments, gateway, hosts, write_list, write_one};
+use super::running::{PageArguments, hosts, write_list, write_one};
 use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Registration, RegistrationList, Resolve};
 use crate::admin::client::target;
@@ -72,7 +72,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
         match command {
             Command::List(arguments) => list(arguments, format, out).await,
             Command::Show(named) => {
-                let gateway = gateway(&named.file.load()?)?;
+                let gateway = named.file.running()?;
                 show(&gateway.get::<Registration>(&target(PATH, &named.id, "")).await?.body, format, out)
             }
             Command::Resolve(arguments) => resolve(arguments, format, out).await,
@@ -81,7 +81,7 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 }
 
 async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let gateway = gateway(&arguments.file.load()?)?;
+    let gateway = arguments.file.running()?;
     let filter = vec![
         ("outcome", arguments.outcome.map(|outcome| outcome.as_str().to_owned())),
         ("profile", arguments.profile.clone()),
@@ -107,7 +107,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
 
 async fn resolve(arguments: &ResolveArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let Named { id, file } = &arguments.registration;
-    let gateway = gateway(&file.load()?)?;
+    let gateway = file.running()?;
     let found = match &arguments.found.registered {
         Some(client_id) => Resolve::Registered { client_id: client_id.clone() },
         None => Resolve::NotRegistered,

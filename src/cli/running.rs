@@ -1,6 +1,7 @@
 //! Asks the running gateway, over its admin socket; pages of lists.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{ConfigFile, Failure, Format, json_text, printable, table};
+use crate::admin::AdminSettings;
 use crate::admin::api::MOST_LISTED;
 use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
@@ -42,6 +44,35 @@ pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
     match &config.settings.admin.socket.0 {
         Some(socket) => Ok(AdminClient::at(socket)),
         None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
+    }
+}
+
+impl ConfigFile {
+    /// The gateway of the configuration. Where that is broken, the one that goes on with what it had before is asked all the same: an
+    /// incident does not wait for a file to be mended.
+    pub(super) fn running(&self) -> Result<AdminClient, Failure> {
+        match self.load() {
+            Err(Failure::Configuration(problems)) => match self.socket_of_broken().filter(|socket| socket.exists()) {
+                Some(socket) => {
+                    eprintln!(
+                        "the configuration is wrong (`config check` says why): asking the gateway at {}",
+                        socket.display()
+                    );
+                    Ok(AdminClient::at(&socket))
+                }
+                None => Err(Failure::Configuration(problems)),
+            },
+            loaded => gateway(&loaded?),
+        }
+    }
+
+    /// `admin.socket`, as far as it can be read.
+    fn socket_of_broken(&self) -> Option<PathBuf> {
+        let text = std::fs::read_to_string(&self.config).ok()?;
+        let tree = serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_default();
+        let named = tree.get("admin").and_then(|admin| admin.get("socket")).and_then(serde_yaml::Value::as_str);
+        let socket = named.map(PathBuf::from).or(AdminSettings::default().socket.0)?;
+        Some(self.config.parent()?.join(socket))
     }
 }
 

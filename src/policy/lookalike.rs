@@ -55,6 +55,14 @@ pub fn reading(name: &str) -> String {
     joined(&Lookalike::of(name).0)
 }
 
+/// Whether `text` holds `name` letter by letter, in whatever case, with whatever between the letters.
+pub(super) fn spells(text: &str, name: &str) -> bool {
+    let letters = |text: &str| -> String {
+        text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    letters(text).contains(&letters(name))
+}
+
 /// Everything `name` can be read as, each run of its words written as [`reading`] writes it.
 pub fn readings(name: &str) -> HashSet<String> {
     let readings = Readings::of(name);
@@ -80,6 +88,11 @@ impl Lookalike {
     /// ("openaichatgpt").
     pub(super) fn is_in(&self, readings: &Readings, others: &[Self]) -> bool {
         readings.0.iter().any(|letters| letters.hold(&self.0, others))
+    }
+
+    /// As [`Lookalike::is_in`], but not where it takes good will to read the text so.
+    pub(super) fn is_plainly_in(&self, readings: &Readings, others: &[Self]) -> bool {
+        readings.0.iter().any(|letters| !letters.is_far_fetched && letters.hold(&self.0, others))
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
@@ -41,15 +41,13 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     read(text(bytes)?, Numbers::Exact)
 }
 
-/// As [`parse`], for the body of a registration: members that no specification knows go nowhere (RFC 7591 §2) and may hold any number that
-/// JSON has (RFC 8259 §6). One that no double holds is read there as another one.
+/// As [`parse`], for the body of a registration: members that no specification knows go nowhere (RFC 7591 §2), and may hold numbers that
+/// readers round. One that no double holds is refused there, too.
 ///
 /// # Errors
 /// Those of [`parse`].
 pub fn parse_request(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    let text = text(bytes)?;
-    let numbers = Numbers::AllInUnknownMembers;
-    read(text, numbers).or_else(|error| with_finite_numbers(text).map_or(Err(error), |text| read(&text, numbers)))
+    read(text(bytes)?, Numbers::AllInUnknownMembers)
 }
 
 /// The text that the bytes are.
@@ -122,49 +120,6 @@ impl Numbers {
             numbers => numbers,
         }
     }
-}
-
-/// The text with another number in the place of each that no double holds, as long as that: `9e299` for `1e400`. None: there is no such number.
-fn with_finite_numbers(text: &str) -> Option<String> {
-    let mut bytes = text.as_bytes().to_vec();
-    let (mut at, mut is_changed) = (0, false);
-    while let Some(first) = bytes.get(at) {
-        let length = match first {
-            b'"' => text_length(&bytes[at..]),
-            b'-' | b'0'..=b'9' => {
-                let is_part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(*byte);
-                bytes[at..].iter().take_while(is_part).count()
-            }
-            _ => 1,
-        };
-        let token = &mut bytes[at..at + length];
-        if is_infinite(token)
-            && let [first, second, zeros @ .., hundreds, tens, ones] = token
-        {
-            zeros.fill(b'0');
-            (*first, *second, *hundreds, *tens, *ones) = (b'9', b'e', b'2', b'9', b'9');
-            is_changed = true;
-        }
-        at += length;
-    }
-    if is_changed { String::from_utf8(bytes).ok() } else { None }
-}
-
-/// How long the text in quotation marks is that stands at the beginning.
-fn text_length(bytes: &[u8]) -> usize {
-    let mut is_escaped = false;
-    let ends = |byte: &u8| {
-        let ends = *byte == b'"' && !is_escaped;
-        is_escaped = *byte == b'\\' && !is_escaped;
-        ends
-    };
-    bytes[1..].iter().position(ends).map_or(bytes.len(), |end| end + 2)
-}
-
-/// Whether it is a number of JSON that is too large for a double.
-fn is_infinite(token: &[u8]) -> bool {
-    let number = || std::str::from_utf8(token).ok()?.parse::<f64>().ok();
-    number().is_some_and(f64::is_infinite) && serde_json::from_slice::<IgnoredAny>(token).is_ok()
 }
 
 /// Reads the members of one object; anything else is an error, which makes it the visitor for the whole body too.
@@ -384,32 +339,19 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_nobody_reads_may_hold_any_number_of_a_request() {
-        for number in ["1e300", "18446744073709551616", "-1e400", "1E+9999", "1e16", &"1".repeat(400)] {
-            for body in [
-                format!("{{\"x\":{number}}}"),
-                format!(
-                    "{{\"x\":[{{\"jwks\":\"\\\"1e400\",\"default_max_age\":{number}}},{number}],\"scope\":\"1e999\"}}"
-                ),
-            ] {
-                let read = parse_request(body.as_bytes()).unwrap();
-                assert!(read.get("scope").is_none_or(|scope| scope == "1e999"), "{body}");
+    fn a_member_that_nobody_reads_may_hold_a_number_that_readers_round() {
+        for number in ["1e300", "18446744073709551616", "-1e16", "1111111111111111111111111"] {
+            for body in
+                [format!("{{\"x\":{number}}}"), format!("{{\"x\":[{{\"default_max_age\":{number}}},{number}]}}")]
+            {
+                assert!(parse_request(body.as_bytes()).is_ok(), "{body}");
                 assert!(problem(&body).contains("number"), "{body}");
             }
             let body = format!("{{\"x\":{number},\n\"default_max_age\":{number}}}");
             let error = parse_request(body.as_bytes()).unwrap_err();
             assert_eq!((error.line, error.problem.as_str()), (2, "a number is too large to be exact"), "{body}");
         }
-        for body in [
-            "{\"x\":01e400}",
-            "{\"x\":1e400.}",
-            "{\"x\":+1e400}",
-            "{\"x\":1e400,\"x\":1}",
-            "{\"x\":[1e400}",
-            "{\"x\":\"1e400",
-        ] {
-            assert!(parse_request(body.as_bytes()).is_err(), "{body}");
-        }
+        assert!(parse_request(b"{\"x\":1e400}").is_err());
     }
 
     #[test]

@@ -161,6 +161,23 @@ async fn a_gateway_that_does_not_run_is_said_not_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_runs_is_asked_though_its_configuration_was_broken_meanwhile() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let gateway = gateway().await;
+    let file = gateway.file("gateway.yaml");
+    let broken = std::fs::read_to_string(&file).unwrap() + "nobody_knows: this\n";
+    std::fs::write(&file, broken).unwrap();
+    for command in
+        [&["clients", "list"][..], &["lockdown", "on", "--for", "1h"], &["lockdown", "off"], &["bans", "list"]]
+    {
+        let output = gateway.run(command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("config check"), "{command:?}: {said}");
+    }
+    assert_eq!(gateway.run(&["tokens", "list"]).status.code(), Some(78));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn findings_are_listed_by_detector() {
     let gateway = gateway().await;
     let store = store(&gateway).await;

@@ -10,7 +10,7 @@ pub use self::owner::ProtectedName;
 pub(in crate::policy) use self::owner::Ways;
 
 use self::owner::{Owned, problem_of_ways};
-use crate::policy::lookalike::{Lookalike, Readings};
+use crate::policy::lookalike::{Lookalike, Readings, spells};
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
@@ -139,9 +139,15 @@ impl ClientNameRule {
         let readings = Readings::of(name);
         let read = self.protected.iter().zip(&self.lookalikes);
         let read = read.filter(|(_, lookalike)| lookalike.is_in(&readings, &self.lookalikes));
-        let owners: Vec<&Owned> = read.map(|(owned, _)| owned).collect();
+        let read: Vec<(&Owned, &Lookalike)> = read.collect();
+        let owners: Vec<&Owned> = read.iter().map(|(owned, _)| *owned).collect();
         let owner = owners.first()?;
-        let problem = problem_of_ways(&owners, ways)?;
+        let is_plain = || read.iter().any(|(_, lookalike)| lookalike.is_plainly_in(&readings, &self.lookalikes));
+        let problem = if !owners.iter().any(|owned| spells(name, owned.name())) && is_plain() {
+            "and no owner spells it so".to_owned()
+        } else {
+            problem_of_ways(&owners, ways)?
+        };
         Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(owner.name())))
     }
 }
@@ -185,6 +191,29 @@ mod tests {
             let mut found = Vec::new();
             ClientNameRule::compile(Some(&serde_yaml::from_str(&settings).unwrap()), &mut found);
             assert_eq!(found.len(), problems, "{hosts}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_reads_as_a_protected_name_passes_with_no_redirect_uri() {
+        let own = ["http://127.0.0.1/cb"];
+        for name in ["\u{421}laude Code", "Cl\u{430}ude", "C1aude", "Ｃｌａｕｄｅ", "Clаudе für Ärzte", "🅒laude"]
+        {
+            let sentences = check(SETTINGS, &[name], &own);
+            assert!(sentences.len() == 1 && sentences[0].contains("no owner spells it so"), "{name}: {sentences:?}");
+        }
+        for name in [
+            "Claude Code",
+            "claude-code",
+            "CLAUDE",
+            "c.l.a.u.d.e",
+            "Claude für Ärzte",
+            "Claude™",
+            "✨ Claude",
+            "Клод",
+            "Cláudia",
+        ] {
+            assert_eq!(check(SETTINGS, &[name], &own), [] as [&str; 0], "{name}");
         }
     }
 
@@ -299,8 +328,7 @@ mod tests {
         let found = check(SETTINGS, &["Partner", "Clаude"], &["https://evil.example/cb"]);
         assert_eq!(
             found,
-            ["client_name#de: \"Clаude\" reads as the protected name \"Claude\", and the redirect URI \
-              \"https://evil.example/cb\" is not its owner's (profile \"partners\")"]
+            ["client_name#de: \"Clаude\" reads as the protected name \"Claude\", and no owner spells it so (profile \"partners\")"]
         );
     }
 
