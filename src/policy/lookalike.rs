@@ -9,6 +9,9 @@ mod words;
 
 use std::collections::HashSet;
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
 use characters::{clean, joined, letter_of, push_letters};
 use drawn::otherwise;
 use pieces::{assembled, at_a_glance};
@@ -55,12 +58,19 @@ pub fn reading(name: &str) -> String {
     joined(&Lookalike::of(name).0)
 }
 
-/// Whether `text` holds `name` letter by letter, in whatever case, with whatever between the letters.
+/// Whether `text` holds `name` letter by letter, in whatever case, with or without accents, and with whatever between the letters.
 pub(super) fn spells(text: &str, name: &str) -> bool {
     let letters = |text: &str| -> String {
-        text.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        let letters = text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character));
+        letters.flat_map(char::to_lowercase).collect()
     };
     letters(text).contains(&letters(name))
+}
+
+/// Whether only letters of ASCII and accents stand in it: it is no disguise, though it may be mistaken (`OpenAL` for `OpenAI`).
+pub(super) fn is_undisguised(text: &str) -> bool {
+    let mut letters = text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character));
+    letters.all(|character| character.is_ascii_alphabetic())
 }
 
 /// Everything `name` can be read as, each run of its words written as [`reading`] writes it.

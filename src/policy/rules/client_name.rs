@@ -10,7 +10,7 @@ pub use self::owner::ProtectedName;
 pub(in crate::policy) use self::owner::Ways;
 
 use self::owner::{Owned, problem_of_ways};
-use crate::policy::lookalike::{Lookalike, Readings, spells};
+use crate::policy::lookalike::{Lookalike, Readings, is_undisguised, spells};
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
@@ -143,7 +143,8 @@ impl ClientNameRule {
         let owners: Vec<&Owned> = read.iter().map(|(owned, _)| *owned).collect();
         let owner = owners.first()?;
         let is_plain = || read.iter().any(|(_, lookalike)| lookalike.is_plainly_in(&readings, &self.lookalikes));
-        let problem = if !owners.iter().any(|owned| spells(name, owned.name())) && is_plain() {
+        let is_spelled = || is_undisguised(name) || owners.iter().any(|owned| spells(name, owned.name()));
+        let problem = if is_plain() && !is_spelled() {
             "and no owner spells it so".to_owned()
         } else {
             problem_of_ways(&owners, ways)?
@@ -212,6 +213,9 @@ mod tests {
             "✨ Claude",
             "Клод",
             "Cláudia",
+            "Cláude",
+            "Cla\u{301}ude",
+            "OpenAL",
         ] {
             assert_eq!(check(SETTINGS, &[name], &own), [] as [&str; 0], "{name}");
         }
@@ -328,7 +332,9 @@ mod tests {
         let found = check(SETTINGS, &["Partner", "Clаude"], &["https://evil.example/cb"]);
         assert_eq!(
             found,
-            ["client_name#de: \"Clаude\" reads as the protected name \"Claude\", and no owner spells it so (profile \"partners\")"]
+            [
+                "client_name#de: \"Clаude\" reads as the protected name \"Claude\", and no owner spells it so (profile \"partners\")"
+            ]
         );
     }
 
