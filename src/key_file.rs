@@ -1,8 +1,9 @@
 //! Files of keys of 32 octets: one key a line in base64, the first is the current one; what begins with `#` is a comment. A file is its owner's
 //! alone (mode 0600), and replaced as a whole. Never prints a key.
 
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -27,7 +28,7 @@ pub enum KeyFileError {
         maker: &'static str,
     },
     /// A new one is being made.
-    #[error("{} is there: somebody else is changing the key, or was broken off; then take it away", .0.display())]
+    #[error("{} exists: somebody else is changing the key. If nobody is, an earlier change was broken off: remove the file", .0.display())]
     UnderWay(PathBuf),
     /// There is no key in it.
     #[error("there is no key in the file; `{maker}` makes one")]
@@ -58,8 +59,17 @@ impl<K> KeyFiles<K> {
         }
     }
 
-    /// Puts a key at the head of the file, which is made where there is none; earlier keys stay. Not in force yet.
-    pub(crate) fn put_first(&self, file: &Path, key: &RandomKey) -> Result<Replacement<K>, KeyFileError> {
+    /// Writes a new version of the file beside it, with this key first and the earlier ones behind; the file need not be there. Not in force
+    /// yet: as long as it is there, nobody else can do the same.
+    pub(crate) fn prepare_first(&self, file: &Path, key: &RandomKey) -> Result<Replacement<K>, KeyFileError> {
+        make_directory_of(file)?;
+        let mut replacement = Replacement { keys: Vec::new(), file: file.to_owned(), beside: PathBuf::new() };
+        let beside = file.with_extension("new");
+        let mut made = create_new(&beside).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => KeyFileError::UnderWay(beside.clone()),
+            _ => error.into(),
+        })?;
+        replacement.beside = beside;
         let known = match std::fs::read_to_string(file).map(Zeroizing::new) {
             Err(error) if error.kind() == ErrorKind::NotFound => Zeroizing::default(),
             known => known?,
@@ -69,15 +79,10 @@ impl<K> KeyFiles<K> {
             return Err(problem);
         }
         let text = Zeroizing::new(format!("{}{}", line(key).as_str(), known.as_str()));
-        let keys = self.parse(&text)?;
-        make_directory_of(file)?;
-        let beside = file.with_extension("new");
-        write_new(&beside, &text).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => KeyFileError::UnderWay(beside.clone()),
-            _ => error.into(),
-        })?;
-        let replacement = Replacement { keys, file: file.to_owned(), beside };
-        keep_owner(file, &replacement.beside)?;
+        replacement.keys = self.parse(&text)?;
+        made.write_all(text.as_bytes())?;
+        keep_readers(file, &made)?;
+        made.sync_all()?;
         Ok(replacement)
     }
 
@@ -110,7 +115,8 @@ impl<K> Replacement<K> {
 
     /// Replaces the file as a whole; it stays replaced when the machine loses its power.
     pub(crate) fn put_in_force(mut self) -> Result<Vec<K>, KeyFileError> {
-        std::fs::rename(std::mem::take(&mut self.beside), &self.file)?;
+        std::fs::rename(&self.beside, &self.file)?;
+        self.beside.clear();
         let directory = self.file.parent().filter(|directory| !directory.as_os_str().is_empty());
         std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(std::mem::take(&mut self.keys))
@@ -138,27 +144,31 @@ fn make_directory_of(file: &Path) -> std::io::Result<()> {
 }
 
 fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    let mut made = create_new(file)?;
     made.write_all(text.as_bytes())?;
     made.sync_all()
 }
 
-/// Root may well run the command, and the gateway be another user: what it could read it can read again.
-fn keep_owner(replaced: &Path, made: &Path) -> std::io::Result<()> {
-    let owner = match std::fs::metadata(replaced) {
+fn create_new(file: &Path) -> std::io::Result<File> {
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
+}
+
+/// Root may well run the command, and the gateway be another user: who could read the file that is replaced can read the new one, its
+/// group too, and nobody else.
+fn keep_readers(replaced: &Path, made: &File) -> std::io::Result<()> {
+    let before = match std::fs::metadata(replaced) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        owner => owner?,
+        before => before?,
     };
-    if owner.uid() == std::fs::metadata(made)?.uid() {
-        return Ok(());
+    let now = made.metadata()?;
+    if (before.uid(), before.gid()) != (now.uid(), now.gid()) {
+        fchown(made, Some(before.uid()), Some(before.gid()))?;
     }
-    std::os::unix::fs::chown(made, Some(owner.uid()), Some(owner.gid()))
+    made.set_permissions(Permissions::from_mode(before.mode() & 0o640))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     const FILES: KeyFiles<u8> = KeyFiles { maker: "a command", key: |octets| (octets.len() == 32).then(|| octets[0]) };
@@ -171,27 +181,47 @@ mod tests {
         FILES.make_unless_there(&file, &[1; 32]).unwrap();
         FILES.make_unless_there(&file, &[2; 32]).unwrap();
         assert_eq!(FILES.read(&file).unwrap(), [1]);
-        assert_eq!(FILES.put_first(&file, &[3; 32]).unwrap().put_in_force().unwrap(), [3, 1]);
+        assert_eq!(FILES.prepare_first(&file, &[3; 32]).unwrap().put_in_force().unwrap(), [3, 1]);
         assert_eq!(FILES.read(&file).unwrap(), [3, 1]);
         let other = directory.path().join("other/key");
-        assert_eq!(FILES.put_first(&other, &[4; 32]).unwrap().put_in_force().unwrap(), [4]);
+        assert_eq!(FILES.prepare_first(&other, &[4; 32]).unwrap().put_in_force().unwrap(), [4]);
         for file in [file, other] {
             assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
 
     #[test]
-    fn a_file_that_root_replaces_stays_its_owners() {
+    fn who_could_read_a_file_that_root_replaces_can_read_it_again() {
         if !nix::unistd::geteuid().is_root() {
             return eprintln!("skipped: only root can give a file away");
         }
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("key");
         FILES.make_unless_there(&file, &[1; 32]).unwrap();
-        std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).unwrap();
-        FILES.put_first(&file, &[2; 32]).unwrap().put_in_force().unwrap();
-        let owner = std::fs::metadata(&file).unwrap();
-        assert_eq!((owner.uid(), owner.gid(), owner.mode() & 0o777), (65_534, 65_534, 0o600));
+        for (owner, mode, kept) in
+            [((65_534, 65_534), 0o600, 0o600), ((0, 65_534), 0o640, 0o640), ((0, 0), 0o644, 0o640)]
+        {
+            std::os::unix::fs::chown(&file, Some(owner.0), Some(owner.1)).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            FILES.prepare_first(&file, &[2; 32]).unwrap().put_in_force().unwrap();
+            let now = std::fs::metadata(&file).unwrap();
+            assert_eq!(((now.uid(), now.gid()), now.mode() & 0o777), (owner, kept));
+        }
+    }
+
+    #[test]
+    fn what_is_not_put_in_force_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("key");
+        FILES.make_unless_there(&file, &[1; 32]).unwrap();
+        let first = FILES.prepare_first(&file, &[2; 32]).unwrap();
+        assert!(matches!(FILES.prepare_first(&file, &[3; 32]), Err(KeyFileError::UnderWay(_))));
+        drop(first);
+        let prepared = FILES.prepare_first(&file, &[2; 32]).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(prepared.put_in_force().is_err());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "the directory in the file's place");
     }
 
     #[test]
@@ -201,7 +231,7 @@ mod tests {
         std::fs::write(&file, "# the keys\n\nAAAA\n").unwrap();
         let problem = FILES.read(&file).unwrap_err().to_string();
         assert_eq!(problem, "line 3: a key is 32 octets in base64; `a command` makes one");
-        assert!(matches!(FILES.put_first(&file, &[1; 32]), Err(KeyFileError::Line { line: 3, .. })));
+        assert!(matches!(FILES.prepare_first(&file, &[1; 32]), Err(KeyFileError::Line { line: 3, .. })));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "# the keys\n\nAAAA\n");
         assert!(matches!(FILES.parse("# none\n"), Err(KeyFileError::Empty { .. })));
     }

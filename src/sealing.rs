@@ -63,14 +63,14 @@ impl Keys {
         Self::read(file)
     }
 
-    /// Writes the file, which has keys already, anew beside itself, with a key at its head: once it is in force that one seals, and the
-    /// others still open.
+    /// Writes a new version of the key file beside it, with the new key first: once it is in force that one seals, and the others still
+    /// open.
     ///
     /// # Errors
     /// The file's; another rotation is under way, or was broken off and left its file behind.
     pub fn rotate(file: &Path, key: &RandomKey) -> Result<Rotation, KeyFileError> {
         FILES.read(file)?;
-        FILES.put_first(file, key).map(Rotation)
+        FILES.prepare_first(file, key).map(Rotation)
     }
 
     /// Encrypts a text for one client: for no other it can be opened.
@@ -122,7 +122,7 @@ impl Rotation {
     /// Replaces the file as a whole; it stays replaced when the machine loses its power.
     ///
     /// # Errors
-    /// The file's: the one that was there is in force.
+    /// The file's. Where only its directory could not be written to disk, the new one is in force all the same.
     pub fn put_in_force(self) -> Result<Keys, KeyFileError> {
         self.0.put_in_force().map(Keys)
     }

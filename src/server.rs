@@ -56,10 +56,18 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     let sockets = Sockets::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
-        let stop_signal = stop_signal()?;
+        let mut stop_signal = Box::pin(stop_signal()?);
         let telemetry = telemetry::init(&config.settings.telemetry)?;
-        let store = Arc::new(SqlStore::open(&config.settings.store).await?);
-        let gateway = Gateway::start_on(sockets, config, store.clone()).await?.exposing(telemetry.exposition());
+        let starting = async {
+            let store = Arc::new(SqlStore::open(&config.settings.store).await?);
+            Ok::<_, StartError>((Gateway::start_on(sockets, config, store.clone()).await?, store))
+        };
+        let (gateway, store) = tokio::select! {
+            biased;
+            () = &mut stop_signal => return Ok(()),
+            started = starting => started?,
+        };
+        let gateway = gateway.exposing(telemetry.exposition());
         // The admin listener first: whoever waits for the last line knows all addresses, also those that port 0 became.
         if let Some(address) = gateway.admin_address() {
             tracing::info!(%address, "admin listening");

@@ -66,7 +66,7 @@ impl SigningKeys {
     /// # Errors
     /// As [`SigningKeys::read`].
     pub fn add(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
-        Self::of(FILES.put_first(file, key)?.put_in_force()?)
+        Self::of(FILES.prepare_first(file, key)?.put_in_force()?)
     }
 
     fn of(pairs: Vec<Ed25519KeyPair>) -> Result<Self, KeyFileError> {

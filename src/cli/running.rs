@@ -69,7 +69,12 @@ impl ConfigFile {
     /// `admin.socket`, as far as it can be read.
     fn socket_of_broken(&self) -> Option<PathBuf> {
         let text = std::fs::read_to_string(&self.config).ok()?;
-        let tree = serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_default();
+        let tree = match serde_yaml::from_str::<serde_yaml::Value>(&text) {
+            Ok(tree) => tree,
+            // It may name another than the default's, which may be another gateway's.
+            Err(_) if text.contains("socket") => return None,
+            Err(_) => serde_yaml::Value::Null,
+        };
         let named = tree.get("admin").and_then(|admin| admin.get("socket")).and_then(serde_yaml::Value::as_str);
         let socket = named.map(PathBuf::from).or(AdminSettings::default().socket.0)?;
         Some(self.config.parent()?.join(socket))

@@ -1,6 +1,7 @@
 //! The files a configuration names: relative to the directory of the configuration file, there, readable, secrets not empty and
 //! not for everybody to read.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
@@ -10,6 +11,7 @@ use super::settings::GatewaySettings;
 use crate::audit::SigningKeys;
 use crate::audit::settings::ExportSettings;
 use crate::authorization_server::settings::{AdministrationSettings, CredentialSettings};
+use crate::key_file::KeyFileError;
 use crate::registrant::issuer_keys::IssuerKeys;
 use crate::sealing::Keys;
 use crate::secret::Secret;
@@ -78,30 +80,29 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
     }
 }
 
-/// The files of keys that commands make and the gateway reads: as far as they are there.
+/// The files of keys that commands make and the gateway reads: as far as they are there, and whoever asks may read them.
 fn check_keys(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
-    let signing = settings.audit.signing_key_file.as_deref();
-    let encryption = settings.store.encryption_key_file.0.as_path();
-    let of = |file: &Path| format!("the file is {}", file.display());
-    let place = Place::root().below("audit.signing_key_file");
-    match signing {
-        Some(file) if file.exists() => {
-            if let Err(error) = SigningKeys::read(file) {
-                findings.add(tree, &place, error.to_string(), of(file));
-            }
+    let mut check = |key: &str, file: &Path, problem: Option<KeyFileError>| match problem {
+        Some(KeyFileError::File(error)) if error.kind() == ErrorKind::PermissionDenied => {}
+        Some(problem) => {
+            let hint = format!("the file is {}", file.display());
+            findings.add(tree, &Place::root().below(key), problem.to_string(), hint);
         }
+        None => {}
+    };
+    let encryption = settings.store.encryption_key_file.0.as_path();
+    if encryption.exists() {
+        check("store.encryption_key_file", encryption, Keys::read(encryption).err());
+    }
+    match settings.audit.signing_key_file.as_deref() {
+        Some(file) if file.exists() => check("audit.signing_key_file", file, SigningKeys::read(file).err()),
         // `keys audit` reads the configuration, and makes it.
         Some(file) => {
             let hint = "dcr-gateway keys audit makes it; the gateway does not start without it";
-            findings.warn(tree, &place, format!("there is no {}", file.display()), hint);
+            let reason = format!("there is no {}", file.display());
+            findings.warn(tree, &Place::root().below("audit.signing_key_file"), reason, hint);
         }
         None => {}
-    }
-    if encryption.exists()
-        && let Err(error) = Keys::read(encryption)
-    {
-        let place = Place::root().below("store.encryption_key_file");
-        findings.add(tree, &place, error.to_string(), of(encryption));
     }
 }
 

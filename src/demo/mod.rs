@@ -81,7 +81,12 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
     let runtime = runtime.map_err(|error| DemoError::System("runtime".to_owned(), error))?;
     runtime.block_on(async {
         let stop_signal = server::stop_signal().map_err(|error| DemoError::System("signals".to_owned(), error))?;
-        let demo = Demo::prepare(options).await?;
+        let mut stop_signal = Box::pin(stop_signal);
+        let demo = tokio::select! {
+            biased;
+            () = &mut stop_signal => return Ok(()),
+            prepared = Demo::prepare(options) => prepared?,
+        };
         println!("{}", demo.text);
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {

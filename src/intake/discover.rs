@@ -45,15 +45,18 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
 }
 
 /// The issuer's document at a path that is none of its own: MCP clients try such paths, and some servers answer whatever comes after
-/// `/.well-known/…`. None where there is nothing, or another issuer's.
-pub async fn elsewhere(rulebook: &Rulebook, path: &str) -> Option<Answer> {
+/// `/.well-known/…`. None where the server has nothing there, or another issuer's.
+pub async fn elsewhere(rulebook: &Rulebook, path: &str) -> Result<Option<Answer>, Refusal> {
     if rulebook.own_metadata.is_some() {
-        return None;
+        return Ok(None);
     }
-    let response = fetch(rulebook, path).await.ok().filter(|response| response.status() == StatusCode::OK)?;
-    let members = json::parse(response.body()).ok()?;
+    let response = fetch(rulebook, path).await?;
+    if response.status() != StatusCode::OK {
+        return Ok(None);
+    }
+    let Ok(members) = json::parse(response.body()) else { return Ok(None) };
     let is_ours = members.get("issuer").and_then(Value::as_str) == Some(&rulebook.rewriting.issuer);
-    if is_ours { rewritten(rulebook, &response).ok() } else { None }
+    if is_ours { rewritten(rulebook, &response).map(Some) } else { Ok(None) }
 }
 
 async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refusal> {

@@ -236,7 +236,8 @@ impl Handler for Intake {
             return None;
         }
         let rulebook = self.rulebook.load_full();
-        let answer = discover::elsewhere(&rulebook, &head.path).await?;
+        let found = discover::elsewhere(&rulebook, &head.path).await.transpose()?;
+        let answer = found.unwrap_or_else(|refusal| refused(refusal, head));
         Some(rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer))
     }
 

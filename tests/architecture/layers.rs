@@ -171,6 +171,7 @@ const BELOW_CONFIG: &[&str] = &[
     "fetch",
     "intake",
     "jose",
+    "key_file",
     "lifecycle",
     "policy",
     "proxy",

@@ -1,14 +1,19 @@
 //! When something fails: the authorization server, the store, the configuration, the gateway's own time.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::client::{Post, exchange, get, register};
 use crate::flow;
 use crate::judged;
-use crate::process::Gateway;
+use crate::process::{Gateway, command};
 use crate::upstream::{INSIDE, Mood, SECRET, Upstream, http};
 
 async fn start() -> (Gateway, Upstream) {
@@ -196,4 +201,23 @@ async fn a_client_that_goes_away_stops_nothing() {
     gateway.signal("TERM");
     assert_eq!(gateway.ended(), Some(0));
     assert!(!gateway.log().contains(&token) && !gateway.log().contains(SECRET), "the log holds no secret");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_waits_for_the_store_ends_when_it_is_told_to() {
+    let directory = TempDir::new().unwrap();
+    let configuration = flow::configuration().replace("{upstream}", "127.0.0.1:9");
+    std::fs::write(directory.path().join("gateway.yaml"), configuration).unwrap();
+    let database = format!("sqlite://{}?mode=rwc", directory.path().join("gateway.db").display());
+    let mut holder = sqlx::SqliteConnection::connect(&database).await.unwrap();
+    holder.execute("CREATE TABLE held (x); BEGIN EXCLUSIVE").await.unwrap();
+    let mut serving = command(&[], directory.path(), &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let waits = said.map_while(Result::ok).find(|line| line.contains("waits for another process"));
+    assert!(waits.is_some(), "it does not wait");
+    let pid = serving.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let began = Instant::now();
+    let status = serving.wait().unwrap();
+    assert!(status.success() && began.elapsed() < Duration::from_secs(20), "{status:?} after {:?}", began.elapsed());
 }
