@@ -58,7 +58,7 @@ pub enum DiscoveryForm {
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// Whether an issuer may publish its metadata there, be it another than ours, or ours by a server that looks only at how the path begins.
+/// Whether some issuer may publish its metadata at this path: another one, or ours, at a server that only checks how the path begins.
 pub fn names_metadata(path: &str) -> bool {
     [OAUTH, OPENID].into_iter().any(|well_known| is_below(path, well_known) || path.ends_with(well_known))
 }

@@ -22,7 +22,9 @@ mod tokens;
 
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -203,9 +205,20 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
+/// How long a command waits before it says what for.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// The store of this configuration.
 async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
-    SqlStore::open(&config.settings.store).await.map_err(Failure::of)
+    let mut opening = pin!(SqlStore::open(&config.settings.store));
+    let opened = tokio::select! {
+        opened = &mut opening => opened,
+        () = tokio::time::sleep(SILENCE) => {
+            eprintln!("waiting for the store: another process may hold its lock");
+            opening.await
+        }
+    };
+    opened.map_err(Failure::of)
 }
 
 /// The store of this configuration, for what only looks at it: nothing is made where there is none.

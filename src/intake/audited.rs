@@ -249,10 +249,10 @@ pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event
     let name = instruction.actor.clone();
     let (actor, reason) = match instruction.response {
         Some(_) => (Actor::Gateway, Some(name)),
-        None => (
-            Actor::Operator { name },
-            (instruction.change == Change::Delete { is_gone: true }).then(|| GONE.to_owned()),
-        ),
+        None => {
+            let is_gone = instruction.change == Change::Delete { is_gone: true } && client.unsettled.is_none();
+            (Actor::Operator { name }, is_gone.then(|| GONE.to_owned()))
+        }
     };
     Event {
         subject: Some(Subject::Client(instruction.client_id.clone())),

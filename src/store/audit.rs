@@ -38,8 +38,8 @@ pub struct AuditEntry {
     pub told: Vec<Telling>,
 }
 
-/// What is recorded of a change, in the change's transaction: made of what it came to, of which only the store can tell; again where that
-/// is tried again. A change that something is to be recorded of, and that cannot be recorded, is not made.
+/// What is recorded of a change, in its transaction; made from the outcome, which only the store knows, and made again where the transaction
+/// is tried again. If it cannot be recorded, the change is not made.
 #[derive(Clone)]
 pub struct Recording<T>(Option<Made<T>>);
 

@@ -104,7 +104,8 @@ impl Update {
         }
     }
 
-    /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before.
+    /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before, but for scopes
+    /// that the change only restates.
     pub(super) fn enter(&self, client: &mut ClientRecord, now: Timestamp) {
         let judged = self.passage.judged();
         let (requested, withheld) = (client.scope_requested.clone(), client.scope_withheld.clone());

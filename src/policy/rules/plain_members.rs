@@ -16,7 +16,7 @@ use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlgorithmSettings {
-    /// For signatures. `none`, an unsigned ID token or request object, is refused unless it is in this list; not so as
+    /// For signatures. `none`, an unsigned ID token or request object, is refused unless it is in this list; except as
     /// `userinfo_signed_response_alg`, because a UserInfo answer is unsigned by default. Where RS256, the default for ID tokens, is not in the list, a client
     /// that names none gets the first of the list that needs no secret.
     /// Default: RS, PS and ES with 256, 384 and 512, EdDSA, Ed25519, HS256, HS384, HS512; ES256K and Ed448 are for you to add.

@@ -11,8 +11,8 @@ use crate::registration::grant::GrantType;
 use crate::registration::host::Host;
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
-/// A name that belongs to somebody, and so does one that holds it as a word. One that only looks the same (other scripts, digits for letters,
-/// invisible characters) is nobody's to carry.
+/// A name that belongs to somebody, as does any name that holds it as a word. One that is made to look the same by other scripts or by digits
+/// is nobody's to carry.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProtectedName {
