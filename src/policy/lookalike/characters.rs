@@ -80,7 +80,7 @@ pub(super) fn letter_of(symbol: char) -> Option<char> {
 }
 
 /// The letter of ASCII that TR 39 says the character looks like, as U for the union of sets.
-fn letter_in_tr39(character: char) -> Option<char> {
+pub(super) fn letter_in_tr39(character: char) -> Option<char> {
     if character.is_ascii() {
         return None;
     }

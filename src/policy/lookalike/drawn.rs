@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::characters::letter_in_tr39;
+
 /// Each Latin letter, and what is written for it: in small letters where a script has them, and in capitals where these look otherwise.
 /// Some are what TR 39 makes of others: `ꞓ` of all that look like an epsilon, `ʙ` of the Cyrillic ve.
 const DRAWN_LIKE: [(char, &str); 26] = [
@@ -85,8 +87,10 @@ pub(super) fn latin_in_its_case(character: char) -> Option<char> {
     if character.is_lowercase() {
         latin(character)
     } else if character.is_uppercase() {
+        // A capital like one of ASCII is that one, whatever its small letter is like: Μ is M, and μ is u.
         let small = || character.to_lowercase().next().and_then(latin);
-        latin(character).or_else(small).map(|letter| letter.to_ascii_uppercase())
+        let found = latin(character).or_else(|| letter_in_tr39(character)).or_else(small);
+        found.map(|letter| letter.to_ascii_uppercase())
     } else {
         None
     }
@@ -110,6 +114,15 @@ pub(super) fn otherwise(text: &str) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_capital_is_what_it_looks_like_and_not_what_its_small_letter_does() {
+        for (character, letter) in
+            [('\u{39c}', 'M'), ('\u{3bc}', 'u'), ('\u{41d}', 'H'), ('\u{423}', 'Y'), ('\u{3a9}', 'W')]
+        {
+            assert_eq!(latin_in_its_case(character), Some(letter), "{character}");
+        }
+    }
 
     #[test]
     fn nothing_is_drawn_like_two_letters() {

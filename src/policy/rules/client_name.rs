@@ -144,10 +144,11 @@ impl ClientNameRule {
         let owner = owners.first()?;
         let is_plain = || read.iter().any(|(_, lookalike)| lookalike.is_plainly_in(&readings, &self.lookalikes));
         let is_spelled = || is_undisguised(name) || owners.iter().any(|owned| spells(name, owned.name()));
-        let problem = if is_plain() && !is_spelled() {
-            "and no owner spells it so".to_owned()
-        } else {
-            problem_of_ways(&owners, ways)?
+        // An owner may write its own name as it likes; on loopback nobody can tell whose a client is.
+        let problem = match problem_of_ways(&owners, ways) {
+            Some(problem) => problem,
+            None if ways.are_anybodys() && is_plain() && !is_spelled() => "and no owner spells it so".to_owned(),
+            None => return None,
         };
         Some(format!("{} reads as the protected name {}, {problem}", Excerpt(name), Excerpt(owner.name())))
     }
@@ -219,6 +220,21 @@ mod tests {
         ] {
             assert_eq!(check(SETTINGS, &[name], &own), [] as [&str; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn an_owner_writes_its_own_name_as_it_likes() {
+        let settings =
+            "{protected: [{name: Société Générale, hosts: [sg.example]}, {name: İş Bankası, hosts: [isb.example]}]}";
+        for (name, host) in [
+            ("Societe Generale", "sg"),
+            ("Socie\u{301}te\u{301} Ge\u{301}ne\u{301}rale", "sg"),
+            ("SOCIÉTÉ GÉNÉRALE", "sg"),
+            ("İŞ BANKASI", "isb"),
+        ] {
+            assert_eq!(check(settings, &[name], &[&format!("https://{host}.example/cb")]), [""; 0], "{name}");
+        }
+        assert_eq!(check(settings, &["Societe Generale"], &["https://evil.example/cb"]).len(), 1);
     }
 
     #[test]
@@ -333,7 +349,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "client_name#de: \"Clаude\" reads as the protected name \"Claude\", and no owner spells it so (profile \"partners\")"
+                "client_name#de: \"Clаude\" reads as the protected name \"Claude\", and the redirect URI \"https://evil.example/cb\" is not its owner's (profile \"partners\")"
             ]
         );
     }

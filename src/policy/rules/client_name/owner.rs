@@ -60,8 +60,7 @@ pub(super) fn problem_of_ways(owners: &[&Owned], ways: Ways<'_>) -> Option<Strin
     }
     // No code is sent anywhere: whoever asked gets the tokens, wherever the person is who consents to the name (RFC 8628 §5.4). A redirect
     // URI that is everybody's beside it does not show who that is.
-    let is_loopback = |uri: &RedirectUri| matches!(uri.kind(), RedirectUriKind::Loopback(_));
-    let grant = ways.grant_from_elsewhere().filter(|_| ways.redirect_uris.iter().all(is_loopback))?;
+    let grant = ways.grant_from_elsewhere().filter(|_| ways.are_anybodys())?;
     let problem = "a loopback redirect URI does not show that it is its owner's (RFC 8628 §5.4)";
     Some(format!("and with the grant type {} {problem}", Excerpt(grant.as_str())))
 }
@@ -70,6 +69,11 @@ impl Ways<'_> {
     /// The first grant with which a person consents elsewhere than at the client.
     fn grant_from_elsewhere(&self) -> Option<&GrantType> {
         self.grants.iter().find(|grant| matches!(grant, GrantType::DeviceCode | GrantType::Ciba))
+    }
+
+    /// Whether none of its redirect URIs is on a host or in a scheme that somebody owns.
+    pub(super) fn are_anybodys(&self) -> bool {
+        self.redirect_uris.iter().all(|uri| matches!(uri.kind(), RedirectUriKind::Loopback(_)))
     }
 
     /// Whether anybody is shown a consent page: nobody signs in at a machine.
