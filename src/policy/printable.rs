@@ -1,7 +1,7 @@
 //! Whether a text shown to people shows what it holds: no control, bidirectional, invisible, unassigned or private-use characters, and
 //! nothing that a page would read as markup.
 
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::unseen::{is_blank, is_variation_selector};
@@ -9,6 +9,9 @@ use crate::registration::strict_uri::is_bidirectional_control;
 
 /// The most combining marks in a row; more is a text that runs over its neighbours.
 const MOST_MARKS: usize = 5;
+
+/// The canonical combining class of the signs that take a consonant's vowel away (Unicode §4.3).
+const VIRAMA: u8 = 9;
 
 /// The flags of England, Scotland and Wales: a black flag, letters that only programs see, and their end. These three are all there are
 /// (Unicode TR 51, RGI_Emoji_Tag_Sequence); anywhere else such letters hide text.
@@ -49,6 +52,15 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
     match character {
         // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
         '\u{200c}' | '\u{200d}' if joins(before) && (joins(after) || character == '\u{200d}') => return None,
+        // Shows the sign before it instead of joining two consonants, at the end of a word as well (RFC 5892 §A.1).
+        '\u{200c}' if before.is_some_and(|c| canonical_combining_class(c) == VIRAMA) => return None,
+        // Where a line may be broken, in scripts that write no spaces between words.
+        '\u{200b}' if before.is_some_and(is_unspaced) && after.is_some_and(is_unspaced) => return None,
+        // Mongolian sets its last vowel off from the word, and chooses among a letter's forms.
+        '\u{180e}' if before.is_some_and(is_mongolian) && after.is_some_and(is_mongolian_letter) => return None,
+        '\u{180b}'..='\u{180d}' | '\u{180f}' if before.is_some_and(is_mongolian_letter) => return None,
+        // Of an ideograph one chooses the form that a family or a town writes (Unicode TR 37).
+        '\u{fe00}'..='\u{fe0d}' | '\u{e0100}'..='\u{e01ef}' if before.is_some_and(is_ideograph) => return None,
         _ if is_bidirectional_control(character) => return Some("a bidirectional control"),
         _ if is_blank(character) => return Some("an invisible character"),
         // Selects the text or emoji form of the character before it.
@@ -69,6 +81,32 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
 /// Whether a joiner beside this character has a meaning: letters and marks of scripts that join, and emoji. Not Latin, Greek, Cyrillic.
 fn joins(character: Option<char>) -> bool {
     character.is_some_and(|c| u32::from(c) >= 0x0590)
+}
+
+/// A letter or a mark of Thai, Lao, Myanmar or Khmer.
+fn is_unspaced(character: char) -> bool {
+    let is_of_them = matches!(
+        character,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{a9e0}'..='\u{a9ff}' | '\u{aa60}'..='\u{aa7f}'
+    );
+    is_of_them && (character.is_alphabetic() || is_combining_mark(character))
+}
+
+fn is_mongolian_letter(character: char) -> bool {
+    matches!(character, '\u{1820}'..='\u{18aa}')
+}
+
+/// A letter of Mongolian, or what chose its form.
+fn is_mongolian(character: char) -> bool {
+    is_mongolian_letter(character) || matches!(character, '\u{180b}'..='\u{180d}' | '\u{180f}')
+}
+
+/// A Han character, those for compatibility and the zero (〇) among them; unassigned ones are refused for themselves.
+fn is_ideograph(character: char) -> bool {
+    matches!(
+        character,
+        '\u{3006}' | '\u{3007}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}'
+    )
 }
 
 #[cfg(test)]
@@ -98,6 +136,63 @@ mod tests {
             "Cymru 🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f} 🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
         ] {
             assert_eq!(problem(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_script_needs_to_be_written_stays() {
+        for text in [
+            "葛\u{e0100}飾アプリ",
+            "辻\u{e0101}",
+            "渡邉\u{e010f} 商店",
+            "\u{fa11}\u{e0100}",
+            "\u{2000b}\u{e01ef}",
+            "刃\u{fe00}",
+            "ᠨ\u{180b}ᠠ",
+            "ᠮᠣᠩᠭᠣᠯ ᠪᠢᠴᠢᠭ",
+            "ᠨ\u{180b}\u{180e}ᠠ",
+            "ᠭᠠᠵᠠᠷ\u{180e}ᠠ\u{180f}",
+            "ക്\u{200c}",
+            "श्रीमान्\u{200c} जी",
+            "வணக்கம்\u{200c}",
+            "สวัสดี\u{200b}ครับ",
+            "ភាសា\u{200b}ខ្មែរ",
+            "ພາສາ\u{200b}ລາວ",
+            "မြန်မာ\u{200b}စာ",
+        ] {
+            assert_eq!(problem(text), None, "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn what_a_script_needs_hides_nothing_elsewhere() {
+        for text in [
+            "a\u{e0100}",
+            "\u{e0100}葛",
+            "葛\u{e0100}\u{e0101}",
+            "葛\u{e01f0}",
+            "葛\u{fe00}\u{e0100}",
+            "ア\u{e0100}",
+            "∩\u{fe00}",
+            "a\u{fe00}",
+            "a\u{180b}",
+            "葛\u{180b}",
+            "ᠨ\u{180b}\u{180c}",
+            "ᠨ\u{180e}",
+            "ᠨ\u{180e}\u{180e}ᠠ",
+            "ᠨ\u{180e}a",
+            "a\u{180e}b",
+            "ᠨ\u{e0100}",
+            "می\u{200c}",
+            "a\u{200c}",
+            "ก\u{200b}",
+            "\u{200b}ก",
+            "ก\u{200b}a",
+            "ก\u{200b}\u{200b}ข",
+            "葛\u{200b}飾",
+            "ក\u{17b4}\u{200b}ខ",
+        ] {
+            assert!(problem(text).is_some(), "{}", text.escape_unicode());
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a redirect URI is (RFC 3986, RFC 6749 §3.1.2, RFC 8252), parsed once; where a browser would read it otherwise, it is malformed.
 
 use super::host::Host;
-use super::strict_uri::{MalformedUri, StrictUri};
+use super::strict_uri::{Encoded, MalformedUri, StrictUri};
 
 /// A parsed redirect URI. Absolute, no fragment, no userinfo, nothing hidden by encoding; judged no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,7 +182,7 @@ impl RedirectUri {
         if scheme.len() < text.len() && is_forbidden_scheme(&scheme) {
             return Err(MalformedRedirectUri::ForbiddenScheme);
         }
-        let parts = StrictUri::parse(text)?;
+        let parts = StrictUri::parse(text, Encoded::NoDelimiter)?;
         if text.contains('#') {
             return Err(MalformedRedirectUri::Fragment);
         }

@@ -6,7 +6,7 @@ use fluent_uri::component::Authority;
 use unicode_normalization::UnicodeNormalization;
 
 use super::host::{Host, MalformedHost};
-use crate::hexadecimal::{escapes, percent_decoded};
+use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
 
 /// The longest URI, in bytes.
 pub const LONGEST_URI: usize = 2048;
@@ -95,9 +95,19 @@ pub(super) struct StrictAuthority<'a> {
     pub port: Option<u16>,
 }
 
+/// What a path may hold behind percent signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoded {
+    /// No delimiter: paths that somebody compares.
+    NoDelimiter,
+    /// A delimiter may be a part of a name (`/wiki/What%3F`, `/projects/group%2Fproject`), but nobody who decodes before he splits, however
+    /// often, comes to another directory, past a backslash, or across a control character.
+    NoOtherPath,
+}
+
 impl<'a> StrictUri<'a> {
-    /// Reads a URI of any scheme. A fragment is the caller's business.
-    pub fn parse(text: &'a str) -> Result<Self, MalformedUri> {
+    /// Reads a URI of any scheme, whose path holds delimiters as this says. A fragment is the caller's business.
+    pub fn parse(text: &'a str, encoded: Encoded) -> Result<Self, MalformedUri> {
         check_characters(text)?;
         let uri = Uri::parse(text).map_err(|_| not_a_uri(text))?;
         let authority = uri.authority().map(read_authority).transpose()?;
@@ -107,7 +117,10 @@ impl<'a> StrictUri<'a> {
             path: uri.path().as_str(),
             query: uri.query().map(|query| query.as_str()),
         };
-        check_path(parts.path)?;
+        match encoded {
+            Encoded::NoDelimiter => check_path(parts.path),
+            Encoded::NoOtherPath => check_segments(parts.path),
+        }?;
         let fragment = uri.fragment().map_or("", |fragment| fragment.as_str());
         for text in [parts.query.unwrap_or_default(), fragment] {
             let decoded = percent_decoded(text.as_bytes());
@@ -253,15 +266,43 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
     Ok(())
 }
 
+/// What [`Encoded::NoOtherPath`] says.
+fn check_segments(path: &str) -> Result<(), MalformedUri> {
+    if std::str::from_utf8(&percent_decoded(path.as_bytes())).is_err() {
+        return Err(MalformedUri::EncodedNotUtf8);
+    }
+    let mut path = path.to_owned();
+    for _ in 0..=DECODINGS {
+        if path.contains(|character: char| character.is_control() || is_bidirectional_control(character)) {
+            return Err(MalformedUri::EncodedControl);
+        }
+        if path.contains('\\') {
+            return Err(MalformedUri::EncodedDelimiter);
+        }
+        if path.split('/').any(is_dot_segment) {
+            return Err(MalformedUri::DotSegment);
+        }
+        // The full-width forms as well, as a later normalisation reads them. What is encoded twice may be a percent sign behind a number
+        // (`100%25best`), and no text.
+        let decoded = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).nfkc().collect();
+        if decoded == path {
+            return Ok(());
+        }
+        path = decoded;
+    }
+    Err(MalformedUri::EncodedTwice)
+}
+
 /// What turns the text around it, wherever somebody shows it.
 pub(crate) fn is_bidirectional_control(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `.` or `..`, also encoded, also with path parameters (`..;x`), which some servers take off before they resolve.
+/// `.` or `..`, also encoded, also with path parameters (`..;x`), which some servers take off before they resolve, or with what is a query
+/// or a fragment once it is decoded (`..%3Fx`).
 fn is_dot_segment(segment: &str) -> bool {
     let decoded = percent_decoded(segment.as_bytes());
-    let name = decoded.split(|&byte| byte == b';').next().unwrap_or_default();
+    let name = decoded.split(|byte| b";?#".contains(byte)).next().unwrap_or_default();
     matches!(name, b"." | b"..")
 }
 
@@ -316,6 +357,67 @@ mod tests {
             "/%E5%AE%9F",
         ] {
             assert_eq!(check_path(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_have_a_delimiter_in_its_name() {
+        for path in [
+            "",
+            "/",
+            "/v0/b/acme.appspot.com/o/images%2Flogo.png",
+            "/wiki/What%3F",
+            "/wiki/C%23",
+            "/wiki/AC%2FDC",
+            "/wiki/Who%3F...",
+            "/wiki/M%2EA%2ES%2EH",
+            "/api/v4/projects/group%2Fproject/repository/files/docs%2Flogo.png/raw",
+            "/files/%5Bfinal%5D%20logo%2A.png",
+            "/u/%40me;v=1",
+            "/resize/https%3A%2F%2Fcdn.example.com%2Flogo.png",
+            "/resize/https%253A%252F%252Fcdn.example.com%252Flogo.png",
+            "/%EF%BC%9F%EF%BC%9A%EF%BC%8F",
+            "/wiki/%E2%80%A6",
+            "/a..b%2F..c%2Fd..",
+            "/100%25",
+            "/100%25best",
+            "/caf%C3%A9",
+        ] {
+            assert_eq!(check_segments(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_page_hides_no_other_path() {
+        for (path, problem) in [
+            ("/a/../b", MalformedUri::DotSegment),
+            ("/%2e%2E/b", MalformedUri::DotSegment),
+            ("/a%2f..", MalformedUri::DotSegment),
+            ("/..%2fb", MalformedUri::DotSegment),
+            ("/a%2F%2e%2e%2Fb", MalformedUri::DotSegment),
+            ("/a%2f.%2fb", MalformedUri::DotSegment),
+            ("/..%3bx%2fb", MalformedUri::DotSegment),
+            ("/..%3Fx", MalformedUri::DotSegment),
+            ("/a%2F..%23", MalformedUri::DotSegment),
+            ("/%252e%252e/b", MalformedUri::DotSegment),
+            ("/a%252f..%252fb", MalformedUri::DotSegment),
+            ("/%25%32%65%25%32%65/b", MalformedUri::DotSegment),
+            ("/%25252e%25252e/b", MalformedUri::DotSegment),
+            ("/%E2%80%A4%E2%80%A4/b", MalformedUri::DotSegment),
+            ("/a%EF%BC%8F..", MalformedUri::DotSegment),
+            ("/%EF%BC%852e%EF%BC%852e/b", MalformedUri::DotSegment),
+            ("/a%5Cb", MalformedUri::EncodedDelimiter),
+            ("/a%255cb", MalformedUri::EncodedDelimiter),
+            ("/a%EF%BC%BCb", MalformedUri::EncodedDelimiter),
+            ("/a%00b", MalformedUri::EncodedControl),
+            ("/a%2500b", MalformedUri::EncodedControl),
+            ("/a%0d%0aX:%20y", MalformedUri::EncodedControl),
+            ("/a%c2%85", MalformedUri::EncodedControl),
+            ("/a%E2%80%AEb", MalformedUri::EncodedControl),
+            ("/%c0%ae%c0%ae/", MalformedUri::EncodedNotUtf8),
+            ("/a%25252525252fb", MalformedUri::EncodedTwice),
+        ] {
+            assert_eq!(check_segments(path), Err(problem), "{path}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! URLs of pages and documents a client names (`client_uri`, `logo_uri`, `jwks_uri`, …): as strict about what a text hides as
-//! redirect URIs are, since servers fetch some of them. A fragment is allowed (OpenID Connect Registration §2, `request_uris`).
+//! redirect URIs are, since servers fetch some of them; but nobody compares them, and a name in the path may hold a delimiter. A fragment is
+//! allowed (OpenID Connect Registration §2, `request_uris`).
 
 use super::host::Host;
-use super::strict_uri::{MalformedUri, StrictUri};
+use super::strict_uri::{Encoded, MalformedUri, StrictUri};
 
 /// A parsed URL member. Absolute, `http` or `https`, no userinfo, nothing hidden by encoding; judged no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl WebUrl {
     /// # Errors
     /// The first reason why it cannot be one.
     pub fn parse(text: &str) -> Result<Self, MalformedWebUrl> {
-        let parts = StrictUri::parse(text)?;
+        let parts = StrictUri::parse(text, Encoded::NoOtherPath)?;
         let scheme = match parts.scheme.to_ascii_lowercase().as_str() {
             "https" => WebScheme::Https,
             "http" => WebScheme::Http,
@@ -81,6 +82,10 @@ mod tests {
             "https://example.com",
             "https://example.com/",
             "https://www.example.com/logo%20big.png?v=2&x=%2Fy",
+            "https://firebasestorage.googleapis.com/v0/b/acme.appspot.com/o/images%2Flogo.png?alt=media",
+            "https://en.wikipedia.org/wiki/What%3F",
+            "https://gitlab.example.com/api/v4/projects/group%2Fproject/avatar",
+            "https://example.com/%5Bfinal%5D.png",
             "https://example.com/#about",
             "https://example.com/?by=a@b.example#c@d",
             "https://client.example/request.jwt#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM",
@@ -118,6 +123,8 @@ mod tests {
             "https://ex%61mple.com/",
             "https://example.com/a/../b",
             "https://example.com/%2e%2e/b",
+            "https://example.com/a%2F..%2Fb",
+            "https://example.com/a%5Cb",
             "https://example.com/x%00",
             "https://example.com/?a=%0d%0aX",
             "https://example.com:0/",

@@ -146,7 +146,11 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             let Some(left) = self.left.checked_sub(text.len()) else { return Some(Onward::Tangled) };
             self.left = left;
             let cleaned = as_a_browser_cleans(&text);
-            let found = self.as_written(&cleaned, leads).or_else(|| self.in_parts(&cleaned));
+            let found = self
+                .as_written(&cleaned, leads)
+                .or_else(|| self.in_form(&cleaned))
+                .or_else(|| self.in_json(&text, leads))
+                .or_else(|| self.in_parts(&cleaned));
             if found.is_some() {
                 return found;
             }
@@ -159,10 +163,42 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         None
     }
 
+    /// In the pairs of a form within a value, each as it would be in the query itself. A name with a space in it is a sentence's.
+    fn in_form(&mut self, text: &str) -> Option<Onward> {
+        if !text.contains(['=', '&']) {
+            return None;
+        }
+        let pairs = pairs(text).into_iter().filter(|(name, _)| !name.contains(is_nothing) && name != text);
+        pairs.into_iter().find_map(|(name, value)| {
+            let leads = is_leading(&name);
+            self.in_text(value, leads).or_else(|| self.in_name(name))
+        })
+    }
+
+    /// In the texts of JSON, each as it would be in the query itself under its name, or, in a list, under the list's.
+    fn in_json(&mut self, text: &str, leads: bool) -> Option<Onward> {
+        if !text.trim_start_matches(is_nothing).starts_with(['{', '[']) {
+            return None;
+        }
+        let mut named = leads;
+        literals(text).into_iter().find_map(|(literal, is_name)| {
+            if is_name {
+                named = is_leading(&literal);
+                return self.in_name(literal);
+            }
+            self.in_text(literal, named)
+        })
+    }
+
+    /// In a name within a value, which says nothing of where to go next.
+    fn in_name(&mut self, name: String) -> Option<Onward> {
+        let leads = false;
+        self.in_text(name, leads)
+    }
+
     /// In what a page takes apart before it opens one of the parts. A URL behind a space stands in a sentence.
     fn in_parts(&mut self, text: &str) -> Option<Onward> {
-        let mut parts =
-            text.split(PARTING).skip(1).filter(|part| part.contains("://") && !part.starts_with(is_nothing));
+        let mut parts = text.split(PARTING).skip(1).filter(|part| !part.starts_with(is_nothing));
         // Which part says where to go next, nobody knows.
         let leads = false;
         parts.find_map(|part| self.as_written(part, leads))
@@ -194,6 +230,31 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
 
 /// What parts the entries of a list, JSON's texts, and the pairs of a form within a form.
 const PARTING: [char; 5] = [',', '"', '\'', '&', '='];
+
+/// The texts of JSON in their order, and whether each is a name: a colon follows it. Of either quotes, as lenient readers have it.
+fn literals(json: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let mut rest = json;
+    while let Some(begin) = rest.find(['"', '\'']) {
+        let (quote, inside) = (&rest[begin..=begin], &rest[begin + 1..]);
+        let mut is_escaped = false;
+        let end = inside.find(|character: char| {
+            let ends = !is_escaped && quote.starts_with(character);
+            is_escaped = !is_escaped && character == '\\';
+            ends
+        });
+        let Some(end) = end else { break };
+        rest = &inside[end + 1..];
+        let is_name = rest.trim_start_matches(is_nothing).starts_with(':');
+        found.push((unescaped(&inside[..end]), is_name));
+    }
+    found
+}
+
+/// The text that JSON writes so (RFC 8259 §7). What is no escape stands for itself.
+fn unescaped(literal: &str) -> String {
+    serde_json::from_str(&format!("\"{literal}\"")).unwrap_or_else(|_| literal.to_owned())
+}
 
 /// Whether a part of the path is a URL to a page that takes it for one. `https:/host` and `https:host` are what `https://host` is to a
 /// browser, and many servers make one slash of two. Parts are those between slashes and those of path parameters: `/cb;next=…`.
@@ -253,8 +314,8 @@ fn read(text: &str) -> Meaning {
     match scheme {
         "http" | "https" | "ws" | "wss" | "ftp" => Meaning::Web(url),
         _ if RUNNING.contains(&scheme) => Meaning::Running,
-        // RFC 2397 has a comma, `data:read` is the name of a scope.
-        "data" if rest.contains([',', '/']) => Meaning::Running,
+        // RFC 2397 has a media type, or nothing, before a comma; `data:read` is the name of a scope, `data:read,data:write` those of two.
+        "data" if rest.starts_with(',') || rest.contains([';', '/']) => Meaning::Running,
         // `file:/etc/passwd`, `ldap://host`, `blob:https://host/`; `tel:+1`, `news:today` and `mailto:` lead nowhere.
         _ if is_forbidden_scheme(scheme) && (rest.starts_with('/') || leads_on(rest)) => Meaning::Running,
         // `c:/dir` is a file's.
@@ -392,6 +453,86 @@ mod tests {
         ] {
             assert!(!leads_on(rest), "{rest}");
         }
+    }
+
+    #[test]
+    fn within_a_value_a_text_leads_where_it_would_lead_as_a_parameter() {
+        for rest in [
+            "?data=%7B%22next%22%3A%22//evil.example%22%7D",
+            "?data=%7B%22next%22%3A%22%2F%2Fevil.example%22%7D",
+            "?data=%7B%22next%22%20:%20%22%5C/%5C/evil.example%22%7D",
+            "?data=%7B%22next%22%3A%22%5Cu002f%5Cu002fevil.example%22%7D",
+            "?data=%7B%22next%22%3A%22%252F%252Fevil.example%22%7D",
+            "?data=%257B%2522next%2522%253A%2522//evil.example%2522%257D",
+            "?data=%7B'next':'//evil.example'%7D",
+            "?data=%7Bnext:%22//evil.example%22%7D",
+            "?data=%7B%22a%22:%7B%22next%22:%22/home%22,%22b%22:[1,%22//evil.example%22]%7D%7D",
+            "?data=%7B%22next%22:%22javascript:alert(1)%22%7D",
+            "?data=%7B%22next%22:%22%20javascript:alert(1)%22%7D",
+            "?data=%7B%22redirect_uri%22:%22evilapp://x%22%7D",
+            "?data=%7B%22redirect_uri%22:%22evilapp:%5C/%5C/x%22%7D",
+            "?data=%7B%22redirect_uris%22:[%22myapp://a%22,%22evilapp://x%22]%7D",
+            "?next=[%22evilapp://x%22]",
+            "?list=[%22//evil.example%22]",
+            "?list=['//evil.example']",
+            "?data=%7B%22next%22:%22/go?u=//evil.example%22%7D",
+            "?data=%7B%22next%22:%22/go%3Fu=%7B%5C%22a%5C%22:%5C%22//evil.example%5C%22%7D%22%7D",
+            "?data=%7B%22form%22:%22a=1%26next=//evil.example%22%7D",
+            "?list=a,//evil.example",
+            "?list=a,javascript:alert(1)",
+            "?a=1%26next%3D//evil.example",
+            "?a=1%26next%3Djavascript:alert(1)",
+            "?a=1%26redirect_uri%3Devilapp://x",
+            "?a=1%26//evil.example",
+            "?r=next%3D%2F%2Fevil.example",
+            "?r=next%3D%252F%252Fevil.example",
+            "?r=next%253D%252F%252Fevil.example",
+            "?r=a%3D1%3Bnext%3D//evil.example",
+            "?r=a%3Db%3Dnext%3D//evil.example",
+        ] {
+            assert!(leads_on(rest), "{rest}");
+        }
+        for rest in [
+            "?data=%7B%22a%22:%22x//y%22%7D",
+            "?data=%7B%22a%22:%22/home%22,%22at%22:%2212:30%22,%22n%22:7%7D",
+            "?data=%7B%22next%22:%22/home?tab=1%26x=/y%22%7D",
+            "?data=%7B%22next%22:%22https://app.example.com/home?tab=/a%22%7D",
+            "?data=%7B%22next%22:%22myapp://home%22,%22resource%22:%22api://1234%22%7D",
+            "?data=%7B%22next%22:%22step:2%22,%22scope%22:[%22data:read%22,%22file:write%22]%7D",
+            "?data=%7B%22text%22:%22see%20https://app.example.com%22%7D",
+            "?data=%7B%22file%22:%22C:%5C%5Cdir%5C%5Cfile.txt%22%7D",
+            "?data=%7B%22unfinished",
+            "?filter=[%22a%22,%22b%22]",
+            "?filter=[%22a/b%22,%22/c%22,%22d:e%22]",
+            "?filter=name%20eq%20'a//b'",
+            "?filter=status%3Dopen%26path%3D/a/b",
+            "?text=it's%20a//b",
+            "?text=sum%20=%20https://other.example.com",
+            "?list=a//b,c//d,/e",
+            "?list=data:read,file:write",
+            "?accept=text/html;q=0.9,application/json;q=0.8",
+            "?r=next%3D/home%26tab%3D1",
+            "?r=next%3Dstep:2%26resource%3Dapi://1234",
+            "?resource=api://1234%26x%3D1",
+            "?share=mailto:a@b.example?subject%3DHi%26body%3Da/b",
+            "?sig=ab//cd%2Bef%3D%3D",
+            "?sep=,/",
+        ] {
+            assert!(!leads_on(rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_value_of_many_parts_is_not_too_tangled() {
+        let pairs: Vec<String> = (0..40).map(|n| format!("key{n}=/value/{n}")).collect();
+        assert!(!leads_on(&format!("?r={}", pairs.join("&").replace('&', "%26").replace('=', "%3D"))));
+        let json: Vec<String> = (0..40).map(|n| format!("%22key{n}%22:%22/value/{n}%22")).collect();
+        assert!(!leads_on(&format!("?data=%7B{}%7D", json.join(","))));
+        let page = "/home?a=1%26b=/2%26c=3%23/top";
+        assert!(!leads_on(&format!("?next={page}&then=https://app.example.com{page}")));
+        let nested =
+            ["https://app.example.com/a?next=", "https://known.example.com/b?next=", "https://app.example.com/c?d=/e"];
+        assert!(!leads_on(&format!("?next={}", nested.concat())));
     }
 
     #[test]
