@@ -31,6 +31,9 @@ pub(super) fn problem(text: &str) -> Option<String> {
         if let Some(what) = problem_of(character, before, after) {
             return Some(format!("holds {what} (U+{:04X})", u32::from(character)));
         }
+        if character == '&' && is_reference(characters.as_str()) {
+            return Some("holds markup (&#)".to_owned());
+        }
         if character == '<' && after.is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(next)) {
             return Some("holds markup (<)".to_owned());
         }
@@ -46,6 +49,12 @@ pub(super) fn problem(text: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// Whether what follows `&` is a character by its number in HTML: a page that forgets to escape shows another name.
+fn is_reference(rest: &str) -> bool {
+    let number = rest.strip_prefix('#').map(|rest| rest.strip_prefix(['x', 'X']).unwrap_or(rest));
+    number.is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_hexdigit()))
 }
 
 fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Option<&'static str> {
@@ -128,6 +137,8 @@ mod tests {
             "1\u{fe0f}\u{20e3}",
             "Việt Nam",
             "I <3 Orders",
+            "R&D &# Co",
+            "Tom &amp; Jerry",
             "a < b > c",
             "🇩🇪",
             "🏴 Pirates",
@@ -227,6 +238,8 @@ mod tests {
             "<script>alert(1)</script>",
             "a</b>",
             "a<!--",
+            "Cl&#97;ude",
+            "&#X43;laude",
             "<?xml",
             "e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
         ] {

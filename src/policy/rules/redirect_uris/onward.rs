@@ -266,8 +266,18 @@ fn path_leads_on(path: &str) -> bool {
     let is_one = !path.starts_with('/') && leads_on(&path);
     // Two slashes in a row are an empty segment, but begin a URL where a value begins.
     is_one
+        || path.strip_prefix("//").is_some_and(begins_with_a_host)
         || path.contains("://")
         || parts.any(|(before, part)| (before != "/" || !part.starts_with('/')) && leads_on(part))
+}
+
+/// Whether what follows two slashes is a public host (`evil.com/cb`, not `cb.html`): a server that mends its paths answers `Location: //evil.com/cb/`,
+/// with the answer in its query.
+fn begins_with_a_host(text: &str) -> bool {
+    let host = text.trim_start_matches('/').split(['/', '?', '#', ':']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+    host.contains('.')
+        && psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() != host.as_bytes())
 }
 
 /// Whether a text is a URL of any host, or runs.
@@ -346,6 +356,18 @@ mod tests {
         };
         let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
         onward(&format!("/cb{path}"), query, known).is_some()
+    }
+
+    #[test]
+    fn a_path_that_begins_with_two_slashes_and_a_host_is_one_by_itself_to_a_browser() {
+        for path in
+            ["//evil.com", "//evil.com/cb", "//a@evil.com/", "//evil.co.uk:443/x", "///evil.com", "/%2Fevil.com/cb"]
+        {
+            assert!(path_leads_on(path), "{path}");
+        }
+        for path in ["//cb", "//callback.html", "//v1.0/cb", "/a//evil.com", "//oauth2/callback", "/com", "//com"] {
+            assert!(!path_leads_on(path), "{path}");
+        }
     }
 
     #[test]
