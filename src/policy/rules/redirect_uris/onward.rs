@@ -55,8 +55,8 @@ const LEADING_ALONE: [&str; 22] = [
     "done", "final", "exit", "out", "open", "launch", "home",
 ];
 
-/// How many bytes of text within text are read in one URI. An ordinary one has a tenth of that; whoever nests more hides something.
-const MOST_READ: usize = 16 * LONGEST_URI;
+/// How many bytes of text within text are read in one URI. An ordinary one has a fifth of that; whoever nests more hides something.
+const MOST_READ: usize = 8 * LONGEST_URI;
 
 /// Which parameter of the answer the query holds already.
 pub(super) fn response_parameter(query: &str) -> Option<String> {
