@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use characters::{clean, joined, letter_of, push_letters};
+use characters::{clean, joined, letter_in_tr39, letter_of, push_letters};
 use drawn::otherwise;
 use pieces::{assembled, at_a_glance};
 use turned::turned;
@@ -72,6 +72,29 @@ pub(super) fn is_undisguised(text: &str) -> bool {
     let mut letters = text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character));
     letters.all(|character| character.is_ascii_alphabetic())
 }
+
+/// A word in which letters of Greek, Cyrillic or another such script stand among those of ASCII, each in the place of one that looks the same:
+/// `Gооgle`. No language writes so; where one of them looks like itself (`Xерокс`, `Δv`), it is a word of two scripts, and ordinary.
+pub(super) fn disguised_word(text: &str) -> Option<&str> {
+    let words = text.split(|character: char| !character.is_alphanumeric() && !is_combining_mark(character));
+    words.into_iter().find(|word| {
+        let is_other = |character: &char| OTHER_ALPHABETS.iter().any(|letters| letters.contains(character));
+        let mut others = word.chars().filter(is_other).peekable();
+        word.contains(|character: char| character.is_ascii_alphabetic())
+            && others.peek().is_some()
+            && others.all(|character| letter_in_tr39(character).is_some())
+    })
+}
+
+/// Greek and Coptic, Cyrillic, Armenian, Cherokee, Lisu: alphabets that have letters of ASCII's shapes.
+const OTHER_ALPHABETS: [std::ops::RangeInclusive<char>; 6] = [
+    '\u{370}'..='\u{3ff}',
+    '\u{400}'..='\u{52f}',
+    '\u{530}'..='\u{58f}',
+    '\u{13a0}'..='\u{13ff}',
+    '\u{ab70}'..='\u{abbf}',
+    '\u{a4d0}'..='\u{a4ff}',
+];
 
 /// Everything `name` can be read as, each run of its words written as [`reading`] writes it.
 pub fn readings(name: &str) -> HashSet<String> {

@@ -10,7 +10,7 @@ pub use self::owner::ProtectedName;
 pub(in crate::policy) use self::owner::Ways;
 
 use self::owner::{Owned, problem_of_ways};
-use crate::policy::lookalike::{Lookalike, Readings, is_undisguised, spells};
+use crate::policy::lookalike::{Lookalike, Readings, disguised_word, is_undisguised, spells};
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
@@ -99,6 +99,9 @@ impl ClientNameRule {
             } else {
                 if let Some(problem) = self.problem_of_owner(name, ways) {
                     report.refuse(place, format!("{problem} (profile {:?})", report.profile()));
+                } else if let Some(word) = disguised_word(name) {
+                    let problem = "letters of another script stand among Latin ones that look the same";
+                    report.refuse(place, format!("{}: {problem}", Excerpt(word)));
                 }
                 kept.push((place.as_str(), name));
             }
@@ -219,6 +222,46 @@ mod tests {
             "OpenAL",
         ] {
             assert_eq!(check(SETTINGS, &[name], &own), [] as [&str; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_not_made_to_look_like_another_by_a_second_script() {
+        let own = ["https://app.example.com/cb"];
+        for name in [
+            "G\u{43e}\u{43e}gle",
+            "\u{410}pple",
+            "P\u{430}yp\u{430}l Login",
+            "\u{13e2}ayPal",
+            "App\u{399}e",
+            "Micr\u{3bf}soft",
+        ] {
+            let sentences = check("{}", &[name], &own);
+            assert!(sentences.len() == 1 && sentences[0].contains("another script"), "{name}: {sentences:?}");
+        }
+        for name in [
+            "Xерокс",
+            "Δv",
+            "1С",
+            "VIP-клиент",
+            "µTorrent",
+            "СМС/SMS",
+            "Cмарт",
+            "Яndex",
+            "Τράπεζα",
+            "Орех",
+            "Ω Systems",
+            "β-test",
+            "日本Web",
+            "Wi-Fi роутер",
+            "Café",
+            "π-calculator",
+            "iСклад",
+            "Пример App",
+            "Αθήνα Bank",
+            "ACME Ե",
+        ] {
+            assert_eq!(check("{}", &[name], &own), [""; 0], "{name}");
         }
     }
 
