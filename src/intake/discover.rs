@@ -3,16 +3,15 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use serde_json::Value;
 
 use super::form::json_answer;
 use super::handler::{Answer, Head};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
+use crate::authorization_server::discovery::Rewritten;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::authorization_server::transport::{Purpose, TransportError};
-use crate::registration::json;
 use crate::telemetry::metrics;
 
 /// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
@@ -36,7 +35,11 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
     for form in forms {
         let response = fetch(rulebook, &form.path(&rulebook.issuer_path)).await?;
         match response.status() {
-            StatusCode::OK => return rewritten(rulebook, &response),
+            StatusCode::OK => {
+                let rewritten = rulebook.rewriting.apply(response.body());
+                let rewritten = rewritten.map_err(|error| Refusal::from(Reason::ServerBroken).caused_by(error))?;
+                return answer(rulebook, &response, rewritten);
+            }
             StatusCode::NOT_FOUND => {}
             status => return Err(Refusal::from(Reason::ServerBroken).caused_by(format!("metadata: {status}"))),
         }
@@ -54,9 +57,11 @@ pub async fn elsewhere(rulebook: &Rulebook, path: &str) -> Result<Option<Answer>
     if response.status() != StatusCode::OK {
         return Ok(None);
     }
-    let Ok(members) = json::parse(response.body()) else { return Ok(None) };
-    let is_ours = members.get("issuer").and_then(Value::as_str) == Some(&rulebook.rewriting.issuer);
-    if is_ours { rewritten(rulebook, &response).map(Some) } else { Ok(None) }
+    match rulebook.rewriting.apply(response.body()) {
+        Ok(rewritten) if rewritten.other_issuer.is_none() => answer(rulebook, &response, rewritten).map(Some),
+        // Also what is no document at all: some servers show their first page for whatever they do not have.
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refusal> {
@@ -75,9 +80,8 @@ async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refus
     })
 }
 
-fn rewritten(rulebook: &Rulebook, response: &Response<Bytes>) -> Result<Answer, Refusal> {
-    let rewritten = rulebook.rewriting.apply(response.body());
-    let rewritten = rewritten.map_err(|error| Refusal::from(Reason::ServerBroken).caused_by(error))?;
+/// The rewritten document, and what is learned from the server's own.
+fn answer(rulebook: &Rulebook, response: &Response<Bytes>, rewritten: Rewritten) -> Result<Answer, Refusal> {
     if let Some(path) = rewritten.advertised_elsewhere {
         metrics().discovery_mismatch();
         if rulebook.closed_paths.close(&path) {
