@@ -58,19 +58,20 @@ pub fn reading(name: &str) -> String {
     joined(&Lookalike::of(name).0)
 }
 
+/// Its letters and digits, without accents.
+fn unaccented(text: &str) -> impl Iterator<Item = char> {
+    text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character))
+}
+
 /// Whether `text` holds `name` letter by letter, in whatever case, with or without accents, and with whatever between the letters.
 pub(super) fn spells(text: &str, name: &str) -> bool {
-    let letters = |text: &str| -> String {
-        let letters = text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character));
-        letters.flat_map(char::to_lowercase).collect()
-    };
+    let letters = |text| unaccented(text).flat_map(char::to_lowercase).collect::<String>();
     letters(text).contains(&letters(name))
 }
 
 /// Whether only letters of ASCII and accents stand in it: it is no disguise, though it may be mistaken (`OpenAL` for `OpenAI`).
 pub(super) fn is_undisguised(text: &str) -> bool {
-    let mut letters = text.nfd().filter(|character| character.is_alphanumeric() && !is_combining_mark(*character));
-    letters.all(|character| character.is_ascii_alphabetic())
+    unaccented(text).all(|character| character.is_ascii_alphabetic())
 }
 
 /// A word in which letters of Greek, Cyrillic or another such script stand among those of ASCII, each in the place of one that looks the same:
