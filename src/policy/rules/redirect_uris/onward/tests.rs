@@ -1,0 +1,342 @@
+//! What leads on, and the ordinary queries and paths beside it.
+
+use super::*;
+
+fn leads_on(rest: &str) -> bool {
+    let known = |destination: Destination<'_>| match destination {
+        Destination::Host(host) => ["app.example.com", "known.example.com"].contains(&host.to_string().as_str()),
+        Destination::App(scheme) => ["myapp", "com.example.app"].contains(&scheme),
+    };
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    onward(&format!("/cb{path}"), query, known).is_some()
+}
+
+#[test]
+fn a_path_that_begins_with_two_slashes_and_a_host_is_one_by_itself_to_a_browser() {
+    for path in ["//evil.com", "//evil.com/cb", "//a@evil.com/", "//evil.co.uk:443/x", "///evil.com", "/%2Fevil.com/cb"]
+    {
+        assert!(path_leads_on(path), "{path}");
+    }
+    for path in ["//cb", "//callback.html", "//v1.0/cb", "/a//evil.com", "//oauth2/callback", "/com", "//com"] {
+        assert!(!path_leads_on(path), "{path}");
+    }
+}
+
+#[test]
+fn refuses_a_url_of_another_host() {
+    for rest in [
+        "?next=https://evil.example/",
+        "?next=https%3A%2F%2Fevil.example",
+        "?next=https%253A%252F%252Fevil.example",
+        "?next=https%25253A%25252F%25252Fevil.example",
+        "?a=1&next=//evil.example",
+        "?next=%5c%5cevil.example",
+        "?next=/%5cevil.example",
+        "?next=/%2509/evil.example",
+        "?next=%250a//evil.example",
+        "?next=+https:evil.example",
+        "?next=HTTP://evil.example",
+        "?https://evil.example",
+        "?https://evil.example=https://app.example.com/",
+        "?https://evil.example=1",
+        "?next=https://app.example.com@evil.example/",
+        "?next=https://app.example.com;@evil.example/",
+        "?next=https%3A%2F%2Fapp.example.com%26@evil.example",
+        "/https://evil.example",
+        "/https%3A//evil.example",
+        "/https:/evil.example",
+        "/%68ttps%3a/evil.example",
+        "/go/https:evil.example",
+        "/url=https:/evil.example",
+        ";url=//evil.example",
+        ";a=1;url=//evil.example",
+        "?a=1;next=https://evil.example",
+        "?next=1;//evil.example",
+        "?u=x%26v%3Dhttps://evil.example",
+        "?u=x%26v%3Dhttps%253A//evil.example",
+        "?u=x,https://evil.example",
+        "?u=https://app.example.com/,https://evil.example",
+        "?u=%7B%22n%22%3A%22https://evil.example%22%7D",
+        "?u=%7B'n':'https:%5C/%5C/evil.example'%7D",
+        "?u=%EF%BB%BFhttps://evil.example",
+        "?next=https://app.example.com/?u=a%253Dhttps://evil.example",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn refuses_a_url_of_another_host_within_one_of_the_clients_own() {
+    for rest in [
+        "?next=https://app.example.com/?u=https://evil.example",
+        "?next=https%3A%2F%2Fapp.example.com%2F%3Fa%3D1%26u%3Dhttps%253A%252F%252Fevil.example",
+        "?next=https://app.example.com/?u=https://known.example.com/?v=https://evil.example",
+        "?next=https://app.example.com/?u=https://app.example.com%2526%2540evil.example",
+        "?next=https://app.example.com/%23/go?u=https://evil.example",
+        "?next=https://app.example.com/go;url=//evil.example",
+        "?next=https://app.example.com/go/https:/evil.example",
+        "?next=/go?u=https://evil.example",
+        "?next=/go%3Fu=//evil.example",
+        "?next=?u=javascript:alert(1)",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    assert!(leads_on(&format!("?{}", "a=/?".repeat(500))), "too tangled to be read");
+}
+
+#[test]
+fn refuses_to_lead_on_to_an_app_that_nobody_named() {
+    for rest in [
+        "?next=cursor://x",
+        "?return_to=evilapp://cb",
+        "?returnTo=evilapp%3A%2F%2Fcb",
+        "?redirect_uri=com.evil.app:/oauth",
+        "?redirect-url=COM.EVIL.APP:/oauth",
+        "?a=1;url=evilapp://cb",
+        "?u=%25%36%35vilapp://cb",
+        "?deepLink=evilapp:///cb",
+        "?success_url=evilapp://cb",
+        "?evilapp://cb",
+        "?next=/go?to=evilapp://cb",
+        "?next=https://app.example.com/go?url=evilapp://cb",
+        "?next=myapp://cb?url=evilapp://cb",
+        "?next=myapp://cb?url=https://evil.example",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    for rest in [
+        "?next=myapp://home",
+        "?return_to=com.example.app:/oauth/done",
+        "?next=https://app.example.com/go?url=myapp://cb",
+        "?resource=api://1234",
+        "?audience=api://1234",
+        "?app_id_uri=api://1234/read",
+        "?client=spiffe://example.org/billing",
+        "?bucket=s3://reports/2026",
+        "?repository=git+ssh://git.example.com/x",
+        "?extension=chrome-extension://abcdef/x",
+        "?state_hint=a:b",
+        "?tenant=urn:foo",
+        "?next=step:2",
+        "?to=page:home",
+        "?next=12:30",
+        "?return=mailto:a@b.example",
+        "?url=C:/dir/file.txt",
+        "?flag",
+        "?v:1",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn within_a_value_a_text_leads_where_it_would_lead_as_a_parameter() {
+    for rest in [
+        "?data=%7B%22next%22%3A%22//evil.example%22%7D",
+        "?data=%7B%22next%22%3A%22%2F%2Fevil.example%22%7D",
+        "?data=%7B%22next%22%20:%20%22%5C/%5C/evil.example%22%7D",
+        "?data=%7B%22next%22%3A%22%5Cu002f%5Cu002fevil.example%22%7D",
+        "?data=%7B%22next%22%3A%22%252F%252Fevil.example%22%7D",
+        "?data=%257B%2522next%2522%253A%2522//evil.example%2522%257D",
+        "?data=%7B'next':'//evil.example'%7D",
+        "?data=%7Bnext:%22//evil.example%22%7D",
+        "?data=%7B%22a%22:%7B%22next%22:%22/home%22,%22b%22:[1,%22//evil.example%22]%7D%7D",
+        "?data=%7B%22next%22:%22javascript:alert(1)%22%7D",
+        "?data=%7B%22next%22:%22%20javascript:alert(1)%22%7D",
+        "?data=%7B%22redirect_uri%22:%22evilapp://x%22%7D",
+        "?data=%7B%22redirect_uri%22:%22evilapp:%5C/%5C/x%22%7D",
+        "?data=%7B%22redirect_uris%22:[%22myapp://a%22,%22evilapp://x%22]%7D",
+        "?next=[%22evilapp://x%22]",
+        "?list=[%22//evil.example%22]",
+        "?list=['//evil.example']",
+        "?data=%7B%22next%22:%22/go?u=//evil.example%22%7D",
+        "?data=%7B%22next%22:%22/go%3Fu=%7B%5C%22a%5C%22:%5C%22//evil.example%5C%22%7D%22%7D",
+        "?data=%7B%22form%22:%22a=1%26next=//evil.example%22%7D",
+        "?list=a,//evil.example",
+        "?list=a,javascript:alert(1)",
+        "?a=1%26next%3D//evil.example",
+        "?a=1%26next%3Djavascript:alert(1)",
+        "?a=1%26redirect_uri%3Devilapp://x",
+        "?a=1%26//evil.example",
+        "?r=next%3D%2F%2Fevil.example",
+        "?r=next%3D%252F%252Fevil.example",
+        "?r=next%253D%252F%252Fevil.example",
+        "?r=a%3D1%3Bnext%3D//evil.example",
+        "?r=a%3Db%3Dnext%3D//evil.example",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    for rest in [
+        "?data=%7B%22a%22:%22x//y%22%7D",
+        "?data=%7B%22a%22:%22/home%22,%22at%22:%2212:30%22,%22n%22:7%7D",
+        "?data=%7B%22next%22:%22/home?tab=1%26x=/y%22%7D",
+        "?data=%7B%22next%22:%22https://app.example.com/home?tab=/a%22%7D",
+        "?data=%7B%22next%22:%22myapp://home%22,%22resource%22:%22api://1234%22%7D",
+        "?data=%7B%22next%22:%22step:2%22,%22scope%22:[%22data:read%22,%22file:write%22]%7D",
+        "?data=%7B%22text%22:%22see%20https://app.example.com%22%7D",
+        "?data=%7B%22file%22:%22C:%5C%5Cdir%5C%5Cfile.txt%22%7D",
+        "?data=%7B%22unfinished",
+        "?filter=[%22a%22,%22b%22]",
+        "?filter=[%22a/b%22,%22/c%22,%22d:e%22]",
+        "?filter=name%20eq%20'a//b'",
+        "?filter=status%3Dopen%26path%3D/a/b",
+        "?text=it's%20a//b",
+        "?text=sum%20=%20https://other.example.com",
+        "?list=a//b,c//d,/e",
+        "?list=data:read,file:write",
+        "?accept=text/html;q=0.9,application/json;q=0.8",
+        "?r=next%3D/home%26tab%3D1",
+        "?r=next%3Dstep:2%26resource%3Dapi://1234",
+        "?resource=api://1234%26x%3D1",
+        "?share=mailto:a@b.example?subject%3DHi%26body%3Da/b",
+        "?sig=ab//cd%2Bef%3D%3D",
+        "?sep=,/",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn an_ordinary_value_of_many_parts_is_not_too_tangled() {
+    let pairs: Vec<String> = (0..40).map(|n| format!("key{n}=/value/{n}")).collect();
+    assert!(!leads_on(&format!("?r={}", pairs.join("&").replace('&', "%26").replace('=', "%3D"))));
+    let json: Vec<String> = (0..40).map(|n| format!("%22key{n}%22:%22/value/{n}%22")).collect();
+    assert!(!leads_on(&format!("?data=%7B{}%7D", json.join(","))));
+    let page = "/home?a=1%26b=/2%26c=3%23/top";
+    assert!(!leads_on(&format!("?next={page}&then=https://app.example.com{page}")));
+    let nested =
+        ["https://app.example.com/a?next=", "https://known.example.com/b?next=", "https://app.example.com/c?d=/e"];
+    assert!(!leads_on(&format!("?next={}", nested.concat())));
+}
+
+#[test]
+fn refuses_what_runs_opens_or_starts_something() {
+    for rest in [
+        "?next=javascript:alert(1)",
+        "?next=java%2509script:alert(1)",
+        "?next=%2501javascript:alert(1)",
+        "?next=data:text/html,x",
+        "?next=data:text/html;base64,eA",
+        "?next=data:,x",
+        "?next=blob:https://evil.example/x",
+        "?next=filesystem:https://evil.example/temporary/x",
+        "?next=view-source:https://evil.example",
+        "?next=jar:https://evil.example/a!/",
+        "?next=feed:https://evil.example",
+        "?next=file:///etc/passwd",
+        "?next=file:/etc/passwd",
+        "?next=file:%5c%5cevil.example%5cshare",
+        "?next=intent:x",
+        "?next=intent://x%23Intent;scheme=https;end",
+        "?next=smb://evil.example/share",
+        "?next=ms-msdt:/id",
+        "/go/javascript:alert(1)",
+        ";next=javascript:alert(1)",
+        "/next=javascript:alert(1)",
+        ";next=file:///etc/passwd",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn ordinary_queries_lead_nowhere() {
+    for rest in [
+        "",
+        "?",
+        "?tenant=42&lang=de-DE",
+        "?next=/home",
+        "?next=%2Fhome%2Fuser",
+        "?next=/home?tab=1%26x=/y%23top",
+        "?next=https://app.example.com/home",
+        "?next=https://app.example.com/home?tab=/a/b",
+        "?next=https://app.example.com/?u=https://known.example.com/",
+        "?next=https://app.example.com&login_hint=user@example.org",
+        "?issuer=https%3A%2F%2Fknown.example.com%2Frealms%2Fa",
+        "?x=a:b/c?d",
+        "?time=12:30",
+        "?date=2026-01-02T12:30:00Z",
+        "?urn=urn:example:a",
+        "?scope=a:b",
+        "?scope=data:read+file:write+content:x",
+        "?scope=file:read",
+        "?resource=api://1234",
+        "?to=mailto:a@b.example",
+        "?to=mailto:a@b.example?subject=a/b",
+        "?call=tel:+491234",
+        "?at=geo:52.5,13.4",
+        "?page=news:today",
+        "?file=C:%5Cdir%5Cfile.txt",
+        "?file=c:/dir/file.txt",
+        "?user=@alice:example.org",
+        "?room=%23room:example.org",
+        "?text=see+https://other.example.com",
+        "?text=see,+https://other.example.com",
+        "?text=e.g.,+%22the+page%22+https://other.example.com",
+        "?pages=/a,/b&list=a,b,c",
+        "?u=x,https://app.example.com/home",
+        "?json=%7B%22next%22%3A%22https://app.example.com/%22,%22at%22%3A%2212:30%22%7D",
+        "?form=a%3D1%26next%3Dhttps://known.example.com/",
+        "?resources=api://1234,api://5678",
+        "?scopes=a:b,c:d",
+        "?q=100%25&r=%2B",
+        "?next=myapp://home",
+        "?e=a=b==",
+        "?flag",
+        "/a:b",
+        "/12:30",
+        "/urn:example:a",
+        "/@alice:example.org",
+        ";v=1",
+        ";v=1/a=b&c",
+        "/a=b:c;d=e",
+        "//evil.example",
+        "?next=/a;b=c",
+        "//b",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn refuses_parameters_that_the_answer_adds() {
+    for query in [
+        "code=x",
+        "a=1&state=x",
+        "a=1;code=x",
+        "%63ode=x",
+        "error",
+        "id_token=",
+        "iss=https://sso.example.com",
+        "error_uri=x",
+        "session_state=x",
+        "expires_in=60",
+        "+code=x",
+        "code%20=x",
+        "%EF%BB%BFcode=x",
+        "code%5B%5D=x",
+        "code[]=x",
+        "state[0]=x",
+        "code+[a][b]=x",
+    ] {
+        assert!(response_parameter(query).is_some(), "{query}");
+    }
+    for query in [
+        "codec=av1",
+        "Code=x",
+        "stateful=1",
+        "issuer=x",
+        "issue=1",
+        "scope=a:b",
+        "tenant=code",
+        "barcode=1",
+        "promo_code=1",
+        "code_challenge=x",
+        "codes[]=1",
+        "[code]=1",
+        "my+code=1",
+    ] {
+        assert_eq!(response_parameter(query), None, "{query}");
+    }
+    assert!(response_parameter("iss=x").unwrap().ends_with("(RFC 9207 §2)"));
+}
