@@ -7,8 +7,8 @@ from .. import web
 from ..registration import CONFIDENTIAL, check_answer, register
 from ..scenario import equal, expect, scenario
 
-# The first letter is Cyrillic.
-NAME = "\u041erders dashboard"
+# The first letter is a full-width one: admitted, unlike a letter of another script among Latin ones.
+NAME = "\uff2frders dashboard"
 
 
 def ask_for_more(gateway, name):
