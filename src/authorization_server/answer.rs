@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::access::{ClientUris, ServerAccess};
 use super::{RegisterError, Registered};
@@ -77,7 +78,23 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
         _ => return Err(RegisterError::Broken("no client_id in the answer".to_owned())),
     };
     let access = ServerAccess::given(&answered, &client_id, call.uris);
-    Ok(Registered { client_id, metadata: sound(answered, call.sent), access })
+    let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
+    Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added })
+}
+
+/// RFC 7591 §3.2.1 lets a server replace what was asked for. A redirect URI that is only written otherwise (`https://app.example`, with a slash
+/// at its end) is the same one.
+fn redirect_uris_added(sent: &Map<String, Value>, answered: &Map<String, Value>) -> Vec<String> {
+    let texts = |members: &Map<String, Value>| {
+        let list = members.get("redirect_uris").and_then(Value::as_array).cloned().unwrap_or_default();
+        list.into_iter().filter_map(|uri| uri.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let is_same =
+        |one: &str, other: &str| one == other || Url::parse(one).is_ok_and(|one| Url::parse(other) == Ok(one));
+    let sent = texts(sent);
+    let mut added = texts(answered);
+    added.retain(|uri| !sent.iter().any(|sent| is_same(sent, uri)));
+    added
 }
 
 /// The members of an answer that a client may see. RFC 7591 §3.2.1: the answer holds all registered members; what the server does not
@@ -195,6 +212,20 @@ mod tests {
             "client_name": "Tool", "jwks": {"keys": []}
         });
         assert_eq!(Value::Object(registered.metadata), expected);
+    }
+
+    #[test]
+    fn a_redirect_uri_that_nobody_sent_is_told_and_one_written_otherwise_is_none() {
+        for (answered, added) in [
+            (json!(["http://localhost/cb"]), vec![]),
+            (json!(["HTTP://localhost:80/cb"]), vec![]),
+            (json!(["http://localhost/cb", "https://evil.example/cb"]), vec!["https://evil.example/cb"]),
+            (json!(["http://localhost/other"]), vec!["http://localhost/other"]),
+            (json!(null), vec![]),
+        ] {
+            let body = json!({"client_id": "c", "redirect_uris": answered}).to_string();
+            assert_eq!(read_ours(answer(201, &body)).unwrap().redirect_uris_added, added);
+        }
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub struct Registered {
     pub metadata: Map<String, Value>,
     /// What the server gave for managing it; none where it manages nothing.
     pub access: Option<ServerAccess>,
+    /// Redirect URIs that it has though nobody sent them.
+    pub redirect_uris_added: Vec<String>,
 }
 
 /// What a client asked for and got, as far as its own terms differ from the server's.

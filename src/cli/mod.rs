@@ -98,11 +98,9 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Loads it; what may not be what was meant is said on standard error.
+    /// Loads it. Its warnings are for who checks and who serves it: to every other command they would be the same noise each time.
     fn load(&self) -> Result<Config, Failure> {
-        let config = load(&self.config)?;
-        say_warnings(&config);
-        Ok(config)
+        Ok(load(&self.config)?)
     }
 }
 
@@ -174,7 +172,7 @@ pub fn run() -> ExitCode {
     let format = if line.json { Format::Json } else { Format::Text };
     let mut out = io::stdout();
     let result = match line.command {
-        Command::Serve(file) => file.load().and_then(serve::run),
+        Command::Serve(file) => file.load().inspect(say_warnings).and_then(serve::run),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Config(command) => config::run(&command, format, &mut out),
         Command::Doctor(arguments) => doctor::run(&arguments, format, &mut out),

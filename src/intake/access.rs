@@ -37,7 +37,7 @@ impl ClientAccess {
 
     /// A token that the client has already.
     pub(super) fn with(token: Secret, registration_endpoint: &str, client_id: &str) -> Self {
-        Self { token, uri: format!("{registration_endpoint}/{}", percent_encoded(client_id)) }
+        Self { token, uri: format!("{registration_endpoint}/{}", segment_of(client_id)) }
     }
 
     /// Puts both members into an answer.
@@ -45,6 +45,14 @@ impl ClientAccess {
         metadata.insert("registration_access_token".to_owned(), self.token.expose().into());
         metadata.insert("registration_client_uri".to_owned(), self.uri.as_str().into());
     }
+}
+
+/// The last segment of a client's URI: its id, percent-encoded. One that would separate or climb, or that holds a percent sign, is no path
+/// that every server reads alike and would be refused: it is written as `~` and base64url.
+pub(super) fn segment_of(client_id: &str) -> String {
+    let is_misread =
+        client_id.starts_with('.') || client_id.contains(|c: char| matches!(c, '/' | '\\' | '%') || c.is_control());
+    if is_misread { format!("~{}", URL_SAFE_NO_PAD.encode(client_id)) } else { percent_encoded(client_id) }
 }
 
 /// A registration access token by which the record knows a client. Its text does not tell whose it is: the server may be
@@ -119,5 +127,18 @@ mod tests {
     fn a_token_of_the_servers_is_none_of_the_gateways() {
         let text = || Secret::new("dcrm_of-a-gateway-behind-this-one");
         assert_ne!(Token::Servers(text()).hash(), Token::Gateways(text()).hash());
+    }
+
+    #[test]
+    fn whatever_a_server_calls_a_client_its_uri_has_one_segment_that_is_read_alike() {
+        for (client_id, segment) in [
+            ("s6BhdRkqt3", "s6BhdRkqt3"),
+            ("a@b:c~", "a%40b%3Ac~"),
+            ("https://app.example/client", "~aHR0cHM6Ly9hcHAuZXhhbXBsZS9jbGllbnQ"),
+            ("..", "~Li4"),
+            ("100%", "~MTAwJQ"),
+        ] {
+            assert_eq!(segment_of(client_id), segment);
+        }
     }
 }

@@ -18,6 +18,8 @@ use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
 
+/// The reason of a registration that the server widened: it has redirect URIs that were not sent to it.
+pub(super) const REDIRECT_URIS_ADDED: &str = "redirect_uris_added";
 /// The reason of a removal: the server no longer has the client, as the gateway found, or an operator says.
 pub(super) const GONE: &str = "gone_at_the_server";
 

@@ -88,10 +88,24 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         let (registration, client_id) = (&id.0, &registered.client_id);
         tracing::error!(registration, client_id, %error, "the server has a client that cannot be entered: resolve it");
     }
+    let added = result.as_ref().map(|registered| registered.redirect_uris_added.as_slice()).unwrap_or_default();
+    if let (Ok(registered), false) = (&result, added.is_empty()) {
+        let (registration, client_id) = (&id.0, &registered.client_id);
+        tracing::warn!(registration, client_id, ?added, "the server registered redirect URIs that were not sent to it");
+    }
     let now = tools.clock.now();
-    let entries = tools.audit.entry(|| audited::outcome(intent, origin, &outcome), now).map_err(unavailable)?;
-    let finished = tools.store.finish(id, outcome, entries, now);
-    let finished = finished.in_span(span::store_span("finish")).await;
+    let event = || match audited::outcome(intent, origin, &outcome) {
+        event if added.is_empty() => event,
+        event => event.because(audited::REDIRECT_URIS_ADDED),
+    };
+    let finished = match tools.audit.entry(event, now) {
+        Ok(entries) => tools.store.finish(id, outcome, entries, now).in_span(span::store_span("finish")).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &finished {
+        let client_id = result.as_ref().ok().map(|registered| &registered.client_id);
+        tracing::error!(registration = &id.0, client_id, %error, "what became of a registration could not be written down");
+    }
     let registered = result.map_err(server_refusal)?;
     tools.standings.forget(&registered.client_id);
     // The server has the client, our record does not say so: found as `unknown` when the store is back, never acknowledged.
@@ -254,7 +268,12 @@ mod tests {
     use crate::store::OutcomeName;
 
     fn registered() -> Result<Registered, RegisterError> {
-        Ok(Registered { client_id: "c1".to_owned(), metadata: Map::new(), access: None })
+        Ok(Registered {
+            client_id: "c1".to_owned(),
+            metadata: Map::new(),
+            access: None,
+            redirect_uris_added: Vec::new(),
+        })
     }
 
     #[test]

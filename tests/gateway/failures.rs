@@ -94,6 +94,23 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_uri_that_the_server_adds_is_on_the_record() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 1);
+    let uris = ["https://app.example.com/callback", "https://portal.example/try"];
+    let widened = json!({"client_id": "widened", "redirect_uris": uris}).to_string();
+    upstream.set(Mood::Bytes(http("201 Created", "application/json", widened)));
+    let answer = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!((answer.status, &answer.json()["redirect_uris"]), (201, &json!(uris)), "the client sees what it has");
+    let told = gateway.told(|said| said["client_id"] == "widened" && said["added"].is_string());
+    assert_eq!(told["added"], r#"["https://portal.example/try"]"#, "{told}");
+    let export = gateway.run(&["audit", "export"]);
+    let export = String::from_utf8(export.stdout).unwrap();
+    let admitted = export.lines().find(|line| line.contains("registration_admitted")).unwrap();
+    assert!(admitted.contains(r#""reason":"redirect_uris_added""#), "{admitted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_nothing_is_given_up_in_time() {
     let (gateway, upstream) = start().await;
     let token = gateway.token("partners", 1);

@@ -188,7 +188,7 @@ impl Registrar for Cognito {
             metadata.insert("client_secret_expires_at".to_owned(), 0.into());
         }
         let access = Some(ServerAccess::by_api(&client_id));
-        Ok(Registered { client_id, metadata, access })
+        Ok(Registered { client_id, metadata, access, redirect_uris_added: Vec::new() })
     }
 
     /// Only an AWS credential could carry it, and that is the gateway's.

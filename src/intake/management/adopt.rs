@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::authorization_server::{Managed, ServerAccess};
-use crate::hexadecimal::percent_encoded;
+use crate::hexadecimal::{percent_decoded, percent_encoded};
 use crate::intake::access::{KeptAccess, Token};
 use crate::intake::audited::{self, RequestReference};
 use crate::intake::handler::Head;
@@ -26,7 +26,8 @@ pub(super) async fn presented(
     tools: &Tools,
     (segment, token): (&str, Secret),
 ) -> Result<Option<ServerAccess>, Refusal> {
-    let known = tools.store.client(segment).in_span(span::store_span("client")).await.map_err(unavailable)?;
+    let client_id = String::from_utf8_lossy(&percent_decoded(segment.as_bytes())).into_owned();
+    let known = tools.store.client(&client_id).in_span(span::store_span("client")).await.map_err(unavailable)?;
     Ok(known.is_none().then(|| ServerAccess {
         registration_client_uri: format!("{}/{segment}", rulebook.rewriting.registration_path),
         registration_access_token: token,

@@ -15,7 +15,7 @@ use std::time::Instant;
 use http::Method;
 use http::header::{ALLOW, HeaderValue};
 
-use super::access::Token;
+use super::access::{Token, segment_of};
 use super::audited::{self, Digested};
 use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
@@ -25,7 +25,6 @@ use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::audit::Event;
-use crate::hexadecimal::percent_encoded;
 use crate::lifecycle::{AtTheServer, State};
 use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, Profile};
@@ -181,7 +180,7 @@ async fn identify(
     };
     match find(tools, &presented).await? {
         // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
-        Some((client, token)) if percent_encoded(&client.client_id) == segment => {
+        Some((client, token)) if segment_of(&client.client_id) == segment => {
             Ok(Identified::Client(Box::new(client), token))
         }
         None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
