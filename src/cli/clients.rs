@@ -32,7 +32,7 @@ pub(super) enum Command {
     Suspend(Changed),
     /// Give back what a suspension took.
     Resume(Changed),
-    /// Delete a client at the authorization server, for good; the record stays.
+    /// Delete a client at the authorization server, for good; the record stays. Of a rejected one: lift the rejection, so that the same may register afresh.
     Delete(Deleted),
     /// Remove the clients that nobody used for longer than their profile says, now rather than at the next look.
     Expire(Expire),

@@ -7,7 +7,7 @@ use super::operations::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, AtTheServer, Lifecycle};
+use crate::lifecycle::{Action, AtTheServer, Lifecycle, State};
 use crate::registration::ScopeSet;
 use crate::store::ClientRecord;
 use crate::telemetry::InSpan as _;
@@ -20,7 +20,7 @@ pub enum Change {
     Suspend,
     /// What a suspension took is given back.
     Resume,
-    /// It is removed at the server, for good.
+    /// It is removed at the server, for good. What was rejected is so already: its rejection is lifted, and the same may be registered afresh.
     Delete {
         /// An operator knows that the server no longer has it: where the gateway cannot delete it there, its record ends all the same.
         is_gone: bool,
@@ -145,10 +145,12 @@ impl Work {
             Change::Delete { is_gone: true } if is_to_be_absent(client) && self.rulebook.administration.is_none() => {
                 next.unsettled = None;
             }
+            Change::Delete { .. } if from.state() == State::Rejected => next.lifecycle = from.lift_rejection(by)?,
             Change::Delete { .. } => enter_state(&mut next, from.delete(by)?, now),
             Change::Reject => enter_state(&mut next, from.reject(by)?, now),
         }
-        if next.lifecycle.at_the_server() == AtTheServer::Absent || next.members_behind {
+        let is_decided = client.lifecycle.at_the_server() == AtTheServer::Absent;
+        if !is_decided && (next.lifecycle.at_the_server() == AtTheServer::Absent || next.members_behind) {
             match check_it_can_be_managed(&self.rulebook, client) {
                 Err(_) if *change == (Change::Delete { is_gone: true }) => next.unsettled = None,
                 checked => checked?,

@@ -217,10 +217,18 @@ impl Lifecycle {
         }
     }
 
-    /// Ends it. What was rejected stays rejected: its request is not to come back as a fresh client.
+    /// Ends it. What was rejected stays rejected, until somebody [lifts](Self::lift_rejection) that.
     pub fn delete(self, by: Action) -> Result<Self, NotPossible> {
         match self {
             Self::Pending { .. } | Self::Active | Self::Suspended { .. } => Ok(Self::Deleted { by }),
+            other => Err(NotPossible(other.state())),
+        }
+    }
+
+    /// Lets go of a rejection: the same request may come back, as a fresh client. It is absent at the server as before.
+    pub fn lift_rejection(self, by: Action) -> Result<Self, NotPossible> {
+        match self {
+            Self::Rejected { .. } => Ok(Self::Deleted { by }),
             other => Err(NotPossible(other.state())),
         }
     }
@@ -263,18 +271,19 @@ mod tests {
                     from.clone().expire(UNTIL),
                     from.clone().expire_unused(UNTIL),
                     from.clone().delete(by()),
+                    from.clone().lift_rejection(by()),
                 ];
                 format!("{}: {}", from.state(), to.map(name).join(" "))
             })
             .collect();
         insta::assert_snapshot!(table.join("\n"), @r"
-        pending: suspended - active - rejected expired - deleted
-        active: suspended - - active - - expired deleted
-        suspended: - active - - - - - deleted
-        suspended: - pending - - rejected - - deleted
-        rejected: - - - - - - - -
-        expired: - - - - - - - -
-        deleted: - - - - - - - -
+        pending: suspended - active - rejected expired - deleted -
+        active: suspended - - active - - expired deleted -
+        suspended: - active - - - - - deleted -
+        suspended: - pending - - rejected - - deleted -
+        rejected: - - - - - - - - deleted
+        expired: - - - - - - - - -
+        deleted: - - - - - - - - -
         ");
     }
 

@@ -118,6 +118,11 @@ async fn a_rejected_client_is_removed_and_its_request_refused() {
     assert_eq!((status, &refused["error"]), (403, &json!("access_denied")));
     assert_eq!(post(&world, &shared, ("/approve", json!({}))).await.0, 409);
     assert_eq!(world.register_as(&public("openid")).await.0, 201, "another request");
+    let lifted = world.change("DELETE", &path(&shared, "?comment=known+after+all"), "*").await;
+    assert_eq!((lifted.status, &lifted.body["state"]), (200, &json!("deleted")), "{}", lifted.body);
+    let (status, afresh) = world.register_as(&public("openid orders")).await;
+    assert_eq!(status, 201, "{afresh}");
+    assert_ne!(afresh["client_id"], shared["client_id"]);
 }
 
 #[tokio::test]

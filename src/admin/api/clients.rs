@@ -134,7 +134,7 @@ fn changes() -> [Operation; 6] {
     );
     let delete = Operation::changing(
         ("deleteClient", Verb::Delete, "/v1/clients/{client_id}"),
-        (Role::Administrator, "Deletes a client at the authorization server; the record stays"),
+        (Role::Administrator, "Deletes a client at the authorization server, or lifts its rejection; the record stays"),
         changed(),
         |verb| on(verb, delete),
     );
