@@ -187,12 +187,17 @@ async fn where_growth_is_refused_a_client_gets_no_more_than_it_has() {
         json!({"scope": "openid", "redirect_uris": ["https://app.example.com/callback", "https://app.example.com/b"]}),
         json!({"scope": "openid profile"}),
         json!({"scope": "openid", "jwks_uri": "https://app.example.com/jwks"}),
+        json!({"scope": "openid", "token_endpoint_auth_method": "none"}),
+        json!({"scope": "openid", "grant_types": ["authorization_code", "refresh_token"]}),
+        json!({"scope": "openid", "post_logout_redirect_uris": ["https://app.example.com/bye"]}),
+        json!({"scope": "openid", "backchannel_logout_uri": "https://app.example.com/logout"}),
     ] {
         let answer = world.manage("PUT", &client.uri, &client.token, Some(&client.change(&more))).await;
         refused(&answer, 403, "access_denied");
     }
     assert_eq!(world.asked("PUT"), 0);
-    let change = client.change(&json!({"scope": "openid", "client_name": "Renamed"}));
+    let change =
+        client.change(&json!({"scope": "openid", "client_name": "Renamed", "grant_types": ["authorization_code"]}));
     is_told(&world.manage("PUT", &client.uri, &client.token, Some(&change)).await, &client);
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::anomaly::observation::ChangeSeen;
 use crate::policy::Judged;
@@ -15,11 +15,30 @@ use crate::store::ClientRecord;
 pub struct Difference {
     redirect_uris: Vec<String>,
     scopes: Vec<String>,
-    keys: Vec<&'static str>,
+    further: Vec<(&'static str, Vec<String>)>,
+    credentials: Vec<&'static str>,
+    endpoints: Vec<&'static str>,
 }
 
-/// The members that hold or name keys.
-const KEYS: [&str; 2] = ["jwks", "jwks_uri"];
+/// Lists besides the redirect URIs of which every further entry is more.
+const LISTS: [&str; 3] = ["grant_types", "response_types", "post_logout_redirect_uris"];
+
+/// What a client proves itself by: keys, where they are, the method, the names in its certificate.
+const CREDENTIALS: [&str; 9] = [
+    "jwks",
+    "jwks_uri",
+    "signed_jwks_uri",
+    "token_endpoint_auth_method",
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
+/// Where the server tells the client of its users.
+const ENDPOINTS: [&str; 3] =
+    ["backchannel_logout_uri", "frontchannel_logout_uri", "backchannel_client_notification_endpoint"];
 
 /// What `asked` has and `client` has not.
 pub fn of(client: &ClientRecord, asked: &dyn Judged) -> Difference {
@@ -27,17 +46,38 @@ pub fn of(client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
     let differs = |member: &&'static str| {
-        let value = asked.metadata().get(*member);
-        value.is_some_and(|value| !value.is_null())
-            && value != client.metadata.get::<str>(member).filter(|it| **it != Value::Null)
+        let value = asked.metadata().get(*member).filter(|value| !value.is_null());
+        value.is_some_and(|value| *value != registered(client, member))
     };
+    let further = LISTS.into_iter().filter_map(|member| {
+        let had = registered(client, member);
+        let is_new = |value: &&Value| !had.as_array().is_some_and(|had| had.contains(value));
+        let new = asked.metadata().get(member)?.as_array()?.iter().filter(is_new);
+        let new: Vec<String> = new.filter_map(|value| value.as_str().map(str::to_owned)).collect();
+        (!new.is_empty()).then_some((member, new))
+    });
     Difference {
         redirect_uris: uris
             .filter(|uri| !client.redirect_uris.iter().any(|known| known == uri))
             .map(str::to_owned)
             .collect(),
         scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
-        keys: KEYS.into_iter().filter(differs).collect(),
+        further: further.collect(),
+        credentials: CREDENTIALS.into_iter().filter(differs).collect(),
+        endpoints: ENDPOINTS.into_iter().filter(differs).collect(),
+    }
+}
+
+/// What is registered as a member, or RFC 7591 §2 takes it for where it is not named.
+fn registered(client: &ClientRecord, member: &str) -> Value {
+    match client.metadata.get(member) {
+        Some(value) if !value.is_null() => value.clone(),
+        _ => match member {
+            "token_endpoint_auth_method" => "client_secret_basic".into(),
+            "grant_types" => json!(["authorization_code"]),
+            "response_types" => json!(["code"]),
+            _ => Value::Null,
+        },
     }
 }
 
@@ -65,27 +105,30 @@ impl Difference {
             new_redirect_hosts: hosts(&self.redirect_uris),
             new_redirect_uris: u32::try_from(self.redirect_uris.len()).unwrap_or(u32::MAX),
             new_scopes: self.scopes.clone(),
-            other_keys: !self.keys.is_empty(),
+            other_keys: !self.credentials.is_empty(),
             registered_from: Some(client.registrant.address),
         }
     }
 
     /// Nothing is asked for that was not there.
     pub fn is_empty(&self) -> bool {
-        self.redirect_uris.is_empty() && self.scopes.is_empty() && self.keys.is_empty()
+        *self == Self::default()
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        for (what, values) in [("redirect_uris", &self.redirect_uris), ("scope", &self.scopes)] {
+        let further = self.further.iter().map(|(member, values)| (*member, values));
+        for (what, values) in
+            [("redirect_uris", &self.redirect_uris), ("scope", &self.scopes)].into_iter().chain(further)
+        {
             if !values.is_empty() {
                 parts.push(format!("{what} + {}", values.join(" ")));
             }
         }
-        if !self.keys.is_empty() {
-            parts.push(format!("other {}", self.keys.join(" ")));
+        for others in [&self.credentials, &self.endpoints].into_iter().filter(|others| !others.is_empty()) {
+            parts.push(format!("other {}", others.join(" ")));
         }
         f.write_str(&parts.join("; "))
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct ManagementSettings {
     /// What happens to a registration access token that the gateway did not issue (of a client registered before it was there). Default: `refuse`.
     pub unknown_tokens: UnknownTokens,
-    /// What happens when a client asks for more than it has: further redirect URIs, other keys, more scopes. All of it passes the
-    /// rules of its profile either way. Default: `allow`.
+    /// What happens when a client asks for more than it has: further redirect URIs (after a logout, too), grant and response types, more scopes, other
+    /// keys or another way to prove itself, other endpoints for logout. All of it passes the rules of its profile either way. Default: `allow`.
     pub growth: Growth,
 }
 
