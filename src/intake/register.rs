@@ -145,8 +145,13 @@ impl Registration<'_> {
         Ok((registrant, profile))
     }
 
+    /// A token that somebody with a certificate presents is counted besides: its holders may be several.
     async fn throttle_registrant(&self, registrant: &Registrant, profile: &Profile) -> Result<(), Refusal> {
-        self.throttle(source(registrant), profile).await
+        self.throttle(source(registrant), profile).await?;
+        match (&registrant.certificate, &registrant.token) {
+            (Some(_), Some(token)) => self.throttle(Source::Token(token.source()), profile).await,
+            _ => Ok(()),
+        }
     }
 
     /// One software has many installations: they share its limit, wherever they are.
@@ -283,11 +288,11 @@ pub(super) async fn throttle_address(rulebook: &Rulebook, address: IpAddr) -> Re
     rulebook.throttle.attempt_from(address).await.map_err(denied)
 }
 
-/// Whose attempts and clients are counted together.
+/// Whose attempts and clients are counted together. A certificate stays; tokens are made for one use each, and would be a registrant each.
 fn source(registrant: &Registrant) -> Source {
-    match (&registrant.token, &registrant.certificate) {
-        (Some(token), _) => Source::Token(token.source()),
-        (None, Some(certificate)) => Source::Certificate(certificate.thumbprint.clone()),
+    match (&registrant.certificate, &registrant.token) {
+        (Some(certificate), _) => Source::Certificate(certificate.thumbprint.clone()),
+        (None, Some(token)) => Source::Token(token.source()),
         (None, None) => Source::address(registrant.address),
     }
 }

@@ -99,7 +99,8 @@ pub struct ProfileSettings {
     /// At least 1h. Only where the gateway sees the uses (`docs/clean-up.md`). Default: for ever.
     #[serde(default)]
     pub expire_unused_after: Option<DurationText>,
-    /// How often one registrant may try. Default: no limit but the throttle's own.
+    /// How often one registrant (the client certificate; without one the initial access token, or whoever holds it; else the address) may try.
+    /// Default: no limit but the throttle's own.
     #[serde(default)]
     pub limits: Option<LimitSettings>,
     /// Whether the rules refuse, or only report: what they would refuse is recorded and sent on without the gateway's credential

@@ -135,6 +135,24 @@ async fn a_token_bound_to_a_certificate_registers_only_over_a_connection_that_pr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_certificate_is_one_registrant_however_many_tokens_it_presents() {
+    let configuration = on_base(OWN).replace("initial_access_token: off", "initial_access_token: required");
+    let limited = configuration
+        .replace("  - name: partners", "  - name: holders\n    limits: { rate: 1/h, burst: 2, live_clients: 1 }");
+    let setting = Setting::with(&limited).await;
+    let url = format!("https://localhost:{}/register", setting.gateway.address.port());
+    let mut answers = Vec::new();
+    for name in ["One", "Two", "Three"] {
+        let body = json!({"client_name": name, "redirect_uris": ["https://app.example.com/callback"]});
+        let request = setting.known.post(&url).bearer_auth(setting.bound_token()).json(&body);
+        let answer = request.send().await.unwrap();
+        answers.push((answer.status().as_u16(), answer.json::<Value>().await.unwrap()["error_description"].clone()));
+    }
+    assert_eq!(answers.iter().map(|(status, _)| *status).collect::<Vec<_>>(), [201, 429, 429], "{answers:?}");
+    assert!(answers[1].1.as_str().unwrap().contains("clients"), "its quota of live clients: {answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_requests_on_one_connection_are_judged_one_by_one() {
     let setting = Setting::start().await;
     let mut sent = tokio::task::JoinSet::new();
