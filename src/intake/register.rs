@@ -101,7 +101,7 @@ impl Registration<'_> {
         response::check_address(self.rulebook, self.tools, self.head.client_address)?;
         response::check_lockdown(self.tools)?;
         throttle_address(self.rulebook, self.head.client_address).await?;
-        let (mut registrant, profile) = self.admit().await?;
+        let (mut registrant, profile) = self.admit().in_span(span::admit_span()).await?;
         let counted_under = source(&registrant).to_string();
         self.sighting.note_registrant(&registrant, counted_under.clone());
         let members = form::read(body).await;

@@ -1,6 +1,8 @@
 //! The names of attributes, spans and metrics: the closed list that `docs/telemetry.md` explains and a test compares.
 //! `http.*`, `url.*`, `network.*`, `client.*`, `server.*`, `tls.*` are OpenTelemetry's semantic conventions; `dcr.*` is ours.
 
+/// The span of who registers, before the body is read.
+pub const SPAN_ADMIT: &str = "dcr.admit";
 /// The span of the rules.
 pub const SPAN_POLICY: &str = "dcr.policy";
 /// The span of one call of the store.
@@ -8,7 +10,7 @@ pub const SPAN_STORE: &str = "dcr.store";
 /// The span of what a detector found.
 pub const SPAN_FINDING: &str = "dcr.finding";
 /// All spans of our own. The HTTP server span is `{method} {route}`, the client span of a call `{method} {route}` too.
-pub const SPANS: [&str; 3] = [SPAN_POLICY, SPAN_STORE, SPAN_FINDING];
+pub const SPANS: [&str; 4] = [SPAN_ADMIT, SPAN_POLICY, SPAN_STORE, SPAN_FINDING];
 
 /// What kind of request it is: decides about sampling.
 pub const OPERATION: &str = "dcr.operation";

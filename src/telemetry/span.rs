@@ -215,9 +215,18 @@ pub fn record_upstream(span: &Span, outcome: Result<http::StatusCode, &'static s
     }
 }
 
+/// The span of who asks: certificate, initial access token, profile and throttle, before the body is read.
+pub fn admit_span() -> Span {
+    below_the_current(names::SPAN_ADMIT)
+}
+
 /// The span of the rules.
 pub fn policy_span() -> Span {
-    Span::begin(|| (Span::current().context(), SpanBuilder::from_name(names::SPAN_POLICY)))
+    below_the_current(names::SPAN_POLICY)
+}
+
+fn below_the_current(name: &'static str) -> Span {
+    Span::begin(|| (Span::current().context(), SpanBuilder::from_name(name)))
 }
 
 /// The span of one call of the store; `operation` is the name of what is called (`begin`, `finish`, `client`, …).
