@@ -83,6 +83,19 @@ fn what_is_good_loads_without_a_warning() {
 }
 
 #[test]
+fn a_profile_that_is_open_and_counts_nothing_is_warned_of() {
+    let file = directory("good/least.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (change, is_warned) in [("", true), ("    initial_access_token: required\n", false)] {
+        let text = text.replace("    limits: { rate: 10/m, burst: 20 }\n", "");
+        let text = if change.is_empty() { text } else { text.replace("    initial_access_token: off\n", change) };
+        let warnings = config::from_text(&text, &file, &environment).unwrap().warnings;
+        let places: Vec<&str> = warnings.iter().map(|warning| warning.place.as_str()).collect();
+        assert_eq!(places, if is_warned { vec!["profiles[0].limits"] } else { vec![] }, "{text}");
+    }
+}
+
+#[test]
 fn the_example_runs_as_it_is() {
     let config = config::load(&directory("../../config.yaml")).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.warnings, []);

@@ -108,7 +108,12 @@ pub(super) fn check_whole(
     whole.check_audit();
     whole.check_admin();
     whole.check_alerts();
-    whole.check_urls()
+    let meant = whole.check_urls();
+    // Something to think of; beside errors it would be in the way.
+    if !whole.findings.has_errors() {
+        whole.check_open_profiles();
+    }
+    meant
 }
 
 struct Whole<'w, 't> {
@@ -214,6 +219,23 @@ impl Whole<'_, '_> {
                     "put it before, or make the conditions of the earlier one narrower",
                 );
             }
+        }
+    }
+
+    /// One that asks for nothing who registers and does not count either.
+    fn check_open_profiles(&mut self) {
+        let open = self.parts.profiles.iter().filter(|part| {
+            let required = |profile: &Profile| {
+                [profile.initial_access_token(), profile.client_certificate(), profile.software_statement()]
+                    .contains(&Requirement::Required)
+            };
+            let asks = part.profile.as_ref().is_none_or(required);
+            !asks && part.settings.limits.is_none() && fits_everybody(&part.settings)
+        });
+        let places: Vec<Place> = open.map(|part| part.place.key("limits")).collect();
+        for place in places {
+            let reason = "is not there, and the profile is open to anybody: one address may register as many clients as the throttle lets through";
+            self.warn(&place, reason, "give it a rate, and quotas: registrations and live_clients");
         }
     }
 
