@@ -16,6 +16,7 @@ use pingora::{Error, ErrorType};
 use super::kept::Connected;
 use super::observed;
 use super::outgoing::{Hold, Outgoing};
+use super::told::told;
 use super::upstream::Upstream;
 use crate::authorization_server::transport::{Limits, Purpose, Transport, TransportError};
 
@@ -42,7 +43,7 @@ impl Upstream {
     async fn call_once(&self, call: &Call, progress: &Progress) -> Result<http::Response<Bytes>, Failure> {
         progress.sent.store(false, Ordering::Release);
         let header = self.request_header(&call.parts, call.body.len());
-        let header = header.map_err(|error| Failure::Final(TransportError::NotSent(error.to_string())))?;
+        let header = header.map_err(|error| Failure::Final(TransportError::NotSent(told(&error))))?;
         let address = self.addresses.pick().await;
         let address = address.map_err(|reason| Failure::Final(TransportError::NotSent(reason)))?;
         let kept = self.kept.take(address);
@@ -64,7 +65,10 @@ impl Upstream {
         match exchanged {
             Ok(response) => {
                 session.respect_keepalive();
-                if let Some(stream) = session.reuse().await {
+                // Dropped otherwise, and with it what still comes: it would be the answer to somebody else's request.
+                if ends_with_its_head(&response)
+                    && let Some(stream) = session.reuse().await
+                {
                     self.kept.keep(address, Connected { stream, hold });
                 }
                 Ok(response)
@@ -87,7 +91,7 @@ impl Upstream {
         connected.map(Outgoing::over).map_err(|error| {
             let error = match error.etype() {
                 ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => TransportError::ConnectTimedOut,
-                _ => TransportError::NotSent(error.to_string()),
+                _ => TransportError::NotSent(told(&error)),
             };
             Failure::Unreachable(error, Box::new(peer))
         })
@@ -126,7 +130,7 @@ async fn write(
 ) -> Result<(), TransportError> {
     hold.begin();
     let head = session.write_request_header(Box::new(header)).await;
-    head.map_err(|error| TransportError::NotSent(error.to_string()))?;
+    head.map_err(|error| TransportError::NotSent(told(&error)))?;
     let rest = async {
         if !body.is_empty() {
             session.write_body(body).await?;
@@ -136,14 +140,14 @@ async fn write(
     };
     match rest.await {
         Ok(_) => Ok(()),
-        Err(error) if !hold.has_left() => Err(TransportError::NotSent(error.to_string())),
-        Err(error) => Err(TransportError::BrokenOff(error.to_string())),
+        Err(error) if !hold.has_left() => Err(TransportError::NotSent(told(&error))),
+        Err(error) => Err(TransportError::BrokenOff(told(&error))),
     }
 }
 
 /// Reads the whole answer.
 async fn read(session: &mut HttpSession, call: &Call) -> Result<http::Response<Bytes>, Failure> {
-    let broken = |error: Box<Error>| Failure::Final(TransportError::BrokenOff(error.to_string()));
+    let broken = |error: Box<Error>| Failure::Final(TransportError::BrokenOff(told(&error)));
     let (status, headers) = final_header(session).await?;
     let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes() == b"identity");
     if !is_plain {
@@ -168,11 +172,18 @@ async fn read(session: &mut HttpSession, call: &Call) -> Result<http::Response<B
     Ok(response)
 }
 
+/// Whether an answer that has no body (RFC 9110 §6.4.1) announces none either.
+fn ends_with_its_head(response: &http::Response<Bytes>) -> bool {
+    let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let announced = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    !(has_none && (announced || response.headers().contains_key(TRANSFER_ENCODING)))
+}
+
 /// The head of the answer, informational ones (RFC 9110 §15.2) skipped.
 async fn final_header(session: &mut HttpSession) -> Result<(StatusCode, HeaderMap), Failure> {
     loop {
         if let Err(error) = session.read_response().await {
-            let failure = TransportError::BrokenOff(error.to_string());
+            let failure = TransportError::BrokenOff(told(&error));
             let is_closed = matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError);
             return Err(if is_closed { Failure::Stale(failure) } else { Failure::Final(failure) });
         }

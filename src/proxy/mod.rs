@@ -30,6 +30,7 @@ mod routing;
 pub mod settings;
 mod target;
 mod tls;
+mod told;
 mod upstream;
 mod wire;
 

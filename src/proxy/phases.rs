@@ -20,6 +20,7 @@ use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
 use super::headers::{client_cert_value, is_websocket_upgrade};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
+use super::told::told;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, body, identity, observed, routing};
 use crate::authorization_server::paths::{Route, names_metadata};
@@ -311,12 +312,13 @@ impl ProxyHttp for Phases {
                     tracing::debug!(%error, request_id = head.request_id, "refusal not delivered");
                 }
                 if !is_verdict {
-                    tracing::warn!(%error, request_id = head.request_id, status = error_code, "a forwarded request failed");
+                    let (error, request_id) = (told(error), &head.request_id);
+                    tracing::warn!(error, request_id, status = error_code, "a forwarded request failed");
                 }
                 exchange.head = Some(head);
             }
         } else {
-            tracing::debug!(%error, "a forwarded request broke off");
+            tracing::debug!(error = told(error), "a forwarded request broke off");
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -332,7 +334,7 @@ impl ProxyHttp for Phases {
                 path = head.path,
                 client = %head.client_address,
                 status = status.map(|status| status.as_u16()),
-                error = error.map(tracing::field::display),
+                error = error.map(told),
                 "request"
             );
         }
