@@ -28,6 +28,9 @@ const TEXT_LISTS: [&str; 7] = [
 /// Members whose value is a number of seconds.
 const SECONDS: [&str; 3] = ["client_id_issued_at", "client_secret_expires_at", "default_max_age"];
 
+/// In octets: a longer one fits neither a URI nor a form.
+const LONGEST_CLIENT_ID: usize = 2048;
+
 /// Longer sentences of the server are not passed on.
 const LONGEST_DESCRIPTION: usize = 200;
 
@@ -74,12 +77,17 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
 fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
     let answered = json::parse(body).map_err(|error| RegisterError::Broken(format!("no JSON object: {error}")))?;
     let client_id = match answered.get("client_id") {
-        Some(Value::String(id)) if !id.is_empty() => id.clone(),
-        _ => return Err(RegisterError::Broken("no client_id in the answer".to_owned())),
+        Some(Value::String(id)) if is_client_id(id) => id.clone(),
+        _ => return Err(RegisterError::Broken("no client_id in the answer, or none that could be used".to_owned())),
     };
     let access = ServerAccess::given(&answered, &client_id, call.uris);
     let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
     Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added })
+}
+
+/// Whether a client can be called so. RFC 6749 A.1 has printable ASCII only; what servers say beyond that is taken, as long as it can be shown and sent.
+pub fn is_client_id(text: &str) -> bool {
+    (1..=LONGEST_CLIENT_ID).contains(&text.len()) && !text.contains(char::is_control)
 }
 
 /// RFC 7591 §3.2.1 lets a server replace what was asked for. A redirect URI that is only written otherwise (`https://app.example`, with a slash
@@ -261,6 +269,8 @@ mod tests {
             (201, "{}"),
             (201, r#"{"client_id":""}"#),
             (201, r#"{"client_id":7}"#),
+            (201, r#"{"client_id":"a\nb"}"#),
+            (201, &format!(r#"{{"client_id":"{}"}}"#, "x".repeat(2049))),
             (302, ""),
             (500, "oops"),
             (204, ""),

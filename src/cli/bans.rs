@@ -53,7 +53,7 @@ struct Whom {
     /// The SHA-256 of a client certificate: the digits of `openssl x509 -fingerprint -sha256`.
     #[arg(long, value_name = "HEX")]
     certificate: Option<String>,
-    /// An initial access token, by the name that `tokens list`, logs and findings give it.
+    /// An initial access token: its id or, where it alone has it, its label (`tokens list`); of another issuer's, the name in logs and findings.
     #[arg(long, value_name = "NAME")]
     token: Option<String>,
 }

@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 use super::printable;
 
+/// No column is made wider than this.
+const WIDEST: usize = 100;
+
 /// Writes `rows` under `head`; the last column is never padded.
 pub(super) fn write<const N: usize>(
     out: &mut dyn Write,
@@ -12,7 +15,8 @@ pub(super) fn write<const N: usize>(
 ) -> io::Result<()> {
     let mut lines = vec![head.map(str::to_owned)];
     lines.extend(rows.into_iter().map(|row| row.map(|cell| printable(&cell))));
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    // A cell that is wider, as one from elsewhere can be, moves its own line alone.
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0).min(WIDEST);
     let widths: [usize; N] = std::array::from_fn(width);
     for line in &lines {
         let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
@@ -29,5 +33,12 @@ mod tests {
         let rows = [["a".to_owned(), "1".to_owned()], ["long\u{1b}[31m".to_owned(), String::new()]];
         super::write(&mut out, ["NAME", "N"], rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "NAME       N\na          1\nlong\u{fffd}[31m\n");
+    }
+
+    #[test]
+    fn a_cell_of_any_length_is_written_whole() {
+        let (mut out, long) = (Vec::new(), "x".repeat(70_000));
+        super::write(&mut out, ["NAME", "N"], [[long.clone(), "1".to_owned()]]).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains(&format!("{long}  1\n")));
     }
 }

@@ -15,8 +15,7 @@ use crate::config::Config;
 use crate::duration::DurationText;
 use crate::randomness;
 use crate::registrant::initial_access_token::{CertificateThumbprint, NewToken, TokenRandomness, issue};
-use crate::store::sql::SqlStore;
-use crate::store::{Cursor, InitialAccessTokens as _, IssuedToken, LARGEST_PAGE, Page, StoreError, TokenId};
+use crate::store::{InitialAccessTokens as _, IssuedToken, TokenId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -110,19 +109,9 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
 }
 
 /// Page by page: only so many are read at once.
-async fn all(store: &SqlStore) -> Result<Vec<IssuedToken>, StoreError> {
-    let (mut tokens, mut page) = (Vec::new(), Page::first(LARGEST_PAGE));
-    loop {
-        let found = store.list(&page).await?;
-        let Some(last) = found.last() else { return Ok(tokens) };
-        page.after = Some(Cursor { at: last.created_at, id: last.id.0.clone() });
-        tokens.extend(found);
-    }
-}
-
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let store = existing_store(config).await?;
-    let tokens = all(&store).await.map_err(Failure::of);
+    let tokens = store.all_tokens().await.map_err(Failure::of);
     store.close().await;
     let now = SystemClock.now();
     let tokens: Vec<Token> = tokens?.iter().map(|token| Token::of(token, now)).collect();
@@ -151,7 +140,7 @@ async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write
     let store = existing_store(&config).await?;
     let revoked = async {
         // A command that changes nothing leaves no chain behind.
-        if all(&store).await.map_err(Failure::of)?.iter().all(|token| token.id != id) {
+        if store.all_tokens().await.map_err(Failure::of)?.iter().all(|token| token.id != id) {
             return Ok(false);
         }
         let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));

@@ -189,7 +189,10 @@ fn hand_out_again(rulebook: &Rulebook, judged: &dyn Judged, client: ClientRecord
         State::Suspended => return Err(Reason::ClientSuspended.into()),
         State::Rejected | State::Expired | State::Deleted => return Err(Reason::ClientRejected.into()),
     }
-    let metadata = rulebook.registrar.in_client_terms(&Asked::from(judged), client.metadata);
+    // The same was asked for: that was registered where the record does not say otherwise, as of a client that an operator entered.
+    let mut registered = judged.metadata().clone();
+    registered.extend(client.metadata);
+    let metadata = rulebook.registrar.in_client_terms(&Asked::from(judged), registered);
     Ok(HandedOut { client_id: client.client_id, metadata, repeated: true })
 }
 

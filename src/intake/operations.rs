@@ -220,9 +220,9 @@ impl Work {
             return Err(NotDone::ClientOfAnother(known.registration));
         }
         let mut client = NewClient {
+            metadata: as_asked_for(&client_id, intent),
             client_id,
             lifecycle: Lifecycle::Active,
-            metadata: as_asked_for(intent),
             access_token: None,
             server_access: None,
             if_known: IfKnown::Update,
@@ -266,8 +266,9 @@ impl Work {
 }
 
 /// What the record knows of the members, where the server cannot be asked.
-fn as_asked_for(intent: &Intent) -> Map<String, Value> {
+fn as_asked_for(client_id: &str, intent: &Intent) -> Map<String, Value> {
     let mut metadata = Map::new();
+    metadata.insert("client_id".to_owned(), client_id.into());
     metadata.insert("redirect_uris".to_owned(), intent.redirect_uris.clone().into());
     metadata.insert("scope".to_owned(), intent.scope_granted.clone().into());
     if let Some(name) = &intent.client_name {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::page::Page;
+use super::page::{Cursor, LARGEST_PAGE, Page};
 use super::{AuditEntry, StoreError};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
@@ -100,6 +100,16 @@ pub trait InitialAccessTokens: Send + Sync {
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError>;
     /// The tokens, newest first.
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError>;
+    /// All of them, newest first.
+    async fn all_tokens(&self) -> Result<Vec<IssuedToken>, StoreError> {
+        let (mut tokens, mut page) = (Vec::new(), Page::first(LARGEST_PAGE));
+        loop {
+            let found = self.list(&page).await?;
+            let Some(last) = found.last() else { return Ok(tokens) };
+            page.after = Some(Cursor { at: last.created_at, id: last.id.0.clone() });
+            tokens.extend(found);
+        }
+    }
     /// Revokes, and records the entries in the same transaction; false when no such token exists: then nothing is recorded. Revoking twice
     /// keeps the first moment.
     async fn revoke(&self, id: &TokenId, entries: Vec<AuditEntry>, now: Timestamp) -> Result<bool, StoreError>;

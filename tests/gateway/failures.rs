@@ -124,6 +124,29 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_an_operator_found_at_the_server_is_handed_out_like_any_other() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 10);
+    let mut public = orders();
+    public["token_endpoint_auth_method"] = "none".into();
+    public["grant_types"] = json!(["authorization_code", "refresh_token"]);
+    upstream.set(Mood::Silent);
+    assert_eq!(register(gateway.address, Some(&token), &public).await.status, 504);
+    let listed = gateway.run(&["--json", "registrations", "list", "--outcome", "unknown"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let id = listed["registrations"][0]["id"].as_str().unwrap();
+    let resolve = |client_id: &str| gateway.run(&["registrations", "resolve", id, "--registered", client_id]);
+    for nothing in ["", "a\nb"] {
+        assert!(!resolve(nothing).status.success(), "{nothing:?}");
+    }
+    assert!(resolve("found").status.success());
+    upstream.set(Mood::Well);
+    let again = register(gateway.address, Some(&token), &public).await;
+    assert_eq!((again.status, &again.json()["client_id"]), (201, &json!("found")), "{again:?}");
+    assert_eq!(again.json()["grant_types"], public["grant_types"], "{again:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_costs_no_use() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let gateway = Gateway::start(&without_limits(), nobody);

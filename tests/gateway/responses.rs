@@ -284,6 +284,11 @@ async fn a_banned_certificate_and_a_banned_token_register_nothing() {
     let name = tokens[0]["id"].as_str().unwrap();
     let holder = client_at(&gateway, SOMEBODY, false);
     assert_eq!(status(&holder, &gateway, Some(&token)).await, Some(201));
+    for unknown in ["ci", token.as_str()] {
+        let output = gateway.run(&["bans", "add", "--token", unknown]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && !said.contains(&token), "{said}");
+    }
     told(&gateway, &["bans", "add", "--token", name, "--for", "1h"]);
     assert_eq!(refused(&holder, &gateway, Some(&token)).await, (403, json!("access_denied")));
     assert_eq!(told(&gateway, &["tokens", "list"])[0]["used"], 1, "no use was spent");

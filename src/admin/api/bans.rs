@@ -23,8 +23,8 @@ use crate::anomaly::response::network_of;
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::intake::response::Ordered;
-use crate::registrant::initial_access_token::CertificateThumbprint;
-use crate::store::{Cursor, ResponseAction, ResponseFilter, ResponseRecord};
+use crate::registrant::initial_access_token::{self, CertificateThumbprint};
+use crate::store::{Cursor, IssuedToken, ResponseAction, ResponseFilter, ResponseRecord, Store};
 
 /// The longest that an operator's order lasts.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -82,7 +82,7 @@ pub struct NewBan {
     /// The SHA-256 of a client certificate, in hexadecimal, colons or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// An initial access token, by the name that logs, findings and `/v1/tokens` give it.
+    /// An initial access token: its id, or the label that it alone has; of another issuer's, the name that logs and findings give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// How long: `30m`, `1h`, `7d`; 1d unless it is said. The same again prolongs it.
@@ -186,7 +186,10 @@ async fn add(
     body: Result<Json<NewBan>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Response>), Problem> {
     let Json(wanted) = body?;
-    let (action, subject) = meant(&wanted)?;
+    let (action, mut subject) = meant(&wanted)?;
+    if action == ResponseAction::BanToken {
+        subject = token_name(api.tools().store.as_ref(), subject).await?;
+    }
     let lasts = lasts(wanted.r#for, DurationText(Duration::from_secs(24 * 60 * 60)))?;
     check_text("comment", wanted.comment.as_deref())?;
     let ordered = Ordered { action, subject, lasts, actor: caller.name, comment: wanted.comment };
@@ -232,6 +235,26 @@ fn meant(wanted: &NewBan) -> Result<(ResponseAction, String), Problem> {
             Ok((ResponseAction::BanToken, token.clone()))
         }
         _ => Err(invalid("write one of address, certificate and token".to_owned())),
+    }
+}
+
+/// The name by which a token is known where it is presented: the id of one that the gateway issued; its label is taken for it while no other
+/// token has the same. One of another issuer has no record: "… of ISSUER", as logs and findings call it. The token itself is not repeated.
+async fn token_name(store: &dyn Store, written: String) -> Result<String, Problem> {
+    let invalid = |detail: &'static str| Problem::new(Kind::RequestInvalid, detail);
+    if written.starts_with(initial_access_token::PREFIX) {
+        return Err(invalid("token: this is the token itself; write its id, as `tokens list` shows it"));
+    }
+    if written.contains(" of ") {
+        return Ok(written);
+    }
+    let tokens = store.all_tokens().await?;
+    let is_named = |token: &&IssuedToken| token.id.0 == written || token.label.as_ref() == Some(&written);
+    let named: Vec<&IssuedToken> = tokens.iter().filter(is_named).collect();
+    match named.as_slice() {
+        [token] => Ok(token.id.0.clone()),
+        [] => Err(invalid("token: there is none with this id or label; `tokens list` shows them")),
+        _ => Err(invalid("token: several have this label; write the id of one")),
     }
 }
 

@@ -15,6 +15,7 @@ use super::operation::{Body, Operation, Success, Verb, shape};
 use super::request::{After, Limit, Query, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
+use crate::authorization_server::answer::is_client_id;
 use crate::intake::operations::Resolution;
 use crate::store::{Cursor, OutcomeName, RegistrationFilter, RegistrationId, RegistrationRecord, TokenUse};
 
@@ -167,7 +168,12 @@ async fn resolve(
 ) -> Result<Json<Registration>, Problem> {
     let Json(found) = body?;
     let resolution = match found {
-        Resolve::Registered { client_id } => Resolution::Registered { client_id },
+        Resolve::Registered { client_id } if is_client_id(&client_id) => Resolution::Registered { client_id },
+        Resolve::Registered { .. } => {
+            let detail =
+                "client_id: write what the authorization server calls the client: not empty, no control characters";
+            return Err(Problem::new(Kind::RequestInvalid, detail));
+        }
         Resolve::NotRegistered => Resolution::NotRegistered,
     };
     Ok(Json(api.intake.resolve(RegistrationId(id), resolution, &caller.name).await?.into()))
