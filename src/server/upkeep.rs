@@ -18,7 +18,7 @@ use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
 use crate::lifecycle::State;
 use crate::randomness;
-use crate::store::{FindingRecord, PROCESS_DIED, Recording, RegistrationId, Store, StoreError, Telling};
+use crate::store::{FindingRecord, NOT_RECORDED, Recording, RegistrationId, Store, StoreError, Telling};
 use crate::telemetry;
 use crate::telemetry::metrics::ClientCount;
 
@@ -262,7 +262,7 @@ fn client_counts(mut profiles: BTreeSet<String>, counts: Vec<(String, State, u64
 fn recording(intake: &Intake, now: Timestamp) -> Recording<Vec<RegistrationId>> {
     let event = |id: &RegistrationId| {
         let subject = Subject::Registration(id.0.clone());
-        Event::new(Kind::RegistrationUnknown, Actor::Gateway).about(subject).because(PROCESS_DIED)
+        Event::new(Kind::RegistrationUnknown, Actor::Gateway).about(subject).because(NOT_RECORDED)
     };
     intake.tools().audit.recording(move |found: &Vec<_>| found.iter().map(event).collect(), now)
 }

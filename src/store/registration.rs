@@ -336,8 +336,8 @@ pub trait Registrations: Send + Sync {
     ) -> Result<Vec<RegistrationRecord>, StoreError>;
 }
 
-/// The reason of an outcome that [`Registrations::find_unfinished`] writes.
-pub const PROCESS_DIED: &str = "process_died";
+/// The reason of an outcome that [`Registrations::find_unfinished`] writes: the process died, or the store was away.
+pub const NOT_RECORDED: &str = "outcome_not_recorded";
 
 /// Why an outcome cannot be written: a mistake of the caller's.
 #[derive(Debug, Clone, Copy, thiserror::Error)]

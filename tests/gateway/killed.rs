@@ -11,7 +11,7 @@ use dcr_gateway::registrant::initial_access_token::{IssuedTokenSettings, NewToke
 use dcr_gateway::store::settings::{KeyFile, StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{
-    Clients as _, Cursor, InitialAccessTokens as _, LARGEST_PAGE, OutcomeName, PROCESS_DIED, Page, RegistrationFilter,
+    Clients as _, Cursor, InitialAccessTokens as _, LARGEST_PAGE, NOT_RECORDED, OutcomeName, Page, RegistrationFilter,
     RegistrationRecord, Registrations as _,
 };
 use serde_json::{Value, json};
@@ -207,7 +207,7 @@ async fn kill_and_compare(kills: Range<usize>) -> (usize, usize) {
         let [record] = recorded[name].as_slice() else { panic!("{name} was begun twice: {:?}", recorded[name]) };
         let is_known = store.client(client_id).await.unwrap().is_some();
         if !is_known {
-            assert_eq!((record.outcome, record.reason.as_deref()), (Some(OutcomeName::Unknown), Some(PROCESS_DIED)));
+            assert_eq!((record.outcome, record.reason.as_deref()), (Some(OutcomeName::Unknown), Some(NOT_RECORDED)));
             lost += 1;
         }
         assert_eq!(is_known, record.outcome == Some(OutcomeName::Registered), "{name}: {record:?}");

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::super::quota::{Used, Window};
 use super::super::registration::Finished;
 use super::super::{
-    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, Outcome, OutcomeName, PROCESS_DIED, Page, Recording,
+    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, NOT_RECORDED, Outcome, OutcomeName, Page, Recording,
     RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError,
 };
 use super::{MemoryStore, State, failure, if_true};
@@ -164,7 +164,7 @@ impl State {
             let record = &mut registration.record;
             if record.outcome.is_none() && record.intent.at.after(age) <= now {
                 record.outcome = Some(OutcomeName::Unknown);
-                record.reason = Some(PROCESS_DIED.to_owned());
+                record.reason = Some(NOT_RECORDED.to_owned());
                 record.finished_at = Some(now);
                 found.push(record.intent.clone());
             }

@@ -12,7 +12,7 @@ use super::list::{List, texts};
 use super::{SqlStore, client_row};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, Outcome, PROCESS_DIED, Page, Recording, RegistrantRecord,
+    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, NOT_RECORDED, Outcome, Page, Recording, RegistrantRecord,
     RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
 };
 
@@ -94,7 +94,7 @@ pub(super) async fn find_unfinished(connection: &mut AnyConnection, age: Duratio
         "UPDATE registrations SET outcome = 'unknown', reason = $1, finished_at = $2 \
          WHERE finished_at IS NULL AND at <= $3 RETURNING at, id",
     )
-    .bind(PROCESS_DIED)
+    .bind(NOT_RECORDED)
     .bind(now.unix_millis())
     .bind(now.unix_millis().saturating_sub(age));
     let rows = query.fetch_all(connection).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dcr_gateway::store::{Begun, HandingOut, Intent, Outcome, OutcomeName, PROCESS_DIED, Recording, Store, TokenId};
+use dcr_gateway::store::{Begun, HandingOut, Intent, NOT_RECORDED, Outcome, OutcomeName, Recording, Store, TokenId};
 
 use super::{Handles, finish_at_once};
 use crate::samples::{
@@ -120,7 +120,7 @@ async fn finds_what_was_never_finished(Handles { one, other }: &Handles) {
     assert_eq!(one.find_unfinished(Duration::MAX, Recording::nothing(), at(9_000)).await.unwrap(), []);
     assert_eq!(found(&**one, &t1).await.used, 4, "an unknown outcome keeps its use");
     let record = one.registration(&id("r1")).await.unwrap().unwrap();
-    assert_eq!((record.outcome, record.reason.as_deref()), (Some(OutcomeName::Unknown), Some(PROCESS_DIED)));
+    assert_eq!((record.outcome, record.reason.as_deref()), (Some(OutcomeName::Unknown), Some(NOT_RECORDED)));
     assert_eq!(record.finished_at, Some(at(1_200)));
 }
 
