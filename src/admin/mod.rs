@@ -6,6 +6,7 @@ mod caller;
 pub mod client;
 mod connection;
 mod console;
+mod deadlines;
 pub mod health;
 mod probes;
 mod problem;
