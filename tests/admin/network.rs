@@ -71,7 +71,8 @@ async fn each_role_may_what_those_before_it_may_and_no_more() {
 
 #[tokio::test]
 async fn a_body_that_never_comes_holds_no_connection_for_ever() {
-    let world = World::with_admin(&format!("{{ socket: off, listen: 127.0.0.1:0, tokens: [{}] }}", entry("viewer"))).await;
+    let world =
+        World::with_admin(&format!("{{ socket: off, listen: 127.0.0.1:0, tokens: [{}] }}", entry("viewer"))).await;
     let mut stream = TcpStream::connect(world.admin.unwrap()).await.unwrap();
     let head = "POST /console/session HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
                 dcr-console: 1\r\nsec-fetch-site: same-origin\r\ncontent-length: 20\r\n\r\n";
