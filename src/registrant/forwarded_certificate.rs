@@ -37,7 +37,7 @@ pub enum ForwardedCertificateFormat {
     Nginx,
 }
 
-/// Every header that carries a certificate in one of the forms. From untrusted peers all of them are to be removed.
+/// Every header that carries a certificate in one of the forms. None of them goes on to the authorization server, whoever sent it.
 pub const HEADERS: [&str; 5] =
     ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "ssl-client-cert", "x-ssl-client-cert"];
 
