@@ -1,4 +1,5 @@
-//! Tables for people: columns as wide as their widest cell, two spaces between them. Control characters are never written.
+//! Tables for people: columns as wide as their widest cell, two spaces between them. What a terminal would obey, or show otherwise than it is, is never
+//! written.
 
 use std::io::{self, Write};
 
@@ -29,5 +30,12 @@ mod tests {
         let rows = [["a".to_owned(), "1".to_owned()], ["long\u{1b}[31m".to_owned(), String::new()]];
         super::write(&mut out, ["NAME", "N"], rows).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "NAME       N\na          1\nlong\u{fffd}[31m\n");
+    }
+
+    #[test]
+    fn a_name_does_not_turn_the_line_round() {
+        let mut out = Vec::new();
+        super::write(&mut out, ["NAME"], [["\u{202e}knab".to_owned()]]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME\n\u{fffd}knab\n");
     }
 }
