@@ -63,6 +63,9 @@ use ForwardedCertificateError::{ChainTooLong, Malformed, MoreThanOne, NoCertific
 impl ForwardedCertificateFormat {
     /// The forwarded chain, the client's own certificate first; none when the proxy forwarded nothing.
     /// The DER is not looked into.
+    ///
+    /// # Errors
+    /// The request has to be refused: the proxy wrote something else than the form says, or a client wrote beside it.
     pub fn read(self, headers: &HeaderMap) -> Result<Option<Vec<CertificateDer<'static>>>, ForwardedCertificateError> {
         let chain = match self {
             Self::ClientCert => client_cert(headers)?,
