@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 /// How often a path is decoded by anybody, the once that it should be included.
 pub(crate) const DECODINGS: usize = 5;
 
@@ -14,20 +16,14 @@ pub(crate) fn octet(digits: [u8; 2]) -> Option<u8> {
 
 /// The octets that a text of digits writes, when it writes so many.
 pub(crate) fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let written = pairs.iter().map(|digits| octet(*digits)).collect::<Option<Vec<u8>>>()?;
-    <[u8; N]>::try_from(written).ok().filter(|_| rest.is_empty())
+    let mut octets = [0; N];
+    hex::decode_to_slice(text, &mut octets).ok()?;
+    Some(octets)
 }
 
 /// Two digits for each octet, in lower case, without separators.
 pub(crate) fn written(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(octets.len() * 2);
-    for octet in octets {
-        text.push(char::from(DIGITS[usize::from(octet >> 4)]));
-        text.push(char::from(DIGITS[usize::from(octet & 15)]));
-    }
-    text
+    hex::encode(octets)
 }
 
 /// A SHA-256 as tools print it, of either case, colons between the digits or not: in lower case, without them.
@@ -66,16 +62,8 @@ pub(crate) fn percent_decoded(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// A text as one segment of a path, or as a part of a fragment: whatever is not unreserved (RFC 3986 §2.3) is escaped.
 pub(crate) fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push_str(&written(&[byte]).to_ascii_uppercase());
-        }
-    }
-    encoded
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

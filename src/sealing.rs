@@ -91,6 +91,9 @@ impl Keys {
     }
 
     /// Decrypts it.
+    ///
+    /// # Errors
+    /// It was sealed for another client or with a key that is not there, or it was changed: which of them is not told.
     pub fn open(&self, client_id: &str, sealed: &Sealed) -> Result<Secret, NotOpened> {
         let (head, octets) = sealed.0.split_at_checked(1 + NAME + NONCE_LEN).ok_or(NotOpened)?;
         let (name, nonce) =

@@ -51,6 +51,9 @@ use service_manager::News;
 const STUCK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with telemetry, signals and reload.
+///
+/// # Errors
+/// It did not start. What fails later is told by the log and the probes, and ends nothing.
 pub fn serve(config: Config) -> Result<(), StartError> {
     // Before there is a second thread: it changes the environment.
     let sockets = Sockets::from_environment()?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, HOST, IF_MATCH};
@@ -11,12 +12,18 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use super::problem::ProblemDocument;
 use crate::hexadecimal::percent_encoded;
 
 /// The largest answer that is read: a page of records.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
+
+/// How long an answer is waited for: some things that are read have to be asked of the authorization server first.
+const READ_WITHIN: Duration = Duration::from_secs(2 * 60);
+/// The same for a change, which may be one of many clients at the authorization server.
+const CHANGED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// A way to the gateway that listens on a socket.
 #[derive(Debug, Clone)]
@@ -114,6 +121,20 @@ impl AdminClient {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<Body>) -> Result<Answered<T>, AskError> {
+        let within = if request.method() == Method::GET { READ_WITHIN } else { CHANGED_WITHIN };
+        self.ask_within(within, request).await
+    }
+
+    async fn ask_within<T: DeserializeOwned>(
+        &self,
+        within: Duration,
+        request: Request<Body>,
+    ) -> Result<Answered<T>, AskError> {
+        let answered = timeout(within, self.answer(request)).await;
+        answered.unwrap_or_else(|_| Err(self.broken(format!("nothing came within {within:?}"))))
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: Request<Body>) -> Result<Answered<T>, AskError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(self.socket.clone()),
             io::ErrorKind::PermissionDenied => AskError::NotAllowed(self.socket.clone()),
@@ -158,4 +179,20 @@ pub fn query(path: &str, members: &[(&str, Option<String>)]) -> String {
     }
     let query = query.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_that_says_nothing_is_not_waited_for_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("admin.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let client = AdminClient::at(&socket);
+        let request = client.request(Method::GET, "/v1/keys", None).unwrap();
+        let answered = client.ask_within::<serde_json::Value>(Duration::from_millis(20), request).await;
+        assert!(matches!(answered, Err(AskError::Broken { .. })), "{answered:?}");
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::map_request;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::caller::Arrival;
+use super::deadlines::{Impatient, with_timely_body};
 
 /// Operators are few.
 const MOST_CONNECTIONS: usize = 256;
@@ -37,6 +39,7 @@ pub(super) enum Port {
 
 /// Serves until `shutdown` is true, then finishes what is in flight.
 pub(super) async fn serve(port: Port, router: Router, mut shutdown: watch::Receiver<bool>) {
+    let router = router.layer(map_request(with_timely_body));
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     let stopped = shutdown.clone();
@@ -105,7 +108,7 @@ async fn talk(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(Impatient::new(stream)), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let down = async {
         // What it returns holds a lock, which must not be held on.

@@ -6,6 +6,7 @@ mod caller;
 pub mod client;
 mod connection;
 mod console;
+mod deadlines;
 pub mod health;
 mod probes;
 mod problem;
@@ -56,6 +57,9 @@ pub struct AdminInForce {
 
 impl AdminInForce {
     /// Reads the certificate and the secret, and learns the names of the users; `client` is for signing in by OpenID Connect.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
     pub fn new(
         settings: &AdminSettings,
         profiles: &[Profile],
@@ -126,6 +130,9 @@ pub struct Exposed {
 
 impl Admin {
     /// Takes the ports, or what of `sockets` listens there; serves nothing before [`Admin::serve`].
+    ///
+    /// # Errors
+    /// A port that is taken or may not be had, or a place where no socket can be made.
     pub async fn open(
         settings: &AdminSettings,
         in_force: AdminInForce,

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::TlsAcceptor;
 
 use super::settings::AdminTlsSettings;
@@ -25,7 +23,7 @@ pub(super) fn acceptor(settings: &AdminTlsSettings) -> Result<TlsAcceptor, Admin
     let AdminTlsSettings { certificate, private_key } = settings;
     let problem = |file: &Path, reason: String| AdminTlsError { file: file.to_owned(), reason };
     let chain = pem::certificates(certificate).map_err(|reason| problem(certificate, reason))?;
-    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| problem(private_key, error.to_string()))?;
+    let key = pem::private_key(private_key).map_err(|reason| problem(private_key, reason))?;
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map(|builder| builder.with_no_client_auth())

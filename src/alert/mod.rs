@@ -27,4 +27,5 @@ pub use health::Condition;
 pub use notice::{About, Ended, Notice, Severity, Status, Topic};
 pub use receiver::{Reach, Receiver, Secrets};
 pub use routing::{Alerts, Links, Routing};
+pub use text::plain;
 pub use told::News;

@@ -24,7 +24,7 @@ pub(super) fn others(message: &Message) -> Option<String> {
 }
 
 /// The text without what would show otherwise than it is, or end a line: control, bidirectional and invisible characters.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let shows = |c: char| {
         !matches!(
             c.general_category(),

@@ -20,5 +20,5 @@ pub use finding::{DetectorName, Finding, Score, Subject};
 pub use observation::{Involved, Observation, Seen};
 pub use response::Responder;
 pub use settings::{AnomalySettings, Mode};
-pub use sources::hash as hash_of;
+pub use sources::hash_of;
 pub use watch::{Watch, Watcher};

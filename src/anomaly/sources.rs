@@ -1,9 +1,10 @@
 //! A bounded memory of sources: past its capacity the one that was not seen for longest is forgotten. Names are kept as hashes,
 //! so that one entry takes the same room whatever an attacker writes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::LazyLock;
 
 use ipnet::IpNet;
 use lru::LruCache;
@@ -44,8 +45,15 @@ impl<V> Sources<V> {
     }
 }
 
-/// The same for the same thing, in one process: never written anywhere.
-pub fn hash(thing: &(impl Hash + ?Sized)) -> u64 {
+/// What somebody presented, as detectors are told of it: the same for the same thing, in one process. Nobody outside can say what it
+/// will be, and so choose guesses that count as one (`distinct`).
+pub fn hash_of(thing: &(impl Hash + ?Sized)) -> u64 {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEYS.hash_one(thing)
+}
+
+/// The same for the same thing, always: detectors find the same in the same observations. Never written anywhere.
+pub(super) fn hash(thing: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);
     hasher.finish()
@@ -79,6 +87,12 @@ mod tests {
         assert_eq!(sources.find(1), Some(&mut 2));
         assert_eq!(sources.find(2), None);
         assert_eq!(sources.find(3), Some(&mut 1));
+    }
+
+    #[test]
+    fn what_is_presented_has_a_hash_that_nobody_can_foresee() {
+        assert_eq!(hash_of(b"Bearer a"), hash_of(b"Bearer a"));
+        assert_ne!(hash_of(b"Bearer a"), hash(b"Bearer a"));
     }
 
     #[test]

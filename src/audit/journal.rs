@@ -2,12 +2,12 @@
 //! one when the window ends, and past so many different ones only reasons are counted. Pure: arithmetic over given times.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Actor, Event, Kind};
 use super::settings::RefusalSettings;
 use crate::clock::Timestamp;
+use crate::subscriber;
 
 /// What counts as the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -93,22 +93,14 @@ impl Journal {
     }
 }
 
-/// Whose refusals are counted together: a token's or a certificate's wherever they come from, otherwise a network's.
+/// Whose refusals are counted together: a token's or a certificate's wherever they come from, otherwise a subscriber's.
 fn source(actor: &Actor) -> String {
     match actor {
         Actor::Registrant { token: Some(token), .. } => format!("token {token}"),
         Actor::Registrant { certificate: Some(certificate), .. } => format!("certificate {certificate}"),
-        Actor::Registrant { address, .. } | Actor::Client { address } => network(*address),
+        Actor::Registrant { address, .. } | Actor::Client { address } => subscriber::of(*address).to_string(),
         Actor::Operator { name } => format!("operator {name}"),
         Actor::Gateway => String::new(),
-    }
-}
-
-/// One subscriber has a /64 of IPv6.
-fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => std::net::Ipv6Addr::from(u128::from(address) & (!0 << 64)).to_string(),
     }
 }
 

@@ -35,7 +35,10 @@ pub struct Rewritten {
 }
 
 impl Rewriting {
-    /// Rewrites a document; an error when it is no JSON object.
+    /// Rewrites a document.
+    ///
+    /// # Errors
+    /// It is no JSON object, or not a strict one.
     pub fn apply(&self, document: &[u8]) -> Result<Rewritten, json::JsonError> {
         let mut members = json::parse(document)?;
         let other_issuer = match members.get("issuer").and_then(Value::as_str) {

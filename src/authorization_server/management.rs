@@ -99,6 +99,10 @@ pub struct SentUpdate<'c> {
 }
 
 /// Reads the answer to GET or PUT (RFC 7592 §2.1, §2.2).
+///
+/// # Errors
+/// It was refused, or the answer says nothing that could be believed; [`ManageError::surely_nothing_changed`] says whether the
+/// client is as it was.
 pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Managed, ManageError> {
     if response.status() != StatusCode::OK {
         return Err(failed(&response));
@@ -121,6 +125,9 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
 }
 
 /// Reads the answer to DELETE (RFC 7592 §2.3).
+///
+/// # Errors
+/// It was refused, there is no such client any more, or nobody knows what became of it.
 pub fn read_deletion(response: &Response<Bytes>) -> Result<(), ManageError> {
     match response.status() {
         StatusCode::NO_CONTENT | StatusCode::OK => Ok(()),

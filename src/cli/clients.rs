@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
+use http::HeaderValue;
 use serde_json::json;
 
 use super::running::{PageArguments, hosts, write_list, write_one};
@@ -10,7 +11,7 @@ use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
 };
-use crate::admin::client::{Answered, query, target};
+use crate::admin::client::{AdminClient, Answered, AskError, query, target};
 use crate::intake::import::IMPORTED;
 use crate::lifecycle::State;
 
@@ -158,32 +159,36 @@ fn pending(client: &Client) -> [String; 9] {
 }
 
 async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let Granted { changed: Changed { client: Named { client_id, file }, comment }, scopes } = granted;
-    let gateway = file.running()?;
-    let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
+    let Granted { changed: Changed { client, comment }, scopes } = granted;
     let body = Granting { scopes: scopes.clone(), comment: comment.clone() };
-    let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
-    say(&answered.body, format, out)
+    let post = async |gateway: AdminClient, path, etag| gateway.post(&format!("{path}{rest}"), &body, etag).await;
+    say(&as_it_stands(client, post).await?, format, out)
 }
 
 /// `rest` is what comes after the client in the path.
 async fn change(changed: &Changed, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let Changed { client: Named { client_id, file }, comment } = changed;
-    let gateway = file.running()?;
-    let Answered { etag, .. } = gateway.get::<Client>(&target(PATH, client_id, "")).await?;
+    let Changed { client, comment } = changed;
     let body = Comment { comment: comment.clone() };
-    let answered = gateway.post::<Client>(&target(PATH, client_id, rest), &body, etag).await?;
-    say(&answered.body, format, out)
+    let post = async |gateway: AdminClient, path, etag| gateway.post(&format!("{path}{rest}"), &body, etag).await;
+    say(&as_it_stands(client, post).await?, format, out)
 }
 
 async fn delete(deleted: &Deleted, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let Deleted { changed: Changed { client: Named { client_id, file }, comment }, gone } = deleted;
+    let Deleted { changed: Changed { client, comment }, gone } = deleted;
+    let said = [("comment", comment.clone()), ("gone", gone.then(|| gone.to_string()))];
+    let delete = async |gateway: AdminClient, path: String, etag| gateway.delete(&query(&path, &said), etag).await;
+    say(&as_it_stands(client, delete).await?, format, out)
+}
+
+/// Makes the change, given the gateway, the client's path and its version, unless somebody else makes one meanwhile.
+async fn as_it_stands(
+    Named { client_id, file }: &Named,
+    change: impl AsyncFnOnce(AdminClient, String, Option<HeaderValue>) -> Result<Answered<Client>, AskError>,
+) -> Result<Client, Failure> {
     let gateway = file.running()?;
     let path = target(PATH, client_id, "");
     let Answered { etag, .. } = gateway.get::<Client>(&path).await?;
-    let said = [("comment", comment.clone()), ("gone", gone.then(|| gone.to_string()))];
-    let answered = gateway.delete::<Client>(&query(&path, &said), etag).await?;
-    say(&answered.body, format, out)
+    Ok(change(gateway, path, etag).await?.body)
 }
 
 /// What became of the client.

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::json;
@@ -120,21 +120,22 @@ fn key_file_failed(config: &Config, error: &impl std::fmt::Display) -> Failure {
 /// A gateway that does not know the new key could not open what is sealed with it.
 async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
     let Ok(gateway) = gateway(config) else { return Ok(()) };
-    let began = Instant::now();
-    loop {
-        match gateway.get::<CurrentKey>("/v1/keys").await {
-            Ok(answered) if answered.body.current == keys.current_name() => return Ok(()),
-            Ok(_) if began.elapsed() < HEARD_WITHIN => tokio::time::sleep(ASK_EVERY).await,
-            Ok(_) => {
-                return Err(Failure::Failed(
-                    "the running gateway has not read the key file (its log says why); then: dcr-gateway keys reseal"
-                        .to_owned(),
-                ));
+    let heard = async {
+        loop {
+            match gateway.get::<CurrentKey>("/v1/keys").await {
+                Ok(answered) if answered.body.current == keys.current_name() => return Ok(()),
+                Ok(_) => tokio::time::sleep(ASK_EVERY).await,
+                Err(AskError::NotRunning(_)) => return Ok(()),
+                Err(error) => return Err(Failure::from(error)),
             }
-            Err(AskError::NotRunning(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
         }
-    }
+    };
+    tokio::time::timeout(HEARD_WITHIN, heard).await.unwrap_or_else(|_| {
+        Err(Failure::Failed(
+            "the running gateway has not read the key file (its log says why); then: dcr-gateway keys reseal"
+                .to_owned(),
+        ))
+    })
 }
 
 async fn reseal_all(config: &Config, keys: &Keys) -> Result<Resealed, Failure> {

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::alert::plain as printable;
 use crate::config::{Config, Problems, load};
 use crate::store::settings::StoreUrl;
 use crate::store::sql::SqlStore;
@@ -227,11 +228,6 @@ async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
         }
         StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => open_store(config).await,
     }
-}
-
-/// The text without control characters: a terminal would obey them.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn json_text(value: &impl serde::Serialize) -> String {

@@ -1,4 +1,5 @@
-//! Tables for people: columns as wide as their widest cell, two spaces between them. Control characters are never written.
+//! Tables for people: columns as wide as their widest cell, two spaces between them. What a terminal would obey, or show otherwise than it is, is never
+//! written.
 
 use std::io::{self, Write};
 
@@ -40,5 +41,12 @@ mod tests {
         let (mut out, long) = (Vec::new(), "x".repeat(70_000));
         super::write(&mut out, ["NAME", "N"], [[long.clone(), "1".to_owned()]]).unwrap();
         assert!(String::from_utf8(out).unwrap().contains(&format!("{long}  1\n")));
+    }
+
+    #[test]
+    fn a_name_does_not_turn_the_line_round() {
+        let mut out = Vec::new();
+        super::write(&mut out, ["NAME"], [["\u{202e}knab".to_owned()]]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "NAME\n\u{fffd}knab\n");
     }
 }

@@ -2,6 +2,7 @@
 //! not for everybody to read.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
@@ -200,13 +201,6 @@ fn listed(place: Place, files: &mut [PathBuf]) -> impl Iterator<Item = (Place, C
     files.iter_mut().enumerate().map(move |(index, file)| (place.index(index), Content::Public, file))
 }
 
-#[cfg(unix)]
 fn is_world_readable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_world_readable(_: &Path) -> bool {
-    false
 }

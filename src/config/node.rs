@@ -81,8 +81,12 @@ impl Node {
         match self {
             Self::Bool(value) => Some(value.to_string()),
             Self::Number(value) => Some(value.to_string()),
-            // A URL with a user name most likely has a password beside it.
-            Self::Text(text) if text.value.contains("://") && text.value.contains('@') => None,
+            // A URL with a user name most likely has a password beside it; some have it among their parameters.
+            Self::Text(Text { value, .. })
+                if value.contains("://") && (value.contains('@') || value.contains("password")) =>
+            {
+                None
+            }
             Self::Text(text) => Some(text.written.as_ref().unwrap_or(&text.value).clone()),
             Self::Null | Self::List(_) | Self::Map(_) => None,
         }
@@ -162,6 +166,14 @@ mod tests {
             Some("https://sso.example.com/sso.example.com")
         );
         assert_eq!(expanded_text("no $HOST, no {HOST}, $").as_deref(), Some("no $HOST, no {HOST}, $"));
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_not_shown() {
+        let written = |value: &str| Node::Text(Text { value: value.to_owned(), written: None }).written();
+        assert_eq!(written("postgres://u:hunter2@db/dcr"), None);
+        assert_eq!(written("postgres://db/dcr?password=hunter2"), None);
+        assert_eq!(written("postgres://db/dcr").as_deref(), Some("postgres://db/dcr"));
     }
 
     #[test]

@@ -67,6 +67,10 @@ pub struct Instruction {
 impl Intake {
     /// Decides what becomes of a client, and returns it as it is in the record then; [`ClientRecord::unsettled`] says whether the
     /// server has it yet.
+    ///
+    /// # Errors
+    /// It may not be done, or the store failed: it may be recorded all the same then. A server that fails is no error, it gets later what was
+    /// recorded.
     pub async fn change_client(&self, instruction: Instruction) -> Result<ClientRecord, NotDone> {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
         let by_hand = Some((instruction.client_id.clone(), instruction.actor.clone()));

@@ -25,9 +25,7 @@ pub trait Handler: Send + Sync {
     async fn discover(&self, request: Request<'_>, form: DiscoveryForm) -> Answer;
 
     /// The document of the configured issuer at another path than its own, where the server has it there, too; none: the request goes on.
-    async fn discover_elsewhere(&self, _head: &Head) -> Option<Answer> {
-        None
-    }
+    async fn discover_elsewhere(&self, head: &Head) -> Option<Answer>;
 
     /// Whether a request at one of the server's endpoints may go on, by what the record knows of the clients it names: none where it may,
     /// otherwise the answer.
@@ -39,14 +37,10 @@ pub trait Handler: Send + Sync {
     fn token_answered(&self, head: &Head, clients: &UnverifiedClients, status: http::StatusCode);
 
     /// Whether a direct peer is let as far as a TLS handshake: one that is banned is not. Returns at once.
-    fn admits(&self, _peer: IpAddr) -> bool {
-        true
-    }
+    fn admits(&self, peer: IpAddr) -> bool;
 
     /// The answer to a request that is not the handler's and comes from an address that is banned; none: it may go on. Returns at once.
-    fn judge_address(&self, _head: &Head) -> Option<Answer> {
-        None
-    }
+    fn judge_address(&self, head: &Head) -> Option<Answer>;
 
     /// What the proxy refuses by itself. `request.headers` is empty when the head could not be read.
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer;

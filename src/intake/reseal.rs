@@ -30,6 +30,9 @@ enum NotResealed {
 }
 
 /// Seals with the current one of `keys` what is sealed with another. A turn that is somebody else's is waited for for `patience`.
+///
+/// # Errors
+/// The store failed; what was sealed until then stays sealed anew. A client that could not be is counted as left, and is no error.
 pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Resealed, StoreError> {
     let mut resealed = Resealed::default();
     let mut page = Page::first(LARGEST_PAGE);

@@ -38,6 +38,9 @@ pub struct SameActor(pub String);
 
 impl Approval {
     /// What this approval comes to after `first`, which was kept. Two people grant only what both of them named.
+    ///
+    /// # Errors
+    /// Two people have to approve, and both approvals are one person's.
     pub fn after(self, first: Option<&Self>, eyes: Eyes) -> Result<Vote, SameActor> {
         match (eyes, first) {
             (Eyes::Two, _) => Ok(Vote::Counts(self)),

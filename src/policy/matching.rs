@@ -41,13 +41,24 @@ impl Network {
     }
 }
 
+/// The network as addresses are compared with it: IPv4 that is written as IPv6 (`::ffff:10.0.0.0/104`) is IPv4.
+pub fn canonical(network: IpNet) -> IpNet {
+    let length = network.prefix_len().checked_sub(96);
+    match (network.network().to_canonical(), length) {
+        (address @ IpAddr::V4(_), Some(length)) if network.addr().is_ipv6() => {
+            IpNet::new(address, length).unwrap_or(network)
+        }
+        _ => network.trunc(),
+    }
+}
+
 impl std::str::FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         network
-            .map(|network| Self(network.trunc()))
+            .map(|network| Self(canonical(network)))
             .ok_or_else(|| format!("{text:?} is not a network: write CIDR notation, like 10.0.0.0/8 or 2001:db8::/32"))
     }
 }
@@ -104,6 +115,11 @@ mod tests {
         let network: Network = "10.1.2.3/8".parse().unwrap();
         assert!(network.contains(IpAddr::from([10, 255, 0, 1])));
         assert!("192.0.2.1".parse::<Network>().is_ok() && "::1".parse::<Network>().is_ok());
+        for mapped in ["::ffff:10.1.2.3/104", "::ffff:10.255.0.1"] {
+            let network: Network = mapped.parse().unwrap();
+            assert!(network.contains(IpAddr::from([10, 255, 0, 1])), "{mapped}");
+            assert!(!network.contains(IpAddr::from([11, 255, 0, 1])), "{mapped}");
+        }
         for text in ["", "10.0.0.0/33", "localhost", "10.0.0"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }

@@ -35,6 +35,9 @@ impl PresetName {
 
 /// The settings as they are in effect: the preset's, with what is written put over them member by member; lists are replaced whole.
 /// A profile without preset is what it was.
+///
+/// # Errors
+/// A preset of ours that cannot be read, which is a defect.
 pub fn effective(written: &ProfileSettings) -> Result<ProfileSettings, SettingProblem> {
     let Some(preset) = written.preset else { return Ok(written.clone()) };
     let broken = |problem: &dyn std::fmt::Display| SettingProblem::new("preset", format!("{problem}"), "");

@@ -40,6 +40,9 @@ pub struct Profile {
 
 impl Profile {
     /// Makes the profile that `settings` describe, or says everything that is wrong with them.
+    ///
+    /// # Errors
+    /// All problems, each with the key that it is about.
     pub fn compile(settings: &ProfileSettings) -> Result<Self, Vec<SettingProblem>> {
         let settings = preset::effective(settings).map_err(|problem| vec![problem])?;
         let mut problems = Vec::new();

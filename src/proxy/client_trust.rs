@@ -117,12 +117,13 @@ impl ClientTrust {
             hash.update(certificate);
         }
         let key: [u8; 32] = hash.finalize().into();
-        let mut remembered = self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, certificate)) = remembered.get(&key).filter(|(until, _)| now.unix_seconds() < *until) {
+        let remembered = || self.forwarded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, certificate)) = remembered().get(&key).filter(|(until, _)| now.unix_seconds() < *until) {
             return certificate.clone();
         }
+        // Not while the lock is held: everybody else's requests would wait for it.
         let (until, certificate) = self.judge(chain, now);
-        remembered.put(key, (until, certificate.clone()));
+        remembered().put(key, (until, certificate.clone()));
         certificate
     }
 

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Headers by which proxies tell who the client is or where it wanted to go, in the spelling with hyphens.
+use crate::registrant::forwarded_certificate;
+
+/// Headers by which proxies tell who the client is or where it wanted to go, in the spelling with hyphens; besides those that carry its
+/// certificate in a form that we read.
 const IDENTITY: &[&str] = &[
     "forwarded",
-    "client-cert",
-    "client-cert-chain",
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -63,6 +64,7 @@ pub(super) fn is_never_believed(name: &str) -> bool {
     let has_underscore = name.contains('_');
     let hyphenated = if has_underscore { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
     IDENTITY.contains(&hyphenated.as_ref())
+        || forwarded_certificate::HEADERS.contains(&hyphenated.as_ref())
         || IDENTITY_PREFIXES.iter().any(|prefix| hyphenated.starts_with(prefix))
         || (has_underscore && NEVER_WITH_UNDERSCORE.contains(&hyphenated.as_ref()))
 }
@@ -169,7 +171,8 @@ pub(super) fn joined_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     (cookies.len() > 1).then(|| HeaderValue::from_bytes(&cookies.join(&b"; "[..])).ok()).flatten()
 }
 
-/// `Upgrade` goes on for WebSockets only: `h2c` would open a tunnel past every check of ours.
+/// Whether the connection is to become a WebSocket, which may be silent for long. No other `Upgrade` goes on, as `h2c` would open a tunnel past
+/// every check of ours: Pingora takes them off, by the policy that its peers have (`H1UpgradePolicy::WebSocketOnly`).
 pub(super) fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::UPGRADE)
@@ -182,6 +185,7 @@ mod tests {
 
     #[test]
     fn believes_no_identity_header_in_any_spelling() {
+        assert!(forwarded_certificate::HEADERS.into_iter().all(is_never_believed));
         for name in [
             "Client-Cert",
             "client_cert_chain",

@@ -136,6 +136,7 @@ impl Listener {
                 () = until_true(&mut stop) => break,
                 accepted = self.accept(&socket) => match accepted {
                     Ok(accepted) => self.spawn(&mut connections, &serving, accepted),
+                    Err(error) if is_one_connections(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, address = %self.local, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_REST).await;
@@ -177,7 +178,7 @@ impl Listener {
             });
             match accepted {
                 Ok(accepted) => self.spawn(connections, serving, accepted),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                Err(error) if is_one_connections(&error) => {}
                 Err(_) => return,
             }
         }
@@ -210,6 +211,15 @@ impl Listener {
             serve_connection(&serving, generation, &counters, (tcp, peer)).await;
         });
     }
+}
+
+/// Whether only the connection failed that was to be accepted: its client gave it up, or its network did (accept(2)). The next one may be had at once.
+fn is_one_connections(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as E;
+    matches!(
+        error.kind(),
+        E::ConnectionAborted | E::ConnectionReset | E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown
+    )
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -313,4 +323,20 @@ fn tls_facts(session: &rustls::ServerConnection) -> TlsFacts {
     };
     let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
     TlsFacts { version, cipher: cipher.replace("TLS13_", "TLS_") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_gave_up_does_not_make_the_others_wait() {
+        for kind in [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::HostUnreachable] {
+            assert!(is_one_connections(&Error::from(kind)), "{kind}");
+        }
+        // EMFILE: there are no descriptors, and there will be none at once.
+        assert!(!is_one_connections(&Error::from_raw_os_error(24)));
+    }
 }

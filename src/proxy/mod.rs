@@ -130,6 +130,9 @@ pub struct Proxy {
 impl Proxy {
     /// Reads all files and takes all ports. Nothing is served before [`Proxy::run`].
     /// Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// All problems; no port is held then.
     pub fn new(settings: ProxySettings, handler: Arc<dyn Handler>) -> Result<Self, Vec<ProxyProblem>> {
         Self::on(&mut Sockets::default(), settings, handler)
     }
@@ -217,6 +220,9 @@ impl Proxy {
 
     /// Reads all files again and puts the new settings in force, for open connections too: their next request is judged by them.
     /// On any problem everything stays as it was. Deadlines of a wait that has begun, and `max_connections`, stay.
+    ///
+    /// # Errors
+    /// All problems; one of them may be that this needs a restart.
     pub fn reload(&self, settings: ProxySettings) -> Result<(), Vec<ProxyProblem>> {
         let is_same = self.listeners.len() == settings.listeners.len()
             && std::iter::zip(&self.listeners, &settings.listeners)

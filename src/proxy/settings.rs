@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::DurationText;
+use crate::policy::matching::Network;
 use crate::registrant::forwarded_certificate::ForwardedCertificateFormat;
 
 /// One entry of `listeners`.
@@ -24,7 +24,7 @@ pub struct ListenerSettings {
     /// Networks of the proxies in front of this listener. Only their `X-Forwarded-*`, `Forwarded` and client certificate headers are believed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Vec<Network>,
     /// The header in which a trusted proxy forwards the client certificate it was shown. Default: none is believed.
     #[serde(default)]
     pub client_certificate_header: Option<ForwardedCertificateFormat>,
@@ -49,7 +49,7 @@ pub struct ListenerSettings {
 impl ListenerSettings {
     /// Whether what the peer says about whose request it passes on is believed.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
     /// How many connections one address may have open.

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use pingora::tls::TlsAcceptor;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::server::NoServerSessionStorage;
 
 use super::client_trust::ClientTrust;
@@ -44,7 +42,8 @@ impl TlsGeneration {
         let mut problems = Vec::new();
         let chain = pem::certificates(&settings.certificate)
             .map_err(|reason| problems.push(TlsError { file: settings.certificate.clone(), reason }));
-        let key = read_key(settings).map_err(|problem| problems.push(problem));
+        let key = pem::private_key(&settings.private_key)
+            .map_err(|reason| problems.push(TlsError { file: settings.private_key.clone(), reason }));
         let clients = &settings.client_certificates;
         let trust = match clients.request {
             ClientCertificateRequest::Off => Ok(None),
@@ -75,13 +74,6 @@ fn versions(minimum: TlsVersion) -> &'static [&'static rustls::SupportedProtocol
         TlsVersion::Tls12 => &NEWEST_FIRST,
         TlsVersion::Tls13 => &NEWEST_FIRST[..1],
     }
-}
-
-fn read_key(settings: &TlsSettings) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let problem = |reason| TlsError { file: settings.private_key.clone(), reason };
-    let bytes = std::fs::read(&settings.private_key).map_err(|error| problem(format!("cannot be read: {error}")))?;
-    let bytes = zeroize::Zeroizing::new(bytes);
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| problem(format!("has no private key: {error}")))
 }
 
 fn unusable(settings: &TlsSettings, error: &rustls::Error) -> Vec<TlsError> {

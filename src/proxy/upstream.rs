@@ -77,6 +77,9 @@ static GROUPS: AtomicU64 = AtomicU64::new(1);
 
 impl Upstream {
     /// Reads the CA file; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A URL that is none of a server's, or CAs that cannot be used, the system's among them.
     pub fn new(settings: &UpstreamSettings) -> Result<Self, UpstreamProblem> {
         let wrong_url = || UpstreamProblem::Url(settings.url.clone());
         let url = url::Url::parse(&settings.url).map_err(|_| wrong_url())?;

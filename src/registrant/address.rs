@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use http::HeaderMap;
 use http::header::FORWARDED;
-use ipnet::IpNet;
 
 use super::header_list::last_comma;
+use crate::policy::matching::Network;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -23,8 +23,8 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// Proxies in front of the gateway should therefore remove the header they do not write.
 ///
 /// There is no error: every input has an answer.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     let mut address = peer.to_canonical();
     if !is_trusted(&address) {
         return address;
@@ -164,7 +164,7 @@ mod tests {
     const PROXY: &str = "10.0.0.1";
 
     fn from(peer: &str, lines: &[(&str, &str)]) -> String {
-        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].iter().map(|n| n.parse().unwrap()).collect();
+        let trusted: Vec<Network> = ["10.0.0.0/8", "fd00::/8"].iter().map(|n| n.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name: HeaderName = name.parse().unwrap();

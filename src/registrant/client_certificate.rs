@@ -24,6 +24,9 @@ pub enum CertificateError {
 ///
 /// Alternative names of other kinds than the four, and single entries whose text is not what RFC 5280 §4.2.1.6 says,
 /// are left out: what is not read cannot match anything.
+///
+/// # Errors
+/// No certificate, or one whose alternative names would leave it open who it is.
 pub fn read(der: &[u8]) -> Result<CertificateIdentity, CertificateError> {
     let (rest, certificate) =
         X509Certificate::from_der(der).map_err(|problem| CertificateError::Malformed(problem.to_string()))?;

@@ -37,7 +37,7 @@ pub enum ForwardedCertificateFormat {
     Nginx,
 }
 
-/// Every header that carries a certificate in one of the forms. From untrusted peers all of them are to be removed.
+/// Every header that carries a certificate in one of the forms. None of them goes on to the authorization server, whoever sent it.
 pub const HEADERS: [&str; 5] =
     ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "ssl-client-cert", "x-ssl-client-cert"];
 
@@ -63,6 +63,9 @@ use ForwardedCertificateError::{ChainTooLong, Malformed, MoreThanOne, NoCertific
 impl ForwardedCertificateFormat {
     /// The forwarded chain, the client's own certificate first; none when the proxy forwarded nothing.
     /// The DER is not looked into.
+    ///
+    /// # Errors
+    /// The request has to be refused: the proxy wrote something else than the form says, or a client wrote beside it.
     pub fn read(self, headers: &HeaderMap) -> Result<Option<Vec<CertificateDer<'static>>>, ForwardedCertificateError> {
         let chain = match self {
             Self::ClientCert => client_cert(headers)?,

@@ -12,6 +12,7 @@ use super::members::{self, MemberKind};
 use super::metadata::{Malformed, RequestedRedirectUri, RequestedUrl, Text};
 use super::redirect_uri::{MalformedRedirectUri, RedirectUri};
 use super::scope::ScopeSet;
+use super::software_statement::MEMBER;
 use super::web_url::WebUrl;
 use super::{ClientMetadata, ErrorCode};
 
@@ -124,7 +125,8 @@ impl Reading {
             },
             "software_id" => self.metadata.software_id = self.text(member, value),
             "software_version" => self.metadata.software_version = self.text(member, value),
-            _ => self.metadata.unverified_software_statement = self.text(member, value),
+            MEMBER => self.metadata.unverified_software_statement = self.text(member, value),
+            _ => self.malformed(member, "is known, and nobody reads it"),
         }
     }
 

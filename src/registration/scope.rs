@@ -16,6 +16,9 @@ pub struct MalformedScope(pub String);
 
 impl Scope {
     /// Reads one token.
+    ///
+    /// # Errors
+    /// The text, when it is empty or has a character that no token has.
     pub fn parse(text: &str) -> Result<Self, MalformedScope> {
         let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
         if !text.is_empty() && text.bytes().all(allowed) {
@@ -58,6 +61,9 @@ pub struct ScopeSet(Vec<Scope>);
 
 impl ScopeSet {
     /// Reads the value of a `scope` member: tokens separated by spaces. Repeated tokens count once.
+    ///
+    /// # Errors
+    /// The first token that is none. No token at all is an empty set.
     pub fn parse(text: &str) -> Result<Self, MalformedScope> {
         text.split(' ').filter(|token| !token.is_empty()).map(Scope::parse).collect()
     }

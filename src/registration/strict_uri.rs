@@ -107,6 +107,9 @@ pub(super) enum Encoded {
 
 impl<'a> StrictUri<'a> {
     /// Reads a URI of any scheme, whose path holds delimiters as this says. A fragment is the caller's business.
+    ///
+    /// # Errors
+    /// Characters or escapes that somebody reads otherwise than RFC 3986.
     pub fn parse(text: &'a str, encoded: Encoded) -> Result<Self, MalformedUri> {
         check_characters(text)?;
         let uri = Uri::parse(text).map_err(|_| not_a_uri(text))?;
@@ -134,6 +137,9 @@ impl<'a> StrictUri<'a> {
     }
 
     /// The host of an `http` or `https` URI, after a browser's reading of the same text was found to be the same.
+    ///
+    /// # Errors
+    /// A browser would go elsewhere, or there is no host.
     pub fn web_host(&self, text: &str) -> Result<Host, MalformedUri> {
         let authority = self.authority.ok_or(MalformedUri::NoAuthority)?;
         let host = Host::parse_strictly(authority.host)?;

@@ -31,6 +31,9 @@ struct Beginnings {
 
 impl Gateway {
     /// Reads every file and takes every port; serves nothing before [`Gateway::run`].
+    ///
+    /// # Errors
+    /// A file, a setting or a port that cannot be used.
     pub async fn start(config: Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         Self::start_on(Sockets::default(), config, store).await
     }

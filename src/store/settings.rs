@@ -56,6 +56,10 @@ impl PostgresUrl {
         if url.path().len() < 2 {
             return Err("the URL names no database: write something like postgres://dcr@db.example/dcr".to_owned());
         }
+        // It would be shown: what is hidden is a password where URLs have one.
+        if url.query_pairs().any(|(name, _)| name == "password") {
+            return Err("a password does not belong behind the `?`: write store.password_file".to_owned());
+        }
         Ok(Self(Secret::new(text)))
     }
 
@@ -155,6 +159,14 @@ mod tests {
         }
         for text in ["postgres://db", "postgres:///", "postgres://"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_among_the_parameters_is_refused() {
+        for parameter in ["password=hunter2", "sslmode=require&pass%77ord=hunter2"] {
+            let refused = format!("postgres://dcr@db.example/dcr?{parameter}").parse::<StoreUrl>().unwrap_err();
+            assert!(refused.contains("password_file") && !refused.contains("hunter2"), "{refused}");
         }
     }
 

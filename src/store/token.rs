@@ -61,6 +61,9 @@ pub enum TokenUnusable {
 
 impl IssuedToken {
     /// Whether the token may be used at `now`.
+    ///
+    /// # Errors
+    /// Why not. What was revoked is told as that, whatever else it is.
     pub fn check(&self, now: Timestamp) -> Result<(), TokenUnusable> {
         if self.revoked_at.is_some() {
             Err(TokenUnusable::Revoked)

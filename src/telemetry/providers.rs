@@ -100,6 +100,9 @@ impl Exposition {
 }
 
 /// Sets up logging, spans and metrics for this process. Must be called within a Tokio runtime; connects to nothing yet.
+///
+/// # Errors
+/// A setting that cannot be used, or this process has it already. A collector that is away is no error.
 pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let resource = resource(settings);
     let drops = Drops::default();

@@ -66,20 +66,6 @@ pub fn refused_by(id: &str) {
 }
 
 impl Metrics {
-    /// From now on `read` is asked how many responses are in force. Call it once, after [`super::init`].
-    pub fn observe_responses(&self, read: impl Fn() -> Vec<ResponseCount> + Send + Sync + 'static) {
-        self.meter
-            .u64_observable_gauge("dcr.responses")
-            .with_unit("{response}")
-            .with_description("Responses in force, by what is done and whether it is only told")
-            .with_callback(move |observer| {
-                for ResponseCount { action, dry_run, count } in read() {
-                    observer.observe(count, &[KeyValue::new("action", action), KeyValue::new("dry_run", dry_run)]);
-                }
-            })
-            .build();
-    }
-
     /// A response was imposed; one that lasts longer is not counted again.
     pub fn imposed(&self, event: &ResponseEvent<'_>) {
         let author = KeyValue::new("author", event.detector.unwrap_or(OPERATOR).to_owned());

@@ -40,6 +40,9 @@ pub enum NoLimit {
 
 impl Limit {
     /// A limit of `burst` attempts at once that come back at `rate`. The name is what the `RateLimit` fields tell a client.
+    ///
+    /// # Errors
+    /// The rate cannot be counted: too fast for the clock, or never whole again.
     pub fn new(name: &str, rate: Rate, burst: NonZeroU32) -> Result<Self, NoLimit> {
         let quota = Quota::with_period(rate.per() / rate.count().get()).ok_or(NoLimit::TooFast { rate })?;
         let refill = quota.replenish_interval().checked_mul(burst.get());

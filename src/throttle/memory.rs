@@ -52,6 +52,9 @@ impl<C: Clock> MemoryThrottle<C> {
     }
 
     /// Counts an attempt of the source against the limit, if it may pass. One that may not is not counted.
+    ///
+    /// # Errors
+    /// It may not pass, and when the next one may.
     pub fn attempt(&self, source: &Source, limit: &Limit) -> Result<Allowance, TooEarly> {
         let table = match source {
             Source::Address(_) => &self.addresses,
@@ -69,6 +72,9 @@ impl<C: Clock> MemoryThrottle<C> {
 
     /// Counts the attempts in their order until one may not pass: that one and those after it are not counted. Told is what the
     /// last one that was looked at came to; without any, nothing is left.
+    ///
+    /// # Errors
+    /// The first limit that was reached. What was counted before it stays counted.
     pub fn count<'a>(&self, attempts: &[Attempt<'a>]) -> Result<Allowance, LimitReached<'a>> {
         attempts.iter().try_fold(Allowance { remaining: 0 }, |_, (source, limit)| {
             self.attempt(source, limit).map_err(|too_early| LimitReached { limit, too_early })

@@ -1,12 +1,15 @@
 //! The API over TCP: tokens, roles, TLS; and who may on the socket.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::header::IF_MATCH;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::world::{Answer, World, answer, demo_section, demo_server};
 
@@ -64,6 +67,20 @@ async fn each_role_may_what_those_before_it_may_and_no_more() {
     let client = world.register("Orders").await;
     let target = format!("/v1/clients/{}/suspend", client["client_id"].as_str().unwrap());
     assert_eq!(ask(address, "approver", "POST", &target).await.body["changed_by"], "some approver");
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_holds_no_connection_for_ever() {
+    let world =
+        World::with_admin(&format!("{{ socket: off, listen: 127.0.0.1:0, tokens: [{}] }}", entry("viewer"))).await;
+    let mut stream = TcpStream::connect(world.admin.unwrap()).await.unwrap();
+    let head = "POST /console/session HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
+                dcr-console: 1\r\nsec-fetch-site: same-origin\r\ncontent-length: 20\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is held");
+    assert!(answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]

@@ -55,7 +55,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "audit",
-        &["clock", "duration", "key_file", "policy", "registration", "secret", "setting_problem", "store", "telemetry"],
+        &[
+            "clock",
+            "duration",
+            "key_file",
+            "policy",
+            "registration",
+            "secret",
+            "setting_problem",
+            "store",
+            "subscriber",
+            "telemetry",
+        ],
     ),
     (
         "anomaly",

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-use crate::client::{Post, exchange, get, register};
+use crate::client::{Answer, Post, exchange, get, register};
 use crate::flow;
 use crate::judged;
 use crate::process::{Gateway, command};
@@ -208,17 +209,27 @@ async fn a_reload_takes_what_is_whole_and_leaves_what_is_broken() {
     assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 400);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_in_flight_is_finished_before_the_end() {
-    let (mut gateway, upstream) = start().await;
-    let token = gateway.token("partners", 1);
+/// A registration that has reached the server, which answers when it is let go.
+async fn held_there(
+    gateway: &Gateway,
+    upstream: &Upstream,
+    token: &str,
+) -> (watch::Sender<bool>, JoinHandle<Option<Answer>>) {
     let (let_go, held) = watch::channel(false);
     upstream.set(Mood::Held(held));
     let body = orders().to_string();
-    let request = Post { token: Some(&token), body: body.as_bytes(), ..Post::default() }.bytes();
+    let request = Post { token: Some(token), body: body.as_bytes(), ..Post::default() }.bytes();
     let address = gateway.address;
     let in_flight = tokio::spawn(async move { exchange(address, &request).await });
     upstream.until_a_registration().await;
+    (let_go, in_flight)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_in_flight_is_finished_before_the_end() {
+    let (mut gateway, upstream) = start().await;
+    let (token, address) = (gateway.token("partners", 1), gateway.address);
+    let (let_go, in_flight) = held_there(&gateway, &upstream, &token).await;
     gateway.signal("TERM");
     gateway.told(|said| said["message"].as_str().is_some_and(|message| message.starts_with("stopping")));
     let_go.send(true).unwrap();
@@ -232,13 +243,7 @@ async fn a_request_in_flight_is_finished_before_the_end() {
 async fn a_client_that_goes_away_stops_nothing() {
     let (mut gateway, upstream) = start().await;
     let token = gateway.token("partners", 1);
-    let (let_go, held) = watch::channel(false);
-    upstream.set(Mood::Held(held));
-    let body = orders().to_string();
-    let request = Post { token: Some(&token), body: body.as_bytes(), ..Post::default() }.bytes();
-    let address = gateway.address;
-    let gone = tokio::spawn(async move { exchange(address, &request).await });
-    upstream.until_a_registration().await;
+    let (let_go, gone) = held_there(&gateway, &upstream, &token).await;
     gone.abort();
     let_go.send(true).unwrap();
     gateway.told(|said| said["dcr.client.id"] == "client-1" || said.to_string().contains("client-1"));

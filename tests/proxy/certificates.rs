@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use h2::client::SendRequest;
 use pingora::tls::{ClientTlsStream, TlsConnector};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod,
@@ -99,6 +101,14 @@ impl Authority {
         let config = self.client_config(own, alpn);
         let tcp = TcpStream::connect(address).await?;
         TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), tcp).await
+    }
+
+    /// A connection over HTTP/2 that trusts this CA, without a certificate of its own.
+    pub async fn connect_http2(&self, address: SocketAddr) -> SendRequest<Bytes> {
+        let stream = self.connect(address, None, &[b"h2"]).await.unwrap();
+        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        requests.ready().await.unwrap()
     }
 
     pub fn client_config(&self, own: Option<&Credential>, alpn: &[&[u8]]) -> ClientConfig {

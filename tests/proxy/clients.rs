@@ -110,14 +110,12 @@ async fn http_2_is_judged_like_http_1() {
     let authority = Authority::new("Server CA");
     let files = authority.server_files();
     let gateway = Gateway::start(settings(files.tls_listener(), mirror().await));
-    let stream = authority.connect(gateway.address, None, &[b"h2"]).await.unwrap();
-    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
+    let mut requests = authority.connect_http2(gateway.address).await;
     let request = http::Request::post(format!("https://sso.example.com{TOKEN}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(())
         .unwrap();
-    let (answer, mut body) = requests.ready().await.unwrap().send_request(request, false).unwrap();
+    let (answer, mut body) = requests.send_request(request, false).unwrap();
     body.send_data(bytes::Bytes::from_static(b"client_id=gone"), true).unwrap();
     assert_eq!(answer.await.unwrap().status(), 401);
 }

@@ -1,5 +1,6 @@
 //! Going down loses no request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -39,11 +40,23 @@ impl Handler for Waiting {
         Answer::empty(http::StatusCode::OK)
     }
 
+    async fn discover_elsewhere(&self, _: &Head) -> Option<Answer> {
+        None
+    }
+
     async fn judge_clients(&self, _: &Head, _: &UnverifiedClients, _: ClientEndpoint) -> Option<Answer> {
         None
     }
 
     fn token_answered(&self, _: &Head, _: &UnverifiedClients, _: http::StatusCode) {}
+
+    fn admits(&self, _: IpAddr) -> bool {
+        true
+    }
+
+    fn judge_address(&self, _: &Head) -> Option<Answer> {
+        None
+    }
 
     fn refuse(&self, _head: &Head, refusal: ProtocolRefusal) -> Answer {
         Answer::empty(refusal.status())

@@ -24,10 +24,8 @@ impl Scene {
         let authority = Authority::new("Server CA");
         let files = authority.server_files();
         let gateway = Gateway::start(settings(files.tls_listener(), mirror().await));
-        let stream = authority.connect(gateway.address, None, &[b"h2"]).await.unwrap();
-        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        Self { requests: requests.ready().await.unwrap(), _gateway: gateway, _files: files }
+        let requests = authority.connect_http2(gateway.address).await;
+        Self { requests, _gateway: gateway, _files: files }
     }
 
     /// Begins a registration; its body is still to be sent.

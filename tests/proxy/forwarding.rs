@@ -46,15 +46,13 @@ async fn http_2_arrives_as_http_1_with_one_cookie_and_our_host() {
     let authority = Authority::new("Server CA");
     let files = authority.server_files();
     let gateway = Gateway::start(settings(files.tls_listener(), mirror().await));
-    let stream = authority.connect(gateway.address, None, &[b"h2"]).await.unwrap();
-    let (requests, connection) = h2::client::handshake(stream).await.unwrap();
-    tokio::spawn(connection);
+    let mut requests = authority.connect_http2(gateway.address).await;
     let request = http::Request::post("https://evil.example/other?y=2")
         .header("cookie", "a=1")
         .header("cookie", "b=2")
         .body(())
         .unwrap();
-    let (answer, mut body) = requests.ready().await.unwrap().send_request(request, false).unwrap();
+    let (answer, mut body) = requests.send_request(request, false).unwrap();
     body.send_data(bytes::Bytes::from_static(b"hello"), true).unwrap();
     let answer = answer.await.unwrap();
     assert_eq!(answer.status(), 200);

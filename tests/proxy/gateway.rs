@@ -1,6 +1,6 @@
 //! A gateway under test: the proxy, and a handler that tells what it was asked.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -95,6 +95,10 @@ impl Handler for Mirror {
         mirrored(&format!("{form:?}"), request).await
     }
 
+    async fn discover_elsewhere(&self, _: &Head) -> Option<Answer> {
+        None
+    }
+
     async fn judge_clients(&self, _: &Head, clients: &UnverifiedClients, endpoint: ClientEndpoint) -> Option<Answer> {
         let is_gone =
             clients.ids.iter().any(|id| id == "gone") || clients.assertions.iter().any(|jwt| jwt == "e30.gone.x");
@@ -103,6 +107,14 @@ impl Handler for Mirror {
 
     fn token_answered(&self, _: &Head, clients: &UnverifiedClients, status: StatusCode) {
         self.0.lock().unwrap().push((clients.ids.clone(), status.as_u16()));
+    }
+
+    fn admits(&self, _: IpAddr) -> bool {
+        true
+    }
+
+    fn judge_address(&self, _: &Head) -> Option<Answer> {
+        None
     }
 
     fn refuse(&self, _head: &Head, refusal: ProtocolRefusal) -> Answer {

@@ -23,6 +23,7 @@ use crate::anomaly::response::network_of;
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::intake::response::Ordered;
+use crate::policy::matching::canonical;
 use crate::registrant::initial_access_token::{self, CertificateThumbprint};
 use crate::store::{Cursor, IssuedToken, ResponseAction, ResponseFilter, ResponseRecord, Store};
 
@@ -262,14 +263,14 @@ fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(network_of(address));
     }
-    let network: IpNet = text.parse().map_err(|_| {
+    let network = text.parse().map(canonical).map_err(|_| {
         format!("{text:?} is neither an address nor a network in CIDR notation, like 192.0.2.0/24 or 2001:db8::/48")
     })?;
     let widest = if network.addr().is_ipv4() { WIDEST.0 } else { WIDEST.1 };
     if network.prefix_len() < widest {
         return Err(format!("{network} is too wide to be banned (at most /{widest}): lock registration down instead"));
     }
-    Ok(network.trunc())
+    Ok(network)
 }
 
 #[cfg(test)]
@@ -289,6 +290,7 @@ mod tests {
             ("address: 192.0.2.7/24", "ban_address 192.0.2.0/24"),
             ("address: '2001:db8:1:2::3'", "ban_address 2001:db8:1:2::/64"),
             ("address: '2001:db8:1:2::3/128'", "ban_address 2001:db8:1:2::3/128"),
+            ("address: '::ffff:192.0.2.7/120'", "ban_address 192.0.2.0/24"),
             ("token: ci", "ban_token ci"),
         ] {
             assert_eq!(ban(written).as_deref(), Ok(meant));
@@ -305,6 +307,7 @@ mod tests {
             "address: here",
             "address: 0.0.0.0/0",
             "address: '::/3'",
+            "address: '::ffff:0.0.0.0/97'",
             "certificate: ab",
             "token: ''",
         ] {

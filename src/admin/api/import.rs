@@ -18,7 +18,7 @@ use crate::admin::problem::{Kind, Problem};
 use crate::intake::import::{Existing, Imported, Importing, Origin, Which};
 use crate::lifecycle::State as LifecycleState;
 
-/// How many are taken with one request: each is asked for at the server.
+/// How many are taken with one request.
 const MOST_AT_ONCE: usize = 50;
 
 /// A page of the authorization server's clients, in its own order.
@@ -58,8 +58,8 @@ pub struct ExistingClient {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    /// Their `client_id`, 50 at most.
-    #[schemars(length(min = 1, max = 50))]
+    /// Their `client_id`, in bounded number: each is asked for at the server.
+    #[schemars(length(min = 1, max = MOST_AT_ONCE))]
     pub client_ids: Vec<String>,
     /// The profile by which they are judged from now on.
     pub profile: String,

@@ -99,6 +99,9 @@ pub struct NewlyIssued {
 }
 
 /// Makes a token. It is good for nothing until the store has it ([`InitialAccessTokens::create`]).
+///
+/// # Errors
+/// What is wanted is not a token that could be used, or one for longer than the settings allow.
 pub fn issue(
     wanted: NewToken,
     settings: &IssuedTokenSettings,
@@ -135,6 +138,9 @@ pub fn issue(
 
 /// Looks the token up and checks it at `now`. Reserves nothing: that is [`crate::store::Registrations::begin`]'s, atomically.
 /// A text that cannot be ours does not reach the store.
+///
+/// # Errors
+/// The token is not good now, or the store could not be asked: then nothing is known of it.
 pub async fn verify<S>(store: &S, token: &Secret, now: Timestamp) -> Result<IssuedToken, NotVerified>
 where
     S: InitialAccessTokens + ?Sized,

@@ -224,8 +224,9 @@ async fn give_up_oldest(
     keep: u32,
 ) -> Result<Vec<Backlog>, sqlx::Error> {
     let give_up = sqlx::query(
-        "DELETE FROM alert_deliveries WHERE id IN (SELECT id FROM alert_deliveries WHERE receiver = $1 \
-         AND lasting_until IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000000 OFFSET $2)",
+        "DELETE FROM alert_deliveries WHERE receiver = $1 AND lasting_until IS NULL AND (created_at, id) <= \
+         (SELECT created_at, id FROM alert_deliveries WHERE receiver = $1 AND lasting_until IS NULL \
+         ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $2)",
     )
     .bind(receiver.to_owned())
     .bind(i64::from(keep));

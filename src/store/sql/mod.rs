@@ -57,6 +57,9 @@ pub struct SqlStore {
 impl SqlStore {
     /// Opens the database and brings its tables up to date; makes an SQLite file (mode 0600, in a directory of mode 0700) when it is not there.
     /// To be called in the runtime that will serve: the writer is one of its tasks.
+    ///
+    /// # Errors
+    /// The database cannot be had in time, or a newer gateway has brought its tables further.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let connect::Opened { place, readers, writing } = connect::open(settings).await?;
         let health = Health::default();

@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::Metrics;
 use crate::telemetry::exporter::Drops;
+use crate::telemetry::response::ResponseCount;
 
 /// Connections of all listeners since the start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,6 +72,20 @@ pub struct StoreFailures {
 }
 
 impl Metrics {
+    /// From now on `read` is asked how many responses are in force. Call it once, after [`crate::telemetry::init`].
+    pub fn observe_responses(&self, read: impl Fn() -> Vec<ResponseCount> + Send + Sync + 'static) {
+        self.meter
+            .u64_observable_gauge("dcr.responses")
+            .with_unit("{response}")
+            .with_description("Responses in force, by what is done and whether it is only told")
+            .with_callback(move |observer| {
+                for ResponseCount { action, dry_run, count } in read() {
+                    observer.observe(count, &[KeyValue::new("action", action), KeyValue::new("dry_run", dry_run)]);
+                }
+            })
+            .build();
+    }
+
     /// From now on `read` is asked how many messages wait, by receiver. Call it once, after [`crate::telemetry::init`].
     pub fn observe_alert_backlog(&self, read: impl Fn() -> Vec<(String, u64)> + Send + Sync + 'static) {
         self.meter
