@@ -7,7 +7,10 @@ use super::Tools;
 use super::turn;
 use crate::randomness;
 use crate::sealing::{Keys, NotOpened, NotSealed};
-use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, StoreError};
+use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, Store, StoreError};
+
+/// How many clients show whether a key file is the store's.
+const LOOKED_AT: u32 = 50;
 
 /// What became of the clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -49,6 +52,14 @@ pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Re
             }
         }
     }
+}
+
+/// Whether none of the keys opens anything of what the newest clients have sealed: another gateway's key file, or a new one.
+pub async fn opens_nothing(store: &dyn Store, keys: &Keys) -> Result<bool, StoreError> {
+    let newest = store.clients(&ClientFilter::default(), &Page::first(LOOKED_AT)).await?;
+    let sealed = newest.iter().filter_map(|client| Some((&client.client_id, client.server_access.as_ref()?)));
+    let mut opened = sealed.map(|(client_id, sealed)| keys.open(client_id, sealed).is_ok()).peekable();
+    Ok(opened.peek().is_some() && !opened.any(|is_open| is_open))
 }
 
 async fn reseal_one(tools: &Tools, keys: &Keys, client_id: &str, patience: Duration) -> bool {

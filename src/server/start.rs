@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::fetch::FetchClient;
 use crate::handed_over::Sockets;
-use crate::intake::{Intake, Tools, recorded};
+use crate::intake::{Intake, Tools, recorded, reseal};
 use crate::proxy::Proxy;
 use crate::randomness;
 use crate::store::Store;
@@ -82,6 +82,13 @@ impl Gateway {
                 throttle,
             },
         )?;
+        if reseal::opens_nothing(store.as_ref(), &parts.rulebook.keys).await? {
+            let file = &config.settings.store.encryption_key_file.0;
+            tracing::error!(
+                file = %file.display(),
+                "store.encryption_key_file: none of its keys opens what the store keeps encrypted: no client can be managed until the right file is back"
+            );
+        }
         let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);
         let (requests, request_keeper) = recorded::open(config.settings.replay);
         let tools =

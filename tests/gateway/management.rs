@@ -202,6 +202,20 @@ async fn where_growth_is_refused_a_client_gets_no_more_than_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_is_not_the_stores_is_told_at_the_start() {
+    let mut world = World::start().await;
+    let client = world.client().await;
+    world.restart();
+    assert!(!world.gateway.log().contains("none of its keys"), "{}", world.gateway.log());
+    std::fs::rename(world.directory.path().join("key"), world.directory.path().join("key.away")).unwrap();
+    world.restart();
+    assert!(world.gateway.log().contains("none of its keys opens"), "{}", world.gateway.log());
+    std::fs::rename(world.directory.path().join("key.away"), world.directory.path().join("key")).unwrap();
+    world.restart();
+    is_told(&world.manage("GET", &client.uri, &client.token, None).await, &client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_becomes_public_is_changed_again_and_gets_a_new_secret_when_it_is_confidential() {
     let world = World::start().await;
     let client = world.client().await;

@@ -34,8 +34,10 @@ const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAG
 /// Pages come together in the log (32 MiB) and in memory before they are written to their place; nothing temporary goes to disk.
 const SQLITE_WRITES: &str = "PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
 const SQLITE_READS: &str = "PRAGMA query_only = ON;";
-/// A transaction that nobody ends (the network is gone, the process hangs) lets the others go on after a while.
-const POSTGRES: &str = "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '5s';";
+/// A transaction that nobody ends (the network is gone, the process hangs) lets the others go on after a while. Notices ("exists already") are not
+/// sent: sqlx asks whether anybody hears one, and where nobody does, `tracing`'s filters swallow the event that comes next.
+const POSTGRES: &str =
+    "SET idle_in_transaction_session_timeout = '5s'; SET statement_timeout = '5s'; SET client_min_messages = warning;";
 
 /// Every statement that writes is made for nested loops over indexes. What PostgreSQL knows about young tables tells it to read them from
 /// end to end, and it keeps that plan while they grow; and to plan a statement of many rows anew costs more than to run it.
@@ -194,7 +196,12 @@ async fn open_within(settings: &StoreSettings, patience: Duration) -> Result<Ope
                 let newer = "a newer release of dcr-gateway has changed this store";
                 return Err(StoreError(format!("{newer} (its migration {version}): run that one").into()));
             }
-            Err(error) if !is_busy(&place, &error) => return Err(error.into()),
+            Err(error) if !is_busy(&place, &error) => {
+                return Err(match &place.file {
+                    Some((path, _)) => StoreError(format!("{}: {error}", path.display()).into()),
+                    None => error.into(),
+                });
+            }
             Err(_) if began.elapsed() >= patience => return Err(StoreError(HELD.into())),
             Err(_) if !std::mem::replace(&mut is_told, true) => {
                 tracing::warn!("the start waits for another process that holds the database's lock");
