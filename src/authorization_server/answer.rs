@@ -65,7 +65,15 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(RegisterError::RateLimited { retry_after: retry_after(&head.headers) }),
         StatusCode::FORBIDDEN => Err(RegisterError::PolicyRefused(quoted(head.status, &body))),
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
+            Err(RegisterError::Misdirected(quoted(head.status, &body)))
+        }
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            let (code, description) = refused(&body);
+            Err(RegisterError::Refused { code, description })
+        }
+        // 409 and the like are about the client where the server says so in the RFC's words; a bare one is about the request as such.
+        status if status.is_client_error() && is_refusal(&body) => {
             let (code, description) = refused(&body);
             Err(RegisterError::Refused { code, description })
         }
@@ -153,6 +161,11 @@ pub(super) fn refused(body: &[u8]) -> (ErrorCode, Option<String>) {
     };
     let description = members.get("error_description").and_then(Value::as_str);
     (code, description.filter(|text| fit_for_a_client(text)).map(str::to_owned))
+}
+
+/// Whether it is an error response of RFC 7591 §3.2.2.
+fn is_refusal(body: &[u8]) -> bool {
+    json::parse(body).is_ok_and(|members| members.get("error").is_some_and(Value::is_string))
 }
 
 /// One short printable sentence that names no address, no class and no markup of the server's.
@@ -287,6 +300,16 @@ mod tests {
         let Err(RegisterError::Refused { code, description }) = read_ours(answer(400, body)) else { panic!() };
         assert_eq!(code, ErrorCode::InvalidRedirectUri);
         assert_eq!(description.as_deref(), Some("redirect_uris must not have a fragment"));
+    }
+
+    #[test]
+    fn a_conflict_is_about_the_client_and_a_missing_endpoint_about_the_path() {
+        let refusal = r#"{"error":"invalid_client_metadata","error_description":"the name is taken"}"#;
+        let Err(RegisterError::Refused { description, .. }) = read_ours(answer(409, refusal)) else { panic!() };
+        assert_eq!(description.as_deref(), Some("the name is taken"));
+        for (status, body) in [(404, refusal), (405, ""), (410, ""), (415, "<html>")] {
+            assert!(matches!(read_ours(answer(status, body)), Err(RegisterError::Misdirected(_))), "{status}");
+        }
     }
 
     #[test]

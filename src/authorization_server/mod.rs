@@ -197,7 +197,7 @@ pub enum RegisterError {
     #[error("the authorization server's own policy refused: {0}")]
     PolicyRefused(String),
     /// A 4xx that speaks of the request's form (404, 405, 415, …): the configuration points to the wrong place. Nothing was registered.
-    #[error("the authorization server has no registration endpoint where the configuration says: {0}")]
+    #[error("the authorization server takes no registration where the configuration says: {0}")]
     Misdirected(String),
     /// The server limits the gateway's rate; nothing was registered.
     #[error("the authorization server limits the gateway's rate")]

@@ -56,6 +56,10 @@ pub(super) fn elevate(
     if scopes.is_empty() {
         return Err(NotDone::ScopesImpossible("none is named, and none is withheld from the client".to_owned()));
     }
+    let granted = parsed(&client.scope_granted);
+    if scopes.iter().all(|scope| granted.contains(scope)) {
+        return Err(NotDone::ScopesImpossible(format!("the client has {scopes} already")));
+    }
     grant(rulebook, client, Grant { profile, lifecycle, scopes, by })
 }
 

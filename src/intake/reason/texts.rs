@@ -212,7 +212,7 @@ impl Reason {
                 "Try again later; whether a client was registered is not known.",
             ),
             Self::ServerBroken => (
-                "the authorization server's answer could not be understood",
+                "the authorization server failed, or its answer could not be understood",
                 "Give the operator the request_id; whether a client was registered is not known.",
             ),
             Self::ServerMisdirected => (
