@@ -190,7 +190,7 @@ async fn a_private_ca_is_believed_and_no_other() {
 
 #[tokio::test]
 async fn settings_with_which_no_server_can_be_reached_are_refused() {
-    for url in ["", "keycloak:8080", "ftp://a", "http://a/realms", "http://a?b", "http://u@a"] {
+    for url in ["", "keycloak:8080", "ftp://a", "http://a/realms", "http://a?b", "http://u@a", "http://:p@a"] {
         let problem = Upstream::new(&settings(url.to_owned())).err();
         assert_eq!(problem, Some(UpstreamProblem::Url(url.to_owned())));
     }
