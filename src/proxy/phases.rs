@@ -157,7 +157,7 @@ impl ProxyHttp for Phases {
         let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
         exchange.forwarded_certificate = certificate;
         let forwarding = self.forwarding.load_full();
-        let route = routing::route_of(session.req_header(), &head, &connection, &forwarding);
+        let route = routing::route_of(session.req_header(), &head, (&connection, &generation), &forwarding);
         if route == Err(ProtocolRefusal::Certificate) {
             session.set_keepalive(None);
         }
