@@ -12,7 +12,7 @@ use super::{Tools, audited, unavailable};
 use crate::audit::Event;
 use crate::authorization_server::{Administration, ClientState, ManageError, Managed, Registrar, ServerAccess};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, Lifecycle};
+use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::registration::software_statement;
 use crate::sealing::NotSealed;
 use crate::secret::Secret;
@@ -21,9 +21,6 @@ use crate::telemetry::{InSpan as _, span};
 
 /// The cause where a turn cannot be ended any more.
 const OVER: &str = "the turn lasted too long and is another's now";
-
-/// The actor of what the gateway does by itself.
-pub(super) const GATEWAY: &str = "gateway";
 
 /// A turn that was taken.
 pub(super) struct HeldTurn<'t> {

@@ -18,7 +18,7 @@ use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
 use crate::intake::turn::{self, HeldTurn};
-use crate::lifecycle::{Action, Lifecycle};
+use crate::lifecycle::{Action, CLIENT, Lifecycle};
 use crate::policy::Profile;
 use crate::registration::software_statement;
 use crate::secret::Secret;
@@ -101,7 +101,7 @@ impl Work {
                 self.answer(&client, &managed, &access)
             }
             Ok(None) => {
-                let by = Action { at: self.tools.clock.now(), actor: "client".to_owned(), comment: None };
+                let by = Action { at: self.tools.clock.now(), actor: CLIENT.to_owned(), comment: None };
                 held.client.lifecycle = Lifecycle::Deleted { by };
                 held.record(self.event);
                 held.end().await?;
