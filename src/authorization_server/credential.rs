@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::Value;
 
-use super::access::is_token;
+use super::access::fits_a_header;
 use super::transport::{Limits, Purpose, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::fetch::basic;
@@ -128,7 +128,7 @@ impl AccessTokenSource {
             return Err(CredentialError(format!("the token endpoint answered {}", response.status().as_u16())));
         }
         let members = json::parse(response.body()).map_err(|error| CredentialError(error.to_string()))?;
-        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| is_token(text)) else {
+        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| fits_a_header(text)) else {
             return Err(CredentialError("the answer holds no access_token".to_owned()));
         };
         let lifetime = members.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
