@@ -136,6 +136,7 @@ impl Listener {
                 () = until_true(&mut stop) => break,
                 accepted = self.accept(&socket) => match accepted {
                     Ok(accepted) => self.spawn(&mut connections, &serving, accepted),
+                    Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, address = %self.local, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_REST).await;
@@ -177,7 +178,7 @@ impl Listener {
             });
             match accepted {
                 Ok(accepted) => self.spawn(connections, serving, accepted),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+                Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => return,
             }
         }
@@ -210,6 +211,18 @@ impl Listener {
             serve_connection(&serving, generation, &counters, (tcp, peer)).await;
         });
     }
+}
+
+/// Whether it is about the connection that would have been next, which is gone: the one after it may be fine. Linux tells the errors of the
+/// network so (accept(2)).
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted | NetworkDown | NetworkUnreachable
+    )
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -313,4 +326,22 @@ fn tls_facts(session: &rustls::ServerConnection) -> TlsFacts {
     };
     let cipher = session.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default();
     TlsFacts { version, cipher: cipher.replace("TLS13_", "TLS_") }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn accepting_rests_for_what_is_wrong_with_the_system_and_not_for_a_connection_that_is_gone() {
+        let is_of_one = |error: Errno| is_of_one_connection(&std::io::Error::from(error));
+        for error in [Errno::ECONNABORTED, Errno::ECONNRESET, Errno::EHOSTUNREACH, Errno::ENETDOWN, Errno::EINTR] {
+            assert!(is_of_one(error), "{error}");
+        }
+        for error in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EBADF, Errno::EINVAL] {
+            assert!(!is_of_one(error), "{error}");
+        }
+    }
 }
