@@ -229,6 +229,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_database_that_hangs_is_said_to_and_not_taken_for_a_pool_without_room() {
         let hung = in_time(std::future::pending::<Result<(), sqlx::Error>>()).await.map_err(StoreError::from);
-        assert_eq!(hung.unwrap_err().to_string(), "the store failed: error communicating with database: no answer within 7s");
+        assert_eq!(
+            hung.unwrap_err().to_string(),
+            "the store failed: error communicating with database: no answer within 7s"
+        );
     }
 }
