@@ -18,6 +18,7 @@ use super::operation::{Operation, Success, shape};
 use crate::admin::problem::Problem;
 use crate::lifecycle::State as LifecycleState;
 use crate::policy::appearance::{Appearance, appearances, read_alike};
+use crate::registration::host::Host;
 use crate::store::{ClientFilter, ClientRecord, Cursor, FindingFilter, FindingRecord, Page};
 
 /// How many of the newest clients are compared: a review is looked at often, and the record may be large.
@@ -112,7 +113,7 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn review(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> Result<Json<Review>, Problem> {
     let store = &api.tools().store;
     let client = store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
-    let hosts = hosts(&client);
+    let hosts = hosts(&client.redirect_uris);
     let (mut similar, mut compared, mut after) = (Vec::new(), 0, None);
     let compared_with_all = loop {
         let page = store.clients(&ClientFilter::default(), &Page { after, limit: PAGE }).await?;
@@ -168,7 +169,7 @@ fn likeness(client: &ClientRecord, client_hosts: &[String], other: ClientRecord)
         (Some(one), Some(other)) => read_alike(one, other),
         _ => false,
     };
-    let shared_hosts: Vec<String> = hosts(&other).into_iter().filter(|host| client_hosts.contains(host)).collect();
+    let shared_hosts: Vec<String> = hosts(&other.redirect_uris).into_iter().filter(|host| client_hosts.contains(host)).collect();
     (reads_alike || !shared_hosts.is_empty()).then(|| SimilarClient {
         client_id: other.client_id,
         client_name: other.client_name,
@@ -180,12 +181,33 @@ fn likeness(client: &ClientRecord, client_hosts: &[String], other: ClientRecord)
     })
 }
 
-/// Where it redirects to. Loopback is every native client's.
-fn hosts(client: &ClientRecord) -> Vec<String> {
-    let urls = client.redirect_uris.iter().filter_map(|uri| Url::parse(uri).ok());
+/// Where a client redirects to. Loopback is every native client's.
+fn hosts(redirect_uris: &[String]) -> Vec<String> {
+    let urls = redirect_uris.iter().filter_map(|uri| Url::parse(uri).ok());
     let mut hosts: Vec<String> = urls.filter_map(|url| url.host_str().map(str::to_owned)).collect();
-    hosts.retain(|host| !matches!(host.as_str(), "localhost" | "[::1]") && !host.starts_with("127."));
+    hosts.retain(|host| !Host::parse(host).is_some_and(|host| host.is_loopback()));
     hosts.sort();
     hosts.dedup();
     hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_left_out_and_what_only_begins_like_it_is_not() {
+        let uris = [
+            "http://127.0.0.1:7000/cb",
+            "http://127.8.8.8/cb",
+            "http://[::1]/cb",
+            "http://localhost/cb",
+            "http://app.localhost/cb",
+            "https://127.evil.example/cb",
+            "https://localhost.evil.example/cb",
+            "cursor://anysphere/cb",
+        ];
+        let found = hosts(&uris.map(str::to_owned));
+        assert_eq!(found, ["127.evil.example", "anysphere", "localhost.evil.example"]);
+    }
 }
