@@ -169,7 +169,8 @@ fn likeness(client: &ClientRecord, client_hosts: &[String], other: ClientRecord)
         (Some(one), Some(other)) => read_alike(one, other),
         _ => false,
     };
-    let shared_hosts: Vec<String> = hosts(&other.redirect_uris).into_iter().filter(|host| client_hosts.contains(host)).collect();
+    let shared_hosts: Vec<String> =
+        hosts(&other.redirect_uris).into_iter().filter(|host| client_hosts.contains(host)).collect();
     (reads_alike || !shared_hosts.is_empty()).then(|| SimilarClient {
         client_id: other.client_id,
         client_name: other.client_name,
