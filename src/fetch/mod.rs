@@ -3,6 +3,7 @@
 //! server are not made here.
 
 mod basic;
+mod retry_after;
 pub mod settings;
 pub mod target;
 
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use basic::basic;
+pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use target::Target;
 
 use crate::pem;
@@ -152,15 +154,6 @@ impl FetchClient {
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         Ok(Fetched { status, headers, body: body.freeze() })
     }
-}
-
-/// The longest wait that an answer can ask for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-
-/// The seconds of `Retry-After` (RFC 9110 §10.2.3) of an answer, an hour at most; none where it names none, or a date.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// The innermost cause says most; the outer ones repeat the URL.
