@@ -46,8 +46,9 @@ pub struct AuthorizationServerSettings {
     /// What happens to paths that are neither registration nor discovery.
     #[serde(default)]
     pub other_paths: OtherPaths,
-    /// Requests to other paths that may be on the way at the same time, over all listeners; more are answered with 503. One counts until its answer has
-    /// left the gateway, and a client that does not read holds up to 0.75 MiB of memory by it. Default 1024.
+    /// Requests to other paths, and for the server's metadata, that may be on the way at the same time, over all listeners; more are answered with 503.
+    /// One to another path counts until its answer has left the gateway, and a client that does not read holds up to 0.75 MiB of memory by it.
+    /// Default 1024.
     #[serde(default = "default_max_forwarded_requests")]
     pub max_forwarded_requests: usize,
     /// The same for one address (IPv6: one /64). `trusted_proxies` that do not say for whom they ask may have all. Behind a balancer that passes connections
