@@ -101,6 +101,7 @@ impl AccessTokenSource {
         if let Some(failure) = last.as_ref().filter(|_| self.failed.load(Ordering::Acquire) > failed_before) {
             return Err(failure.clone());
         }
+        let has_its_time = limits.left().is_ok_and(|left| left == limits);
         match in_time(limits, self.ask(transport, limits)).await.flatten() {
             Ok(token) => {
                 let text = token.text.clone();
@@ -108,8 +109,11 @@ impl AccessTokenSource {
                 Ok(text)
             }
             Err(error) => {
-                *last = Some(error.clone());
-                self.failed.fetch_add(1, Ordering::Release);
+                // Of an attempt for which too little time was left, the others learn nothing.
+                if has_its_time {
+                    *last = Some(error.clone());
+                    self.failed.fetch_add(1, Ordering::Release);
+                }
                 Err(error)
             }
         }
@@ -158,6 +162,7 @@ impl AccessTokenSource {
 }
 
 async fn in_time<T>(limits: Limits, work: impl Future<Output = T>) -> Result<T, CredentialError> {
+    let limits = limits.left().map_err(|error| CredentialError(error.to_string()))?;
     let late = |_| CredentialError(format!("there was none within {:?}", limits.total));
     tokio::time::timeout(limits.total, work).await.map_err(late)
 }

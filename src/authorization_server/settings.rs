@@ -59,7 +59,8 @@ pub struct AuthorizationServerSettings {
     /// those that the server's metadata name are added as soon as they are seen.
     #[serde(default)]
     pub client_endpoints: ClientEndpointSettings,
-    /// For one whole call: connecting, sending, waiting, reading. Default 10s.
+    /// For one whole call: connecting, sending, waiting, reading. All calls of a registration, those for the gateway's credential among them, have
+    /// twice this, all that are made about a client at a time three times. Default 10s.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
     /// Whether loopback redirect URIs are registered with their port. `omit` where the server accepts any port (RFC 8252 §7.3)

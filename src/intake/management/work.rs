@@ -10,7 +10,7 @@ use super::update::Update;
 use super::{Growth, growth, in_use, reconcile};
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Event, Kind};
-use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
+use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess, transport};
 use crate::intake::Tools;
 use crate::intake::access::{ClientAccess, Token};
 use crate::intake::handler::Answer;
@@ -58,9 +58,14 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) async fn carry_out(self, mut asking: Asking) -> Result<Answer, Refusal> {
-        let held = turn::take(&self.rulebook, &self.tools, &self.client_id).await?;
-        let mut held = held.ok_or(Reason::ManagementTokenUnknown)?;
+    pub(super) async fn carry_out(self, asking: Asking) -> Result<Answer, Refusal> {
+        let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
+        let held = turn::take(&rulebook, &tools, &self.client_id).await?;
+        let held = held.ok_or(Reason::ManagementTokenUnknown)?;
+        transport::until(held.end_of_calls(), self.in_turn(held, asking)).await
+    }
+
+    async fn in_turn(self, mut held: HeldTurn<'_>, mut asking: Asking) -> Result<Answer, Refusal> {
         let is_in_doubt = held.is_in_doubt();
         let (profile, growing) = match self.admit(&mut held, &asking).await {
             Ok((profile, Admitted::AsAsked)) => (profile, None),
