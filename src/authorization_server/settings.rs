@@ -71,7 +71,8 @@ pub struct AuthorizationServerSettings {
     /// server verifies it once more; not for `keycloak`, which refuses the member. Default: omit.
     #[serde(default)]
     pub software_statements: SoftwareStatementsSent,
-    /// PEM file of the CAs that sign the server's certificate, for `https` with a private CA. Default: the system's.
+    /// PEM file of the CAs that sign the server's certificate, for `https` with a private CA: these alone. For Cognito's API the
+    /// system's are trusted as well: AWS's credentials are got by the same client. Default: the system's.
     #[serde(default)]
     pub trust: Option<PathBuf>,
 }
