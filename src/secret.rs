@@ -1,4 +1,5 @@
-//! Secrets that cannot be printed: no `Display`, a `Debug` that hides, comparison in constant time, wiped on drop.
+//! Secrets that cannot be printed: no `Display`, a `Debug` that hides, comparison in constant time, wiped on drop. And URLs that
+//! can be, without the user that they may name.
 
 use std::path::Path;
 
@@ -52,9 +53,33 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// The text with `instead` in place of the user and the password of the URL that it is; none: it names neither.
+pub fn without_user(text: &str, instead: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@')?;
+    Some(format!("{scheme}://{instead}{}", &rest[user.len()..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_of_a_url_is_taken_out_where_it_stands() {
+        for (text, expected) in [
+            ("http://user:hunter2@collector:4317/a@b", "http://-@collector:4317/a@b"),
+            // Also where the same letters stand elsewhere, and where there are none.
+            ("https://s@h", "https://-@h"),
+            ("https://@h", "https://-@h"),
+            ("https://a@b@h?c@d", "https://-@h?c@d"),
+        ] {
+            assert_eq!(without_user(text, "-").as_deref(), Some(expected), "{text}");
+        }
+        for text in ["https://h/a@b", "ada@example.com", "urn:a@b", ""] {
+            assert_eq!(without_user(text, "-"), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_secret_is_not_printed() {

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::caller::Role;
 pub use super::console::settings::{OpenIdSettings, SignInSettings};
 use crate::hexadecimal;
+use crate::lifecycle::{CLIENT, GATEWAY};
 use crate::secret::Secret;
 use crate::setting_problem::SettingProblem;
 
@@ -127,7 +128,7 @@ impl From<TokenDigest> for String {
 const LONGEST_SOCKET: usize = 107;
 
 /// Who acts by these names in the record is no operator.
-const TAKEN_NAMES: [&str; 2] = ["client", "gateway"];
+const TAKEN_NAMES: [&str; 2] = [CLIENT, GATEWAY];
 
 impl AdminSettings {
     /// Where browsers reach the console, as far as it is known.

@@ -310,10 +310,13 @@ impl Keeper {
         };
         let sequence = head.sequence;
         let head = sign(self.keys.as_deref(), Purpose::Head, head);
-        if let Err(error) = self.inner.store.keep_head(head.clone()).await {
-            tracing::warn!(%error, "a head of the audit log is not in the store; it is exported all the same");
+        match self.inner.store.keep_head(head.clone()).await {
+            Ok(()) => self.signed_up_to = Some(sequence),
+            // The next look signs it again, also where nothing is recorded until then.
+            Err(error) => {
+                tracing::warn!(%error, "a head of the audit log is not in the store yet; it is exported all the same");
+            }
         }
-        self.signed_up_to = Some(sequence);
         if let Err(error) = self.inner.store.tell(self.inner.audience.of_head(&head)).await {
             tracing::warn!(%error, "nobody is told of a head of the audit log; the next one stands for it");
         }
@@ -354,5 +357,36 @@ impl Keeper {
         if let Err(error) = exporting.await {
             tracing::warn!(%error, "the export of the audit log broke off");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Executor as _};
+
+    use super::*;
+    use crate::store::AuditLog as _;
+    use crate::store::settings::{StoreSettings, StoreUrl};
+    use crate::store::sql::SqlStore;
+
+    #[tokio::test]
+    async fn a_head_that_the_store_did_not_take_is_kept_later_though_nothing_was_recorded_since() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.db");
+        let url = StoreUrl::Sqlite(file.clone());
+        let store = Arc::new(SqlStore::open(&StoreSettings { url, ..StoreSettings::default() }).await.unwrap());
+        let now = Timestamp::from_unix_millis(1_000);
+        let (writer, audience) = (WriterId("w".to_owned()), Arc::new(Nobody));
+        let beginning = Beginning { writer, keys: None, command: "serve", audience, now };
+        let (_, mut keeper) = Recorder::begin(store.clone(), &AuditSettings::default(), beginning).await.unwrap();
+        let mut beside = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let full = "CREATE TRIGGER f BEFORE INSERT ON audit_heads BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        beside.execute(full).await.unwrap();
+        keeper.sign_head(now).await;
+        assert!(store.chains().await.unwrap().iter().all(|chain| chain.heads.is_empty()));
+        beside.execute("DROP TRIGGER f").await.unwrap();
+        keeper.sign_head(now).await;
+        let heads: Vec<usize> = store.chains().await.unwrap().iter().map(|chain| chain.heads.len()).collect();
+        assert_eq!(heads, [1]);
     }
 }

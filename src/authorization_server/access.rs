@@ -83,11 +83,11 @@ impl ClientUris<'_> {
 
 fn token(answer: &Map<String, Value>) -> Option<Secret> {
     let text = answer.get("registration_access_token")?.as_str()?;
-    is_token(text).then(|| Secret::new(text))
+    fits_a_header(text).then(|| Secret::new(text))
 }
 
-/// Whether a header can carry it. Wider than RFC 6750 §2.1: servers give what they give.
-pub(super) fn is_token(text: &str) -> bool {
+/// Whether a header can carry it as a token. Wider than RFC 6750 §2.1: servers give what they give.
+pub(super) fn fits_a_header(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

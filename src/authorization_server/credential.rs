@@ -1,6 +1,7 @@
 //! The gateway's own credential at the registration endpoint. The registrant's initial access token never goes there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use serde_json::Value;
 
-use super::access::is_token;
+use super::access::fits_a_header;
 use super::transport::{Limits, Purpose, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::fetch::basic;
@@ -34,7 +35,7 @@ pub enum Credential {
 }
 
 /// Why the gateway has no credential to present.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("no access token by the client credentials grant: {0}")]
 pub struct CredentialError(String);
 
@@ -44,8 +45,10 @@ pub struct AccessTokenSource {
     endpoint: TokenEndpoint,
     clock: Arc<dyn Clock>,
     current: ArcSwapOption<AccessToken>,
-    /// One renewal at a time: the others wait for it and use what it brought.
-    renewal: tokio::sync::Mutex<()>,
+    /// One renewal at a time: the others wait for it and use what it brought, be it that there is no token.
+    renewal: tokio::sync::Mutex<Option<CredentialError>>,
+    /// How many renewals failed.
+    failed: AtomicU64,
 }
 
 /// The gateway's own client at the server.
@@ -74,7 +77,8 @@ struct AccessToken {
 impl AccessTokenSource {
     /// A source that has not asked for a token yet.
     pub fn new(client: GatewayClient, endpoint: TokenEndpoint, clock: Arc<dyn Clock>) -> Self {
-        Self { client, endpoint, clock, current: ArcSwapOption::empty(), renewal: tokio::sync::Mutex::new(()) }
+        let (current, renewal, failed) = (ArcSwapOption::empty(), tokio::sync::Mutex::default(), AtomicU64::new(0));
+        Self { client, endpoint, clock, current, renewal, failed }
     }
 
     /// The gateway's own client at the server.
@@ -82,19 +86,37 @@ impl AccessTokenSource {
         &self.client.id
     }
 
-    /// An access token that is good for a while yet.
+    /// An access token that is good for a while yet. Waits no longer for another's renewal than one call may take, and renews within the same time,
+    /// documents and all: a registration waits for it, and its intent is in the record already.
     pub async fn get(&self, transport: &dyn Transport, limits: Limits) -> Result<Secret, CredentialError> {
         if let Some(token) = self.usable() {
             return Ok(token);
         }
-        let _turn = self.renewal.lock().await;
+        let failed_before = self.failed.load(Ordering::Acquire);
+        let mut last = in_time(limits, self.renewal.lock()).await?;
         if let Some(token) = self.usable() {
             return Ok(token);
         }
-        let token = self.ask(transport, limits).await?;
-        let text = token.text.clone();
-        self.current.store(Some(Arc::new(token)));
-        Ok(text)
+        // It failed while this one waited: if each tried again, they would wait for one another.
+        if let Some(failure) = last.as_ref().filter(|_| self.failed.load(Ordering::Acquire) > failed_before) {
+            return Err(failure.clone());
+        }
+        let has_its_time = limits.left().is_ok_and(|left| left == limits);
+        match in_time(limits, self.ask(transport, limits)).await.flatten() {
+            Ok(token) => {
+                let text = token.text.clone();
+                self.current.store(Some(Arc::new(token)));
+                Ok(text)
+            }
+            Err(error) => {
+                // Of an attempt for which too little time was left, the others learn nothing.
+                if has_its_time {
+                    *last = Some(error.clone());
+                    self.failed.fetch_add(1, Ordering::Release);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// The server refused this token: the next call gets another one.
@@ -128,7 +150,7 @@ impl AccessTokenSource {
             return Err(CredentialError(format!("the token endpoint answered {}", response.status().as_u16())));
         }
         let members = json::parse(response.body()).map_err(|error| CredentialError(error.to_string()))?;
-        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| is_token(text)) else {
+        let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| fits_a_header(text)) else {
             return Err(CredentialError("the answer holds no access_token".to_owned()));
         };
         let lifetime = members.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
@@ -137,6 +159,12 @@ impl AccessTokenSource {
             expires_at: asked_at.after(lifetime.unwrap_or(LIFETIME_UNLESS_TOLD)),
         })
     }
+}
+
+async fn in_time<T>(limits: Limits, work: impl Future<Output = T>) -> Result<T, CredentialError> {
+    let limits = limits.left().map_err(|error| CredentialError(error.to_string()))?;
+    let late = |_| CredentialError(format!("there was none within {:?}", limits.total));
+    tokio::time::timeout(limits.total, work).await.map_err(late)
 }
 
 impl GatewayClient {
@@ -238,6 +266,32 @@ mod tests {
             tokio::join!(source.get(&server, LIMITS), source.get(&server, LIMITS), source.get(&server, LIMITS));
         assert!(a.is_ok() && b.is_ok() && c.is_ok());
         assert_eq!(server.asked.load(Ordering::SeqCst), 1);
+    }
+
+    /// A token endpoint that takes requests and answers none.
+    #[derive(Default)]
+    struct Hanging(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl Transport for Hanging {
+        async fn send(&self, _: Request<Bytes>, _: Limits) -> Result<http::Response<Bytes>, TransportError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_at_once_wait_for_a_server_that_hangs_as_long_as_one_does() {
+        let (server, source) = (Hanging::default(), source(Arc::new(SetClock::default())));
+        let began = tokio::time::Instant::now();
+        let (a, b, c) =
+            tokio::join!(source.get(&server, LIMITS), source.get(&server, LIMITS), source.get(&server, LIMITS));
+        assert!(a.is_err() && b.is_err() && c.is_err());
+        assert!(began.elapsed() < LIMITS.total * 2, "{:?}", began.elapsed());
+        assert_eq!(server.0.load(Ordering::SeqCst), 1);
+        // Whoever comes later asks for themselves.
+        assert!(source.get(&server, LIMITS).await.is_err());
+        assert_eq!(server.0.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::access::ClientUris;
 use super::answer::{self, CredentialOwner, RegistrationCall};
 use super::credential::Credential;
 use super::dialect::Dialect;
 use super::management::{self, ManagementCall, SentUpdate};
-use super::transport::{Limits, Purpose, Transport};
+use super::transport::{self, Limits, Purpose, Transport};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
 use crate::policy::{Clearance, Judged, LetThrough};
 use crate::secret::Secret;
@@ -40,7 +41,9 @@ impl Registrar for Endpoint {
         own_authorization: Option<&Secret>,
     ) -> Result<Registered, RegisterError> {
         let sent = self.dialect.outgoing(clearance);
-        let response = self.send(&sent, own_authorization).await?;
+        // A credential, its documents, a second attempt: the registration counts as under way for as long as two calls take, and no longer.
+        let end = Instant::now() + self.limits.total * 2;
+        let response = transport::until(end, self.send(&sent, own_authorization)).await?;
         let credential = match self.credential {
             Credential::Forward => CredentialOwner::Registrant,
             _ => CredentialOwner::Gateway,
@@ -181,10 +184,12 @@ mod tests {
     use http::Response;
     use serde_json::{Value, json};
 
+    use super::super::credential::{AccessTokenSource, GatewayClient, TokenEndpoint};
     use super::super::settings::{AuthorizationServerSettings, Kind};
     use super::super::transport::TransportError;
     use super::*;
     use crate::authorization_server::Asked;
+    use crate::clock::by_hand::SetClock;
     use crate::policy::{self, Profile};
     use crate::registration::{ClientMetadata, ScopeSet};
 
@@ -261,6 +266,39 @@ scopes: { initial: [openid], allowed: [openid, profile] }
             registration_client_uri: "/register/c-1".to_owned(),
             registration_access_token: Secret::new("t1"),
         }
+    }
+
+    /// Gives tokens and takes none of them, each after `TAKES`.
+    struct Slow;
+
+    const TAKES: Duration = Duration::from_millis(800);
+    #[async_trait]
+    impl Transport for Slow {
+        async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Response<Bytes>, TransportError> {
+            let limits = limits.left()?;
+            tokio::time::sleep(TAKES.min(limits.total)).await;
+            if limits.total < TAKES {
+                return Err(TransportError::TimedOut);
+            }
+            let is_token = request.uri().path() == "/token";
+            let status = if is_token { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            let answer = Response::builder().status(status);
+            Ok(answer.body(Bytes::from_static(br#"{"access_token":"t","expires_in":100}"#)).unwrap())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registration_is_over_when_two_calls_must_be_whatever_it_takes() {
+        let client = GatewayClient { id: "gateway".into(), secret: Secret::new("s"), scope: None };
+        let token = TokenEndpoint::Path("/token".into());
+        let source = AccessTokenSource::new(client, token, Arc::new(SetClock::default()));
+        let (transport, credential) = (Arc::new(Slow), Credential::ClientCredentials(source));
+        let endpoint = Endpoint { transport, credential, ..world(Kind::Rfc7591, &[]).endpoint };
+        let (longest, began) = (endpoint.limits.total * 2, Instant::now());
+        let registered = endpoint.register("r1", &tool(), None).await;
+        // A token, a 401, and half of what another token would take.
+        assert!(matches!(registered, Err(RegisterError::Credential(_))), "{registered:?}");
+        assert!(began.elapsed() <= longest, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

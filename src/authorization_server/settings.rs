@@ -46,8 +46,9 @@ pub struct AuthorizationServerSettings {
     /// What happens to paths that are neither registration nor discovery.
     #[serde(default)]
     pub other_paths: OtherPaths,
-    /// Requests to other paths that may be on the way at the same time, over all listeners; more are answered with 503. One counts until its answer has
-    /// left the gateway, and a client that does not read holds up to 0.75 MiB of memory by it. Default 1024.
+    /// Requests to other paths, and for the server's metadata, that may be on the way at the same time, over all listeners; more are answered with 503.
+    /// One to another path counts until its answer has left the gateway, and a client that does not read holds up to 0.75 MiB of memory by it.
+    /// Default 1024.
     #[serde(default = "default_max_forwarded_requests")]
     pub max_forwarded_requests: usize,
     /// The same for one address (IPv6: one /64). `trusted_proxies` that do not say for whom they ask may have all. Behind a balancer that passes connections
@@ -58,7 +59,8 @@ pub struct AuthorizationServerSettings {
     /// those that the server's metadata name are added as soon as they are seen.
     #[serde(default)]
     pub client_endpoints: ClientEndpointSettings,
-    /// For one whole call: connecting, sending, waiting, reading. Default 10s.
+    /// For one whole call: connecting, sending, waiting, reading. All calls of a registration, those for the gateway's credential among them, have
+    /// twice this, all that are made about a client at a time three times. Default 10s.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
     /// Whether loopback redirect URIs are registered with their port. `omit` where the server accepts any port (RFC 8252 §7.3)
@@ -69,7 +71,8 @@ pub struct AuthorizationServerSettings {
     /// server verifies it once more; not for `keycloak`, which refuses the member. Default: omit.
     #[serde(default)]
     pub software_statements: SoftwareStatementsSent,
-    /// PEM file of the CAs that sign the server's certificate, for `https` with a private CA. Default: the system's.
+    /// PEM file of the CAs that sign the server's certificate, for `https` with a private CA: these alone. For Cognito's API the
+    /// system's are trusted as well: AWS's credentials are got by the same client. Default: the system's.
     #[serde(default)]
     pub trust: Option<PathBuf>,
 }

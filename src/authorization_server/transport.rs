@@ -1,9 +1,31 @@
 //! How a request reaches the authorization server. The proxy implements it with Pingora's connector; tests with a script.
 
+use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::Instant;
+
+tokio::task_local! {
+    /// When the work is to be over that this task is at.
+    static END: Instant;
+}
+
+/// What is said of a call that was not made, because the work that it is part of has had its time.
+pub(super) const TOO_LATE: &str = "the time for all calls of this work is over";
+
+/// Does work whose calls to the authorization server, however many there are, are over at `end`: none goes on past it, and none begins after it. What
+/// became of a call that was broken off so is as unknown as of any other. Within such work another end counts where it is sooner.
+pub async fn until<T>(end: Instant, work: impl Future<Output = T>) -> T {
+    let end = END.try_with(|sooner| end.min(*sooner)).unwrap_or(end);
+    END.scope(end, work).await
+}
+
+/// How long the calls of this work may take yet; none: it has no end ([`until`]).
+pub(super) fn time_left() -> Option<Duration> {
+    END.try_with(|end| end.saturating_duration_since(Instant::now())).ok()
+}
 
 /// Sends one request to the authorization server and reads the whole answer.
 #[async_trait]
@@ -50,6 +72,20 @@ pub struct Limits {
     pub response_bytes: usize,
 }
 
+impl Limits {
+    /// What is left of them for a call that is made now ([`until`]): whoever implements [`Transport`] asks first.
+    ///
+    /// # Errors
+    /// The call is not to be made any more.
+    pub fn left(self) -> Result<Self, TransportError> {
+        match time_left() {
+            None => Ok(self),
+            Some(Duration::ZERO) => Err(TransportError::NotSent(TOO_LATE.to_owned())),
+            Some(left) => Ok(Self { total: self.total.min(left), ..self }),
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -81,5 +117,30 @@ impl TransportError {
             Self::TimedOut => timed_out,
             Self::BrokenOff(_) | Self::TooLarge(_) | Self::Compressed => broken(self.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_of_work_that_has_an_end_have_what_is_left_until_then() {
+        let limits = Limits { total: Duration::from_secs(10), response_bytes: 7 };
+        let left = || limits.left().map(|limits| limits.total.as_secs()).ok();
+        assert_eq!(left(), Some(10));
+        let end = Instant::now() + Duration::from_secs(15);
+        let work = async {
+            assert_eq!(left(), Some(10));
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            assert_eq!(left(), Some(6));
+            // An end within it counts where it is sooner.
+            assert_eq!(until(end - Duration::from_secs(2), async { left() }).await, Some(4));
+            assert_eq!(until(end + Duration::from_secs(2), async { left() }).await, Some(6));
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            assert!(matches!(limits.left(), Err(TransportError::NotSent(_))));
+        };
+        until(end, work).await;
+        assert_eq!(left(), Some(10));
     }
 }

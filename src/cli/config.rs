@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{ConfigFile, Failure, Format, json_text, say_warnings};
 use crate::config::{Config, load, schema};
 use crate::policy::preset;
+use crate::secret::without_user;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -82,11 +83,8 @@ fn tidy(value: &mut Value) {
         }
         Value::Array(entries) => entries.iter_mut().for_each(tidy),
         Value::String(text) => {
-            if let Some((scheme, rest)) = text.split_once("://") {
-                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-                if let Some((user, _)) = authority.rsplit_once('@') {
-                    *text = format!("{scheme}://***{}", &rest[user.len()..]);
-                }
+            if let Some(shown) = without_user(text, "***") {
+                *text = shown;
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}

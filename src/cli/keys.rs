@@ -27,6 +27,8 @@ use crate::store::AuditLog as _;
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// What a gateway that cannot be asked is given for it: it looks at the file every two seconds.
+const UNHEARD: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -119,7 +121,11 @@ fn key_file_failed(config: &Config, error: &impl std::fmt::Display) -> Failure {
 
 /// A gateway that does not know the new key could not open what is sealed with it.
 async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
-    let Ok(gateway) = gateway(config) else { return Ok(()) };
+    let Ok(gateway) = gateway(config) else {
+        eprintln!("admin.socket is off: a running gateway is given {} s to read the key file", UNHEARD.as_secs());
+        tokio::time::sleep(UNHEARD).await;
+        return Ok(());
+    };
     let heard = async {
         loop {
             match gateway.get::<CurrentKey>("/v1/keys").await {

@@ -3,6 +3,7 @@
 //! server are not made here.
 
 mod basic;
+mod retry_after;
 pub mod settings;
 pub mod target;
 
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use basic::basic;
+pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use target::Target;
 
 use crate::pem;
@@ -107,7 +109,7 @@ impl FetchClient {
     /// Nothing could ever be fetched.
     pub fn new(settings: &FetchSettings) -> Result<Self, FetchSetupError> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&settings.trust)?)
+            .tls_backend_preconfigured(tls(settings)?)
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -154,15 +156,6 @@ impl FetchClient {
     }
 }
 
-/// The longest wait that an answer can ask for.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
-
-/// The seconds of `Retry-After` (RFC 9110 §10.2.3) of an answer, an hour at most; none where it names none, or a date.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
-}
-
 /// The innermost cause says most; the outer ones repeat the URL.
 fn failed(error: reqwest::Error) -> FetchError {
     let mut cause: &(dyn StdError + 'static) = &error;
@@ -172,29 +165,28 @@ fn failed(error: reqwest::Error) -> FetchError {
     FetchError::Unreachable(cause.to_string())
 }
 
-/// The certificates in the files of CAs that are trusted besides the system's.
+/// The certificates in the files of CAs that are trusted besides the system's; each of them can be a CA.
 ///
 /// # Errors
-/// A file that holds none.
+/// A file that holds none, or one that cannot.
 pub fn trusted(settings: &FetchSettings) -> Result<Vec<CertificateDer<'static>>, FetchSetupError> {
     let mut all = Vec::new();
     for file in &settings.trust {
-        all.extend(pem::certificates(file).map_err(|reason| FetchSetupError::Trust { file: file.clone(), reason })?);
+        let problem = |reason| FetchSetupError::Trust { file: file.clone(), reason };
+        for certificate in pem::certificates(file).map_err(problem)? {
+            let taken = RootCertStore::empty().add(certificate.clone());
+            taken.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
+            all.push(certificate);
+        }
     }
     Ok(all)
 }
 
-fn tls(trust: &[PathBuf]) -> Result<ClientConfig, FetchSetupError> {
+fn tls(settings: &FetchSettings) -> Result<ClientConfig, FetchSetupError> {
     let system = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system.certs);
-    for file in trust {
-        let problem = |reason| FetchSetupError::Trust { file: file.clone(), reason };
-        for certificate in pem::certificates(file).map_err(problem)? {
-            let added = roots.add(certificate);
-            added.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
-        }
-    }
+    roots.add_parsable_certificates(trusted(settings)?);
     if roots.is_empty() {
         let errors: Vec<String> = system.errors.iter().map(ToString::to_string).collect();
         return Err(FetchSetupError::NoTrust(errors.join("; ")));

@@ -106,10 +106,16 @@ async fn nobody_there_is_unreachable() {
 #[test]
 fn a_trust_file_that_is_none_is_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    for (content, reason) in [("", "has no certificate"), ("-----BEGIN CERTIFICATE-----\nAA", "")] {
+    let other = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    for (content, reason) in [
+        ("", "has no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAA", ""),
+        (other, "has a certificate that cannot be a CA"),
+    ] {
         std::fs::write(file.path(), content).unwrap();
         let settings = FetchSettings { trust: vec![file.path().to_owned()], ..settings() };
         let refused = FetchClient::new(&settings).err().unwrap().to_string();
         assert!(refused.starts_with(&format!("{}: {reason}", file.path().display())), "{refused}");
+        assert_eq!(trusted(&settings).unwrap_err().to_string(), refused, "whoever reads them is told the same");
     }
 }

@@ -208,7 +208,7 @@ pub enum ProtocolRefusal {
     Certificate,
     /// 400: a `client_id` that is a URL (client ID metadata document) while these are refused.
     ClientIdMetadataDocument,
-    /// 503: as many requests are being forwarded as may be; nothing was sent.
+    /// 503: as many requests are being forwarded, or ask for the server's metadata, as may be; nothing was sent.
     Crowded,
     /// 503: the authorization server could not be reached; nothing was sent.
     UpstreamUnreachable,

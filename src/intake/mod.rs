@@ -189,13 +189,20 @@ impl Intake {
         self.rulebook.load().longest_turn()
     }
 
-    /// Looks at the server's metadata without a client asking; true once they were seen.
-    pub async fn confirm_discovery(&self) -> bool {
+    /// Looks at the server's metadata without a client asking.
+    ///
+    /// # Errors
+    /// Why they cannot be seen, for the log.
+    pub async fn confirm_discovery(&self) -> Result<(), String> {
         let rulebook = self.rulebook.load_full();
         if rulebook.own_metadata.is_some() {
-            return true;
+            return Ok(());
         }
-        discover::document(&rulebook, DiscoveryForm::ALL[0]).await.is_ok()
+        let seen = discover::document(&rulebook, DiscoveryForm::ALL[0]).await;
+        seen.map(drop).map_err(|refusal| match (refusal.reason().explained().name, refusal.cause()) {
+            (name, Some(cause)) => format!("{name}: {cause}"),
+            (name, None) => name.to_owned(),
+        })
     }
 }
 

@@ -152,7 +152,7 @@ impl Refusal {
     /// Asks the client to come back after `wait`.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        self.header(RETRY_AFTER, HeaderValue::from(headers::retry_after(wait)))
+        self.header(RETRY_AFTER, HeaderValue::from(headers::whole_seconds(wait)))
     }
 
     /// It is a response's doing.

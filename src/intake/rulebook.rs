@@ -113,9 +113,15 @@ impl Rulebook {
     }
 }
 
-/// How long a piece of work on one client can take at a server of these limits: two calls to it, and what is written around them.
+/// So many calls that take as long as one may fit into a turn: one, what recovers a client that is lost, and the first again. Those of a turn that
+/// has more of them are broken off when it is over ([`until`]).
+///
+/// [`until`]: crate::authorization_server::transport::until
+pub(super) const CALLS_IN_A_TURN: u32 = 3;
+
+/// How long a piece of work on one client can take at a server of these limits: the calls to it, and what is written around them.
 pub fn longest_turn(limits: Limits) -> Duration {
-    limits.total * 2 + Duration::from_secs(10)
+    limits.total * CALLS_IN_A_TURN + Duration::from_secs(10)
 }
 
 /// Whose business the `Authorization` header of a registration is.

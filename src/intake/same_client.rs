@@ -33,11 +33,10 @@ pub(super) fn digest(
     let mut withheld: Vec<&str> = judged.scopes().withheld.iter().map(Scope::as_str).collect();
     withheld.sort_unstable();
     let whole = (judged.profile(), who, withheld, sent);
-    // Texts, numbers and lists can always be written.
+    // Texts, numbers and lists can always be written. What could not has no digest: an empty one would be that of all such clients.
     let text = match judged.clearance() {
         Some(_) => serde_json::to_vec(&whole),
         None => serde_json::to_vec(&("let through", whole)),
     };
-    let text = text.unwrap_or_default();
-    Some(MetadataDigest(Sha256::digest(text).into()))
+    Some(MetadataDigest(Sha256::digest(text.ok()?).into()))
 }

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::turn::{self, GATEWAY, HeldTurn};
+use super::turn::{self, HeldTurn};
 use super::{Intake, Tools, audited};
-use crate::authorization_server::{Administration, AdministrationError, ManageError, Recorded};
+use crate::authorization_server::{Administration, AdministrationError, ManageError, Recorded, transport};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, AtTheServer, Lifecycle};
+use crate::lifecycle::{Action, AtTheServer, GATEWAY, Lifecycle};
 use crate::registration::ScopeSet;
 use crate::store::{ClientRecord, StoreError};
 use crate::telemetry::{InSpan as _, span};
@@ -114,7 +114,7 @@ pub(super) async fn settle(
 async fn in_turn(mut held: HeldTurn<'_>) -> Result<ClientRecord, Refusal> {
     let Some(mut unsettled) = held.client.unsettled.clone() else { return held.end_untried().await };
     let client_id = held.client.client_id.clone();
-    match bring(&mut held).await {
+    match transport::until(held.end_of_calls(), bring(&mut held)).await {
         Ok(()) => {
             held.client.unsettled = None;
             let (state, attempts) = (held.client.lifecycle.state().as_str(), unsettled.attempts + 1);

@@ -2,17 +2,21 @@
 //! changed is written before the turn ends; a turn that did not end tells the next holder that a call may have been broken off.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::access::KeptAccess;
 use super::reason::Reason;
 use super::refusal::Refusal;
-use super::rulebook::Rulebook;
+use super::rulebook::{CALLS_IN_A_TURN, Rulebook};
 use super::{Tools, audited, unavailable};
 use crate::audit::Event;
-use crate::authorization_server::{Administration, ClientState, ManageError, Managed, Registrar, ServerAccess};
+use crate::authorization_server::{
+    Administration, ClientState, ManageError, Managed, Registrar, ServerAccess, transport,
+};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, Lifecycle};
+use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::registration::software_statement;
 use crate::sealing::NotSealed;
 use crate::secret::Secret;
@@ -21,9 +25,6 @@ use crate::telemetry::{InSpan as _, span};
 
 /// The cause where a turn cannot be ended any more.
 const OVER: &str = "the turn lasted too long and is another's now";
-
-/// The actor of what the gateway does by itself.
-pub(super) const GATEWAY: &str = "gateway";
 
 /// A turn that was taken.
 pub(super) struct HeldTurn<'t> {
@@ -35,6 +36,8 @@ pub(super) struct HeldTurn<'t> {
     /// The client, as it is to be when the turn ends.
     pub(super) client: ClientRecord,
     kept: Option<KeptAccess>,
+    /// When it was taken.
+    since: Instant,
     /// What is recorded when the turn ends.
     entries: Vec<AuditEntry>,
 }
@@ -45,6 +48,8 @@ pub(super) struct Taken {
     pub(super) client: ClientRecord,
     /// The turn before this one did not end.
     pub(super) interrupted: bool,
+    /// When it was taken.
+    since: Instant,
 }
 
 /// Waits for the turn at a client, for as long as one turn can last; none: there is no such client.
@@ -54,10 +59,20 @@ pub(super) async fn take<'t>(
     client_id: &str,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
-    let Taken { holder, client, interrupted } = taken;
-    let kept = client.server_access.as_ref().map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed));
-    let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
-    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
+    let sealed = taken.client.server_access.as_ref();
+    let kept = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose() {
+        Ok(kept) => kept,
+        Err(error) => {
+            // By a key that is not read here yet. Nothing was done in this turn: the next holder need not wait for its end, nor look for a call
+            // that was broken off.
+            if let Err(refusal) = end_untried(tools, taken).await {
+                tracing::warn!(client_id, cause = refusal.cause(), "a turn could not be ended");
+            }
+            return Err(Refusal::from(Reason::Internal).caused_by(error));
+        }
+    };
+    let Taken { holder, client, interrupted, since } = taken;
+    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, since, entries: Vec::new() }))
 }
 
 /// Waiting while somebody else is at work on the same client: the record is looked at again after pauses that double from 10 ms to 250 ms.
@@ -91,10 +106,11 @@ pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) ->
     let turn = Turn { holder: tools.random_name(), lasts };
     let mut wait = Wait::at_most(lasts);
     loop {
+        let since = Instant::now();
         let taken = tools.store.take_turn(client_id, &turn, tools.clock.now()).in_span(span::store_span("take_turn"));
         match taken.await.map_err(unavailable)? {
             TurnTaken::Taken { client, interrupted } => {
-                return Ok(Some(Taken { holder: turn.holder, client: *client, interrupted }));
+                return Ok(Some(Taken { holder: turn.holder, client: *client, interrupted, since }));
             }
             TurnTaken::Unknown => return Ok(None),
             TurnTaken::Busy => {
@@ -108,7 +124,7 @@ pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) ->
 
 /// Ends a turn in which the server's token was not tried: an earlier call that was broken off is still the next holder's to find.
 pub(super) async fn end_untried(tools: &Tools, taken: Taken) -> Result<(), Refusal> {
-    let Taken { holder, client, interrupted } = taken;
+    let Taken { holder, client, interrupted, .. } = taken;
     end(tools, TurnEnd { holder, client, is_in_doubt: interrupted, entries: Vec::new() }).await
 }
 
@@ -129,6 +145,11 @@ impl HeldTurn<'_> {
     /// Who manages clients there with their own token.
     pub(super) fn registrar(&self) -> Arc<dyn Registrar> {
         self.rulebook.registrar.clone()
+    }
+
+    /// When the calls of this turn must be over, so that what they came to is written before it is another's.
+    pub(super) fn end_of_calls(&self) -> Instant {
+        self.since + self.rulebook.limits.total * CALLS_IN_A_TURN
     }
 
     /// The present moment.
@@ -194,13 +215,16 @@ impl HeldTurn<'_> {
     pub(super) async fn recover(&mut self) -> Option<ServerAccess> {
         let administration = self.rulebook.administration.as_ref()?;
         let client_id = &self.client.client_id;
-        let access = match administration.state(client_id).await {
+        // In time for one more call: the one that the token is made for.
+        let end = self.end_of_calls() - self.rulebook.limits.total;
+        let state = transport::until(end, administration.state(client_id)).await;
+        let access = match state {
             Ok(ClientState::Absent) => {
                 self.gone();
                 return None;
             }
             Ok(ClientState::Enabled | ClientState::Disabled) => {
-                administration.new_registration_access_token(client_id).await
+                transport::until(end, administration.new_registration_access_token(client_id)).await
             }
             Err(error) => Err(error),
         };

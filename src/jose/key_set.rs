@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::algorithm::Algorithm;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::json::{self, JsonError};
-use crate::registration::key::{JsonWebKey, KeyKind, MOST_KEYS};
+use crate::registration::key::{JsonWebKey, KeyKind, MOST_KEYS, without_zeros};
 
 /// RSA moduli, in bits: below, a key can be broken (RFC 7518 §3.3); above, ring does not verify.
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
@@ -174,7 +174,8 @@ fn material(key: &JsonWebKey) -> Result<Material, String> {
         KeyKind::Rsa { modulus_is_odd: false, .. } => Err("is an RSA key with an even modulus".to_owned()),
         KeyKind::Rsa { exponent_is_sound: false, .. } => Err("is an RSA key with an unsound exponent".to_owned()),
         KeyKind::Rsa { .. } => {
-            Ok(Material::Rsa { modulus: without_zeros(octets("n")?), exponent: without_zeros(octets("e")?) })
+            let number = |name| Ok::<_, String>(without_zeros(&octets(name)?).to_vec());
+            Ok(Material::Rsa { modulus: number("n")?, exponent: number("e")? })
         }
         KeyKind::EllipticCurve { curve } => {
             let point = [vec![4], octets("x")?, octets("y")?].concat();
@@ -194,11 +195,6 @@ fn material(key: &JsonWebKey) -> Result<Material, String> {
 fn member(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
     let text = members.get(name).and_then(Value::as_str);
     text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or_else(|| format!("has no {name}"))
-}
-
-/// RFC 7518 §2 wants no leading zeros; some issuers write the sign octet of ASN.1 all the same (§6.3.1.1).
-fn without_zeros(octets: Vec<u8>) -> Vec<u8> {
-    octets.into_iter().skip_while(|octet| *octet == 0).collect()
 }
 
 #[cfg(test)]

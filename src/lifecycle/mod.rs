@@ -50,12 +50,18 @@ pub enum Lifecycle {
     },
 }
 
+/// The [actor](Action::actor) who is the owner of a client's registration access token.
+pub const CLIENT: &str = "client";
+
+/// The [actor](Action::actor) who is the gateway itself.
+pub const GATEWAY: &str = "gateway";
+
 /// What somebody did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// When.
     pub at: Timestamp,
-    /// Who: an operator's name, `client` for the owner of its registration access token, `gateway` for the gateway itself.
+    /// Who: an operator's name, [`CLIENT`] or [`GATEWAY`].
     pub actor: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

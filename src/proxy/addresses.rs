@@ -3,16 +3,21 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// After this long a name is looked up again.
 const FRESH_FOR: Duration = Duration::from_secs(30);
 /// The same once an address could not be reached: the server may have moved. Not at every attempt, for a server that is down for long.
 const FRESH_FOR_AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// After a look-up that failed nobody looks for this long: while no name server answers there is one in this time, and not one for each request.
+const REST: Duration = Duration::from_secs(1);
+/// A look-up is given up after this long, as connecting is.
+const LOOK_UP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Who knows what a name stands for.
 #[async_trait]
@@ -37,7 +42,10 @@ pub(super) struct Addresses {
     port: u16,
     resolver: Arc<dyn Resolve>,
     known: ArcSwapOption<Known>,
-    is_refreshing: AtomicBool,
+    /// Held while the name is looked up: by one at a time.
+    looking: Arc<Mutex<()>>,
+    /// The last look-up, where it failed.
+    failed: ArcSwapOption<Failed>,
     /// Which of the known addresses is used: another one after one could not be reached.
     turn: AtomicUsize,
 }
@@ -47,6 +55,12 @@ struct Known {
     addresses: Vec<SocketAddr>,
     /// `None` for an address that was written as one.
     looked_up: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    reason: String,
 }
 
 impl Known {
@@ -70,7 +84,8 @@ impl Addresses {
             port,
             resolver,
             known: ArcSwapOption::new(known),
-            is_refreshing: AtomicBool::new(false),
+            looking: Arc::default(),
+            failed: ArcSwapOption::empty(),
             turn: AtomicUsize::new(0),
         }
     }
@@ -84,7 +99,7 @@ impl Addresses {
                 }
                 known
             }
-            None => self.look_up().await?,
+            None => self.first_known().await?,
         };
         let turn = self.turn.load(Ordering::Relaxed);
         Ok(known.addresses[turn % known.addresses.len()])
@@ -107,27 +122,56 @@ impl Addresses {
         self.known.load().as_ref().map_or(1, |known| known.addresses.len())
     }
 
-    async fn look_up(&self) -> Result<Arc<Known>, String> {
-        let found = self.resolver.resolve(&self.host, self.port).await;
-        let addresses = found.map_err(|error| format!("the name {:?} cannot be looked up: {error}", self.host))?;
-        if addresses.is_empty() {
-            return Err(format!("the name {:?} has no address", self.host));
+    /// While nothing is known, all wait for one look-up, which goes on whoever of them goes away.
+    async fn first_known(self: &Arc<Self>) -> Result<Arc<Known>, String> {
+        let turn = self.looking.clone().lock_owned().await;
+        if let Some(known) = self.known.load_full() {
+            return Ok(known);
         }
-        let known = Arc::new(Known { addresses, looked_up: Some(Instant::now()) });
-        self.known.store(Some(known.clone()));
-        Ok(known)
+        if let Some(reason) = self.failed_lately() {
+            return Err(reason);
+        }
+        let looked_up = tokio::spawn(self.clone().look_up(turn)).await;
+        looked_up.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    fn failed_lately(&self) -> Option<String> {
+        let failed = self.failed.load();
+        failed.as_ref().filter(|failed| failed.at.elapsed() < REST).map(|failed| failed.reason.clone())
+    }
+
+    async fn look_up(self: Arc<Self>, _turn: OwnedMutexGuard<()>) -> Result<Arc<Known>, String> {
+        let found = self.find().await.map(|addresses| Arc::new(Known { addresses, looked_up: Some(Instant::now()) }));
+        match &found {
+            Ok(known) => self.known.store(Some(known.clone())),
+            Err(reason) => {
+                let reason = reason.clone();
+                self.failed.store(Some(Arc::new(Failed { at: Instant::now(), reason })));
+            }
+        }
+        found
+    }
+
+    async fn find(&self) -> Result<Vec<SocketAddr>, String> {
+        let found = tokio::time::timeout(LOOK_UP_DEADLINE, self.resolver.resolve(&self.host, self.port)).await;
+        match found {
+            Ok(Ok(addresses)) if addresses.is_empty() => Err(format!("the name {:?} has no address", self.host)),
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(error)) => Err(format!("the name {:?} cannot be looked up: {error}", self.host)),
+            Err(_) => Err(format!("the name {:?} cannot be looked up within {LOOK_UP_DEADLINE:?}", self.host)),
+        }
     }
 
     fn refresh_in_background(self: &Arc<Self>) {
-        if self.is_refreshing.swap(true, Ordering::AcqRel) {
+        if self.failed_lately().is_some() {
             return;
         }
+        let Ok(turn) = self.looking.clone().try_lock_owned() else { return };
         let addresses = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = addresses.look_up().await {
+            if let Err(error) = addresses.look_up(turn).await {
                 tracing::warn!(%error, "still using the addresses of the last look-up");
             }
-            addresses.is_refreshing.store(false, Ordering::Release);
         });
     }
 }
@@ -148,9 +192,14 @@ mod tests {
 
         /// As if so much time had passed.
         fn age(&self, by: Duration) {
-            let known = self.known.load_full().unwrap();
-            let looked_up = known.looked_up.and_then(|at| at.checked_sub(by));
-            self.known.store(Some(Arc::new(Known { addresses: known.addresses.clone(), looked_up })));
+            if let Some(known) = self.known.load_full() {
+                let looked_up = known.looked_up.and_then(|at| at.checked_sub(by));
+                self.known.store(Some(Arc::new(Known { addresses: known.addresses.clone(), looked_up })));
+            }
+            if let Some(failed) = self.failed.load_full() {
+                let at = failed.at.checked_sub(by).unwrap();
+                self.failed.store(Some(Arc::new(Failed { at, reason: failed.reason.clone() })));
+            }
         }
     }
 
@@ -192,9 +241,7 @@ mod tests {
 
     /// Until the look-up in the background has ended.
     async fn refreshed(addresses: &Addresses) {
-        while addresses.is_refreshing.load(Ordering::Acquire) {
-            tokio::task::yield_now().await;
-        }
+        drop(addresses.looking.lock().await);
     }
 
     #[tokio::test]
@@ -261,15 +308,17 @@ mod tests {
         let zone = Zone::saying(&[old]);
         let addresses = Arc::new(Addresses::known_to(zone.clone(), NAME, 80));
         assert_eq!(addresses.pick().await, Ok(old));
-        for silent in [None, Some(Vec::new())] {
+        for (looked, silent) in [None, Some(Vec::new())].into_iter().enumerate() {
             zone.say(silent);
             addresses.age(FRESH_FOR * 2);
-            assert_eq!(addresses.pick().await, Ok(old));
-            refreshed(&addresses).await;
-            assert_eq!(addresses.pick().await, Ok(old));
-            refreshed(&addresses).await;
+            for _ in 0..100 {
+                assert_eq!(addresses.pick().await, Ok(old));
+                refreshed(&addresses).await;
+            }
+            assert_eq!(zone.asked(), looked + 2, "not once for each request");
         }
         zone.say(Some(vec![new]));
+        addresses.age(REST);
         assert_eq!(addresses.pick().await, Ok(old));
         refreshed(&addresses).await;
         assert_eq!(addresses.pick().await, Ok(new), "it recovers by itself");
@@ -280,11 +329,39 @@ mod tests {
         let [first, _] = two();
         let zone = Zone::saying(&[]);
         let addresses = Arc::new(Addresses::known_to(zone.clone(), NAME, 80));
-        for _ in 0..2 {
+        for _ in 0..100 {
             let reason = addresses.pick().await.unwrap_err();
             assert!(reason.contains(NAME), "{reason}");
         }
+        assert_eq!(zone.asked(), 1, "not once for each request");
         zone.say(Some(vec![first]));
+        addresses.age(REST);
         assert_eq!(addresses.pick().await, Ok(first));
+    }
+
+    /// A name server that is asked, and does not answer.
+    #[derive(Default)]
+    struct Silent(AtomicUsize);
+
+    #[async_trait]
+    impl Resolve for Silent {
+        async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_wait_for_one_look_up_and_not_for_ever() {
+        let silent = Arc::new(Silent::default());
+        let addresses = Arc::new(Addresses::known_to(silent.clone(), NAME, 80));
+        // Whoever came first goes away.
+        let gone = tokio::time::timeout(LOOK_UP_DEADLINE / 2, addresses.pick()).await;
+        assert!(gone.is_err());
+        let (one, other) = tokio::join!(addresses.pick(), addresses.pick());
+        for reason in [one.unwrap_err(), other.unwrap_err()] {
+            assert!(reason.contains("within 5s"), "{reason}");
+        }
+        assert_eq!(silent.0.load(Ordering::Relaxed), 1);
     }
 }

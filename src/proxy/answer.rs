@@ -1,6 +1,6 @@
 //! Writes an answer of the handler to a client, and sees to it that the client can read it before the connection closes.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderName, TRANSFER_ENCODING};
@@ -9,6 +9,7 @@ use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::intake::handler::{Answer, Head};
 
 /// Names the request in every answer of the gateway.
@@ -117,10 +118,6 @@ fn write_line(text: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// The present time as RFC 9110 §5.6.7 writes it.
 fn http_date() -> String {
-    use crate::clock::Clock as _;
-    let seconds = crate::clock::SystemClock.now().unix_seconds();
-    const FORMAT: &str = "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT";
-    let format = time::format_description::parse_borrowed::<2>(FORMAT).unwrap_or_default();
-    let moment = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    moment.format(&format).unwrap_or_default()
+    let seconds = u64::try_from(SystemClock.now().unix_seconds()).unwrap_or_default();
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }

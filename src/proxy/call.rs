@@ -206,6 +206,7 @@ impl Transport for Upstream {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        let limits = limits.left()?;
         let (mut parts, body) = request.into_parts();
         // A call with a client's token is not to be repeated, even one that reads: the server may have rotated the token.
         let may_be_repeated = parts.method.is_safe() && parts.extensions.get() != Some(&Purpose::MANAGEMENT);

@@ -136,7 +136,7 @@ impl Listener {
                 () = until_true(&mut stop) => break,
                 accepted = self.accept(&socket) => match accepted {
                     Ok(accepted) => self.spawn(&mut connections, &serving, accepted),
-                    Err(error) if is_one_connections(&error) => {}
+                    Err(error) if is_of_one_connection(&error) => {}
                     Err(error) => {
                         tracing::warn!(%error, address = %self.local, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_REST).await;
@@ -178,7 +178,7 @@ impl Listener {
             });
             match accepted {
                 Ok(accepted) => self.spawn(connections, serving, accepted),
-                Err(error) if is_one_connections(&error) => {}
+                Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => return,
             }
         }
@@ -213,12 +213,15 @@ impl Listener {
     }
 }
 
-/// Whether only the connection failed that was to be accepted: its client gave it up, or its network did (accept(2)). The next one may be had at once.
-fn is_one_connections(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind as E;
+/// Whether it is about the connection that would have been next, which is gone: the one after it may be fine. Linux tells the errors of the
+/// network so (accept(2)).
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable,
+    };
     matches!(
         error.kind(),
-        E::ConnectionAborted | E::ConnectionReset | E::HostUnreachable | E::NetworkUnreachable | E::NetworkDown
+        ConnectionAborted | ConnectionReset | HostUnreachable | Interrupted | NetworkDown | NetworkUnreachable
     )
 }
 
@@ -327,16 +330,18 @@ fn tls_facts(session: &rustls::ServerConnection) -> TlsFacts {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Error, ErrorKind};
+    use nix::errno::Errno;
 
     use super::*;
 
     #[test]
-    fn a_client_that_gave_up_does_not_make_the_others_wait() {
-        for kind in [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::HostUnreachable] {
-            assert!(is_one_connections(&Error::from(kind)), "{kind}");
+    fn accepting_rests_for_what_is_wrong_with_the_system_and_not_for_a_connection_that_is_gone() {
+        let is_of_one = |error: Errno| is_of_one_connection(&std::io::Error::from(error));
+        for error in [Errno::ECONNABORTED, Errno::ECONNRESET, Errno::EHOSTUNREACH, Errno::ENETDOWN, Errno::EINTR] {
+            assert!(is_of_one(error), "{error}");
         }
-        // EMFILE: there are no descriptors, and there will be none at once.
-        assert!(!is_one_connections(&Error::from_raw_os_error(24)));
+        for error in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS, Errno::EBADF, Errno::EINVAL] {
+            assert!(!is_of_one(error), "{error}");
+        }
     }
 }

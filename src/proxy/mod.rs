@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::join_all;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::sync::{Notify, watch};
@@ -197,7 +198,7 @@ impl Proxy {
             serving.push(listener.run(self.service.clone(), shutdown.clone()));
         }
         tokio::select! {
-            () = join_all(serving) => {}
+            _ = join_all(serving) => {}
             () = self.warn_of_ends() => {}
         }
     }
@@ -238,15 +239,6 @@ impl Proxy {
         self.reloaded.notify_one();
         Ok(())
     }
-}
-
-async fn join_all(futures: Vec<impl Future<Output = ()>>) {
-    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|cx| {
-        futures.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
 }
 
 fn forwarding_of(settings: ProxySettings) -> Forwarding {

@@ -82,7 +82,11 @@ impl Phases {
         let refusal = match route {
             Ok(Route::Registration) => return Some(self.handler.register(request).await),
             Ok(Route::Management { client_id }) => return Some(self.handler.manage(request, &client_id).await),
-            Ok(Route::Discovery(form)) => return Some(self.handler.discover(request, form).await),
+            // The handler asks the server, as often as it is asked itself and by anybody: what is on the way there is bounded, whoever sends it.
+            Ok(Route::Discovery(form)) => match self.in_flight.enter(client, forwarding.limits) {
+                Some(_place) => return Some(self.handler.discover(request, form).await),
+                None => ProtocolRefusal::Crowded,
+            },
             Ok(Route::NotOffered) => ProtocolRefusal::NotOffered,
             Ok(Route::Misspelt) => ProtocolRefusal::Misspelt,
             Ok(route @ (Route::Other | Route::Client(_))) => {
@@ -158,7 +162,7 @@ impl ProxyHttp for Phases {
         let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
         exchange.forwarded_certificate = certificate;
         let forwarding = self.forwarding.load_full();
-        let route = routing::route_of(session.req_header(), &head, &connection, &forwarding);
+        let route = routing::route_of(session.req_header(), &head, (&connection, &generation), &forwarding);
         if route == Err(ProtocolRefusal::Certificate) {
             session.set_keepalive(None);
         }

@@ -2,21 +2,22 @@
 
 use pingora::http::RequestHeader;
 
-use super::connection::Connection;
+use super::connection::{Connection, ListenerGeneration};
 use super::forward::Forwarding;
 use super::settings::ClientCertificateRequest;
 use super::{framing, target};
 use crate::authorization_server::paths::{PathTable, Route};
 use crate::intake::handler::{Head, PresentedCertificate, ProtocolRefusal};
 
-/// What the request is for, unless something is wrong with it. `OPTIONS *` is for nobody in particular: [`Route::Other`].
+/// What the request is for, unless something is wrong with it. `OPTIONS *` is for nobody in particular: [`Route::Other`]. `listener` is as it was
+/// when the head was read: whether its certificate counts is one question, whatever a reload does meanwhile.
 pub(super) fn route_of(
     request: &RequestHeader,
     head: &Head,
-    connection: &Connection,
+    (connection, listener): (&Connection, &ListenerGeneration),
     forwarding: &Forwarding,
 ) -> Result<Route, ProtocolRefusal> {
-    if let Some(refusal) = objection(request, head, connection) {
+    if let Some(refusal) = objection(request, head, (connection, listener)) {
         return Err(refusal);
     }
     if head.method == http::Method::OPTIONS && head.path == "*" {
@@ -41,11 +42,14 @@ pub fn route_of_path(paths: &PathTable, path: &str) -> Result<Route, ProtocolRef
 }
 
 /// What is wrong with this request whatever its path: the first thing found.
-fn objection(request: &RequestHeader, head: &Head, connection: &Connection) -> Option<ProtocolRefusal> {
+fn objection(
+    request: &RequestHeader,
+    head: &Head,
+    (connection, listener): (&Connection, &ListenerGeneration),
+) -> Option<ProtocolRefusal> {
     if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
         return Some(ProtocolRefusal::MethodNotAllowed);
     }
-    let listener = connection.listener.load();
     if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {
         return Some(ProtocolRefusal::HeadTooLarge);
     }

@@ -84,7 +84,8 @@ impl Upstream {
         let wrong_url = || UpstreamProblem::Url(settings.url.clone());
         let url = url::Url::parse(&settings.url).map_err(|_| wrong_url())?;
         let has_more = !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some();
-        if !matches!(url.scheme(), "http" | "https") || has_more || !url.username().is_empty() {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        if !matches!(url.scheme(), "http" | "https") || has_more || has_user {
             return Err(wrong_url());
         }
         // Pingora does not verify the server's certificate when the server name is empty.

@@ -168,6 +168,12 @@ impl JsonWebKey {
     }
 }
 
+/// A number in octets without the zeros before it. RFC 7518 §2 wants none; some write the sign octet of ASN.1 all the same (§6.3.1.1).
+pub fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|octet| **octet == 0).count();
+    &number[zeros..]
+}
+
 /// Reads the members of one key, and knows where it stands.
 struct KeyReader<'a> {
     members: &'a Map<String, Value>,

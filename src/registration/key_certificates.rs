@@ -9,7 +9,7 @@ use x509_parser::asn1_rs::{Oid, Tag, oid};
 use x509_parser::prelude::{AlgorithmIdentifier, FromDer, SubjectPublicKeyInfo, X509Certificate};
 use x509_parser::public_key::RSAPublicKey;
 
-use super::key::{JsonWebKey, KeyKind};
+use super::key::{JsonWebKey, KeyKind, without_zeros};
 
 /// How a certificate in a file begins.
 pub(super) const PEM: &str = "-----BEGIN";
@@ -110,12 +110,6 @@ fn number_of(curve: &str) -> Option<Oid<'static>> {
 
 fn is_hash(written: &Value, der: &[u8]) -> bool {
     written.as_str() == Some(&*URL_SAFE_NO_PAD.encode(Sha256::digest(der)))
-}
-
-/// A number in octets without the zeros before it.
-fn without_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|octet| **octet == 0).count();
-    &number[zeros..]
 }
 
 #[cfg(test)]

@@ -123,11 +123,22 @@ impl Gateway {
     }
 }
 
-/// Asks for the server's metadata once, so that another registration endpoint is found before somebody uses it.
+/// Asks for the server's metadata once, so that another registration endpoint is found before somebody uses it. Says why that is not possible, and
+/// once more whenever the reason is another.
 async fn confirm_discovery(intake: Arc<Intake>, mut stopped: watch::Receiver<bool>) {
+    let mut said = None;
     loop {
-        if intake.confirm_discovery().await {
-            return;
+        match intake.confirm_discovery().await {
+            Ok(()) if said.is_some() => return tracing::info!("the authorization server's metadata were seen"),
+            Ok(()) => return,
+            Err(error) if said.as_ref() == Some(&error) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error,
+                    "the authorization server's metadata cannot be seen; asked for again until they are"
+                );
+                said = Some(error);
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(CONFIRM_EVERY) => {}

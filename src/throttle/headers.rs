@@ -20,7 +20,7 @@ const UNTIL_A_CLIENT_LEAVES: Duration = Duration::from_secs(60 * 60);
 pub fn refused(limit: &Limit, too_early: TooEarly, headers: &mut HeaderMap) {
     headers.insert(RATE_LIMIT_POLICY, limit.policy().clone());
     headers.insert(RATE_LIMIT, value(format!("{};r=0;t={}", string(limit.name()), seconds(too_early.retry_after))));
-    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after(too_early.retry_after)));
+    headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(too_early.retry_after)));
 }
 
 /// The fields of a 429 answer for a quota that is used up, and when its period ends; nobody knows when a client will leave.
@@ -30,17 +30,17 @@ pub fn quota_used_up(name: &str, count: u64, ends_in: Option<Duration>, headers:
     let reset = ends_in.map_or_else(String::new, |wait| format!(";t={}", seconds(wait)));
     headers.insert(RATE_LIMIT, value(format!("{name};r=0{reset}")));
     let wait = ends_in.unwrap_or(UNTIL_A_CLIENT_LEAVES);
-    headers.insert(RETRY_AFTER, HeaderValue::from(retry_after(wait)));
+    headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
 }
 
 /// Whole seconds, rounded up, at least 1: a client that comes back then is not too early again.
-pub fn retry_after(wait: Duration) -> u64 {
+pub fn whole_seconds(wait: Duration) -> u64 {
     seconds(wait).max(1)
 }
 
 /// The item of `RateLimit-Policy`: GCRA as a quota is a burst, in the time in which it comes back.
 pub(super) fn policy(name: &str, quota: Quota) -> HeaderValue {
-    let window = retry_after(quota.burst_size_replenished_in());
+    let window = whole_seconds(quota.burst_size_replenished_in());
     value(format!("{};q={};w={window}", string(name), quota.burst_size()))
 }
 
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn waiting_is_rounded_up_and_never_nothing() {
         for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (60_000, 60)] {
-            assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis}");
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
         }
     }
 

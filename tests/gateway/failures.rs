@@ -270,3 +270,14 @@ async fn a_start_that_waits_for_the_store_ends_when_it_is_told_to() {
     let status = serving.wait().unwrap();
     assert!(status.success() && began.elapsed() < Duration::from_secs(20), "{status:?} after {:?}", began.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_the_servers_metadata_cannot_be_seen_at_the_start_stands_in_the_log() {
+    let gateway = Gateway::start(&without_limits(), "127.0.0.1:9".parse().unwrap());
+    let said = |log: &str| log.contains("metadata cannot be seen") && log.contains("server_unreachable");
+    let until = Instant::now() + Duration::from_secs(20);
+    while !said(&gateway.log()) {
+        assert!(Instant::now() < until, "never said; what was:\n{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -28,6 +28,20 @@ async fn hands_registration_management_and_discovery_to_the_handler() {
 }
 
 #[tokio::test]
+async fn requests_for_metadata_take_a_place_among_those_on_the_way_and_registrations_take_none() {
+    const METADATA: &str = "/.well-known/oauth-authorization-server/realms/acme";
+    for (in_all, status) in [(1, 201), (0, 503)] {
+        let mut few = settings(plain_listener(), mirror().await);
+        few.forwarding_limits.in_all = in_all;
+        let gateway = Gateway::start(few);
+        let asked = async |path: &str| client().get(gateway.url(path)).send().await.unwrap().status().as_u16();
+        // The place is given back with the answer.
+        assert_eq!((asked(METADATA).await, asked(METADATA).await), (status, status));
+        assert_eq!(asked(REGISTER).await, 201);
+    }
+}
+
+#[tokio::test]
 async fn a_chunked_body_is_read_like_any_other() {
     let gateway = Gateway::plain(mirror().await);
     let request = format!(

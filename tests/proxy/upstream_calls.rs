@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dcr_gateway::authorization_server::transport::{Limits, Purpose, Transport as _, TransportError};
+use dcr_gateway::authorization_server::transport::{Limits, Purpose, Transport as _, TransportError, until};
 use dcr_gateway::proxy::{Upstream, UpstreamProblem, UpstreamSettings};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::backend::{Afterwards, header_values, mirror, nobody, read_request, scripted};
 use crate::certificates::Authority;
@@ -97,6 +98,16 @@ async fn silence_after_the_request_means_timed_out() {
     let limits = Limits { total: Duration::from_millis(300), ..LIMITS };
     let outcome = upstream(backend.address).send(post("{}"), limits).await;
     assert!(matches!(outcome, Err(TransportError::TimedOut)), "{outcome:?}");
+    assert_eq!(backend.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn work_that_is_to_be_over_breaks_its_call_off_and_makes_no_other() {
+    let backend = scripted("", Afterwards::Silence).await;
+    let upstream = upstream(backend.address);
+    let calls = async { (upstream.send(post("{}"), LIMITS).await, upstream.send(post("{}"), LIMITS).await) };
+    let outcomes = until(Instant::now() + Duration::from_millis(300), calls).await;
+    assert!(matches!(outcomes, (Err(TransportError::TimedOut), Err(TransportError::NotSent(_)))), "{outcomes:?}");
     assert_eq!(backend.requests.load(Ordering::SeqCst), 1);
 }
 
@@ -190,7 +201,7 @@ async fn a_private_ca_is_believed_and_no_other() {
 
 #[tokio::test]
 async fn settings_with_which_no_server_can_be_reached_are_refused() {
-    for url in ["", "keycloak:8080", "ftp://a", "http://a/realms", "http://a?b", "http://u@a"] {
+    for url in ["", "keycloak:8080", "ftp://a", "http://a/realms", "http://a?b", "http://u@a", "http://:p@a"] {
         let problem = Upstream::new(&settings(url.to_owned())).err();
         assert_eq!(problem, Some(UpstreamProblem::Url(url.to_owned())));
     }

@@ -11,6 +11,7 @@ use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, days};
 use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
+use crate::registration::host::Host;
 
 /// What is set for `first_sights`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -91,10 +92,7 @@ pub(super) fn domain(host: &str) -> &str {
 
 /// Every installed program has these.
 pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+    Host::parse(host).is_some_and(|host| host.is_loopback())
 }
 
 #[cfg(test)]
@@ -145,7 +143,7 @@ mod tests {
     #[test]
     fn loopback_and_what_was_refused_are_not_seen() {
         let mut detector = detector();
-        for host in ["127.0.0.1", "[::1]", "localhost", "app.localhost"] {
+        for host in ["127.0.0.1", "127.8.8.8", "[::1]", "[::ffff:7f00:1]", "localhost", "app.localhost"] {
             assert!(detector.observe(&registration(25, host)).is_none(), "{host}");
         }
         let mut observed = registration(25, "refused.example");

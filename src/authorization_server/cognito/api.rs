@@ -20,12 +20,12 @@ use tokio::sync::OnceCell;
 use super::failure::Failure;
 use super::queue::Queue;
 use super::settings::CognitoSettings;
-use crate::authorization_server::transport::Purpose;
+use crate::authorization_server::transport::{Purpose, TOO_LATE, time_left};
 use crate::telemetry::InSpan as _;
 use crate::telemetry::request::UpstreamCall;
 use crate::telemetry::span::{CallFacts, Scheme};
 
-/// How long a call waits for its slot. A turn at a client has two calls, and must not outlast itself.
+/// How long a call waits for its slot.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// For connecting, TLS included.
@@ -77,6 +77,11 @@ impl Api {
         &self.reach.settings
     }
 
+    /// How long one call may take, all in all.
+    pub(super) fn longest_call(&self) -> Duration {
+        self.reach.timeout + BESIDE
+    }
+
     pub(super) fn pool(&self) -> &str {
         &self.reach.settings.user_pool_id
     }
@@ -105,13 +110,25 @@ impl Api {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        tokio::time::sleep(self.slot(operation)?).await;
+        let wait = self.slot(operation)?;
+        if time_left().is_some_and(|left| left <= wait) {
+            return Err(Failure::Unreachable(TOO_LATE.to_owned()));
+        }
+        tokio::time::sleep(wait).await;
         let (scheme, host, port) = self.address();
         let method = Method::POST;
         let facts =
             CallFacts { method: &method, purpose: purpose.as_str(), scheme, host: &host, port, path: Some("/") };
         let upstream = UpstreamCall::begin(&facts);
-        let result = call.in_span(upstream.span().clone()).await;
+        let call = call.in_span(upstream.span().clone());
+        let answered = match time_left() {
+            Some(left) => tokio::time::timeout(left, call).await,
+            None => Ok(call.await),
+        };
+        let Ok(result) = answered else {
+            upstream.finish(Err("timeout"));
+            return Err(Failure::TimedOut);
+        };
         let failure = result.as_ref().err().map(Failure::of);
         upstream.finish(match (&result, &failure) {
             (Ok(_), _) => Ok(StatusCode::OK),

@@ -18,13 +18,14 @@ use aws_sdk_cognitoidentityprovider::types::{
     ExplicitAuthFlowsType, PreventUserExistenceErrorTypes, TimeUnitsType, TokenValidityUnitsType, UserPoolClientType,
 };
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 pub use api::{BESIDE, Reach};
 pub(super) use describe::MEMBERS;
 
 use self::settings::CognitoSettings;
 use super::dialect::Dialect;
-use super::transport::Purpose;
+use super::transport::{self, Purpose};
 use super::{
     Administration, AdministrationError, ClientState, ExistingClient, ExistingPage, ManageError, Managed, Recorded,
     RegisterError, Registered, Registrar, ServerAccess,
@@ -100,6 +101,16 @@ impl Cognito {
         Ok(Managed { metadata, is_partial: false, access: None, client_secret })
     }
 
+    /// The scopes are looked at first, in as many calls as that takes.
+    async fn make(&self, registration: &str, description: &Description) -> Result<UserPoolClientType, RegisterError> {
+        if let Some(problem) = self.check_scopes(description).await? {
+            let (code, description) = (ErrorCode::InvalidClientMetadata, Some(problem));
+            return Err(RegisterError::Refused { code, description });
+        }
+        let created = self.create(registration, description).await;
+        Ok(created.inspect_err(|_| self.scopes.forget())?)
+    }
+
     async fn create(&self, registration: &str, description: &Description) -> Result<UserPoolClientType, Failure> {
         let settings = self.api.settings();
         let client = self.api.client().await;
@@ -168,17 +179,8 @@ impl Registrar for Cognito {
         _own_authorization: Option<&Secret>,
     ) -> Result<Registered, RegisterError> {
         let description = Description::of(clearance);
-        let refused = |description| RegisterError::Refused { code: ErrorCode::InvalidClientMetadata, description };
-        if let Some(problem) = self.check_scopes(&description).await? {
-            return Err(refused(Some(problem)));
-        }
-        let client = match self.create(registration, &description).await {
-            Ok(client) => client,
-            Err(failure) => {
-                self.scopes.forget();
-                return Err(failure.into());
-            }
-        };
+        let end = Instant::now() + self.api.longest_call() * 2;
+        let client = transport::until(end, self.make(registration, &description)).await?;
         let assigned = describe::assigned(&client);
         let client_id = client.client_id().unwrap_or_default().to_owned();
         let mut metadata = self.outgoing(clearance);

@@ -10,7 +10,7 @@ use super::update::Update;
 use super::{Growth, growth, in_use, reconcile};
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Event, Kind};
-use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess};
+use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess, transport};
 use crate::intake::Tools;
 use crate::intake::access::{ClientAccess, Token};
 use crate::intake::handler::Answer;
@@ -18,7 +18,7 @@ use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
 use crate::intake::turn::{self, HeldTurn};
-use crate::lifecycle::{Action, Lifecycle};
+use crate::lifecycle::{Action, CLIENT, Lifecycle};
 use crate::policy::Profile;
 use crate::registration::software_statement;
 use crate::secret::Secret;
@@ -58,9 +58,14 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) async fn carry_out(self, mut asking: Asking) -> Result<Answer, Refusal> {
-        let held = turn::take(&self.rulebook, &self.tools, &self.client_id).await?;
-        let mut held = held.ok_or(Reason::ManagementTokenUnknown)?;
+    pub(super) async fn carry_out(self, asking: Asking) -> Result<Answer, Refusal> {
+        let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
+        let held = turn::take(&rulebook, &tools, &self.client_id).await?;
+        let held = held.ok_or(Reason::ManagementTokenUnknown)?;
+        transport::until(held.end_of_calls(), self.in_turn(held, asking)).await
+    }
+
+    async fn in_turn(self, mut held: HeldTurn<'_>, mut asking: Asking) -> Result<Answer, Refusal> {
         let is_in_doubt = held.is_in_doubt();
         let (profile, growing) = match self.admit(&mut held, &asking).await {
             Ok((profile, Admitted::AsAsked)) => (profile, None),
@@ -101,7 +106,7 @@ impl Work {
                 self.answer(&client, &managed, &access)
             }
             Ok(None) => {
-                let by = Action { at: self.tools.clock.now(), actor: "client".to_owned(), comment: None };
+                let by = Action { at: self.tools.clock.now(), actor: CLIENT.to_owned(), comment: None };
                 held.client.lifecycle = Lifecycle::Deleted { by };
                 held.record(self.event);
                 held.end().await?;

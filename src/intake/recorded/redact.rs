@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::registration::key::is_secret;
 use crate::registration::members::{MemberKind, kind};
 use crate::registration::software_statement::MEMBER;
+use crate::secret::without_user;
 
 /// Stands where something was, so that a rule which looks for it still finds it.
 pub(in crate::intake) const NOT_KEPT: &str = "(not kept)";
@@ -57,12 +58,7 @@ fn without_secrets(value: &Value) -> Value {
 /// The user and the password of a URL are no rule's to tell apart: that there are some is what is wrong.
 fn without_passwords(value: &Value) -> Value {
     match value {
-        Value::String(text) => {
-            let authority =
-                text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-            let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
-            user.map_or_else(|| value.clone(), |user| text.replacen(user, "not-kept", 1).into())
-        }
+        Value::String(text) => without_user(text, "not-kept").map_or_else(|| value.clone(), Value::from),
         Value::Array(entries) => Value::Array(entries.iter().map(without_passwords).collect()),
         Value::Object(members) => {
             Value::Object(members.iter().map(|(name, value)| (name.clone(), without_passwords(value))).collect())
@@ -81,8 +77,8 @@ mod tests {
     fn what_is_or_may_be_secret_is_not_kept_and_what_rules_look_at_is() {
         let asked = json!({
             "client_name": "Orders", "client_name#de": "Auftr\u{e4}ge",
-            "redirect_uris": ["https://app.example.com/cb", "https://ada:hunter2@app.example.com/cb"],
-            "client_uri": "https://hunter2@app.example.com", "contacts": ["ada@example.com"],
+            "redirect_uris": ["https://app.example.com/cb", "https://ada:hunter2@app.example.com/cb", "https://s@h/cb"],
+            "client_uri": "https://hunter2@app.example.com", "tos_uri": "https://@app.example.com", "contacts": ["ada@example.com"],
             "client_secret": "hunter2", "registration_access_token": "hunter2", "client_id": null,
             "software_statement": "ey.hunter2.sig", "password": "hunter2", "x": {"y": "hunter2"},
             "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "hunter2", "oth": [{"r": "hunter2"}]}]},
@@ -93,8 +89,8 @@ mod tests {
             kept,
             json!({
                 "client_name": "Orders", "client_name#de": "Auftr\u{e4}ge",
-                "redirect_uris": ["https://app.example.com/cb", "https://not-kept@app.example.com/cb"],
-                "client_uri": "https://not-kept@app.example.com", "contacts": ["ada@example.com"],
+                "redirect_uris": ["https://app.example.com/cb", "https://not-kept@app.example.com/cb", "https://not-kept@h/cb"],
+                "client_uri": "https://not-kept@app.example.com", "tos_uri": "https://not-kept@app.example.com", "contacts": ["ada@example.com"],
                 "client_secret": NOT_KEPT, "registration_access_token": NOT_KEPT, "client_id": null,
                 "software_statement": NOT_KEPT, "password": NOT_KEPT, "x": NOT_KEPT,
                 "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": NOT_KEPT, "oth": NOT_KEPT}]},

@@ -81,7 +81,7 @@ impl SqlStore {
         let found = async {
             let mut reader = self.readers.acquire().await?;
             let found = in_time(query(&mut reader)).await;
-            if matches!(found, Err(sqlx::Error::PoolTimedOut)) {
+            if matches!(&found, Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut) {
                 // The answer may come yet: nobody else is to take it for theirs, or to wait for it.
                 drop(reader.detach());
             }
@@ -197,7 +197,8 @@ fn has_failed<T>(result: &Result<T, sqlx::Error>) -> bool {
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(DEADLINE, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {DEADLINE:?}"));
+    tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| Err(sqlx::Error::Io(late())))
 }
 
 /// Whether it is about the values of one change and not about the store: a constraint refused a row, PostgreSQL takes no such
@@ -221,5 +222,19 @@ fn is_refusal(error: &sqlx::Error) -> bool {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_hangs_is_said_to_and_not_taken_for_a_pool_without_room() {
+        let hung = in_time(std::future::pending::<Result<(), sqlx::Error>>()).await.map_err(StoreError::from);
+        assert_eq!(
+            hung.unwrap_err().to_string(),
+            "the store failed: error communicating with database: no answer within 7s"
+        );
     }
 }
