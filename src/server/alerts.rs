@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::StartError;
-use super::compose::secret;
+use super::compose::{secret, secrets};
 use crate::alert::{Alerts, Condition, Deliverer, Links, Reach, Receiver, Routing, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
@@ -45,7 +45,8 @@ pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
     let receivers = settings.alerts.iter().map(|receiver| {
         let read = |file: Option<&std::path::PathBuf>| file.map(|file| secret(file)).transpose();
         let secrets = Secrets {
-            signing: read(receiver.secret_file.as_ref())?,
+            // While one takes another's place there are several.
+            signing: receiver.secret_file.as_deref().map(secrets).transpose()?,
             bearer: read(receiver.bearer_token_file.as_ref())?,
             password: read(receiver.smtp.as_ref().and_then(|smtp| smtp.password_file.as_ref()))?,
         };
@@ -170,6 +171,25 @@ mod tests {
         let (wrong, right) = if is_wrong { (throttle, Vec::new()) } else { (Vec::new(), throttle) };
         let now = Timestamp::from_unix_millis(seconds * 1000);
         known.news(wrong, right, now).into_iter().map(|news| news.notice.status).collect()
+    }
+
+    #[tokio::test]
+    async fn a_webhook_has_a_secret_on_each_line_of_its_file() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let lines = format!("{}\n{}\n", "a".repeat(24), "b".repeat(24));
+        std::fs::write(directory.path().join("webhook"), lines).unwrap();
+        let yaml = "public_url: https://as.example.com\n\
+             listeners: [{ address: 127.0.0.1:0 }]\n\
+             authorization_server: { kind: rfc7591, issuer: \"https://as.example.com\", url: \"http://127.0.0.1:1\",\n\
+             \x20 registration_path: /register, credential: none }\n\
+             store: { url: \"sqlite://gateway.db\" }\n\
+             alerts: [{ webhook: \"https://hooks.example.com/dcr\", secret_file: webhook }]\n\
+             profiles: [{ name: mcp, preset: mcp, match: {} }]\n";
+        let file = directory.path().join("gateway.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let config = crate::config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(alert_routing(&config).unwrap().receivers.len(), 1);
     }
 
     #[test]
