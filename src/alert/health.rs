@@ -69,7 +69,7 @@ impl Condition {
                 ("The server advertises no other registration endpoint", format!("{path} is not advertised any more."))
             }
             Self::FileEnding { file, .. } => {
-                ("A file of a listener's TLS was replaced", format!("{file} is good again."))
+                ("A file of a listener's TLS was replaced", format!("{file} is good again, or in use no more."))
             }
         };
         let ended = Ended { name: self.name().to_owned(), severity: self.severity() };

@@ -130,7 +130,7 @@ struct Known {
     /// Wrong once: it may be over the next time, and is not told yet.
     seen_once: BTreeSet<String>,
     /// Told, and when.
-    told: BTreeMap<String, Timestamp>,
+    told: BTreeMap<String, (Condition, Timestamp)>,
     /// Known to be right: those who were told otherwise, by whichever process, know it.
     right: BTreeSet<String>,
 }
@@ -139,18 +139,22 @@ impl Known {
     fn news(&mut self, wrong: Vec<Condition>, right: Vec<Condition>, now: Timestamp) -> Vec<crate::alert::News> {
         let mut news = Vec::new();
         let seen_before = std::mem::take(&mut self.seen_once);
+        let seen: BTreeSet<String> = wrong.iter().chain(&right).map(Condition::key).collect();
+        // What nobody sees any more is over: a file that is no longer in the configuration.
+        let gone = self.told.iter().filter(|(key, _)| !seen.contains(*key)).map(|(_, (condition, _))| condition.clone());
+        let gone: Vec<_> = gone.collect();
         for condition in wrong {
             let key = condition.key();
             self.right.remove(&key);
-            let is_due = self.told.get(&key).is_none_or(|at| now.since(*at) >= TELL_AGAIN);
+            let is_due = self.told.get(&key).is_none_or(|(_, at)| now.since(*at) >= TELL_AGAIN);
             if is_due && (seen_before.contains(&key) || self.told.contains_key(&key)) {
-                self.told.insert(key, now);
                 news.push(condition.begins(now));
+                self.told.insert(key, (condition, now));
             } else if is_due {
                 self.seen_once.insert(key);
             }
         }
-        for condition in right {
+        for condition in right.into_iter().chain(gone) {
             let key = condition.key();
             self.told.remove(&key);
             if self.right.insert(key) {
@@ -205,5 +209,24 @@ mod tests {
         assert_eq!(statuses(&mut known, right, 3640), []);
         assert_eq!(statuses(&mut known, wrong, 3650), [], "a moment is nothing to tell");
         assert_eq!(statuses(&mut known, right, 3660), [Status::Resolved]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_longer_in_the_configuration_ends_no_more() {
+        let ending = || Condition::FileEnding {
+            file: "old.pem".to_owned(),
+            kind: "server_certificate",
+            ends: Timestamp::from_unix_millis(60_000),
+        };
+        let mut known = Known::default();
+        let mut told = |wrong: Vec<Condition>, seconds: i64| {
+            let now = Timestamp::from_unix_millis(seconds * 1000);
+            let news = known.news(wrong, Vec::new(), now).into_iter();
+            news.map(|news| (news.notice.key, news.notice.status)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(vec![ending()], 0), []);
+        assert_eq!(told(vec![ending()], 10), [(ending().key(), Status::Firing)]);
+        assert_eq!(told(Vec::new(), 20), [(ending().key(), Status::Resolved)]);
+        assert_eq!(told(Vec::new(), 30), []);
     }
 }
