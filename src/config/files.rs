@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
+use super::fingerprint::{Fingerprint, Fingerprints};
 use super::node::Node;
 use super::place::Place;
 use super::settings::GatewaySettings;
@@ -62,9 +63,12 @@ pub(super) fn resolve_paths(settings: &mut GatewaySettings, directory: &Path) {
     *key_file = directory.join(&*key_file);
 }
 
-/// The files that the settings name, but for those that the gateway writes.
-pub(super) fn named(settings: &GatewaySettings) -> Vec<PathBuf> {
-    paths(&mut settings.clone()).into_iter().map(|(_, _, path)| path.clone()).collect()
+/// What the files that the settings name look like now: those that the gateway reads, and the encryption keys, which it may make itself.
+pub(super) fn seen(settings: &GatewaySettings) -> Fingerprints {
+    let mut settings = settings.clone();
+    let keys = settings.store.encryption_key_file.0.clone();
+    let read = paths(&mut settings).into_iter().map(|(_, _, path)| path.clone());
+    read.chain([keys]).map(|file| (file.clone(), Fingerprint::of(&file))).collect()
 }
 
 /// Looks at every file, after the paths are resolved.
