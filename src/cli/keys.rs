@@ -26,6 +26,8 @@ use crate::store::AuditLog as _;
 
 /// How long a running gateway may take to read the key file.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
+/// How long one that cannot be asked may take: it looks at the file every two seconds.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Subcommand)]
@@ -119,7 +121,10 @@ fn key_file_failed(config: &Config, error: &impl std::fmt::Display) -> Failure {
 
 /// A gateway that does not know the new key could not open what is sealed with it.
 async fn wait_until_heard(config: &Config, keys: &Keys) -> Result<(), Failure> {
-    let Ok(gateway) = gateway(config) else { return Ok(()) };
+    let Ok(gateway) = gateway(config) else {
+        tokio::time::sleep(READ_WITHIN).await;
+        return Ok(());
+    };
     let began = Instant::now();
     loop {
         match gateway.get::<CurrentKey>("/v1/keys").await {

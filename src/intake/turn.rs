@@ -54,9 +54,16 @@ pub(super) async fn take<'t>(
     client_id: &str,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
+    let sealed = taken.client.server_access.as_ref();
+    let kept = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose() {
+        Ok(kept) => kept,
+        Err(error) => {
+            // With a key that this process has not read yet: whoever has read it is not to wait, nor to look for a call that was broken off.
+            end_untried(tools, taken).await?;
+            return Err(Refusal::from(Reason::Internal).caused_by(error));
+        }
+    };
     let Taken { holder, client, interrupted } = taken;
-    let kept = client.server_access.as_ref().map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed));
-    let kept = kept.transpose().map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
     Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, entries: Vec::new() }))
 }
 
