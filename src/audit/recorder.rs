@@ -313,8 +313,10 @@ impl Keeper {
         let head = sign(self.keys.as_deref(), Purpose::Head, head);
         if let Err(error) = self.inner.store.keep_head(head.clone()).await {
             tracing::warn!(%error, "a head of the audit log is not in the store; it is exported all the same");
+        } else {
+            // Otherwise it is signed again, although nothing may be recorded until then.
+            self.signed_up_to = Some(sequence);
         }
-        self.signed_up_to = Some(sequence);
         if let Err(error) = self.inner.store.tell(self.inner.audience.of_head(&head)).await {
             tracing::warn!(%error, "nobody is told of a head of the audit log; the next one stands for it");
         }
