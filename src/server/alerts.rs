@@ -141,7 +141,8 @@ impl Known {
         let seen_before = std::mem::take(&mut self.seen_once);
         let seen: BTreeSet<String> = wrong.iter().chain(&right).map(Condition::key).collect();
         // What nobody sees any more is over: a file that is no longer in the configuration.
-        let gone = self.told.iter().filter(|(key, _)| !seen.contains(*key)).map(|(_, (condition, _))| condition.clone());
+        let gone =
+            self.told.iter().filter(|(key, _)| !seen.contains(*key)).map(|(_, (condition, _))| condition.clone());
         let gone: Vec<_> = gone.collect();
         for condition in wrong {
             let key = condition.key();
