@@ -223,9 +223,10 @@ async fn give_up_oldest(
     receiver: &str,
     keep: u32,
 ) -> Result<Vec<Backlog>, sqlx::Error> {
+    // SQLite knows no OFFSET without a LIMIT: this one is more than can ever wait.
     let give_up = sqlx::query(
         "DELETE FROM alert_deliveries WHERE id IN (SELECT id FROM alert_deliveries WHERE receiver = $1 \
-         AND lasting_until IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000000 OFFSET $2)",
+         AND lasting_until IS NULL ORDER BY created_at DESC, id DESC LIMIT 1000000000000 OFFSET $2)",
     )
     .bind(receiver.to_owned())
     .bind(i64::from(keep));
