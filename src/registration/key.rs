@@ -88,7 +88,7 @@ impl JsonWebKeySet {
         let Value::Object(set) = value else { return Err(at("jwks", "must be an object with the member \"keys\"")) };
         let Some(Value::Array(keys)) = set.get("keys") else { return Err(at("jwks.keys", "must be an array of keys")) };
         if keys.len() > MOST_KEYS {
-            return Err(at("jwks.keys", "has more than 64 keys"));
+            return Err(at("jwks.keys", &format!("has more than {MOST_KEYS} keys")));
         }
         let read = |(index, key)| JsonWebKey::parse(key, &format!("jwks.keys[{index}]"));
         Ok(Self { keys: keys.iter().enumerate().map(read).collect::<Result<_, _>>()? })

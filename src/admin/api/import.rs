@@ -58,8 +58,8 @@ pub struct ExistingClient {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    /// Their `client_id`, 50 at most.
-    #[schemars(length(min = 1, max = 50))]
+    /// Their `client_id`.
+    #[schemars(length(min = 1, max = MOST_AT_ONCE))]
     pub client_ids: Vec<String>,
     /// The profile by which they are judged from now on.
     pub profile: String,

@@ -65,8 +65,7 @@ impl Responses for SqlStore {
 
     async fn responses_in_force(&self, known: Option<i64>) -> Result<Option<ResponsesInForce>, StoreError> {
         let version = sqlx::query("SELECT count FROM response_changes WHERE id = 1");
-        let text =
-            format!("SELECT {COLUMNS} FROM responses WHERE ended_at IS NULL ORDER BY created_at DESC, id DESC");
+        let text = format!("SELECT {COLUMNS} FROM responses WHERE ended_at IS NULL ORDER BY created_at DESC, id DESC");
         self.read(async |reader| {
             let version: i64 = version.fetch_one(&mut *reader).await?.try_get(0)?;
             if known == Some(version) {
@@ -118,8 +117,7 @@ async fn impose(connection: &mut AnyConnection, response: &ResponseRecord) -> Re
 
 async fn enter(connection: &mut AnyConnection, response: &ResponseRecord) -> Result<(), sqlx::Error> {
     let ended = response.ended.as_ref();
-    let text =
-        format!("INSERT INTO responses ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    let text = format!("INSERT INTO responses ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
     sqlx::query(AssertSqlSafe(text))
         .bind(response.id.as_str())
         .bind(response.action.as_str())
