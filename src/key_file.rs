@@ -1,9 +1,9 @@
 //! Files of keys of 32 octets: one key a line in base64, the first is the current one; what begins with `#` is a comment. A file is its owner's
 //! alone (mode 0600), and replaced as a whole. Never prints a key.
 
-use std::fs::{File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -50,13 +50,29 @@ impl<K> KeyFiles<K> {
         self.parse(&Zeroizing::new(std::fs::read_to_string(file)?))
     }
 
-    /// Makes the file with this key, unless there is one.
+    /// Makes the file with this key, unless there is one. Whoever reads it, at any moment, finds it whole or not at all; and what is there
+    /// stays when the machine loses its power.
     pub(crate) fn make_unless_there(&self, file: &Path, key: &RandomKey) -> Result<(), KeyFileError> {
         make_directory_of(file)?;
-        match write_new(file, &line(key)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            made => Ok(made?),
+        if file.try_exists()? {
+            return Ok(());
         }
+        let beside = write_beside(file, &line(key))?;
+        let linked = std::fs::hard_link(&beside, file);
+        std::fs::remove_file(&beside)?;
+        let made = match linked {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                // Not every file system has links: it is written in its place.
+                write_new(file, &line(key))
+            }
+            linked => linked,
+        };
+        match made {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+            // Somebody else made it in the same moment.
+            _ => {}
+        }
+        Ok(sync_directory_of(file)?)
     }
 
     /// Writes a new version of the file beside it, with this key first and the earlier ones behind; the file need not be there. Not in force
@@ -64,7 +80,7 @@ impl<K> KeyFiles<K> {
     pub(crate) fn prepare_first(&self, file: &Path, key: &RandomKey) -> Result<Replacement<K>, KeyFileError> {
         make_directory_of(file)?;
         let mut replacement = Replacement { keys: Vec::new(), file: file.to_owned(), beside: PathBuf::new() };
-        let beside = file.with_extension("new");
+        let beside = beside(file, ".new");
         let mut made = create_new(&beside).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => KeyFileError::UnderWay(beside.clone()),
             _ => error.into(),
@@ -117,8 +133,7 @@ impl<K> Replacement<K> {
     pub(crate) fn put_in_force(mut self) -> Result<Vec<K>, KeyFileError> {
         std::fs::rename(&self.beside, &self.file)?;
         self.beside.clear();
-        let directory = self.file.parent().filter(|directory| !directory.as_os_str().is_empty());
-        std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_directory_of(&self.file)?;
         Ok(std::mem::take(&mut self.keys))
     }
 }
@@ -136,17 +151,45 @@ fn line(key: &RandomKey) -> Zeroizing<String> {
     Zeroizing::new(format!("{}\n", STANDARD.encode(key)))
 }
 
+fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn make_directory_of(file: &Path) -> std::io::Result<()> {
-    match file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        Some(directory) => std::fs::create_dir_all(directory),
-        None => Ok(()),
+    DirBuilder::new().recursive(true).mode(0o700).create(directory_of(file))
+}
+
+/// A file that was made or replaced is still there when the machine loses its power.
+fn sync_directory_of(file: &Path) -> std::io::Result<()> {
+    File::open(directory_of(file))?.sync_all()
+}
+
+/// The file's name, and more behind it: no two files have the same.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Under the first name that is free: what others are at, or were when they died, is in nobody's way.
+fn write_beside(file: &Path, text: &str) -> std::io::Result<PathBuf> {
+    let mut number = 0_u32;
+    loop {
+        let beside = beside(file, &format!(".{number}"));
+        match write_new(&beside, text) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            written => return written.map(|()| beside),
+        }
     }
 }
 
 fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
     let mut made = create_new(file)?;
-    made.write_all(text.as_bytes())?;
-    made.sync_all()
+    let written = made.write_all(text.as_bytes()).and_then(|()| made.sync_all());
+    if written.is_err() {
+        let _ = std::fs::remove_file(file);
+    }
+    written
 }
 
 fn create_new(file: &Path) -> std::io::Result<File> {
@@ -186,8 +229,42 @@ mod tests {
         let other = directory.path().join("other/key");
         assert_eq!(FILES.prepare_first(&other, &[4; 32]).unwrap().put_in_force().unwrap(), [4]);
         for file in [file, other] {
-            assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+            let directory = file.parent().unwrap();
+            assert_eq!(std::fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
+            assert_eq!(std::fs::read_dir(directory).unwrap().count(), 1, "nothing is left beside it");
         }
+    }
+
+    #[test]
+    fn of_several_who_make_the_same_file_one_does_and_all_read_its_key() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let file = directory.path().join(format!("key-{round}"));
+            // Somebody died while making it.
+            std::fs::write(directory.path().join(format!("key-{round}.0")), "").unwrap();
+            let made = std::thread::scope(|scope| {
+                let making = [1, 2, 3, 4].map(|octet| {
+                    let file = &file;
+                    scope.spawn(move || {
+                        FILES.make_unless_there(file, &[octet; 32]).unwrap();
+                        FILES.read(file).unwrap()
+                    })
+                });
+                making.map(|making| making.join().unwrap())
+            });
+            assert!(made.iter().all(|keys| *keys == made[0] && keys.len() == 1), "{made:?}");
+        }
+    }
+
+    #[test]
+    fn files_that_differ_by_their_last_part_alone_are_changed_at_the_same_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other] = ["gateway.key", "gateway.pem"].map(|name| directory.path().join(name));
+        let first = FILES.prepare_first(&one, &[1; 32]).unwrap();
+        let second = FILES.prepare_first(&other, &[2; 32]).unwrap();
+        assert_eq!(first.put_in_force().unwrap(), [1]);
+        assert_eq!(second.put_in_force().unwrap(), [2]);
     }
 
     #[test]

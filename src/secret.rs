@@ -6,6 +6,8 @@ use std::path::Path;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+const LINE_BREAKS: [char; 2] = ['\r', '\n'];
+
 /// A text that must never reach a log, a trace, an answer or an error message.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -21,13 +23,25 @@ impl Secret {
     /// # Errors
     /// A sentence about the file, never its content.
     pub fn read(file: &Path) -> Result<Self, String> {
+        let secret = Self::read_lines(file)?;
+        if secret.expose().contains(LINE_BREAKS) {
+            return Err("the file has a line break within the secret".to_owned());
+        }
+        Ok(secret)
+    }
+
+    /// As [`Secret::read`], where each line is a secret of its own: line breaks stay in it.
+    ///
+    /// # Errors
+    /// A sentence about the file, never its content.
+    pub fn read_lines(file: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(file).map(Zeroizing::new);
         let text = text.map_err(|error| format!("the file cannot be read: {error}"))?;
-        let text = text.trim_end_matches(['\r', '\n']);
+        let text = text.trim_end_matches(LINE_BREAKS);
         match text {
             text if text.trim().is_empty() => Err("the file is empty".to_owned()),
-            text if text.contains(char::is_control) => {
-                Err("the file has a line break or another control character within the secret".to_owned())
+            text if text.contains(|one: char| one.is_control() && !LINE_BREAKS.contains(&one)) => {
+                Err("the file has a control character within the secret".to_owned())
             }
             text => Ok(Self::new(text)),
         }
@@ -96,7 +110,20 @@ mod tests {
         assert_eq!(read(" hunter2\r\n"), Ok(Secret::new(" hunter2")));
         assert_eq!(read(" \n"), Err("the file is empty".to_owned()));
         assert!(read("hunter2\nhunter3\n").is_err_and(|error| error.contains("line break")));
+        assert!(read("hunter2\thunter3\n").is_err_and(|error| error.contains("control character")));
         assert!(Secret::read(&directory.path().join("other")).is_err_and(|error| error.contains("cannot be read")));
+    }
+
+    #[test]
+    fn a_file_of_several_secrets_keeps_its_line_breaks_and_nothing_else_that_does_not_print() {
+        let directory = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            std::fs::write(directory.path().join("secrets"), text).unwrap();
+            Secret::read_lines(&directory.path().join("secrets"))
+        };
+        assert_eq!(read("hunter2\r\nhunter3\n"), Ok(Secret::new("hunter2\r\nhunter3")));
+        assert_eq!(read("\n \n"), Err("the file is empty".to_owned()));
+        assert!(read("hunter2\n\0hunter3\n").is_err_and(|error| error.contains("control character")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod audit;
+mod beside;
 mod compose;
 mod descriptors;
 mod examination;

@@ -4,6 +4,8 @@
 mod contract;
 #[path = "store/file.rs"]
 mod file;
+#[path = "store/heads.rs"]
+mod heads;
 #[path = "store/plans.rs"]
 mod plans;
 #[path = "store/postgres.rs"]

@@ -23,8 +23,6 @@ const MOST_CONNECTIONS: usize = 256;
 /// For the handshake, and for the head of each request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 16 * 1024;
-/// For requests in flight after the shutdown has begun.
-const DRAIN: Duration = Duration::from_secs(30);
 /// After a failure to accept, most likely for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -37,7 +35,7 @@ pub(super) enum Port {
     Network(TcpListener, CurrentTls),
 }
 
-/// Serves until `shutdown` is true, then finishes what is in flight.
+/// Serves until `shutdown` is true, then finishes what is in flight. Whoever waits for it says how long that may take.
 pub(super) async fn serve(port: Port, router: Router, mut shutdown: watch::Receiver<bool>) {
     let router = router.layer(map_request(with_timely_body));
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -59,7 +57,7 @@ pub(super) async fn serve(port: Port, router: Router, mut shutdown: watch::Recei
         }
         while connections.try_join_next().is_some() {}
     }
-    let _ = tokio::time::timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
+    while connections.join_next().await.is_some() {}
 }
 
 async fn accept(

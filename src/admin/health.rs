@@ -1,6 +1,6 @@
 //! What the parts of the gateway say about themselves, for `/readyz`.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Where the process is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,11 +29,13 @@ pub enum Reload {
 pub struct Health {
     phase: AtomicU8,
     reload: AtomicU8,
+    broken: AtomicBool,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { phase: AtomicU8::new(Phase::Starting as u8), reload: AtomicU8::new(Reload::None as u8) }
+        let (phase, reload) = (AtomicU8::new(Phase::Starting as u8), AtomicU8::new(Reload::None as u8));
+        Self { phase, reload, broken: AtomicBool::new(false) }
     }
 }
 
@@ -46,6 +48,16 @@ impl Health {
     /// A reload ended.
     pub fn reloaded(&self, reload: Reload) {
         self.reload.store(reload as u8, Ordering::Release);
+    }
+
+    /// Something that runs beside the requests broke off.
+    pub fn broke_off(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// Whether everything runs that runs beside the requests.
+    pub fn is_whole(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
     }
 
     /// Where the process is.

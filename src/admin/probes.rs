@@ -60,6 +60,8 @@ struct Checks {
     throttle: Verdict,
     /// A refused reload is a warning: the configuration in force works.
     configuration: Verdict,
+    /// What broke off beside the requests is a warning: they are answered all the same.
+    background: Verdict,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -91,13 +93,14 @@ async fn readyz(State(state): State<Probes>) -> Response {
         Reload::None | Reload::Applied => Verdict::Ok,
         Reload::Refused => Verdict::Warning,
     };
+    let background = if state.health.is_whole() { Verdict::Ok } else { Verdict::Warning };
     let is_ready = listeners == Verdict::Ok && store == Verdict::Ok;
-    let (code, status) = match (is_ready, throttle, configuration) {
-        (false, ..) => (StatusCode::SERVICE_UNAVAILABLE, Verdict::Failing),
-        (true, Verdict::Ok, Verdict::Ok) => (StatusCode::OK, Verdict::Ok),
-        (true, ..) => (StatusCode::OK, Verdict::Warning),
+    let (code, status) = match (is_ready, [throttle, configuration, background]) {
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, Verdict::Failing),
+        (true, [Verdict::Ok, Verdict::Ok, Verdict::Ok]) => (StatusCode::OK, Verdict::Ok),
+        (true, _) => (StatusCode::OK, Verdict::Warning),
     };
-    let checks = Checks { listeners, store, throttle, configuration };
+    let checks = Checks { listeners, store, throttle, configuration, background };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { status, checks })).into_response()
 }
 
@@ -137,7 +140,9 @@ mod tests {
 
     #[tokio::test]
     async fn ready_means_listening_and_a_store_that_answers() {
-        let checks = serde_json::json!({"listeners": "ok", "store": "ok", "throttle": "ok", "configuration": "ok"});
+        let checks = serde_json::json!({
+            "listeners": "ok", "store": "ok", "throttle": "ok", "configuration": "ok", "background": "ok"
+        });
         let ok = serde_json::json!({"status": "ok", "checks": checks});
         assert_eq!(answer(state(working(), Phase::Serving)).await, (200, ok));
         assert_eq!(answer(state(working(), Phase::Starting)).await.0, 503);
@@ -155,6 +160,15 @@ mod tests {
         assert_eq!((status, body["status"].as_str()), (200, Some("warning")));
         state.health.reloaded(Reload::Applied);
         assert_eq!(answer(state).await.1["status"], "ok");
+    }
+
+    #[tokio::test]
+    async fn what_broke_off_beside_the_requests_is_a_warning() {
+        let state = state(working(), Phase::Serving);
+        state.health.broke_off();
+        let (status, body) = answer(state).await;
+        assert_eq!((status, body["status"].as_str()), (200, Some("warning")));
+        assert_eq!(body["checks"]["background"], "warning");
     }
 
     #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::notice::{Ended, Notice, Severity, Topic};
-use super::told::News;
+use super::notice::{Ended, Notice, Severity};
+use super::told::{self, News};
 use crate::clock::Timestamp;
 use crate::store::Interest;
 
@@ -69,7 +69,7 @@ impl Condition {
                 ("The server advertises no other registration endpoint", format!("{path} is not advertised any more."))
             }
             Self::FileEnding { file, .. } => {
-                ("A file of a listener's TLS was replaced", format!("{file} is good again."))
+                ("A file of a listener's TLS was replaced", format!("{file} is good again, or in use no more."))
             }
         };
         let ended = Ended { name: self.name().to_owned(), severity: self.severity() };
@@ -86,7 +86,7 @@ impl Condition {
     }
 
     fn notice(&self, at: Timestamp) -> Notice {
-        let notice = Notice::new(Topic::Health, self.name(), self.key(), at);
+        let notice = told::notice(self.name(), self.key(), at);
         match self {
             Self::ThrottleUnreachable => notice,
             Self::RegistrationElsewhere { path } => notice.about("path", path.as_str()),

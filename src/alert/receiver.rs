@@ -124,7 +124,7 @@ impl Receiver {
     /// # Errors
     /// Why the receiver does not have it.
     pub async fn test(&self, id: String, now: Timestamp) -> Result<(), Failure> {
-        let notice = Notice::new(Topic::Health, told::TEST, told::TEST, now).severe(Severity::Info);
+        let notice = told::notice(told::TEST, told::TEST, now).severe(Severity::Info);
         let notice = notice.saying("A test", "Somebody tries whether alerts of dcr-gateway arrive here.");
         self.send(&[Message { id, notices: vec![notice], more: 0 }], now).await
     }

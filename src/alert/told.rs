@@ -48,6 +48,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().map(|(name, _)| name).chain(DetectorName::ALL.map(DetectorName::as_str))
 }
 
+/// A notice of this name, by which its topic is known: what is none of [`NAMES`] is a detector's.
+pub(super) fn notice(name: &str, key: impl Into<String>, at: Timestamp) -> Notice {
+    let topic = NAMES.into_iter().find(|(known, _)| *known == name).map_or(Topic::Findings, |(_, topic)| topic);
+    Notice::new(topic, name, key, at)
+}
+
 /// A notice, and how it is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct News {
@@ -173,7 +179,7 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
     if !event.redirect_uri_hosts.is_empty() {
         asks.push_str(&format!(" Redirects to {}.", Excerpt(&event.redirect_uri_hosts.join(", "))));
     }
-    let notice = |name: &str, key: String| Notice::new(Topic::Pending, name, key, at).about("client", client_id);
+    let notice = |name: &str, key: String| notice(name, key, at).about("client", client_id);
     Some(match waits {
         Waits::Registration { until } => {
             let sentence = format!("{who} waits for an approval until {until}; then it is removed.{asks}");
@@ -207,7 +213,7 @@ fn decided(event: &Event, at: Timestamp, (name, title): (&str, &str)) -> Option<
     sentence.extend(event.reason.as_deref().map(|reason| format!(" ({reason})")));
     sentence.extend(event.comment.as_deref().map(|comment| format!(": {}", Excerpt(comment))));
     sentence.push('.');
-    let notice = Notice::new(Topic::Outcomes, name, pending(client_id), at).about("client", client_id);
+    let notice = notice(name, pending(client_id), at).about("client", client_id);
     Some(News::over(notice.saying(title, sentence), was_pending(), Interest::All))
 }
 
@@ -215,7 +221,7 @@ fn decided(event: &Event, at: Timestamp, (name, title): (&str, &str)) -> Option<
 fn deleted(event: &Event, at: Timestamp) -> Option<News> {
     let client_id = client(event)?;
     let sentence = format!("{} was deleted by its owner: nothing is left to approve.", named(event, client_id));
-    let notice = Notice::new(Topic::Outcomes, "client_deleted", pending(client_id), at).about("client", client_id);
+    let notice = notice("client_deleted", pending(client_id), at).about("client", client_id);
     Some(News::over(notice.saying("A client was deleted by its owner", sentence), was_pending(), Interest::Told))
 }
 
@@ -231,7 +237,7 @@ fn unknown(event: &Event, at: Timestamp) -> News {
     let sentence = format!(
         "Whether registration {id} made a client is unknown. Look for it at the server, and write it down with `dcr-gateway registrations resolve`."
     );
-    let notice = Notice::new(Topic::Health, "registration_unknown", format!("registration/{id}"), at);
+    let notice = notice("registration_unknown", format!("registration/{id}"), at);
     let notice = notice.severe(Severity::Warning).about("registration", id);
     News::once(notice.saying("The outcome of a registration is unknown", sentence))
 }
@@ -239,20 +245,20 @@ fn unknown(event: &Event, at: Timestamp) -> News {
 const CONFIGURATION: &str = "health/configuration";
 
 fn configuration_refused(at: Timestamp) -> News {
-    let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
+    let notice = notice("configuration_refused", CONFIGURATION, at).severe(Severity::Critical);
     let sentence = "The configuration has problems and was NOT reloaded: the old one stays in force. `dcr-gateway config check` names them.";
     News::lasting(notice.saying("The configuration was refused", sentence), at.after(health::LASTS))
 }
 
 fn configuration_loaded(at: Timestamp) -> News {
     let ended = Ended { name: "configuration_refused".to_owned(), severity: Severity::Critical };
-    let notice = Notice::new(Topic::Health, "configuration_refused", CONFIGURATION, at);
+    let notice = notice("configuration_refused", CONFIGURATION, at);
     let notice = notice.saying("The configuration is in force", "The configuration was reloaded without a problem.");
     News::over(notice, ended, Interest::Told)
 }
 
 fn records_lost(event: &Event, at: Timestamp) -> News {
-    let notice = Notice::new(Topic::Health, "audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
+    let notice = notice("audit_records_lost", "audit_records_lost", at).severe(Severity::Warning);
     let count = event.count.unwrap_or_default();
     let sentence = format!("{count} refusals could not be written to the audit log; their number is on it.");
     News::once(notice.saying("Audit records were lost", sentence))
@@ -264,7 +270,7 @@ fn imposed(event: &Event, at: Timestamp) -> Option<News> {
     let to_whom = if on.is_empty() { String::new() } else { format!(" to {}", Excerpt(on)) };
     let sentence = format!("{action}{to_whom} until {until}. `dcr-gateway bans list` shows it, `bans lift` undoes it.");
     let severity = if on.is_empty() { Severity::Critical } else { Severity::Warning };
-    let notice = Notice::new(Topic::Health, "response_imposed", format!("response/{action}/{on}"), at).severe(severity);
+    let notice = notice("response_imposed", format!("response/{action}/{on}"), at).severe(severity);
     Some(News::once(notice.saying("A response was imposed", sentence)))
 }
 
@@ -280,7 +286,7 @@ pub fn of_finding(finding: &Finding) -> News {
     };
     let about = (!id.is_empty()).then(|| About { kind: kind.to_owned(), id });
     let title = format!("Anomaly: {}", finding.detector.as_str());
-    let notice = Notice::new(Topic::Findings, finding.detector.as_str(), key, finding.at);
+    let notice = notice(finding.detector.as_str(), key, finding.at);
     let notice = notice.severe(severity).saying(title, finding.sentence.clone());
     let data = serde_json::to_value(&finding.evidence).ok().map(|evidence| serde_json::json!({ "evidence": evidence }));
     let request_id = finding.request_id.clone();
@@ -293,7 +299,7 @@ pub fn of_head(signed: &SignedHead) -> News {
     let key = format!("head/{}/{}", head.writer.0, head.sequence);
     let sentence =
         format!("Chain {} has {} records; the last has the hash {}.", head.writer.0, head.sequence + 1, head.hash);
-    let notice = Notice::new(Topic::AuditHeads, "audit_head", key, head.at).about("chain", head.writer.0.clone());
+    let notice = notice("audit_head", key, head.at).about("chain", head.writer.0.clone());
     let notice = notice.saying("A head of the audit log", sentence);
     News::once(Notice { data: serde_json::to_value(signed).ok(), ..notice })
 }

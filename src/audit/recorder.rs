@@ -289,7 +289,8 @@ impl Keeper {
         if due.is_empty() {
             return;
         }
-        let count = due.len() as u64;
+        // What stands for many is lost as many.
+        let count: u64 = due.iter().map(|(event, _)| event.count.unwrap_or(1)).sum();
         let entries: Result<Vec<_>, _> = due.into_iter().map(|(event, at)| self.inner.entry(event, at)).collect();
         let written = match entries {
             Ok(entries) => self.inner.store.append(entries).await,
@@ -369,6 +370,8 @@ mod tests {
     use crate::store::settings::{StoreSettings, StoreUrl};
     use crate::store::sql::SqlStore;
 
+    const AT: Timestamp = Timestamp::from_unix_millis(7_000);
+
     #[tokio::test]
     async fn a_head_that_the_store_did_not_take_is_kept_later_though_nothing_was_recorded_since() {
         let directory = tempfile::tempdir().unwrap();
@@ -388,5 +391,31 @@ mod tests {
         keeper.sign_head(now).await;
         let heads: Vec<usize> = store.chains().await.unwrap().iter().map(|chain| chain.heads.len()).collect();
         assert_eq!(heads, [1]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_recorded_is_lost_as_often_as_it_happened() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(directory.path().join("gateway.db"));
+        let store = SqlStore::open(&StoreSettings { url, ..StoreSettings::default() }).await.unwrap();
+        let store = Arc::new(store);
+        let beginning = Beginning {
+            writer: WriterId("w".to_owned()),
+            keys: None,
+            command: "serve",
+            audience: Arc::new(Nobody),
+            now: AT,
+        };
+        let begun = Recorder::begin(store.clone(), &AuditSettings::default(), beginning).await;
+        let (_, mut keeper) = begun.unwrap();
+        store.close().await;
+        let counted = Event { count: Some(7), ..Event::new(Kind::RefusalsCounted, Actor::Gateway) };
+        let one = Event::new(Kind::RegistrationRefused, Actor::Gateway);
+        keeper.write(vec![(counted, AT), (one, AT)]).await;
+        // Their number is lost with the record of it, and is to be recorded later.
+        for _ in 0..2 {
+            assert_eq!(keeper.inner.lost.load(Ordering::Relaxed), 8);
+            keeper.write_counts(AT).await;
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
+use super::fingerprint::{Fingerprint, Fingerprints};
 use super::node::Node;
 use super::place::Place;
 use super::settings::GatewaySettings;
@@ -23,12 +24,21 @@ use crate::store::settings::StoreUrl;
 enum Content {
     /// One secret: a password, a token.
     Secret,
+    /// Secrets, one on each line.
+    Secrets,
     /// A private key.
     PrivateKey,
     /// The keys that an issuer signs with.
     KeySet,
     /// What everybody may see.
     Public,
+}
+
+impl Content {
+    /// Whether it is not for everybody to read.
+    const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Secrets | Self::PrivateKey)
+    }
 }
 
 /// Makes every relative path one below `directory`.
@@ -54,9 +64,12 @@ pub(super) fn resolve_paths(settings: &mut GatewaySettings, directory: &Path) {
     *key_file = directory.join(&*key_file);
 }
 
-/// The files that the settings name, but for those that the gateway writes.
-pub(super) fn named(settings: &GatewaySettings) -> Vec<PathBuf> {
-    paths(&mut settings.clone()).into_iter().map(|(_, _, path)| path.clone()).collect()
+/// What the files that the settings name look like now: those that the gateway reads, and the encryption keys, which it may make itself.
+pub(super) fn seen(settings: &GatewaySettings) -> Fingerprints {
+    let mut settings = settings.clone();
+    let keys = settings.store.encryption_key_file.0.clone();
+    let read = paths(&mut settings).into_iter().map(|(_, _, path)| path.clone());
+    read.chain([keys]).map(|file| (file.clone(), Fingerprint::of(&file))).collect()
 }
 
 /// Looks at every file, after the paths are resolved.
@@ -65,6 +78,7 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
     for (place, content, path) in paths(&mut settings.clone()) {
         let readable = match content {
             Content::Secret => Secret::read(path).map(|_| ()),
+            Content::Secrets => Secret::read_lines(path).map(|_| ()),
             Content::KeySet => IssuerKeys::read(path).map(|_| ()),
             Content::PrivateKey | Content::Public => {
                 std::fs::read(&*path).map(|_| ()).map_err(|error| format!("the file cannot be read: {error}"))
@@ -72,7 +86,7 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
         };
         match readable {
             Err(reason) => findings.add(tree, &place, reason, format!("it was looked for at {}", path.display())),
-            Ok(()) if matches!(content, Content::Secret | Content::PrivateKey) && is_world_readable(path) => {
+            Ok(()) if content.is_secret() && is_world_readable(path) => {
                 let hint = format!("chmod o= {}", path.display());
                 findings.warn(tree, &place, "everybody on this machine may read the file", hint);
             }
@@ -176,12 +190,12 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
     for (index, receiver) in settings.alerts.iter_mut().enumerate() {
         let place = Place::root().key("alerts").index(index);
         let password = receiver.smtp.as_mut().and_then(|smtp| smtp.password_file.as_mut());
-        for (key, file) in [
-            ("secret_file", receiver.secret_file.as_mut()),
-            ("bearer_token_file", receiver.bearer_token_file.as_mut()),
-            ("smtp.password_file", password),
+        for (key, content, file) in [
+            ("secret_file", Content::Secrets, receiver.secret_file.as_mut()),
+            ("bearer_token_file", Content::Secret, receiver.bearer_token_file.as_mut()),
+            ("smtp.password_file", Content::Secret, password),
         ] {
-            all.extend(file.map(|file| (place.below(key), Content::Secret, file)));
+            all.extend(file.map(|file| (place.below(key), content, file)));
         }
     }
     let place = Place::root().key("initial_access_tokens");

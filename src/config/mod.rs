@@ -3,6 +3,7 @@
 
 mod checks;
 mod files;
+mod fingerprint;
 mod hints;
 mod node;
 mod place;
@@ -14,6 +15,7 @@ mod urls;
 
 use std::path::{Path, PathBuf};
 
+pub use fingerprint::{Fingerprint, Fingerprints};
 pub use node::Environment;
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
@@ -47,6 +49,8 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// What may not be what was meant.
     pub warnings: Vec<Problem>,
+    /// What it was [loaded](load) from: the file, those that it names and the encryption keys, each as it was before it was read.
+    pub seen: Fingerprints,
 }
 
 impl Config {
@@ -55,11 +59,6 @@ impl Config {
         let server = urls::hosts(&[&self.public_url, &self.settings.authorization_server.issuer]);
         Some(Profile::compile(settings).ok()?.in_front_of(server))
     }
-
-    /// The files that it names, but for those that the gateway writes.
-    pub fn files(&self) -> Vec<PathBuf> {
-        files::named(&self.settings)
-    }
 }
 
 /// Loads the file, with the variables of this process.
@@ -67,6 +66,7 @@ impl Config {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(file: &Path) -> Result<Config, Problems> {
+    let as_it_was = Fingerprint::of(file);
     let text = std::fs::read_to_string(file).map_err(|error| {
         let problem = Problem {
             severity: Severity::Error,
@@ -79,7 +79,9 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
         };
         Problems { file: file.to_owned(), problems: vec![problem], incomplete: false }
     })?;
-    from_text(&text, file, &|name| std::env::var(name).ok())
+    let mut config = from_text(&text, file, &|name| std::env::var(name).ok())?;
+    config.seen.insert(file.to_owned(), as_it_was);
+    Ok(config)
 }
 
 /// As [`load`], from a text that is, or could be, in `file`.
@@ -112,6 +114,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
         return Err(findings.into_first_problems(file));
     };
     files::resolve_paths(&mut settings, file.parent().unwrap_or(Path::new("")));
+    let seen = files::seen(&settings);
     files::check(&settings, &tree, &mut findings);
     let meant = checks::check_whole(&settings, &parts, &tree, &mut findings);
     match meant.filter(|_| !findings.has_errors()) {
@@ -125,6 +128,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
             issuer_path: meant.issuer_path,
             paths: meant.paths,
             warnings: findings.into_problems(file).problems,
+            seen,
         }),
     }
 }

@@ -118,6 +118,11 @@ impl State {
     pub const fn is_live(self) -> bool {
         matches!(self, Self::Pending | Self::Active | Self::Suspended)
     }
+
+    /// Whether others who ask for the same get this client, or are refused because of it.
+    pub const fn holds_its_digest(self) -> bool {
+        self.is_live() || matches!(self, Self::Rejected)
+    }
 }
 
 impl std::fmt::Display for State {

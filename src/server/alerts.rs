@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::StartError;
-use super::compose::secret;
+use super::compose::{secret, secrets};
 use crate::alert::{Alerts, Condition, Deliverer, Links, Reach, Receiver, Routing, Secrets};
 use crate::audit::Recorder;
 use crate::authorization_server::paths::ClosedPaths;
@@ -45,7 +45,8 @@ pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
     let receivers = settings.alerts.iter().map(|receiver| {
         let read = |file: Option<&std::path::PathBuf>| file.map(|file| secret(file)).transpose();
         let secrets = Secrets {
-            signing: read(receiver.secret_file.as_ref())?,
+            // While one takes another's place there are several.
+            signing: receiver.secret_file.as_deref().map(secrets).transpose()?,
             bearer: read(receiver.bearer_token_file.as_ref())?,
             password: read(receiver.smtp.as_ref().and_then(|smtp| smtp.password_file.as_ref()))?,
         };
@@ -129,7 +130,7 @@ struct Known {
     /// Wrong once: it may be over the next time, and is not told yet.
     seen_once: BTreeSet<String>,
     /// Told, and when.
-    told: BTreeMap<String, Timestamp>,
+    told: BTreeMap<String, (Condition, Timestamp)>,
     /// Known to be right: those who were told otherwise, by whichever process, know it.
     right: BTreeSet<String>,
 }
@@ -138,18 +139,23 @@ impl Known {
     fn news(&mut self, wrong: Vec<Condition>, right: Vec<Condition>, now: Timestamp) -> Vec<crate::alert::News> {
         let mut news = Vec::new();
         let seen_before = std::mem::take(&mut self.seen_once);
+        let seen: BTreeSet<String> = wrong.iter().chain(&right).map(Condition::key).collect();
+        // What nobody sees any more is over: a file that is no longer in the configuration.
+        let gone =
+            self.told.iter().filter(|(key, _)| !seen.contains(*key)).map(|(_, (condition, _))| condition.clone());
+        let gone: Vec<_> = gone.collect();
         for condition in wrong {
             let key = condition.key();
             self.right.remove(&key);
-            let is_due = self.told.get(&key).is_none_or(|at| now.since(*at) >= TELL_AGAIN);
+            let is_due = self.told.get(&key).is_none_or(|(_, at)| now.since(*at) >= TELL_AGAIN);
             if is_due && (seen_before.contains(&key) || self.told.contains_key(&key)) {
-                self.told.insert(key, now);
                 news.push(condition.begins(now));
+                self.told.insert(key, (condition, now));
             } else if is_due {
                 self.seen_once.insert(key);
             }
         }
-        for condition in right {
+        for condition in right.into_iter().chain(gone) {
             let key = condition.key();
             self.told.remove(&key);
             if self.right.insert(key) {
@@ -172,6 +178,25 @@ mod tests {
         known.news(wrong, right, now).into_iter().map(|news| news.notice.status).collect()
     }
 
+    #[tokio::test]
+    async fn a_webhook_has_a_secret_on_each_line_of_its_file() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let lines = format!("{}\n{}\n", "a".repeat(24), "b".repeat(24));
+        std::fs::write(directory.path().join("webhook"), lines).unwrap();
+        let yaml = "public_url: https://as.example.com\n\
+             listeners: [{ address: 127.0.0.1:0 }]\n\
+             authorization_server: { kind: rfc7591, issuer: \"https://as.example.com\", url: \"http://127.0.0.1:1\",\n\
+             \x20 registration_path: /register, credential: none }\n\
+             store: { url: \"sqlite://gateway.db\" }\n\
+             alerts: [{ webhook: \"https://hooks.example.com/dcr\", secret_file: webhook }]\n\
+             profiles: [{ name: mcp, preset: mcp, match: {} }]\n";
+        let file = directory.path().join("gateway.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let config = crate::config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(alert_routing(&config).unwrap().receivers.len(), 1);
+    }
+
     #[test]
     fn what_is_wrong_twice_is_told_once_an_hour_and_its_end_once() {
         let (wrong, right) = (std::convert::identity(true), std::convert::identity(false));
@@ -185,5 +210,24 @@ mod tests {
         assert_eq!(statuses(&mut known, right, 3640), []);
         assert_eq!(statuses(&mut known, wrong, 3650), [], "a moment is nothing to tell");
         assert_eq!(statuses(&mut known, right, 3660), [Status::Resolved]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_longer_in_the_configuration_ends_no_more() {
+        let ending = || Condition::FileEnding {
+            file: "old.pem".to_owned(),
+            kind: "server_certificate",
+            ends: Timestamp::from_unix_millis(60_000),
+        };
+        let mut known = Known::default();
+        let mut told = |wrong: Vec<Condition>, seconds: i64| {
+            let now = Timestamp::from_unix_millis(seconds * 1000);
+            let news = known.news(wrong, Vec::new(), now).into_iter();
+            news.map(|news| (news.notice.key, news.notice.status)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(vec![ending()], 0), []);
+        assert_eq!(told(vec![ending()], 10), [(ending().key(), Status::Firing)]);
+        assert_eq!(told(Vec::new(), 20), [(ending().key(), Status::Resolved)]);
+        assert_eq!(told(Vec::new(), 30), []);
     }
 }

@@ -287,6 +287,11 @@ pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {
     Secret::read(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
 }
 
+/// A file with a secret on each line.
+pub(super) fn secrets(file: &Path) -> Result<Secret, StartError> {
+    Secret::read_lines(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+}
+
 fn credential(config: &Config, clock: &Arc<dyn Clock>) -> Result<Credential, StartError> {
     Ok(match &config.settings.authorization_server.credential {
         CredentialSettings::None => Credential::None,

@@ -1,9 +1,7 @@
 //! Reads the configuration again at SIGHUP, or when it or a file that it names has changed, and puts it in force as a whole or not at all.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,7 +10,7 @@ use super::start::admin_in_force;
 use super::{Gateway, StartError, alert_routing, audit};
 use crate::admin::Reload;
 use crate::audit::{Actor, Event, Kind, Subject};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Fingerprint, Fingerprints};
 use crate::telemetry;
 use crate::telemetry::metrics::ReloadResult;
 
@@ -29,7 +27,18 @@ impl Gateway {
         loop {
             reasons.next().await;
             let (recorder, key) = (self.intake.tools().audit.clone(), self.intake.current_key());
-            match self.reload() {
+            let reloaded;
+            // Beside the threads that serve: files are read, and many patterns may have to be compiled.
+            (self, reloaded) = match tokio::task::spawn_blocking(move || (self.reload(), self)).await {
+                Ok((reloaded, gateway)) => (gateway, reloaded),
+                Err(died) => {
+                    if let Ok(panic) = died.try_into_panic() {
+                        std::panic::resume_unwind(panic);
+                    }
+                    return;
+                }
+            };
+            match reloaded {
                 Ok(()) => {
                     let loaded = audit::configuration(Kind::ConfigurationLoaded, &self.config.file);
                     audit::tell(&recorder, loaded, self.clock.now()).await;
@@ -77,56 +86,84 @@ impl Gateway {
 /// Waits for reasons to reload.
 struct Reasons {
     hangup: Signal,
-    files: Vec<PathBuf>,
-    seen: Vec<Fingerprint>,
+    /// What was read last: before it was read, so that what changes while it is read is a change.
+    seen: Fingerprints,
 }
 
-/// What changes when a file does; none: it cannot be read.
-type Fingerprint = Option<(SystemTime, u64)>;
-
 impl Reasons {
-    /// Watches what `config` names.
+    /// Watches what `config` was read from.
     fn watching(config: &Config) -> std::io::Result<Self> {
-        let files = files_of(config);
-        Ok(Self { hangup: signal(SignalKind::hangup())?, seen: fingerprints(&files), files })
+        Ok(Self { hangup: signal(SignalKind::hangup())?, seen: seen(config) })
     }
 
-    /// Watches what `config` names instead.
+    /// Watches what `config` was read from instead.
     fn watch(&mut self, config: &Config) {
-        self.files = files_of(config);
-        self.seen = fingerprints(&self.files);
+        self.seen = seen(config);
     }
 
     /// Returns when there is a reason.
     async fn next(&mut self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
-            tokio::select! {
-                _ = self.hangup.recv() => break,
-                _ = looks.tick() => {
-                    let now = fingerprints(&self.files);
-                    if now != self.seen {
-                        self.seen = now;
-                        break;
-                    }
-                }
+            let is_asked = tokio::select! {
+                _ = self.hangup.recv() => true,
+                _ = looks.tick() => false,
+            };
+            // Either way, or what is refused would be refused again for the same change.
+            if self.look() || is_asked {
+                return;
             }
         }
     }
+
+    /// Whether something has changed since the last look.
+    fn look(&mut self) -> bool {
+        let now = self.seen.keys().map(|file| (file.clone(), Fingerprint::of(file))).collect();
+        let before = std::mem::replace(&mut self.seen, now);
+        before != self.seen
+    }
 }
 
-fn fingerprints(files: &[PathBuf]) -> Vec<Fingerprint> {
-    files.iter().map(|file| fingerprint(file)).collect()
+/// What the configuration was read from.
+fn seen(config: &Config) -> Fingerprints {
+    let (mut seen, keys) = (config.seen.clone(), &config.settings.store.encryption_key_file.0);
+    if seen.get(keys) == Some(&Fingerprint::NONE) {
+        // The gateway has made the file since.
+        seen.insert(keys.clone(), Fingerprint::of(keys));
+    }
+    seen
 }
 
-fn fingerprint(file: &Path) -> Fingerprint {
-    let metadata = fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The configuration, every file that it names, and the encryption keys, which the gateway may make itself.
-fn files_of(config: &Config) -> Vec<PathBuf> {
-    let mut files = config.files();
-    files.extend([config.file.clone(), config.settings.store.encryption_key_file.0.clone()]);
-    files
+    #[tokio::test]
+    async fn what_changed_since_it_was_read_is_a_reason_and_is_one_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.yaml");
+        let text = include_str!("../../tests/config/good/least.yaml");
+        std::fs::write(&file, text).unwrap();
+        let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(!Reasons::watching(&config).unwrap().look());
+        std::fs::write(&file, format!("{text}# while the store was brought up to date\n")).unwrap();
+        let mut reasons = Reasons::watching(&config).unwrap();
+        assert!(reasons.look());
+        assert!(!reasons.look());
+    }
+
+    #[tokio::test]
+    async fn keys_that_the_gateway_made_itself_are_no_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.yaml");
+        std::fs::write(&file, include_str!("../../tests/config/good/least.yaml")).unwrap();
+        let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        let keys = &config.settings.store.encryption_key_file.0;
+        std::fs::create_dir_all(keys.parent().unwrap()).unwrap();
+        std::fs::write(keys, "made").unwrap();
+        let mut reasons = Reasons::watching(&config).unwrap();
+        assert!(!reasons.look());
+        std::fs::write(keys, "another").unwrap();
+        assert!(reasons.look());
+    }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::alerts::{self, HealthWatch};
+use super::beside::Beside;
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use super::service_manager::{self, News};
 use super::{Gateway, upkeep};
@@ -29,32 +29,37 @@ impl Gateway {
     pub async fn run(mut self, stopped: watch::Receiver<bool>) {
         self.show_in_metrics();
         let (all_done, is_all_done) = watch::channel(false);
-        let keeping = self.keeper.take().map(|keeper| tokio::spawn(keeper.keep(self.clock.clone(), is_all_done)));
+        let mut recording = Beside::nothing(&self.health);
+        if let Some(keeper) = self.keeper.take() {
+            recording.begin("audit log", keeper.keep(self.clock.clone(), is_all_done));
+        }
         upkeep::tell_at_start(&*self.store, &*self.clock, &self.intake).await;
         // Before anything is served: a ban is not to wait for the first look.
         upkeep::read_responses(&self.intake).await;
-        let mut beside = JoinSet::new();
+        let mut beside = Beside::nothing(&self.health);
         let (drained, is_drained) = watch::channel(false);
         self.begin_until_drained(&mut beside, &is_drained);
         self.begin_until_stopped(&mut beside, &stopped);
         let (proxy, health) = (self.proxy.clone(), self.health.clone());
-        let reloading = tokio::spawn(self.reload_when_needed());
+        let reloading = beside.begin("reload", self.reload_when_needed());
         health.enter(Phase::Serving);
         service_manager::tell(News::Serving);
         let mut draining = stopped.clone();
-        beside.spawn(async move {
+        beside.begin("phase", async move {
             let _ = draining.wait_for(|stopped| *stopped).await;
             health.enter(Phase::Draining);
         });
-        proxy.run(stopped).await;
+        tokio::select! {
+            () = proxy.run(stopped) => {}
+            never = beside.watch() => match never {},
+            never = recording.watch() => match never {},
+        }
         reloading.abort();
         let _ = drained.send(true);
-        let _ = tokio::time::timeout(END_DEADLINE, beside.join_all()).await;
+        beside.end(END_DEADLINE).await;
         // Last: it records the end.
         let _ = all_done.send(true);
-        if let Some(keeping) = keeping {
-            let _ = tokio::time::timeout(RECORD_DEADLINE, keeping).await;
-        }
+        recording.end(RECORD_DEADLINE).await;
     }
 
     /// The metrics ask the parts.
@@ -71,44 +76,48 @@ impl Gateway {
     }
 
     /// Begins what the last request may still need.
-    fn begin_until_drained(&mut self, beside: &mut JoinSet<()>, drained: &watch::Receiver<bool>) {
+    fn begin_until_drained(&mut self, beside: &mut Beside, drained: &watch::Receiver<bool>) {
         if let Some(admin) = self.admin.take() {
             let (metrics, health) = (std::mem::take(&mut self.exposition), self.health.clone());
-            beside.spawn(admin.serve(Exposed { metrics, health, intake: self.intake.clone() }, drained.clone()));
+            beside
+                .begin("admin", admin.serve(Exposed { metrics, health, intake: self.intake.clone() }, drained.clone()));
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());
-            beside.spawn(async move { keeper.keep((&*store, &*clock), until).await });
+            beside.begin("recorded requests", async move { keeper.keep((&*store, &*clock), until).await });
         }
         let (uses, until) = (self.intake.clone(), drained.clone());
-        beside.spawn(async move { uses.keep_uses(until).await });
+        beside.begin("uses", async move { uses.keep_uses(until).await });
     }
 
     /// Begins what is done regularly beside the requests, and ends when serving does.
-    fn begin_until_stopped(&mut self, beside: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) {
+    fn begin_until_stopped(&mut self, beside: &mut Beside, stopped: &watch::Receiver<bool>) {
         let watcher = self.watcher.take();
         let with_intake = || (self.intake.clone(), stopped.clone());
         let (intake, until) = with_intake();
-        beside.spawn(confirm_discovery(intake, until));
+        beside.begin("metadata", confirm_discovery(intake, until));
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let (intake, until) = with_intake();
-        beside.spawn(async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
+        beside.begin("upkeep", async move { upkeep::keep_up(&*store, &*clock, &intake, until).await });
         let (intake, until) = with_intake();
-        beside.spawn(async move { upkeep::settle(&intake, until).await });
+        beside.begin("settling", async move { upkeep::settle(&intake, until).await });
         let (intake, until) = with_intake();
-        beside.spawn(async move { upkeep::keep_responses(&intake, until).await });
+        beside.begin("responses", async move { upkeep::keep_responses(&intake, until).await });
         let (intake, until) = with_intake();
-        beside.spawn(async move { upkeep::expire(&intake, until).await });
+        beside.begin("expiry", async move { upkeep::expire(&intake, until).await });
         let (intake, until) = with_intake();
-        beside.spawn(async move { upkeep::read_uses(&intake, until).await });
+        beside.begin("uses at the server", async move { upkeep::read_uses(&intake, until).await });
         if let Some(watcher) = watcher {
             let (store, alerts) = (self.store.clone(), self.alerts.clone());
             let (intake, until) = with_intake();
-            beside.spawn(async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
+            beside.begin("detectors", async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
         }
         let recording = (&self.clock, &self.intake.tools().audit);
-        beside.spawn(alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()));
-        beside.spawn(self.health_watch().run(stopped.clone()));
+        beside.begin(
+            "alerts",
+            alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()),
+        );
+        beside.begin("health", self.health_watch().run(stopped.clone()));
     }
 
     fn health_watch(&self) -> HealthWatch {

@@ -159,9 +159,9 @@ pub(super) async fn settle(intake: &Intake, mut stopped: watch::Receiver<bool>) 
     }
 }
 
-/// The responses that are in force at the start.
+/// The responses that are in force at the start. What has had its time is ended later: the start does not wait for the authorization server.
 pub(super) async fn read_responses(intake: &Intake) {
-    if let Err(error) = intake.keep_responses().await {
+    if let Err(error) = intake.read_responses().await {
         tracing::warn!(%error, "the responses in force cannot be read: none is heeded until they are");
     }
 }
@@ -192,7 +192,7 @@ async fn heed_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
         if let Err(error) = &kept
             && !failed
         {
-            tracing::warn!(%error, "responses cannot be read: those that are known hold until their end");
+            tracing::warn!(%error, "responses cannot be read, or not be ended: those that are known hold until their end");
         }
         failed = kept.is_err();
     }

@@ -19,5 +19,6 @@ mod realm;
 mod records;
 mod responses;
 mod sign_ins;
+mod undone;
 mod unrecorded;
 mod world;

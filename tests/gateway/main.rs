@@ -14,6 +14,7 @@ mod flow;
 mod hook;
 mod judged;
 mod keycloak;
+mod keys;
 mod killed;
 #[path = "../servers/mail.rs"]
 mod mail;

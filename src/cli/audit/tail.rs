@@ -1,5 +1,6 @@
 //! `audit tail`: the last records, the newest last; `--follow` goes on with what is recorded from now on.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -9,11 +10,15 @@ use super::super::{ConfigFile, Failure, Format, existing_store, table};
 use super::PAGE;
 use crate::audit::line::record_line;
 use crate::audit::{Actor, Event, Subject};
+use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::store::sql::SqlStore;
-use crate::store::{AuditFilter, AuditLog as _, AuditRecord};
+use crate::store::{AuditFilter, AuditLog as _, AuditRecord, WriterId};
 
 /// How often to look for new records.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A record may be this much older than one that was written before it: clocks of replicas differ, and some records wait for the end of a
+/// turn at their client.
+const LATE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -38,21 +43,50 @@ async fn tell(store: &SqlStore, arguments: &Arguments, format: Format, out: &mut
     let mut records = store.records(&AuditFilter::default(), None, arguments.lines).await.map_err(Failure::of)?;
     records.reverse();
     write(out, format, &records)?;
-    let mut last = records.pop();
     if !arguments.follow {
         return Ok(());
     }
+    let mut told = Told { newest: records.last().map(|last| last.at), ..Told::default() };
+    let mut newer = told.newer(store).await?;
+    // What stands before the last one was told, or is not asked for.
+    let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
+    newer.retain(|record| records.last().is_none_or(|last| place(record) > place(last)));
     loop {
+        write(out, format, &newer)?;
         tokio::time::sleep(LOOK_EVERY).await;
-        let filter = AuditFilter { since: last.as_ref().map(|last| last.at), ..AuditFilter::default() };
-        let mut newer = store.records(&filter, None, PAGE).await.map_err(Failure::of)?;
-        if let Some(last) = &last {
-            let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
-            newer.retain(|record| place(record) > place(last));
+        newer = told.newer(store).await?;
+    }
+}
+
+/// How far each chain was told: only within a chain is what was written later behind what was written before.
+#[derive(Default)]
+struct Told {
+    places: HashMap<WriterId, u64>,
+    newest: Option<Timestamp>,
+}
+
+impl Told {
+    /// What was written since the last call, in the order of its moments.
+    async fn newer(&mut self, store: &SqlStore) -> Result<Vec<AuditRecord>, Failure> {
+        // A clock that is far ahead would have us look past what all others write.
+        let newest = self.newest.map(|newest| newest.min(SystemClock.now()));
+        let filter = AuditFilter { since: newest.map(|newest| newest.before(LATE)), ..AuditFilter::default() };
+        let (mut newer, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.records(&filter, after.as_ref(), PAGE).await.map_err(Failure::of)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.cursor());
+            let is_new =
+                |record: &AuditRecord| self.places.get(&record.writer).is_none_or(|place| *place < record.sequence);
+            newer.extend(page.into_iter().filter(is_new));
         }
         newer.reverse();
-        write(out, format, &newer)?;
-        last = newer.pop().or(last);
+        for record in &newer {
+            let place = self.places.entry(record.writer.clone()).or_default();
+            *place = (*place).max(record.sequence);
+            self.newest = self.newest.max(Some(record.at));
+        }
+        Ok(newer)
     }
 }
 
@@ -104,5 +138,41 @@ fn what(subject: Option<&Subject>) -> String {
         Some(Subject::Receiver(id)) => format!("receiver {id}"),
         Some(Subject::Key(id)) => format!("key {id}"),
         Some(Subject::Configuration(id) | Subject::Process(id)) => id.chars().take(16).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::AuditEntry;
+    use crate::store::settings::{StoreSettings, StoreUrl};
+
+    fn entries(moments: impl IntoIterator<Item = i64>) -> Vec<AuditEntry> {
+        let entry = |at| AuditEntry { at: Timestamp::from_unix_millis(at), event: "{}".to_owned(), told: Vec::new() };
+        moments.into_iter().map(entry).collect()
+    }
+
+    #[tokio::test]
+    async fn whatever_another_process_writes_is_told_once_however_it_is_dated_and_however_much_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(directory.path().join("gateway.db"));
+        let settings = StoreSettings { url, ..StoreSettings::default() };
+        let (one, other) = (SqlStore::open(&settings).await.unwrap(), SqlStore::open(&settings).await.unwrap());
+        one.open_chain(WriterId("one".to_owned()), None).await.unwrap();
+        other.open_chain(WriterId("other".to_owned()), None).await.unwrap();
+        let mut told = Told::default();
+        let mut count = async || told.newer(&one).await.unwrap_or_else(|_| panic!("the store is there")).len();
+
+        one.append(entries([100_000])).await.unwrap();
+        assert_eq!(count().await, 1);
+        // At the same moment, and at an earlier one.
+        other.append(entries([100_000, 90_000])).await.unwrap();
+        assert_eq!(count().await, 2);
+        let many = i64::from(PAGE) + 1;
+        other.append(entries(100_000..100_000 + many)).await.unwrap();
+        assert_eq!(i64::try_from(count().await), Ok(many));
+        assert_eq!(count().await, 0);
+        one.close().await;
+        other.close().await;
     }
 }

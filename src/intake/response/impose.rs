@@ -67,14 +67,17 @@ impl Intake {
     pub async fn lift(&self, id: &str, (actor, comment): (&str, Option<String>)) -> Result<ResponseRecord, NotDone> {
         let store = &self.tools.store;
         let known = store.response(id).await?.ok_or_else(|| NotDone::ResponseUnknown(id.to_owned()))?;
-        let now = self.tools.clock.now();
-        let ending = Ending { at: now, by: Some(actor.to_owned()) };
+        if known.ended.is_some() {
+            return Err(NotDone::ResponseOver(known.id));
+        }
+        // Before it is ended: where that fails, lifting it again does it.
+        self.undo(&known, actor).await?;
+        let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
         let record = self.recording_end(move |ended| event::lifted(ended, comment.clone()));
         let ended = store.end_response(id, ending, record).await?;
         let lifted = ended.ok_or(NotDone::ResponseOver(known.id))?;
         event::tell_lifted(&lifted);
         self.heed().await;
-        self.undo(&lifted, actor).await?;
         Ok(lifted)
     }
 
@@ -89,31 +92,53 @@ impl Intake {
         Ok(responses)
     }
 
-    /// Looks at the store for what others imposed or lifted, and ends what has had its time: to be called at least once a second.
+    /// Looks at the store for what others imposed or lifted.
     ///
     /// # Errors
     /// The store's: what was read before holds until its own end.
+    pub async fn read_responses(&self) -> Result<(), StoreError> {
+        self.tools.responses.refresh(&*self.tools.store).await
+    }
+
+    /// [Looks](Intake::read_responses), and ends what has had its time: to be called at least once a second.
+    ///
+    /// # Errors
+    /// The store's; the first of what could not be undone, which keeps no other response from its end and is tried again.
     pub async fn keep_responses(&self) -> Result<(), NotDone> {
-        self.tools.responses.refresh(&*self.tools.store).await?;
+        self.read_responses().await?;
         let now = self.tools.clock.now();
         let expired = self.tools.responses.in_force.load().expired(now);
+        let mut kept = Ok(());
         for response in &expired {
-            // Before it is ended: should this process die in between, another one does it.
-            self.undo(response, &response.author).await?;
-            let (ending, record) = (Ending { at: now, by: None }, self.recording_end(event::expired));
-            if let Some(ended) = self.tools.store.end_response(&response.id, ending, record).await? {
-                tracing::info!(
-                    response = ended.id,
-                    action = ended.action.as_str(),
-                    subject = ended.subject,
-                    "response over"
-                );
-            }
+            let ended = self.end_expired(response, now).await;
+            kept = kept.and(ended);
         }
         if !expired.is_empty() {
-            self.tools.responses.refresh(&*self.tools.store).await?;
+            self.read_responses().await?;
         }
+        kept
+    }
+
+    async fn end_expired(&self, response: &ResponseRecord, now: Timestamp) -> Result<(), NotDone> {
+        // Before it is ended: should this process die in between, another one does it.
+        self.undo(response, &response.author).await?;
+        let (ending, record) = (Ending { at: now, by: None }, self.recording_end(event::expired));
+        let Some(ended) = self.tools.store.end_response(&response.id, ending, record).await? else {
+            return self.suspend_again(response).await;
+        };
+        tracing::info!(response = ended.id, action = ended.action.as_str(), subject = ended.subject, "response over");
         Ok(())
+    }
+
+    /// Somebody ended it before us, or prolonged it while we took it for over: then what was undone is done again.
+    async fn suspend_again(&self, undone: &ResponseRecord) -> Result<(), NotDone> {
+        if undone.action != ResponseAction::SuspendClient || undone.dry_run {
+            return Ok(());
+        }
+        match self.tools.store.response(&undone.id).await? {
+            Some(known) if known.is_in_force(self.tools.clock.now()) => self.suspend(&known).await,
+            _ => Ok(()),
+        }
     }
 
     /// An operator resumed or removed the client by hand: what suspended it is over.

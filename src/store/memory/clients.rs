@@ -90,11 +90,6 @@ impl Clients for MemoryStore {
     }
 }
 
-/// Whether a client keeps others with its digest from being registered.
-const fn holds_its_digest(state: lifecycle::State) -> bool {
-    state.is_live() || matches!(state, lifecycle::State::Rejected)
-}
-
 impl State {
     /// False when the turn was over already and another's.
     fn end_turn(&mut self, end: TurnEnd, now: Timestamp) -> bool {
@@ -187,7 +182,7 @@ impl State {
             before.digest.filter(holds).map(|digest| self.by_digest.remove(&digest));
             before.access_token.map(|hash| self.by_access_token.remove(&hash.0));
         }
-        if let Some(digest) = record.digest.filter(|_| holds_its_digest(record.lifecycle.state())) {
+        if let Some(digest) = record.digest.filter(|_| record.lifecycle.state().holds_its_digest()) {
             self.by_digest.insert(digest, record.client_id.clone());
         }
         if let Some(hash) = record.access_token {

@@ -90,8 +90,8 @@ impl Clients for SqlStore {
     }
 }
 
-/// Others who ask for the same get this client, or are refused because of it.
-const HOLDS_ITS_DIGEST: &str = "c.state IN ('pending', 'active', 'suspended', 'rejected')";
+/// The states that [hold their digest](crate::lifecycle::State::holds_its_digest); the index of digests has the same ones.
+const HOLDING: &str = "('pending', 'active', 'suspended', 'rejected')";
 
 /// What is there of the same digests.
 #[derive(Default)]
@@ -129,8 +129,8 @@ static SAME: Rows<1> = Rows::finding(
     "asked_for",
     &[
         "SELECT * FROM (SELECT v.column1 AS asked_for, \
-         (SELECT c.client_id FROM clients c WHERE c.digest = v.column1 AND ",
-        HOLDS_ITS_DIGEST,
+         (SELECT c.client_id FROM clients c WHERE c.digest = v.column1 AND c.state IN ",
+        HOLDING,
         ") AS client_id, \
          (SELECT max(r.at) FROM registrations r WHERE r.digest = v.column1 AND r.outcome IS NULL) AS at FROM (VALUES",
     ],
@@ -173,10 +173,14 @@ impl There {
 
 static THERE: Rows<2> = Rows::finding(
     "entering",
-    &["SELECT * FROM (SELECT v.column1 AS entering, v.column2 AS registration, \
+    &[
+        "SELECT * FROM (SELECT v.column1 AS entering, v.column2 AS registration, \
          (SELECT c.version FROM clients c WHERE c.client_id = v.column1) AS known, \
          (SELECT o.version FROM registrations r JOIN clients o ON o.digest = r.digest WHERE r.id = v.column2 \
-         AND o.client_id <> v.column1 AND o.state IN ('pending', 'active', 'suspended', 'rejected')) AS held FROM (VALUES"],
+         AND o.client_id <> v.column1 AND o.state IN ",
+        HOLDING,
+        ") AS held FROM (VALUES",
+    ],
     ") AS v) AS there WHERE known IS NOT NULL OR held IS NOT NULL",
 );
 
@@ -372,4 +376,23 @@ pub(super) async fn break_off_all_turns(connection: &mut AnyConnection, now: Tim
 
 fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::State;
+
+    #[test]
+    fn the_statements_and_the_index_have_the_states_that_hold_their_digest() {
+        let holding = State::ALL.into_iter().filter(|state| state.holds_its_digest());
+        let written: Vec<String> = holding.map(|state| format!("'{state}'")).collect();
+        assert_eq!(HOLDING, format!("({})", written.join(", ")));
+        for index in [
+            include_str!("../../../migrations/sqlite/0001_tokens_registrations_clients.sql"),
+            include_str!("../../../migrations/postgres/0001_tokens_registrations_clients.sql"),
+        ] {
+            assert!(index.contains(&format!("digest IS NOT NULL AND state IN {HOLDING}")));
+        }
+    }
 }

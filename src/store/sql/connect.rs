@@ -44,6 +44,21 @@ const POSTGRES: &str =
 const POSTGRES_WRITES: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; \
     SET plan_cache_mode = force_generic_plan;";
 
+/// Begins a transaction of PostgreSQL, whatever the database's default is: a snapshot from before the turn would count what others have
+/// changed since.
+macro_rules! postgres_begin {
+    () => {
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    };
+}
+
+/// The lock that writers of all replicas take turns at. The number is ours alone: "dcrg" in ASCII.
+macro_rules! postgres_turn {
+    () => {
+        "SELECT pg_advisory_xact_lock(1684239975)"
+    };
+}
+
 /// Which database it is: all that differs is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Database {
@@ -57,8 +72,7 @@ impl Database {
         match self {
             // The lock is taken before anything is read, against other processes too.
             Self::Sqlite => "BEGIN IMMEDIATE",
-            // Whatever the database's default is: a snapshot from before the turn would count what others have changed since.
-            Self::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            Self::Postgres => postgres_begin!(),
         }
     }
 
@@ -71,8 +85,7 @@ impl Database {
     pub(super) async fn take_turn(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite => Ok(()),
-            // The number is ours alone: "dcrg" in ASCII.
-            Self::Postgres => connection.execute("SELECT pg_advisory_xact_lock(1684239975)").await.map(drop),
+            Self::Postgres => connection.execute(postgres_turn!()).await.map(drop),
         }
     }
 
@@ -80,9 +93,7 @@ impl Database {
     pub(super) const fn begin_in_turn(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => {
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1684239975)"
-            }
+            Self::Postgres => concat!(postgres_begin!(), "; ", postgres_turn!()),
         }
     }
 

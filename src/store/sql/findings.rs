@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::change::{Applied, Done, Other};
 use super::list::List;
@@ -25,11 +25,10 @@ impl Findings for SqlStore {
 }
 
 pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecord, told: &[Telling]) -> Applied {
-    let query = sqlx::query(
-        "INSERT INTO findings (id, at, detector, mode, subject_kind, subject, score, evidence, sentence, request_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (at, id) DO NOTHING",
+    let text = format!(
+        "INSERT INTO findings ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (at, id) DO NOTHING"
     );
-    let entered = query
+    let entered = sqlx::query(AssertSqlSafe(text))
         .bind(finding.id.as_str())
         .bind(finding.at.unix_millis())
         .bind(finding.detector.as_str())

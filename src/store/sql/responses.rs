@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::SqlStore;
 use super::change::{Applied, Done, Other, What};
@@ -65,15 +65,14 @@ impl Responses for SqlStore {
 
     async fn responses_in_force(&self, known: Option<i64>) -> Result<Option<ResponsesInForce>, StoreError> {
         let version = sqlx::query("SELECT count FROM response_changes WHERE id = 1");
-        let text = "SELECT id, action, subject, factor, dry_run, author, finding, reason, created_at, expires_at, \
-                    ended_at, ended_by FROM responses WHERE ended_at IS NULL ORDER BY created_at DESC, id DESC";
+        let text = format!("SELECT {COLUMNS} FROM responses WHERE ended_at IS NULL ORDER BY created_at DESC, id DESC");
         self.read(async |reader| {
             let version: i64 = version.fetch_one(&mut *reader).await?.try_get(0)?;
             if known == Some(version) {
                 return Ok(None);
             }
             // What changes between the two is read twice: the version is the older one.
-            let rows = sqlx::query(text).fetch_all(reader).await?;
+            let rows = sqlx::query(AssertSqlSafe(text)).fetch_all(reader).await?;
             let responses = rows.iter().map(record).collect::<Result<_, _>>()?;
             Ok(Some(ResponsesInForce { version, responses }))
         })
@@ -117,11 +116,9 @@ async fn impose(connection: &mut AnyConnection, response: &ResponseRecord) -> Re
 }
 
 async fn enter(connection: &mut AnyConnection, response: &ResponseRecord) -> Result<(), sqlx::Error> {
-    let query = sqlx::query(
-        "INSERT INTO responses (id, action, subject, factor, dry_run, author, finding, reason, created_at, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    );
-    query
+    let ended = response.ended.as_ref();
+    let text = format!("INSERT INTO responses ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    sqlx::query(AssertSqlSafe(text))
         .bind(response.id.as_str())
         .bind(response.action.as_str())
         .bind(response.subject.as_str())
@@ -132,6 +129,8 @@ async fn enter(connection: &mut AnyConnection, response: &ResponseRecord) -> Res
         .bind(response.reason.as_deref())
         .bind(response.created_at.unix_millis())
         .bind(response.expires_at.unix_millis())
+        .bind(ended.map(|ended| ended.at.unix_millis()))
+        .bind(ended.and_then(|ended| ended.by.as_deref()))
         .execute(connection)
         .await
         .map(drop)

@@ -1,0 +1,131 @@
+//! The end of a suspension: the client is resumed whatever else fails, and stays suspended where somebody prolonged it meanwhile.
+
+use std::time::Duration;
+
+use dcr_gateway::clock::{Clock as _, SystemClock, Timestamp};
+use dcr_gateway::lifecycle::Action;
+use dcr_gateway::store::{
+    ClientRecord, Clients as _, Ending, Recording, ResponseAction, ResponseRecord, Responses as _, Sealed, Turn,
+    TurnEnd, TurnTaken,
+};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const DETECTOR: &str = "lookalike_names";
+const HOLDER: &str = "this test";
+
+fn name(subject: &str) -> String {
+    format!("response-to-{subject}")
+}
+
+fn response(action: ResponseAction, subject: &str, (created_at, expires_at): (Timestamp, Timestamp)) -> ResponseRecord {
+    ResponseRecord {
+        id: name(subject),
+        action,
+        subject: subject.to_owned(),
+        factor: 1,
+        dry_run: false,
+        author: DETECTOR.to_owned(),
+        finding: None,
+        reason: None,
+        created_at,
+        expires_at,
+        ended: None,
+    }
+}
+
+async fn turn_at(world: &World, id: &str) -> ClientRecord {
+    let turn = Turn { holder: HOLDER.to_owned(), lasts: Duration::from_secs(60) };
+    match world.store.take_turn(id, &turn, SystemClock.now()).await.unwrap() {
+        TurnTaken::Taken { client, .. } => *client,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn end_turn(world: &World, client: &ClientRecord) {
+    assert!(world.store.end_turn(TurnEnd::of(client, HOLDER), SystemClock.now()).await.unwrap());
+}
+
+/// A client that a detector suspended, and what the gateway keeps encrypted of it.
+async fn suspended(world: &World, name: &str) -> (String, Option<Sealed>) {
+    let id = world.register(name).await["client_id"].as_str().unwrap().to_owned();
+    let mut client = turn_at(world, &id).await;
+    let by = Action { at: SystemClock.now(), actor: DETECTOR.to_owned(), comment: None };
+    client.lifecycle = client.lifecycle.suspend(by).unwrap();
+    end_turn(world, &client).await;
+    (id, client.server_access)
+}
+
+/// What of it cannot be opened cannot be resumed; or can again.
+async fn seal(world: &World, id: &str, sealed: Option<Sealed>) {
+    let client = turn_at(world, id).await;
+    end_turn(world, &ClientRecord { server_access: sealed, ..client }).await;
+}
+
+async fn impose(world: &World, response: ResponseRecord) {
+    world.store.impose(response, Recording::nothing()).await.unwrap();
+}
+
+async fn ending(world: &World, subject: &str) -> Option<Ending> {
+    world.store.response(&name(subject)).await.unwrap().unwrap().ended
+}
+
+fn is_in(state: &'static str) -> impl Fn(&Value) -> bool {
+    move |client| client["state"] == state
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_resumed_keeps_no_other_response_from_its_end() {
+    let world = World::start().await;
+    let (id, _) = suspended(&world, "Orders").await;
+    seal(&world, &id, Some(Sealed(vec![0; 40]))).await;
+    let now = SystemClock.now();
+    let over = now.before(Duration::from_secs(1));
+    // The newest is looked at first.
+    impose(&world, response(ResponseAction::BanToken, "ci", (now.before(Duration::from_secs(9)), over))).await;
+    impose(&world, response(ResponseAction::SuspendClient, &id, (now.before(Duration::from_secs(5)), over))).await;
+    let ended = async {
+        while ending(&world, "ci").await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the other response ends");
+    assert_eq!(ending(&world, &id).await, None, "it is tried again");
+}
+
+#[tokio::test]
+async fn a_suspension_that_could_not_be_undone_can_be_lifted_again() {
+    let world = World::start().await;
+    let (id, sealed) = suspended(&world, "Orders").await;
+    let now = SystemClock.now();
+    impose(&world, response(ResponseAction::SuspendClient, &id, (now, now.after(Duration::from_secs(3600))))).await;
+    seal(&world, &id, Some(Sealed(vec![0; 40]))).await;
+    let lift = async || world.ask("DELETE", &format!("/v1/bans/{}", name(&id))).await.status;
+    assert_eq!(lift().await, 500);
+    seal(&world, &id, sealed).await;
+    assert_eq!(lift().await, 200);
+    world.until(&id, is_in("active")).await;
+    assert!(ending(&world, &id).await.unwrap().by.is_some());
+    assert_eq!(lift().await, 409);
+}
+
+#[tokio::test]
+async fn a_suspension_that_was_prolonged_while_it_was_undone_is_in_force_again() {
+    let world = World::start().await;
+    let (id, _) = suspended(&world, "Orders").await;
+    let now = SystemClock.now();
+    let suspension = |until| response(ResponseAction::SuspendClient, &id, (now, now.after(until)));
+    impose(&world, suspension(Duration::from_secs(2))).await;
+    // Whoever undoes it waits for the turn.
+    let client = turn_at(&world, &id).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    impose(&world, suspension(Duration::from_secs(3600))).await;
+    let before = client.version;
+    end_turn(&world, &client).await;
+    // Resumed, and suspended again.
+    let is_there = |client: &Value| is_in("suspended")(client) && client["version"].as_i64() > Some(before + 1);
+    world.until(&id, is_there).await;
+    assert_eq!(ending(&world, &id).await, None);
+    assert_eq!(world.ask("GET", "/v1/bans").await.body["bans"][0]["subject"], json!(id));
+}
