@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::compose::{self, KeptOnReload};
@@ -18,14 +19,19 @@ use crate::telemetry::metrics::ReloadResult;
 /// as Kubernetes does.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
+/// After how many looks a configuration that was refused is read again though it has not changed.
+const LOOKS_BEFORE_A_RETRY: u32 = 5;
+
 impl Gateway {
     pub(super) async fn reload_when_needed(mut self) {
         let mut reasons = match Reasons::watching(&self.config) {
             Ok(reasons) => reasons,
             Err(error) => return tracing::error!(%error, "the configuration will not be reloaded"),
         };
+        let started_with = read_once(&self.config);
+        let mut last_problem: Option<String> = None;
         loop {
-            reasons.next().await;
+            let reason = reasons.next(last_problem.is_some()).await;
             let (recorder, key) = (self.intake.tools().audit.clone(), self.intake.current_key());
             let reloaded;
             // Beside the threads that serve: files are read, and many patterns may have to be compiled.
@@ -51,13 +57,26 @@ impl Gateway {
                     telemetry::metrics().reloaded(ReloadResult::Applied);
                     self.health.reloaded(Reload::Applied);
                     tracing::info!(file = %self.config.file.display(), "configuration reloaded");
+                    let now = read_once(&self.config);
+                    let waiting: Vec<&str> =
+                        now.iter().filter(|part| !started_with.contains(part)).map(|(name, _)| *name).collect();
+                    if !waiting.is_empty() {
+                        let parts = waiting.join(", ");
+                        tracing::warn!(
+                            parts,
+                            "changed, and read at a start alone: the gateway goes on with what it started with until it is restarted"
+                        );
+                    }
+                    last_problem = None;
                 }
+                Err(problem) if reason == Reason::Retry && last_problem.as_ref() == Some(&problem) => {}
                 Err(problem) => {
                     let refused = audit::configuration(Kind::ConfigurationRefused, &self.config.file);
                     audit::tell(&recorder, refused, self.clock.now()).await;
                     telemetry::metrics().reloaded(ReloadResult::Refused);
                     self.health.reloaded(Reload::Refused);
                     tracing::error!(problem, "configuration NOT reloaded: the old one stays in force");
+                    last_problem = Some(problem);
                 }
             }
         }
@@ -83,6 +102,29 @@ impl Gateway {
     }
 }
 
+/// The parts that are read at a start and never again, as they are written.
+fn read_once(config: &Config) -> Vec<(&'static str, Value)> {
+    let written = serde_json::to_value(&config.settings).unwrap_or_default();
+    let mut thresholds = written["anomalies"].clone();
+    if let Value::Object(thresholds) = &mut thresholds {
+        // What is done about findings is read again.
+        thresholds.retain(|key, _| !["responses", "known_networks"].contains(&key.as_str()));
+    }
+    let whole = ["store", "audit", "telemetry", "replay"].map(|section| (section, written[section].clone()));
+    let addresses =
+        [("admin.socket", written["admin"]["socket"].clone()), ("admin.listen", written["admin"]["listen"].clone())];
+    whole.into_iter().chain(addresses).chain([("anomalies", thresholds)]).collect()
+}
+
+/// Why the configuration is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// A file was changed, or somebody asks for it.
+    Change,
+    /// It was refused: what it needs and nobody watches, as a file that was not there, may be there now.
+    Retry,
+}
+
 /// Waits for reasons to reload.
 struct Reasons {
     hangup: Signal,
@@ -101,19 +143,23 @@ impl Reasons {
         self.seen = seen(config);
     }
 
-    /// Returns when there is a reason.
-    async fn next(&mut self) {
+    /// Returns when there is a reason; where the last reading was `refused`, after a while without a change, too.
+    async fn next(&mut self, refused: bool) -> Reason {
         let mut looks = tokio::time::interval(LOOK_EVERY);
-        loop {
+        for look in 0_u32.. {
             let is_asked = tokio::select! {
                 _ = self.hangup.recv() => true,
                 _ = looks.tick() => false,
             };
             // Either way, or what is refused would be refused again for the same change.
             if self.look() || is_asked {
-                return;
+                break;
+            }
+            if refused && look >= LOOKS_BEFORE_A_RETRY {
+                return Reason::Retry;
             }
         }
+        Reason::Change
     }
 
     /// Whether something has changed since the last look.

@@ -207,6 +207,25 @@ async fn a_reload_takes_what_is_whole_and_leaves_what_is_broken() {
     gateway.told(|said| said["message"] == "configuration reloaded");
     assert_eq!(register(gateway.address, Some(&token), &elsewhere).await.status, 201);
     assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 400);
+
+    let elsewhere = written.replace("gateway.db", "other.db");
+    assert_ne!(elsewhere, written);
+    fs::write(gateway.file("gateway.yaml"), elsewhere).unwrap();
+    let said = gateway.told(|said| said["level"] == "WARN" && said["parts"].is_string());
+    assert_eq!(said["parts"], "store", "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_for_a_file_that_was_missing_is_in_force_once_it_is_there() {
+    let (gateway, _upstream) = start().await;
+    let written = fs::read_to_string(gateway.file("gateway.yaml")).unwrap();
+    let with_trust = written.replace("authorization_server:\n", "authorization_server:\n  trust: later.pem\n");
+    assert_ne!(with_trust, written);
+    fs::write(gateway.file("gateway.yaml"), with_trust).unwrap();
+    gateway.told(|said| said["message"].as_str().is_some_and(|message| message.contains("NOT reloaded")));
+    let certificate = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+    fs::write(gateway.file("later.pem"), certificate.cert.pem()).unwrap();
+    gateway.told(|said| said["message"] == "configuration reloaded");
 }
 
 /// A registration that has reached the server, which answers when it is let go.
