@@ -32,19 +32,21 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
     }
     let mut forms = DiscoveryForm::ALL;
     forms.sort_by_key(|other| (*other != form, other.is_openid() != form.is_openid()));
+    let mut instead = None;
     for form in forms {
         let response = fetch(rulebook, &form.path(&rulebook.issuer_path)).await?;
-        match response.status() {
-            StatusCode::OK => {
-                let rewritten = rulebook.rewriting.apply(response.body());
-                let rewritten = rewritten.map_err(|error| Refusal::from(Reason::ServerBroken).caused_by(error))?;
-                return answer(rulebook, &response, rewritten);
-            }
-            StatusCode::NOT_FOUND => {}
-            status => return Err(Refusal::from(Reason::ServerBroken).caused_by(format!("metadata: {status}"))),
-        }
+        let problem = match response.status() {
+            StatusCode::OK => match rulebook.rewriting.apply(response.body()) {
+                Ok(rewritten) => return answer(rulebook, &response, rewritten),
+                Err(error) => error.to_string(),
+            },
+            StatusCode::NOT_FOUND => continue,
+            status => format!("metadata: {status}"),
+        };
+        // What a server does not have it may answer with a page, a redirect to one, or 401.
+        instead.get_or_insert(problem);
     }
-    Err(Reason::PathUnknown.into())
+    Err(instead.map_or(Reason::PathUnknown.into(), |problem| Refusal::from(Reason::ServerBroken).caused_by(problem)))
 }
 
 /// The issuer's document at a path that is none of its own: MCP clients try such paths, and some servers answer whatever comes after

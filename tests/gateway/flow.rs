@@ -6,7 +6,7 @@ use crate::client::{Answer, Post, exchange, get, register};
 use crate::configuration::on_base;
 use crate::judged;
 use crate::process::Gateway;
-use crate::upstream::Upstream;
+use crate::upstream::{Mood, Upstream, http};
 
 /// What an operator would write, with a limit that can be reached.
 const OWN: &str = r#"
@@ -148,6 +148,26 @@ async fn a_refusal_tells_everything_that_is_wrong_and_spends_nothing() {
     assert_eq!(places, ["client_id", "redirect_uris[1]", "grant_types", "jwks_uri"]);
     assert!(upstream.take().is_empty());
     assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201, "the use was not spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_are_found_at_a_server_that_shows_a_page_for_what_it_does_not_have() {
+    let (gateway, upstream) = start().await;
+    let paths = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+    let page = http("200 OK", "text/html", "<html>");
+    let redirect = b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n".to_vec();
+    for elsewhere in [&page, &redirect, &http("401 Unauthorized", "application/json", "{}")] {
+        for has in paths {
+            upstream.set(Mood::MetadataAt(has, elsewhere.clone()));
+            for asked in paths {
+                let answer = get(gateway.address, asked).await;
+                assert_eq!(answer.status, 200, "{asked}: {answer:?}");
+                assert_eq!(answer.json()["registration_endpoint"], "https://sso.example.com/register");
+            }
+        }
+    }
+    upstream.set(Mood::MetadataAt("/nowhere", page));
+    assert_eq!(get(gateway.address, paths[0]).await.status, 502);
 }
 
 #[tokio::test(flavor = "multi_thread")]

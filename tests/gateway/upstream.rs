@@ -52,6 +52,8 @@ pub enum Mood {
     Silent,
     /// As RFC 7591 says, once it is let.
     Held(watch::Receiver<bool>),
+    /// As RFC 7591 says; metadata at this path alone, and this elsewhere below `/.well-known/`.
+    MetadataAt(&'static str, Vec<u8>),
 }
 
 /// The server.
@@ -108,14 +110,18 @@ impl Upstream {
         while let Some(request) = read_request(&mut stream, &mut bytes).await {
             let is_discovery = request.target().contains("/.well-known/");
             let mood = self.mood.lock().unwrap().clone();
-            let answer = if is_discovery { discovery() } else { answer(&request) };
+            let answer = match &mood {
+                Mood::MetadataAt(path, elsewhere) if is_discovery && request.target() != *path => elsewhere.clone(),
+                _ if is_discovery => discovery(),
+                _ => answer(&request),
+            };
             self.received.lock().unwrap().push(request);
             if !is_discovery {
                 arrive.send_modify(|count| *count += 1);
             }
             match mood {
                 _ if is_discovery => {}
-                Mood::Well => {}
+                Mood::Well | Mood::MetadataAt(..) => {}
                 Mood::Bytes(bytes) => {
                     let _ = stream.write_all(&bytes).await;
                     return;
