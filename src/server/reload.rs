@@ -110,10 +110,14 @@ fn read_once(config: &Config) -> Vec<(&'static str, Value)> {
         // What is done about findings is read again.
         thresholds.retain(|key, _| !["responses", "known_networks"].contains(&key.as_str()));
     }
-    let whole = ["store", "audit", "telemetry", "replay"].map(|section| (section, written[section].clone()));
+    let mut store = written["store"].clone();
+    if let Value::Object(store) = &mut store {
+        store.remove("encryption_key_file");
+    }
+    let whole = ["audit", "telemetry", "replay"].map(|section| (section, written[section].clone()));
     let addresses =
         [("admin.socket", written["admin"]["socket"].clone()), ("admin.listen", written["admin"]["listen"].clone())];
-    whole.into_iter().chain(addresses).chain([("anomalies", thresholds)]).collect()
+    whole.into_iter().chain(addresses).chain([("store", store), ("anomalies", thresholds)]).collect()
 }
 
 /// Why the configuration is read again.

@@ -219,7 +219,7 @@ async fn where_growth_is_refused_a_client_gets_no_more_than_it_has() {
     }
     assert_eq!(world.asked("PUT"), 0);
     let change =
-        client.change(&json!({"scope": "openid", "client_name": "Renamed", "grant_types": ["authorization_code"]}));
+        client.change(&json!({"scope": "openid", "client_name": "Renamed", "grant_types": ["authorization_code"], "token_endpoint_auth_method": "client_secret_post"}));
     is_told(&world.manage("PUT", &client.uri, &client.token, Some(&change)).await, &client);
 }
 

@@ -246,14 +246,12 @@ async fn token_name(store: &dyn Store, written: String) -> Result<String, Proble
     if written.starts_with(initial_access_token::PREFIX) {
         return Err(invalid("token: this is the token itself; write its id, as `tokens list` shows it"));
     }
-    if written.contains(" of ") {
-        return Ok(written);
-    }
     let tokens = store.all_tokens().await?;
     let is_named = |token: &&IssuedToken| token.id.0 == written || token.label.as_ref() == Some(&written);
     let named: Vec<&IssuedToken> = tokens.iter().filter(is_named).collect();
     match named.as_slice() {
         [token] => Ok(token.id.0.clone()),
+        [] if written.contains(" of ") => Ok(written),
         [] => Err(invalid("token: there is none with this id or label; `tokens list` shows them")),
         _ => Err(invalid("token: several have this label; write the id of one")),
     }
