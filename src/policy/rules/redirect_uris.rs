@@ -167,7 +167,10 @@ impl RedirectUriRule {
         };
         let problems = match uri.kind() {
             RedirectUriKind::Https(target) => {
-                let mut problems = self.https.problems(list, target, profile);
+                // Web servers of developers have TLS on their own machine as well.
+                let is_loopback = uri.is_on_this_machine() && self.loopback == LoopbackSetting::Allow;
+                let is_free = is_loopback && !self.https.names(&target.host);
+                let mut problems = if is_free { Vec::new() } else { self.https.problems(list, target, profile) };
                 problems.extend(self.onward_problems(list, target));
                 problems
             }
@@ -230,8 +233,11 @@ impl RedirectUriRule {
             None => before,
         };
         let mut problems = Vec::new();
-        if matches!(rest, "" | "//") {
+        if matches!(before, "" | "//") && query.is_none_or(str::is_empty) {
             problems.push("nothing stands behind the scheme".to_owned());
+        }
+        if rest.starts_with("////") {
+            problems.push("four slashes begin it: to a browser what follows is a host".to_owned());
         }
         problems.extend(onward::onward(path, query, |destination| self.knows(destination)));
         problems.extend(response_parameter(list, query));
