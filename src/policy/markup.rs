@@ -3,8 +3,27 @@
 
 /// Characters by their names in HTML that begin or end something there, or hide in it. Not `amp`: `R&amp;D` was escaped once too often.
 const REFERENCES: [&str; 21] = [
-    "lt", "gt", "quot", "apos", "grave", "colon", "lpar", "rpar", "sol", "bsol", "equals", "excl", "num", "lbrace",
-    "lcub", "tab", "newline", "shy", "zerowidthspace", "zwj", "zwnj",
+    "lt",
+    "gt",
+    "quot",
+    "apos",
+    "grave",
+    "colon",
+    "lpar",
+    "rpar",
+    "sol",
+    "bsol",
+    "equals",
+    "excl",
+    "num",
+    "lbrace",
+    "lcub",
+    "tab",
+    "newline",
+    "shy",
+    "zerowidthspace",
+    "zwj",
+    "zwnj",
 ];
 
 /// Attributes, beside all that begin with `on`, by which a page runs or fetches something.
@@ -64,9 +83,9 @@ fn ends_an_attribute(rest: &str) -> bool {
     let is_apart = rest.starts_with(parts);
     rest.match_indices('=').any(|(at, _)| {
         let before = rest[..at].trim_end();
-        let begin = before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |last| {
-            last + before[last..].chars().next().map_or(1, char::len_utf8)
-        });
+        let begin = before
+            .rfind(|c: char| !c.is_ascii_alphabetic())
+            .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
         let name = before[begin..].to_ascii_lowercase();
         // A word of its own: at the quote, or behind a space when the quote has one behind it, too.
         let stands_alone = begin == 0 || is_apart && before[..begin].ends_with(parts);
