@@ -63,7 +63,7 @@ fn problem_of_marks(text: &str) -> Option<String> {
         if count > MOST_MARKS {
             return Some(format!("holds more than {MOST_MARKS} combining marks in a row"));
         }
-        let decomposed: Vec<char> = cluster.nfd().skip(1).collect();
+        let decomposed: Vec<char> = cluster.nfd().skip(1).filter(|c| is_mark(*c)).collect();
         let is_western = is_western(base) || marks.chars().all(is_general_mark);
         // Vietnamese and the Greek of antiquity have letters with two and three, each of which is one character as well.
         if is_western && decomposed.len() > MOST_WESTERN_MARKS && cluster.nfc().nth(1).is_some() {
@@ -234,6 +234,9 @@ mod tests {
             "x\u{338}",
             "a ≠ b, a =\u{338} b, c =\u{338} d",
             "и\u{306}од",
+            "한\u{301}글",
+            "か\u{3099}",
+            "u\u{308}\u{304}",
         ] {
             assert_eq!(problem(text), None, "{}", text.escape_unicode());
         }
