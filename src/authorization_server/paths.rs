@@ -24,7 +24,8 @@ pub enum Route {
     Discovery(DiscoveryForm),
     /// A registration path of the server that the gateway does not offer (another provider or realm): refused.
     NotOffered,
-    /// Another spelling of a protected path (`//`, dot segments, percent-encoding, case, `;`, backslash, trailing slash): refused with 400.
+    /// Another spelling of a protected path (`//`, dot segments, percent-encoding, case, `;`, backslash, trailing slash, dot, `*`,
+    /// `.json`, `::$DATA`): refused with 400.
     Misspelt,
     /// An endpoint at which clients say who they are: forwarded, unless the record has taken the client out of use.
     Client(ClientEndpoint),
@@ -117,7 +118,8 @@ pub struct PathTable {
     discovery: Vec<(String, DiscoveryForm)>,
     closed: ClosedPaths,
     clients: ClientEndpoints,
-    /// The same as `discovery`, in the form in which spellings are compared.
+    /// The same as `registration`, and as `discovery`, in the form in which spellings are compared.
+    folded_registration: String,
     folded: Vec<String>,
 }
 
@@ -146,9 +148,9 @@ impl PathTable {
         }
         let discovery: Vec<_> = DiscoveryForm::ALL.into_iter().map(|form| (form.path(issuer_path), form)).collect();
         let folded = discovery.iter().map(|(path, _)| fold(path)).collect();
-        let registration = registration_path.to_owned();
+        let (registration, folded_registration) = (registration_path.to_owned(), fold(registration_path));
         let (closed, clients) = (ClosedPaths::default(), ClientEndpoints::default());
-        Ok(Self { kind, registration, discovery, folded, closed, clients })
+        Ok(Self { kind, registration, discovery, folded_registration, folded, closed, clients })
     }
 
     /// The same table, and whatever is or will be closed.
@@ -188,7 +190,7 @@ impl PathTable {
             return self.clients.at(&folded).map_or(Route::Other, Route::Client);
         }
         // Written plainly it is a path of its own; any other spelling is somebody trying.
-        let is_the_endpoint = folded == self.registration.to_ascii_lowercase();
+        let is_the_endpoint = folded == self.folded_registration;
         if !is_the_endpoint && is_plain(path) && path.to_ascii_lowercase() == folded && self.keeps_case(path) {
             Route::NotOffered
         } else {
@@ -197,8 +199,7 @@ impl PathTable {
     }
 
     fn is_protected(&self, folded: &str) -> bool {
-        let registration = self.registration.to_ascii_lowercase();
-        is_below(folded, &registration)
+        is_below(folded, &self.folded_registration)
             || self.folded.iter().any(|known| known == folded)
             || match self.kind {
                 Kind::Keycloak => names_keycloak_registration(folded),
@@ -330,6 +331,15 @@ mod tests {
             "/.WELL-KNOWN/openid-configuration",
             "/.well-known/openid-configuration/",
             "/register%20",
+            "/register.",
+            "/register..",
+            "/register%2e",
+            "/register.json",
+            "/register.JSON",
+            "/register.xml",
+            "/register*",
+            "/register::$DATA",
+            "/register.json/",
         ] {
             assert_eq!(plain().classify(path), Route::Misspelt, "{path}");
         }
@@ -341,6 +351,9 @@ mod tests {
             "/realms/x%2Facme/../clients-registrations/default",
             "/realms/acme/clients%2Dregistrations/openid-connect",
             "/Realms/acme/clients-registrations/default",
+            "/realms/acme/clients-registrations/openid-connect.",
+            "/realms/acme/clients-registrations/openid-connect.json",
+            "/realms/acme/clients-registrations/openid-connect*",
         ] {
             assert_eq!(keycloak().classify(path), Route::Misspelt, "{path}");
         }
@@ -361,9 +374,20 @@ mod tests {
         ] {
             assert_eq!(keycloak().classify(path), Route::Other, "{path}");
         }
-        for path in ["/registered", "/register-me", "/a/register", "/.well-known/jwks.json"] {
+        for path in [
+            "/registered",
+            "/register-me",
+            "/register.html",
+            "/register.js",
+            "/registered.json",
+            "/a/register",
+            "/.well-known/jwks.json",
+        ] {
             assert_eq!(plain().classify(path), Route::Other, "{path}");
         }
+        let table = PathTable::new(Kind::Rfc7591, "", "/register.json").unwrap();
+        assert_eq!(table.classify("/register.json"), Route::Registration);
+        assert_eq!(table.classify("/Register.json"), Route::Misspelt);
     }
 
     #[test]

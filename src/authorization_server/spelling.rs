@@ -23,14 +23,14 @@ pub(super) fn is_client_id_segment(segment: &str) -> bool {
 }
 
 /// The form in which two spellings of one path are the same: decoded until nothing changes, backslashes as slashes, path parameters cut off,
-/// empty and dot segments resolved, lower case. Used to refuse, never to route.
+/// what servers take off a segment's end taken off, empty and dot segments resolved, lower case. Used to refuse, never to route.
 pub(super) fn fold(path: &str) -> String {
     let decoded = decode_fully(path).replace('\\', "/");
     let mut segments: Vec<String> = Vec::new();
     for segment in decoded.split('/') {
         // The query may be hidden as %3f, the parameters as %3b, an end of text as %00.
         let end = segment.find([';', '?', '#', '\0']).unwrap_or(segment.len());
-        match segment[..end].trim() {
+        match bare(segment[..end].trim()) {
             "" | "." => {}
             ".." => {
                 segments.pop();
@@ -39,6 +39,29 @@ pub(super) fn fold(path: &str) -> String {
         }
     }
     segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
+}
+
+/// Ends of a segment by which servers choose a representation of what the rest names, as Spring's suffix patterns do.
+const REPRESENTATIONS: [&str; 2] = [".json", ".xml"];
+
+/// The segment without what some servers do not read at its end: dots and streams (`::$DATA`) on Windows, the sign of a pattern, the name
+/// of a representation. Nothing that is a dot segment, or empty, without it.
+fn bare(segment: &str) -> &str {
+    let mut name = segment.find("::$").map_or(segment, |stream| &segment[..stream]);
+    loop {
+        let end = REPRESENTATIONS.into_iter().find(|end| {
+            name.len()
+                .checked_sub(end.len())
+                .and_then(|at| name.get(at..))
+                .is_some_and(|it| it.eq_ignore_ascii_case(end))
+        });
+        let shorter = name[..name.len() - end.map_or(0, str::len)].trim_end_matches(['.', '*']).trim_end();
+        if shorter == name {
+            break;
+        }
+        name = shorter;
+    }
+    if matches!(name, "" | "." | "..") { segment } else { name }
 }
 
 /// Percent-decoding repeated until nothing changes, or as often as anybody does it.
@@ -72,16 +95,30 @@ mod tests {
             "/a/b%3fc",
             "/a/b%00c",
             "/a/b%20",
+            "/a/b.",
+            "/a/b..",
+            "/a/b%2e",
+            "/a/b.json",
+            "/a/b.JSON",
+            "/a/b.xml.",
+            "/a/b*",
+            "/a/b::$DATA",
+            "/a./b.json*%20.",
+            "/a/b.;x",
             "a/b",
         ] {
             assert_eq!(fold(path), "/a/b", "{path}");
         }
         assert_eq!((fold("").as_str(), fold("/..").as_str()), ("", ""));
+        for path in ["/a/b.html", "/a/b.js", "/a/b-json", "/a/bjson", "/a/...", "/a/*", "/a/..*", "/a/.json", "/a/b:c"]
+        {
+            assert_eq!(fold(path), path, "{path}");
+        }
     }
 
     #[test]
     fn a_sign_is_no_digit_and_nobody_decodes_six_times() {
-        assert_eq!(fold("/a/%252525+A.."), "/a/%+a..");
+        assert_eq!(fold("/a/%252525+A.."), "/a/%+a");
         assert_eq!(fold("/%25252561"), "/a");
         assert_eq!(fold("/%252525252561"), "/%61");
     }

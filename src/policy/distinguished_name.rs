@@ -27,6 +27,11 @@ impl DistinguishedName {
         Ok(Self(parts))
     }
 
+    /// Whether each attribute has a value, and none ends early for those to whom a NUL ends a text.
+    pub(super) fn says_something(&self) -> bool {
+        self.0.iter().flatten().all(|(_, value)| !value.trim().is_empty() && !value.contains('\0'))
+    }
+
     /// The values of every attribute of that type.
     pub(super) fn values_of(&self, kind: &str) -> impl Iterator<Item = &str> {
         let attributes = self.0.iter().flatten();

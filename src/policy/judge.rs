@@ -268,7 +268,7 @@ limits: { rate: 10/s, burst: 5 }
         client_name | client_name: "a\u{202e}b" holds a bidirectional control (U+202E)
         urls | logo_uri: "http://169.254.169.254/latest" is not https (profile "partners")
         urls | logo_uri: "http://169.254.169.254/latest" is on an IP address, not on a host with a name (profile "partners")
-        contacts | contacts[0]: "javascript:alert(1)" holds a URI that reaches nobody: name an e-mail address, a telephone number, a page, or plain words
+        contacts | contacts[0]: "javascript:alert(1)" holds a URL that runs code
         plain_members | id_token_signed_response_alg: "none" is not an algorithm that is allowed (profile "partners")
         "#);
     }

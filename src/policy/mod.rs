@@ -12,6 +12,7 @@ mod host_pattern;
 pub mod judge;
 pub mod let_through;
 pub mod lookalike;
+mod markup;
 pub mod matching;
 pub mod passage;
 pub mod presented;

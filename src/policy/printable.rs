@@ -1,14 +1,19 @@
 //! Whether a text shown to people shows what it holds: no control, bidirectional, invisible, unassigned or private-use characters, and
 //! nothing that a page would read as markup.
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use super::markup;
 use super::unseen::{is_blank, is_variation_selector};
 use crate::registration::strict_uri::is_bidirectional_control;
 
 /// The most combining marks in a row; more is a text that runs over its neighbours.
 const MOST_MARKS: usize = 5;
+
+/// The most that no single character has together with its letter, where letters are written with few: Latin, Greek, Cyrillic.
+const MOST_WESTERN_MARKS: usize = 2;
 
 /// The canonical combining class of the signs that take a consonant's vowel away (Unicode §4.3).
 const VIRAMA: u8 = 9;
@@ -23,23 +28,12 @@ const FLAGS: [&str; 3] = [
 
 /// What is wrong with the first character that does not belong into a text for people.
 pub(super) fn problem(text: &str) -> Option<String> {
-    let mut marks = 0;
     let mut before = None;
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         let after = characters.clone().next();
         if let Some(what) = problem_of(character, before, after) {
             return Some(format!("holds {what} (U+{:04X})", u32::from(character)));
-        }
-        if character == '&' && is_reference(characters.as_str()) {
-            return Some("holds markup (&#)".to_owned());
-        }
-        if character == '<' && after.is_some_and(|next| next.is_ascii_alphabetic() || "/!?".contains(next)) {
-            return Some("holds markup (<)".to_owned());
-        }
-        marks = if is_combining_mark(character) { marks + 1 } else { 0 };
-        if marks > MOST_MARKS {
-            return Some(format!("holds more than {MOST_MARKS} combining marks in a row"));
         }
         before = Some(character);
         if character == '\u{1f3f4}' {
@@ -48,13 +42,70 @@ pub(super) fn problem(text: &str) -> Option<String> {
             characters = FLAGS.into_iter().find_map(behind).unwrap_or(tags).chars();
         }
     }
+    markup::problem(text).map(str::to_owned).or_else(|| problem_of_marks(text))
+}
+
+/// What is wrong with the marks on the letters: so many, or such, that nobody reads the letters (UTS 39 §5.4).
+fn problem_of_marks(text: &str) -> Option<String> {
+    let is_mark = |character: char| is_combining_mark(character) && !is_variation_selector(character);
+    let mut overlaid = 0;
+    let mut rest = text;
+    while let Some(base) = rest.chars().next() {
+        let behind = &rest[base.len_utf8()..];
+        let (marks, after) = behind.split_at(behind.find(|c| !is_mark(c)).unwrap_or(behind.len()));
+        let cluster = &rest[..rest.len() - after.len()];
+        rest = after;
+        if marks.is_empty() {
+            continue;
+        }
+        // The base itself may be a mark, at the beginning of a text.
+        let count = marks.chars().count() + usize::from(is_mark(base));
+        if count > MOST_MARKS {
+            return Some(format!("holds more than {MOST_MARKS} combining marks in a row"));
+        }
+        let decomposed: Vec<char> = cluster.nfd().skip(1).filter(|c| is_mark(*c)).collect();
+        let is_western = is_western(base) || marks.chars().all(is_general_mark);
+        // Vietnamese and the Greek of antiquity have letters with two and three, each of which is one character as well.
+        if is_western && decomposed.len() > MOST_WESTERN_MARKS && cluster.nfc().nth(1).is_some() {
+            return Some(format!("holds more than {MOST_WESTERN_MARKS} combining marks on a letter"));
+        }
+        let is_again = |(at, mark): (usize, &char)| is_general_mark(*mark) && decomposed[..at].contains(mark);
+        if decomposed.iter().enumerate().any(is_again) {
+            return Some("holds a combining mark twice on one letter".to_owned());
+        }
+        overlaid += usize::from(base.is_alphabetic() && marks.contains(is_overlay));
+        if overlaid > 1 {
+            return Some("holds letters that are struck through".to_owned());
+        }
+    }
     None
 }
 
-/// Whether what follows `&` is a character by its number in HTML: a page that forgets to escape shows another name.
-fn is_reference(rest: &str) -> bool {
-    let number = rest.strip_prefix('#').map(|rest| rest.strip_prefix(['x', 'X']).unwrap_or(rest));
-    number.is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_hexdigit()))
+/// A letter of Latin, Greek or Cyrillic, or what else stands among these in Unicode: digits, punctuation.
+fn is_western(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{52f}' | '\u{1c80}'..='\u{1c8f}' | '\u{1d00}'..='\u{1dbf}' | '\u{1e00}'..='\u{20cf}'
+            | '\u{2c60}'..='\u{2c7f}' | '\u{a640}'..='\u{a69f}' | '\u{a720}'..='\u{a7ff}' | '\u{ab30}'..='\u{ab6f}'
+    )
+}
+
+/// A mark of no script: those of Hebrew, Arabic or Thai are theirs.
+fn is_general_mark(character: char) -> bool {
+    matches!(
+        character,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}'
+    )
+}
+
+/// Strikes through or encloses what it is on; not as the frame of a key does (U+20E3).
+fn is_overlay(character: char) -> bool {
+    matches!(
+        character,
+        '\u{334}'..='\u{338}' | '\u{488}' | '\u{489}' | '\u{20d2}' | '\u{20d3}' | '\u{20d8}'..='\u{20da}'
+            | '\u{20dd}'..='\u{20e0}' | '\u{20e2}' | '\u{20e4}'..='\u{20e6}' | '\u{20ea}' | '\u{20eb}'
+    )
 }
 
 fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Option<&'static str> {
@@ -73,7 +124,7 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
         _ if is_bidirectional_control(character) => return Some("a bidirectional control"),
         _ if is_blank(character) => return Some("an invisible character"),
         // Selects the text or emoji form of the character before it.
-        '\u{fe0e}' | '\u{fe0f}' => return None,
+        '\u{fe0e}' | '\u{fe0f}' if before.is_some_and(has_two_forms) => return None,
         _ if is_variation_selector(character) => return Some("a variation selector"),
         _ => {}
     }
@@ -85,6 +136,16 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
         GeneralCategory::Unassigned | GeneralCategory::Surrogate => Some("an unassigned character"),
         _ => None,
     }
+}
+
+/// Whether a character is a sign that can be an emoji, or is one.
+fn has_two_forms(character: char) -> bool {
+    let is_sign = matches!(character.general_category(), GeneralCategory::OtherSymbol | GeneralCategory::MathSymbol);
+    let is_other = matches!(
+        character,
+        '0'..='9' | '#' | '*' | '\u{203c}' | '\u{2049}' | '\u{2139}' | '\u{3030}' | '\u{303d}' | '\u{1f3fb}'..='\u{1f3ff}'
+    );
+    is_sign || is_other
 }
 
 /// Whether a joiner beside this character has a meaning: letters and marks of scripts that join, and emoji. Not Latin, Greek, Cyrillic.
@@ -135,6 +196,12 @@ mod tests {
             "👩\u{200d}💻 Dev Tools",
             "❤\u{fe0f} App",
             "1\u{fe0f}\u{20e3}",
+            "1\u{fe0f}\u{20e3} 2\u{fe0f}\u{20e3} #\u{20e3}",
+            "\u{2139}\u{fe0f} Info",
+            "Acme\u{2122}\u{fe0f} \u{a9}\u{fe0e}",
+            "☝🏽\u{fe0f}",
+            "👁\u{fe0f}\u{200d}🗨\u{fe0f}",
+            "Go →\u{fe0e}",
             "Việt Nam",
             "I <3 Orders",
             "R&D &# Co",
@@ -147,6 +214,69 @@ mod tests {
             "Cymru 🏴\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f} 🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
         ] {
             assert_eq!(problem(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn letters_carry_the_marks_that_languages_write() {
+        for text in [
+            "Vie\u{323}\u{302}t Nam",
+            "Vi\u{1ec7}t",
+            "Trươ\u{300}ng Thi\u{323}",
+            "\u{3b1}\u{314}\u{342}\u{345}",
+            "\u{1f87}",
+            "i\u{307}\u{301}",
+            "e\u{328}\u{301}",
+            "\u{5e9}\u{5c1}\u{5b8}\u{5bc}",
+            "مُحَمَّدٌ",
+            "किन्त्रिं",
+            "ที่นี่",
+            "x\u{338}",
+            "a ≠ b, a =\u{338} b, c =\u{338} d",
+            "и\u{306}од",
+            "한\u{301}글",
+            "か\u{3099}",
+            "u\u{308}\u{304}",
+        ] {
+            assert_eq!(problem(text), None, "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn marks_that_hide_their_letters_are_refused() {
+        for text in [
+            "Z\u{337}\u{31e}\u{34c}a\u{334}\u{354}\u{35d}l\u{338}\u{330}\u{313}go",
+            "Z\u{31e}\u{34c}\u{330}algo",
+            "Орд\u{31e}\u{34c}\u{330}ерс",
+            "ệ\u{34c}\u{330}",
+            "a\u{e48}\u{e48}\u{e48}",
+            "葛\u{31e}\u{34c}\u{330}",
+            "e\u{301}\u{301}",
+            "e\u{301}\u{323}\u{301}",
+            "é\u{301}",
+            "Orders\u{489}\u{489}\u{489}\u{489}\u{489}",
+            "H\u{335}e\u{335}l\u{335}l\u{335}o\u{335}",
+            "O\u{20dd}r\u{20dd}ders",
+            "Or\u{488}d\u{336}ers",
+            "\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}",
+        ] {
+            assert!(problem(text).is_some(), "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn a_form_is_chosen_of_signs_alone() {
+        for text in [
+            "\u{fe0f}\u{fe0f}\u{fe0f}",
+            "\u{fe0f}Orders",
+            "Ord\u{fe0f}ers",
+            "Ord\u{fe0e}ers",
+            "Orders\u{fe0f}",
+            "葛\u{fe0f}",
+            "❤\u{fe0f}\u{fe0f}",
+            "a \u{fe0f}",
+        ] {
+            assert!(problem(text).is_some(), "{}", text.escape_unicode());
         }
     }
 

@@ -1,6 +1,8 @@
 //! JSON Web Key Sets as a client registers them (RFC 7517, RFC 7518 §6, RFC 8037): what each key is, and the public members to send.
 //! Says what a key is, never whether it is strong enough or allowed.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -41,8 +43,8 @@ pub enum KeyKind {
         modulus_bits: u32,
         /// Whether the modulus is odd, as the product of two odd primes is: half of any other is there for everybody to see.
         modulus_is_odd: bool,
-        /// Whether the public exponent is odd, at least 3, and below 2²⁵⁶ (FIPS 186-5 §A.1.1): with one as long as the modulus each
-        /// signature would cost whoever verifies it some hundred times as much.
+        /// Whether the public exponent is odd, above 2¹⁶ and below 2²⁵⁶ (FIPS 186-5 §A.1.1): with a small one what is badly padded can be
+        /// forged or read, with one as long as the modulus each signature would cost whoever verifies it some hundred times as much.
         exponent_is_sound: bool,
     },
     /// RFC 7518 §6.2: `P-256`, `P-384`, `P-521`, `secp256k1`, or another curve's name.
@@ -73,8 +75,8 @@ pub struct MalformedKey {
 /// The most keys that are read.
 pub const MOST_KEYS: usize = 64;
 
-/// The longest sound exponent of an RSA key, in bits.
-const LONGEST_EXPONENT: u32 = 256;
+/// How long the sound exponents of an RSA key are, in bits; 2¹⁶ itself, the shortest with 17, is even.
+const EXPONENTS: RangeInclusive<u32> = 17..=256;
 
 const TEXTS: [&str; 5] = ["use", "alg", "kid", "x5t", "x5t#S256"];
 
@@ -230,7 +232,7 @@ impl<'a> KeyReader<'a> {
         let (modulus, exponent) = (self.octets("n")?, self.octets("e")?);
         let exponent_bits = bits(&exponent);
         let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
-        let exponent_is_sound = (2..=LONGEST_EXPONENT).contains(&exponent_bits) && is_odd(&exponent);
+        let exponent_is_sound = EXPONENTS.contains(&exponent_bits) && is_odd(&exponent);
         Ok(KeyKind::Rsa { modulus_bits: bits(&modulus), modulus_is_odd: is_odd(&modulus), exponent_is_sound })
     }
 
@@ -301,7 +303,13 @@ mod tests {
         let (longest, longer) = (URL_SAFE_NO_PAD.encode([0xff; 32]), URL_SAFE_NO_PAD.encode([0xff; 33]));
         for (exponent, sound) in [
             ("AQAB", true),
-            ("Aw", true),
+            ("AAEAAQ", true),
+            ("AQAD", true),
+            ("Aw", false),
+            ("BQ", false),
+            ("EQ", false),
+            ("__8", false),
+            ("AQAA", false),
             (&longest, true),
             ("AQ", false),
             ("AA", false),

@@ -214,6 +214,23 @@ impl RedirectUri {
         &self.kind
     }
 
+    /// Whether it leads to the machine of the person who follows it, over TLS or not.
+    pub fn is_on_this_machine(&self) -> bool {
+        match &self.kind {
+            RedirectUriKind::Loopback(_) => true,
+            RedirectUriKind::Https(target) => target.is_loopback(),
+            RedirectUriKind::Http(_) | RedirectUriKind::PrivateUse { .. } => false,
+        }
+    }
+
+    /// What it names of the web: the target of an https URI that leads to another machine than the person's own.
+    pub fn web_target(&self) -> Option<&Target> {
+        match &self.kind {
+            RedirectUriKind::Https(target) if !target.is_loopback() => Some(target),
+            _ => None,
+        }
+    }
+
     /// The host, or the scheme of what has none: `com.example.app:`.
     pub fn host_or_scheme(&self) -> String {
         match &self.kind {

@@ -73,6 +73,12 @@ pub enum MalformedUri {
     /// `%c0%af`.
     #[error("contains percent-encoded bytes in its path that are not UTF-8")]
     EncodedNotUtf8,
+    /// `%E2%80%8B`, `%E2%80%A8`: who shows it shows another URI, or two lines.
+    #[error("contains a percent-encoded character that nobody sees, or that ends a line")]
+    EncodedUnseen,
+    /// `%3Cscript%3E`.
+    #[error("contains a percent-encoded <, which a page that shows it reads as markup")]
+    EncodedMarkup,
     /// The two readings differ in a way that has no name of its own.
     #[error("is read differently by browsers (WHATWG URL) than by RFC 3986")]
     ReadDifferently,
@@ -129,8 +135,12 @@ impl<'a> StrictUri<'a> {
             let decoded = percent_decoded(text.as_bytes());
             let is_control = |character: char| character.is_control() || is_bidirectional_control(character);
             // Other bytes than those of UTF-8 are a form's in another encoding.
-            if String::from_utf8_lossy(&decoded).contains(is_control) {
+            let decoded = String::from_utf8_lossy(&decoded);
+            if decoded.contains(is_control) {
                 return Err(MalformedUri::EncodedControl);
+            }
+            if encoded == Encoded::NoDelimiter {
+                check_shown(&decoded)?;
             }
         }
         Ok(parts)
@@ -256,6 +266,7 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
     }
     let decoded = percent_decoded(path.as_bytes());
     let decoded = std::str::from_utf8(&decoded).map_err(|_| MalformedUri::EncodedNotUtf8)?;
+    check_shown(decoded)?;
     // In what was decoded, because the digits may be encoded as well: `%25%32%66`.
     if escapes(decoded.as_bytes()).flatten().next().is_some() {
         return Err(MalformedUri::EncodedTwice);
@@ -270,6 +281,26 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
         }
     }
     Ok(())
+}
+
+/// What a consent page or a log, which show such a URI decoded, would not show as it is.
+fn check_shown(decoded: &str) -> Result<(), MalformedUri> {
+    if decoded.contains(is_unseen) {
+        return Err(MalformedUri::EncodedUnseen);
+    }
+    let begins_a_tag = |(at, _): (usize, &str)| {
+        decoded[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || "/!?".contains(next))
+    };
+    if decoded.match_indices('<').any(begins_a_tag) { Err(MalformedUri::EncodedMarkup) } else { Ok(()) }
+}
+
+/// Takes no room, or ends a line. Not the joiners (U+200C, U+200D), which words and emoji are written with.
+fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}'
+            | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// What [`Encoded::NoOtherPath`] says.
@@ -344,6 +375,16 @@ mod tests {
             ("/a%c2%85", MalformedUri::EncodedControl),
             ("/%c0%ae%c0%ae/", MalformedUri::EncodedNotUtf8),
             ("/%e9", MalformedUri::EncodedNotUtf8),
+            ("/cb%E2%80%8B", MalformedUri::EncodedUnseen),
+            ("/cb%E2%80%A8", MalformedUri::EncodedUnseen),
+            ("/cb%E2%80%A9", MalformedUri::EncodedUnseen),
+            ("/%EF%BB%BFcb", MalformedUri::EncodedUnseen),
+            ("/call%C2%ADback", MalformedUri::EncodedUnseen),
+            ("/%E2%81%A0cb", MalformedUri::EncodedUnseen),
+            ("/cb%F3%A0%81%81", MalformedUri::EncodedUnseen),
+            ("/%3Cscript%3Ealert(1)%3C%2Fscript%3E", MalformedUri::EncodedDelimiter),
+            ("/%3Cscript%3Ealert(1)%3C/script%3E", MalformedUri::EncodedMarkup),
+            ("/%3c!--", MalformedUri::EncodedMarkup),
         ] {
             assert_eq!(check_path(path), Err(problem), "{path}");
         }
@@ -361,6 +402,9 @@ mod tests {
             "/%40me",
             "/a;b=c",
             "/%E5%AE%9F",
+            "/%D9%85%DB%8C%E2%80%8C%D8%AE",
+            "/%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB",
+            "/a%3C5",
         ] {
             assert_eq!(check_path(path), Ok(()), "{path}");
         }

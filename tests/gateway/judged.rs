@@ -56,7 +56,7 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 15] = [
+const VENDORS: [&str; 16] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
@@ -72,6 +72,7 @@ const VENDORS: [&str; 15] = [
     "api.devin.ai",
     "antigravity.google",
     "global.consent.azure-apim.net",
+    "vertexaisearch.cloud.google.com",
 ];
 
 /// Whether two readers, RFC 3986's own expression and a browser's parser, find the URI where the profile allows one.
@@ -97,6 +98,7 @@ fn is_of(profile: &str, uri: &str) -> bool {
         _ => &["app.example.com"],
     };
     match scheme.as_str() {
+        "https" if is_loopback && matches!(profile, "native" | "mcp") => same_host,
         "https" => {
             let has_query = profile == "mcp" && parts.get(4).is_some();
             same_host

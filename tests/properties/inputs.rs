@@ -517,7 +517,8 @@ pub fn certificate_headers() -> impl Strategy<Value = Vec<u8>> {
 pub fn path() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
         "/", "//", "/.", "/./", "/../", "/..", "..;/", ";a=b", "%2f", "%2F", "%5c", "%252f", "%2e", "%2e%2e", "%3b",
-        "%3f", "%00", "%25", "\\", "?", "#", "%20", "R", "%52", "%c5%bf", "x", "/x/..", "%c0%af",
+        "%3f", "%00", "%25", "\\", "?", "#", "%20", "R", "%52", "%c5%bf", "x", "/x/..", "%c0%af", ".json", ".xml", "*",
+        "::$DATA",
     ];
     const KNOWN: &[&str] = &[
         "/register",

@@ -24,7 +24,7 @@ pub struct LookalikeNamesSettings {
     /// How long the same host is not found again. Default: 1d.
     pub cooldown: DurationText,
     /// The protected names, at least five letters each: shorter ones are a slip away from too many words.
-    /// Default: those of the `mcp` preset.
+    /// Default: those of the `mcp` preset that no common word is a slip away from.
     pub names: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ impl Default for LookalikeNamesSettings {
     }
 }
 
-/// The names that the `mcp` preset protects, and can be mistaken.
+/// Names that the `mcp` preset protects, and that no common word is a slip away from.
 const NAMES: [&str; 12] = [
     "Claude",
     "Claude Code",

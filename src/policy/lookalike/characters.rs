@@ -42,7 +42,9 @@ pub(super) fn clean(text: &str) -> String {
 /// Whether the character is there for the eye, by itself.
 fn shows(character: char) -> bool {
     let invisible = matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{fe00}'..='\u{fe0f}');
-    !invisible && !is_combining_mark(character) && character.general_category() != GeneralCategory::Format
+    // Marks of some scripts of India are drawn beside their letter, as an o is.
+    let is_seen = !is_combining_mark(character) || letter_in_tr39(character).is_some();
+    !invisible && is_seen && character.general_category() != GeneralCategory::Format
 }
 
 /// Small capitals, A to Z: Unicode calls them letters of their own, and TR 39 not all of them confusable. There is none for X.

@@ -397,3 +397,15 @@ fn alphabets_of_generators_spell_the_name() {
         }
     }
 }
+
+#[test]
+fn a_mark_that_is_drawn_as_a_letter_is_read_as_one() {
+    for mark in ['\u{c02}', '\u{c82}', '\u{d02}', '\u{d82}'] {
+        assert!(holds(&format!("C{mark}dex"), "Codex"), "{mark:?}");
+        assert!(holds(&format!("{mark}penAI"), "OpenAI"), "{mark:?}");
+    }
+    for name in ["C\u{301}dex", "తెలుగు యాప్", "సంస్థ Cdex", "ಕಂಪನಿ"] {
+        assert!(!holds(name, "Codex"), "{name}");
+    }
+    assert!(holds("సంస్థ Codex", "Codex"));
+}

@@ -86,7 +86,7 @@ impl ApplicationTypeRule {
             && grants.contains(&GrantType::Implicit)
         {
             for uri in uris {
-                if !matches!(uri.kind(), RedirectUriKind::Https(_)) {
+                if uri.web_target().is_none() {
                     let uri = Excerpt(uri.as_str());
                     report.refuse(
                         "application_type",

@@ -285,6 +285,7 @@ mod tests {
         for (uris, violations) in [
             (&["https://claude.ai/cb"][..], 0),
             (&["https://api.claude.ai/cb", "http://127.0.0.1:1/cb", "claude://x/cb"], 0),
+            (&["https://localhost:3000/cb"], 0),
             (&["https://claude.ai.evil.example/cb"], 1),
             (&["https://claude.ai/cb", "https://evil.example/cb"], 1),
             (&["http://claude.ai/cb"], 1),
@@ -306,6 +307,7 @@ mod tests {
         for (uris, violations) in [
             (&["http://127.0.0.1/x"][..], 1),
             (&["http://127.0.0.1/x", "http://localhost:33418/"], 1),
+            (&["https://localhost:33418/"], 1),
             (&["http://127.0.0.1/x", "https://claude.ai/cb"], 0),
             (&["claude://x/cb", "http://127.0.0.1/x"], 0),
             (&["https://evil.example/cb"], 1),

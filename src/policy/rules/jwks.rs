@@ -82,7 +82,7 @@ impl KeysRule {
                 report.note(&place, format!("has the unknown key type {kty}, it is left out (RFC 7517 §5)"));
                 continue;
             }
-            if let Some(problem) = self.problem(key) {
+            if let Some(problem) = self.problem(key).or_else(|| problem_of_id(key, &set.keys[..index])) {
                 report.refuse(&place, format!("{problem} (profile {:?})", report.profile()));
             }
         }
@@ -113,7 +113,10 @@ impl KeysRule {
             KeyKind::Rsa { modulus_is_odd: false, .. } => {
                 Some("is an RSA key with an even modulus: it is nobody's key".to_owned())
             }
-            KeyKind::Rsa { exponent_is_sound: false, .. } => Some("is an RSA key with an unsound exponent".to_owned()),
+            KeyKind::Rsa { exponent_is_sound: false, .. } => Some(
+                "is an RSA key with an unsound exponent: 65537 is the least and the usual one (FIPS 186-5 §A.1.1)"
+                    .to_owned(),
+            ),
             KeyKind::EllipticCurve { curve } if !EC_CURVES.contains(&curve.as_str()) => {
                 Some(format!("is on the curve {}, not on {}", Excerpt(curve), EC_CURVES.join(", ")))
             }
@@ -148,6 +151,24 @@ fn problem_of_use(key: &JsonWebKey) -> Option<String> {
     }
     let operation = key.repeated_operation()?;
     Some(format!("has the key_ops {} twice (RFC 7517 §4.3)", Excerpt(operation)))
+}
+
+/// Whether an earlier key of the same kind and for the same has its id: whoever looks one up gets either. Of kinds that differ they may be one
+/// key to who uses them (RFC 7517 §4.5).
+fn problem_of_id(key: &JsonWebKey, earlier: &[JsonWebKey]) -> Option<String> {
+    let id = key.key_id.as_deref().filter(|id| !id.is_empty())?;
+    let member = |key: &'_ JsonWebKey, name: &str| key.public_members.get(name).cloned();
+    let differs =
+        |other: &JsonWebKey| ["crv", "n", "e", "x", "y"].iter().any(|name| member(key, name) != member(other, name));
+    let is_other = |other: &&JsonWebKey| {
+        other.key_id.as_deref() == Some(id)
+            && std::mem::discriminant(&other.kind) == std::mem::discriminant(&key.kind)
+            && other.usage == key.usage
+            && other.algorithm == key.algorithm
+            && differs(other)
+    };
+    earlier.iter().find(is_other)?;
+    Some(format!("has the kid {} of another key of the set (RFC 7517 §4.5)", Excerpt(id)))
 }
 
 /// What a page or a log that shows the key could not show as it is.
@@ -211,6 +232,7 @@ mod tests {
             json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "d": bytes(256)}),
             json!({"kty": "RSA", "n": bytes(128), "e": "AQAB"}),
             json!({"kty": "RSA", "n": bytes(256), "e": "AQ"}),
+            json!({"kty": "RSA", "n": bytes(256), "e": "Aw"}),
             json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "alg": "HS256"}),
             json!({"kty": "EC", "crv": "P-192", "x": bytes(24), "y": bytes(24)}),
             json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}),
@@ -264,11 +286,30 @@ mod tests {
             assert_eq!(check(json!([key])).len(), 1, "{more}");
         }
         let key = |kid: &str| json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "kid": kid});
+        assert_eq!(check(json!([key(&"k".repeat(255)), key("1"), key("1")])), [""; 0], "one key twice is one key");
+    }
+
+    #[test]
+    fn two_keys_have_two_ids() {
+        let key = |more: Value| {
+            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "kid": "1"});
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            key
+        };
+        let other = || URL_SAFE_NO_PAD.encode([0xc5; 256]);
         assert_eq!(
-            check(json!([key(&"k".repeat(255)), key("1"), key("1")])),
-            [""; 0],
-            "ids only SHOULD differ (RFC 7517 §4.5)"
+            check(json!([key(json!({})), key(json!({"n": other()}))])),
+            ["jwks.keys[1]: has the kid \"1\" of another key of the set (RFC 7517 §4.5) (profile \"partners\")"]
         );
+        for more in [
+            json!({"n": other(), "kid": "2"}),
+            json!({"n": other(), "kid": ""}),
+            json!({"n": other(), "use": "enc"}),
+            json!({"n": other(), "alg": "PS256"}),
+            json!({"e": "AQAB"}),
+        ] {
+            assert_eq!(check(json!([key(json!({})), key(more.clone())])), [""; 0], "{more}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::policy::report::Report;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::{GrantType, TokenEndpointAuthMethod};
-use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+use crate::registration::redirect_uri::RedirectUri;
 
 /// Which algorithms a client may ask for (RFC 7518, RFC 8037, RFC 8812).
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ pub struct AlgorithmSettings {
     #[serde(default)]
     pub signing: Option<Vec<String>>,
     /// For encryption, `…_alg` and `…_enc`. Where A128CBC-HS256, the default of the latter, is not in the list, a client that names an `…_alg` alone gets the
-    /// first content encryption of the list. Default: RSA-OAEP, RSA-OAEP-256, ECDH-ES with its key wraps, AES key wraps,
+    /// first content encryption of the list. Default: RSA-OAEP, RSA-OAEP-256, RSA-OAEP-384, RSA-OAEP-512, ECDH-ES with its key wraps, AES key wraps,
     /// `dir`, and the AES-CBC-HMAC and AES-GCM content encryptions.
     #[serde(default)]
     pub encryption: Option<Vec<String>>,
@@ -34,9 +34,11 @@ const SIGNING: [&str; 14] = [
     "HS384", "HS512",
 ];
 
-const ENCRYPTION: [&str; 19] = [
+const ENCRYPTION: [&str; 21] = [
     "RSA-OAEP",
     "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
     "ECDH-ES",
     "ECDH-ES+A128KW",
     "ECDH-ES+A192KW",
@@ -110,6 +112,7 @@ impl PlainMembersRule {
                         report.refuse(member, format!("{} {problem} (profile {:?})", Excerpt(text), report.profile()));
                     }
                 }
+                other if member == "response_modes" => check_response_modes(other, report),
                 other => check_texts(member, other, report),
             }
             let Value::String(text) = value else { continue };
@@ -214,10 +217,7 @@ fn problem_of_subject_type(
     requested: &ClientMetadata,
     redirect_uris: &[RedirectUri],
 ) -> Option<&'static str> {
-    let mut hosts = redirect_uris.iter().filter_map(|uri| match uri.kind() {
-        RedirectUriKind::Https(target) => Some(&target.host),
-        _ => None,
-    });
+    let mut hosts = redirect_uris.iter().filter_map(RedirectUri::web_target).map(|target| &target.host);
     let first = hosts.next();
     match subject_type {
         "public" => None,
@@ -252,6 +252,17 @@ fn signs_for(method: &TokenEndpointAuthMethod, algorithm: &str) -> bool {
     }
 }
 
+/// Names of response modes are words in small letters with dots between (`form_post.jwt`), all that are registered.
+fn check_response_modes(value: &Value, report: &mut Report<'_>) {
+    let modes = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let is_one = |mode: &str| {
+        (1..=64).contains(&mode.len()) && mode.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'.'))
+    };
+    for mode in modes.filter(|mode| !is_one(mode)) {
+        report.refuse("response_modes", format!("{} is not the name of a response mode", Excerpt(mode)));
+    }
+}
+
 /// Texts inside a value are short and printable, whatever they mean.
 fn check_texts(member: &str, value: &Value, report: &mut Report<'_>) {
     match value {
@@ -259,7 +270,9 @@ fn check_texts(member: &str, value: &Value, report: &mut Report<'_>) {
             report.refuse(member, format!("is longer than {LONGEST_TEXT} characters"));
         }
         Value::String(text) => {
-            if let Some(problem) = printable::problem(text) {
+            if !text.is_empty() && text.trim().is_empty() {
+                report.refuse(member, "is blank");
+            } else if let Some(problem) = printable::problem(text) {
                 report.refuse(member, format!("{} {problem}", Excerpt(text)));
             }
         }
@@ -313,9 +326,25 @@ mod tests {
             "default_max_age": 3600,
             "require_auth_time": true,
             "default_acr_values": ["urn:mace:incommon:iap:silver"],
+            "request_object_encryption_alg": "RSA-OAEP-512",
+            "introspection_encrypted_response_alg": "RSA-OAEP-384",
+            "response_modes": ["query", "fragment", "form_post", "form_post.jwt", "query.jwt", "jwt", "web_message"],
             "tls_client_auth_subject_dn": "CN=client,O=Partner",
         });
         assert_eq!(check(&AlgorithmSettings::default(), plain), [""; 0]);
+    }
+
+    #[test]
+    fn refuses_what_names_no_response_mode_and_what_is_blank() {
+        for plain in [
+            json!({"response_modes": ["javascript:alert(1)"]}),
+            json!({"response_modes": ["query", "fragment "]}),
+            json!({"response_modes": ["FORM_POST"]}),
+            json!({"organization_name": "  "}),
+            json!({"default_acr_values": [" "]}),
+        ] {
+            assert_eq!(check(&AlgorithmSettings::default(), plain.clone()).len(), 1, "{plain}");
+        }
     }
 
     #[test]

@@ -167,7 +167,11 @@ impl RedirectUriRule {
         };
         let problems = match uri.kind() {
             RedirectUriKind::Https(target) => {
-                let mut problems = self.https.problems(list, target, profile);
+                // Web servers of developers have TLS on their own machine as well, for the name: nobody is given a certificate for 127.0.0.1.
+                let is_named = matches!(target.host, Host::Name(_));
+                let is_loopback = is_named && uri.is_on_this_machine() && self.loopback == LoopbackSetting::Allow;
+                let is_free = is_loopback && !self.https.names(&target.host);
+                let mut problems = if is_free { Vec::new() } else { self.https.problems(list, target, profile) };
                 problems.extend(self.onward_problems(list, target));
                 problems
             }
@@ -230,8 +234,11 @@ impl RedirectUriRule {
             None => before,
         };
         let mut problems = Vec::new();
-        if matches!(rest, "" | "//") {
+        if matches!(before, "" | "//") && query.is_none_or(str::is_empty) {
             problems.push("nothing stands behind the scheme".to_owned());
+        }
+        if rest.starts_with("////") {
+            problems.push("four slashes begin it: to a browser what follows is a host".to_owned());
         }
         problems.extend(onward::onward(path, query, |destination| self.knows(destination)));
         problems.extend(response_parameter(list, query));

@@ -22,6 +22,8 @@ pub(in crate::policy) fn check<'a>(
         let Some(text) = text else { continue };
         if text.chars().count() > LONGEST {
             report.refuse(member, format!("is longer than {LONGEST} characters"));
+        } else if !text.is_empty() && text.trim().is_empty() {
+            report.refuse(member, "is blank");
         } else if let Some(problem) = printable::problem(text) {
             report.refuse(member, format!("{} {problem}", Excerpt(text)));
         } else {
@@ -57,6 +59,8 @@ mod tests {
     fn refuses_a_long_one_and_one_with_control_characters() {
         assert_eq!(check_id(&"x".repeat(256)), (0, 1));
         assert_eq!(check_id("a\u{7f}"), (0, 1));
+        assert_eq!(check_id("  "), (0, 1));
+        assert_eq!(check_id("\" onload=\"x"), (0, 1));
     }
 
     #[test]

@@ -22,11 +22,14 @@ pub(super) const MEMBERS: [&str; 5] = [
 pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
     let (is_one, problem) = match member {
         "tls_client_auth_subject_dn" => {
-            (DistinguishedName::parse(value).is_ok() && !has_semicolon(value), "is not a distinguished name (RFC 4514)")
+            let is_one = DistinguishedName::parse(value).is_ok_and(|name| name.says_something());
+            (is_one && !has_semicolon(value), "is not a distinguished name (RFC 4514) whose values can be read")
         }
-        "tls_client_auth_san_dns" => (matches!(Host::parse_strictly(value), Ok(Host::Name(_))), "is not a host name"),
+        "tls_client_auth_san_dns" => (is_name_of_one(value), "is not a host name, or one of many owners"),
         "tls_client_auth_san_uri" => (is_uri(value), "is not a URI"),
-        "tls_client_auth_san_ip" => (value.parse::<IpAddr>().is_ok(), "is not an IP address"),
+        "tls_client_auth_san_ip" => {
+            (value.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified()), "is not an IP address of anybody")
+        }
         "tls_client_auth_san_email" => (is_address(value), "is not an e-mail address"),
         _ => return None,
     };
@@ -34,6 +37,12 @@ pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
         return Some("is a pattern: the subject of one certificate is written out (RFC 8705 §2.1.2)");
     }
     (!is_one).then_some(problem)
+}
+
+/// A host name, and none below which everybody can have one (`com`, `co.uk`): no authority certifies it to a client.
+fn is_name_of_one(text: &str) -> bool {
+    let is_suffix = |name: &str| psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name);
+    matches!(Host::parse_strictly(text), Ok(Host::Name(name)) if !is_suffix(&name))
 }
 
 fn is_uri(text: &str) -> bool {
@@ -57,7 +66,14 @@ mod tests {
             ("tls_client_auth_subject_dn", "CN=orders/2026,O=a/b", "/CN=client/O=Acme"),
             ("tls_client_auth_subject_dn", "CN=a\\;b,organizationIdentifier=x", "CN=client;O=Acme"),
             ("tls_client_auth_subject_dn", "OID.2.5.4.97=PSDDE-1,CN=a", "2.5.4.97 a=b"),
+            ("tls_client_auth_subject_dn", "CN=caf\\C3\\A9", "CN=a\\00b"),
+            ("tls_client_auth_subject_dn", "CN=a\\0Ab", "CN="),
+            ("tls_client_auth_subject_dn", "CN=a,O=b", "CN=a,O= "),
             ("tls_client_auth_san_dns", "client.partner.example", "https://client.partner.example"),
+            ("tls_client_auth_san_dns", "orders", "com"),
+            ("tls_client_auth_san_dns", "orders.co.uk", "co.uk"),
+            ("tls_client_auth_san_ip", "10.0.0.1", "0.0.0.0"),
+            ("tls_client_auth_san_ip", "::1", "::"),
             ("tls_client_auth_san_uri", "spiffe://partner.example/orders", "orders"),
             ("tls_client_auth_san_uri", "urn:uuid:3dd4fa6e-2899-4429-b818-d34fe8df5dd0", "javascript:alert(1)"),
             ("tls_client_auth_san_ip", "2001:db8::1", "10.0.0"),

@@ -10,7 +10,7 @@ use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
 use crate::registration::metadata::RequestedUrl;
-use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+use crate::registration::redirect_uri::RedirectUri;
 use crate::registration::web_url::{WebScheme, WebUrl};
 
 /// Which URLs a client may name for its pages and documents.
@@ -42,6 +42,27 @@ const FETCHED: [&str; 6] = [
 
 /// The ports that https is served on: others are other services', which a fetching server must not be made to knock at.
 const HTTPS_PORTS: [u16; 4] = [443, 4443, 8443, 9443];
+
+/// Other services' ports, at which no browser knocks for a page either (Fetch §2.9): whoever shows or fetches a client's pages is not made to.
+const BLOCKED_PORTS: [u16; 82] = [
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+    540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
+/// Members that name one document or one endpoint, which nobody fetches with a fragment.
+const WITHOUT_FRAGMENT: [(&str, &str); 4] = [
+    ("backchannel_logout_uri", "contains a fragment (OpenID Connect Back-Channel Logout §2.2)"),
+    ("jwks_uri", NEVER_FETCHED),
+    ("signed_jwks_uri", NEVER_FETCHED),
+    ("sector_identifier_uri", NEVER_FETCHED),
+];
+
+const NEVER_FETCHED: &str = "contains a fragment, which nobody who fetches the document sends (RFC 9110 §4.2.5)";
+
+/// Members, beside those that are fetched, that the server itself compares or leads to.
+const LED_TO: [&str; 2] = ["initiate_login_uri", "frontchannel_logout_uri"];
 
 /// The compiled rule.
 #[derive(Debug, Clone)]
@@ -100,8 +121,14 @@ impl UrlsRule {
         if member == "frontchannel_logout_uri" && !is_at_a_redirect_uri(url, redirect_uris) {
             problems.push("is not on the host and port of a redirect URI (OpenID Connect Front-Channel Logout §2)");
         }
-        if member == "backchannel_logout_uri" && url.as_str().contains('#') {
-            problems.push("contains a fragment (OpenID Connect Back-Channel Logout §2.2)");
+        if let Some((_, problem)) = WITHOUT_FRAGMENT.iter().find(|(named, _)| *named == member)
+            && url.as_str().contains('#')
+        {
+            problems.push(problem);
+        }
+        // Keycloak, for one, reads `https://app.example.com/*` in request_uris as every request object of the host.
+        if (FETCHED.contains(&member) || LED_TO.contains(&member)) && url.as_str().contains('*') {
+            problems.push("contains a wildcard (*): it names one place");
         }
         problems
     }
@@ -115,6 +142,8 @@ fn why_not_public(member: &str, url: &WebUrl) -> Option<&'static str> {
         Some("is not on a public host")
     } else if FETCHED.contains(&member) && url.port().is_some_and(|port| !HTTPS_PORTS.contains(&port)) {
         Some("names a port that is none of https: the authorization server fetches it")
+    } else if url.port().is_some_and(|port| BLOCKED_PORTS.contains(&port)) {
+        Some("names a port of another service, which no browser opens")
     } else {
         None
     }
@@ -122,25 +151,20 @@ fn why_not_public(member: &str, url: &WebUrl) -> Option<&'static str> {
 
 /// Whether the client is on the person's own machine, where its own page may be, too: nobody but that person's browser is led there.
 fn has_loopback(redirect_uris: &[RedirectUri]) -> bool {
-    redirect_uris.iter().any(|uri| matches!(uri.kind(), RedirectUriKind::Loopback(_)))
+    redirect_uris.iter().any(RedirectUri::is_on_this_machine)
 }
 
 /// Whether a redirect URI has this host and port. A client with no https redirect URI has nothing to compare with.
 fn is_at_a_redirect_uri(url: &WebUrl, redirect_uris: &[RedirectUri]) -> bool {
-    let mut targets = redirect_uris.iter().filter_map(|uri| match uri.kind() {
-        RedirectUriKind::Https(target) => Some((&target.host, target.port.unwrap_or(443))),
-        _ => None,
-    });
+    let targets = redirect_uris.iter().filter_map(RedirectUri::web_target);
+    let mut targets = targets.map(|target| (&target.host, target.port.unwrap_or(443)));
     let none = targets.clone().next().is_none();
     none || targets.any(|target| target == (url.host(), url.port().unwrap_or(443)))
 }
 
 /// Whether a redirect URI has this host, or one above it. A client with no https redirect URI has nothing to compare with.
 fn is_on_a_redirect_host(host: &Host, redirect_uris: &[RedirectUri]) -> bool {
-    let mut hosts = redirect_uris.iter().filter_map(|uri| match uri.kind() {
-        RedirectUriKind::Https(target) => Some(&target.host),
-        _ => None,
-    });
+    let mut hosts = redirect_uris.iter().filter_map(RedirectUri::web_target).map(|target| &target.host);
     let is_below = |above: &Host| match (host, above) {
         (Host::Name(name), Host::Name(above)) => {
             name.strip_suffix(above.as_str()).is_some_and(|rest| rest.ends_with('.'))
@@ -209,6 +233,7 @@ mod tests {
     fn a_client_of_this_machine_may_name_its_own_page() {
         let (own, redirect_uris) = ("http://localhost:6274/", ["http://127.0.0.1:6274/oauth/callback"]);
         assert_eq!(check_at("{}", "client_uri", own, &redirect_uris), [""; 0]);
+        assert_eq!(check_at("{}", "client_uri", "https://localhost:3000/", &["https://localhost:3000/cb"]), [""; 0]);
         for (member, text, redirect_uris) in [
             ("client_uri", own, &[][..]),
             ("client_uri", own, &["https://app.example.com/cb"]),
@@ -226,6 +251,46 @@ mod tests {
         for member in ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri"] {
             assert_eq!(check_at("{}", member, "https://app.example.com:6379/", &[]).len(), 1, "{member}");
             assert_eq!(check_at("{hosts: [app.example.com]}", member, "https://app.example.com:6379/", &[]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn pages_are_on_no_port_that_browsers_block() {
+        for member in ["logo_uri", "client_uri", "tos_uri", "policy_uri", "initiate_login_uri"] {
+            for port in [22, 25, 6667] {
+                let url = format!("https://app.example.com:{port}/");
+                assert_eq!(check_at("{}", member, &url, &[]).len(), 1, "{member} {port}");
+            }
+            for port in [443, 3000, 8080, 8443] {
+                let url = format!("https://app.example.com:{port}/");
+                assert_eq!(check_at("{}", member, &url, &[]), [""; 0], "{member} {port}");
+            }
+        }
+        assert!(BLOCKED_PORTS.is_sorted());
+    }
+
+    #[test]
+    fn what_the_server_fetches_or_leads_to_is_one_place() {
+        for member in [
+            "request_uris",
+            "initiate_login_uri",
+            "frontchannel_logout_uri",
+            "backchannel_logout_uri",
+            "jwks_uri",
+            "sector_identifier_uri",
+        ] {
+            for text in ["https://app.example.com/*", "https://app.example.com/r?*"] {
+                assert_eq!(check_at("{}", member, text, &[]).len(), 1, "{member} {text}");
+            }
+        }
+        assert_eq!(check_at("{}", "logo_uri", "https://cdn.example.com/logo*2.png", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_document_that_is_fetched_has_no_fragment() {
+        for member in ["jwks_uri", "signed_jwks_uri", "sector_identifier_uri"] {
+            assert_eq!(check_at("{}", member, "https://app.example.com/x#a", &[]).len(), 1, "{member}");
+            assert_eq!(check_at("{}", member, "https://app.example.com/x?a=%23", &[]), [""; 0], "{member}");
         }
     }
 

@@ -5,13 +5,18 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::embedded_ipv4;
 
 /// Zones under top-level domains of the public DNS whose names are not public, or lead wherever the name says.
-const NOT_PUBLIC_ZONES: [&str; 30] = [
+const NOT_PUBLIC_ZONES: [&str; 40] = [
     // RFC 8375, RFC 6303, RFC 7686.
     "arpa",
     "onion",
-    // Where clouds keep their metadata, as `metadata.google.internal` is: Google's, Tencent's.
+    // Where clouds keep their metadata, as `metadata.google.internal` is: Google's, Tencent's, Equinix'.
     "metadata.goog",
     "metadata.tencentyun.com",
+    "metadata.packet.net",
+    "metadata.platformequinix.com",
+    // What routers answer to inside.
+    "fritz.box",
+    "router.asus.com",
     // Public services that resolve names to the address written in them, or to loopback, or to two addresses in turn.
     "nip.io",
     "sslip.io",
@@ -39,6 +44,12 @@ const NOT_PUBLIC_ZONES: [&str; 30] = [
     "localdev.me",
     "localh.st",
     "spoofed.burpcollaborator.net",
+    "bugbounty.dod.network",
+    "rebind.it",
+    "tacticalrebind.net",
+    "fuf.me",
+    "smackaho.st",
+    "42foo.com",
 ];
 
 /// Whether a name is one of the public DNS that leads to no address inside.
@@ -57,11 +68,19 @@ fn is_called_localhost(name: &str) -> bool {
 }
 
 /// Whether the name spells an address that is not public: services that answer with it are more than anybody could list. In four labels
-/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`, `app-127-0-0-1-x`).
+/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`, `app-127-0-0-1-x`), or across both (`s-127.0.0.1-8.8.8.8-x`).
 fn spells_an_address_inside(name: &str) -> bool {
     let labels: Vec<&str> = name.split('.').collect();
     let in_four = |four: &[&str]| written_ipv4(four).is_some_and(|address| !is_public_ipv4(address));
-    labels.windows(4).any(in_four) || labels.into_iter().any(label_spells_an_address_inside)
+    labels.windows(4).any(|four| in_four(four) || straddles(four))
+        || labels.into_iter().any(label_spells_an_address_inside)
+}
+
+/// Whether an address inside begins behind a hyphen in the first of four labels, or ends before one in the last.
+fn straddles(four: &[&str]) -> bool {
+    let [a, b, c, d] = four else { return false };
+    let (a, d) = (a.rsplit('-').next().unwrap_or_default(), d.split('-').next().unwrap_or_default());
+    written_ipv4(&[a, b, c, d]).is_some_and(is_of_machines_inside)
 }
 
 fn label_spells_an_address_inside(label: &str) -> bool {
@@ -174,6 +193,20 @@ mod tests {
             "localh.st",
             "spoofed.burpcollaborator.net",
             "metadata.tencentyun.com",
+            "s-127.0.0.1-8.8.8.8-1-rr-e.d.rebind.example",
+            "s-8.8.8.8-127.0.0.1-fs-e.dynamic.example.com",
+            "s-8.8.8.8-169.254.169.254-fs-e.dynamic.example.com",
+            "a-192.168.1.1.example.com",
+            "anything.d.rebind.it",
+            "a.dynamic.tacticalrebind.net",
+            "bugbounty.dod.network",
+            "fuf.me",
+            "a.smackaho.st",
+            "42foo.com",
+            "fritz.box",
+            "router.asus.com",
+            "metadata.packet.net",
+            "metadata.platformequinix.com",
         ] {
             assert!(!host(text).is_public(), "{text}");
         }
@@ -214,6 +247,13 @@ mod tests {
             "burpcollaborator.net",
             "console.tencentyun.com",
             "google.goog",
+            "s-8.8.8.8-9.9.9.9-rr-e.example.com",
+            "v-1.2.3.4-rc.example.com",
+            "release-0.9.1.2-x.example.com",
+            "www.asus.com",
+            "packet.net",
+            "myfritz.net",
+            "dod.network",
         ] {
             assert!(host(text).is_public(), "{text}");
         }

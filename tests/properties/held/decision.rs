@@ -186,7 +186,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
         Page::Any(uri) => (uri, true),
     };
     let host = uri.host_str().unwrap_or_default();
-    let is_loopback = uri.scheme() == "http"
+    let is_loopback = matches!(uri.scheme(), "http" | "https")
         && (matches!(host, "localhost" | "[::1]")
             || host.starts_with("127.") && host.bytes().all(|b| b"0123456789.".contains(&b)));
     let is_https = uri.scheme() == "https";
@@ -228,6 +228,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "api.devin.ai",
                 "antigravity.google",
                 "global.consent.azure-apim.net",
+                "vertexaisearch.cloud.google.com",
             ];
             let schemes = ["cursor", "claude", "warp", "com.raycast"];
             let is_hosted = is_https && hosts.contains(&host) && uri.port().is_none();

@@ -64,7 +64,7 @@ pub fn holds(input: &[u8]) -> bool {
 }
 
 /// What some servers do with a path before they compare it, five of these in some order.
-const READINGS: [fn(&str) -> String; 8] = [
+const READINGS: [fn(&str) -> String; 9] = [
     |path| path.to_owned(),
     percent_decoded,
     |path| path.replace('\\', "/"),
@@ -79,10 +79,22 @@ const READINGS: [fn(&str) -> String; 8] = [
     |path| format!("/{}", path.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("/")),
     dots_removed,
     |path| path.trim().trim_end_matches('/').to_owned(),
+    without_its_end,
 ];
 
+/// The end of a file's name on Windows, of a pattern, of a representation (Spring's suffix patterns).
+fn without_its_end(path: &str) -> String {
+    let (above, mut name) = path.rsplit_once('/').unwrap_or(("", path));
+    name = name.split("::$").next().unwrap_or_default();
+    while let Some(shorter) = [".json", ".xml", ".", "*"].into_iter().find_map(|end| name.strip_suffix(end)) {
+        name = shorter;
+    }
+    format!("{above}/{name}")
+}
+
 fn read_by_a_server(path: &str, reading: u16) -> String {
-    (0..5).fold(path.to_owned(), |path, step| READINGS[usize::from(reading >> (3 * step) & 7)](&path))
+    // Nine to the fifth is just below the most that the number can be.
+    (0..5).fold(path.to_owned(), |path, step| READINGS[usize::from(reading / 9_u16.pow(step) % 9)](&path))
 }
 
 /// RFC 3986 §5.2.4: empty segments are segments.

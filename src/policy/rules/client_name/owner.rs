@@ -73,7 +73,7 @@ impl Ways<'_> {
 
     /// Whether none of its redirect URIs is on a host or in a scheme that somebody owns.
     pub(super) fn are_anybodys(&self) -> bool {
-        self.redirect_uris.iter().all(|uri| matches!(uri.kind(), RedirectUriKind::Loopback(_)))
+        self.redirect_uris.iter().all(RedirectUri::is_on_this_machine)
     }
 
     /// Whether anybody is shown a consent page: nobody signs in at a machine.
@@ -123,8 +123,9 @@ impl Owned {
 
     fn owns(&self, uri: &RedirectUri) -> bool {
         match uri.kind() {
+            _ if uri.is_on_this_machine() => self.loopback,
             RedirectUriKind::Https(target) => self.is_at(&target.host),
-            RedirectUriKind::Loopback(_) => self.loopback,
+            RedirectUriKind::Loopback(_) => false,
             RedirectUriKind::Http(_) => false,
             RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
         }

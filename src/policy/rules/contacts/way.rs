@@ -38,7 +38,7 @@ const REACHES_NOBODY: &str =
     "holds a URI that reaches nobody: name an e-mail address, a telephone number, a page, or plain words";
 const NO_ADDRESS: &str = "holds an e-mail address that is none: write somebody@example.com, one in each entry";
 const NO_URL: &str = "holds a URL without a host: write https://example.com/support";
-const NO_NUMBER: &str = "holds a telephone number without digits";
+const NO_NUMBER: &str = "holds a telephone number of less than three digits";
 const USER_INFORMATION: &str = "holds a URL with user information (RFC 9110 §4.2.4)";
 const LINE_BREAK: &str = "holds an encoded line break";
 
@@ -55,16 +55,18 @@ pub(super) fn problem(text: &str) -> Option<String> {
     if !is_quotable(words) {
         return Some("holds a character of markup or quoting (< > \" \\ { })".to_owned());
     }
+    let count = |is: fn(char) -> bool| words.chars().filter(|c| is(*c)).count();
     let mut addresses = usize::from(address.is_some());
     for word in words.split_whitespace() {
         let place = if word == text { Place::Alone } else { Place::AmongOthers };
         match read(word, place) {
+            // `tel:+49 30 123456`: people write a number in groups.
+            Err(NO_NUMBER) if begins_a_number(word) && count(|c| c.is_ascii_digit()) >= 3 => {}
             Err(problem) => return Some(problem.to_owned()),
             Ok(Word::Address) => addresses += 1,
             Ok(Word::Other) => {}
         }
     }
-    let count = |is: fn(char) -> bool| words.chars().filter(|c| is(*c)).count();
     if addresses > 1 {
         Some("holds more than one address: give each an entry of its own".to_owned())
     } else if address.is_none() && count(char::is_alphabetic) < 2 && count(char::is_numeric) < 3 {
@@ -146,6 +148,13 @@ fn read(word: &str, place: Place) -> Result<Word, &'static str> {
             }
         }
     }
+}
+
+/// Whether the first group of a number stands behind a telephone's scheme, and nothing else.
+fn begins_a_number(word: &str) -> bool {
+    scheme_of(word).is_some_and(|(_, rest)| {
+        rest.contains(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_digit() || "+()-./".contains(c))
+    })
 }
 
 /// A word with something before a colon that is no scheme we know: `Security:ops@example.com`, or a URI of another kind.
@@ -268,6 +277,8 @@ mod tests {
             "\"john doe\"@example.com",
             "tel:+49-89-1234",
             "tel:911",
+            "tel:+49 30 123456",
+            "Phone:(0) 30 123456",
             "sms:+15551234567",
             "sip:ops@example.com",
             "sip:ops@example.com:5060;transport=tls",
@@ -363,6 +374,10 @@ mod tests {
             "https://example.com\\@evil.example/",
             "sip:ops:secret@example.com",
             "tel:none",
+            "tel:none 123456",
+            "tel:+4",
+            "[x](javascript:alert(1))",
+            "&lt;script&gt;",
         ] {
             assert!(problem(contact).is_some(), "{contact:?}");
         }

@@ -49,11 +49,18 @@ const LEADING: [&str; 12] = [
 ];
 
 /// Those that say so with these names alone, or with `url`, `uri` or `link` behind them. Not `resource` and `audience`, which name an API
-/// (`api://1234`).
+/// (`api://1234`; see [`NAMING`]).
 const LEADING_ALONE: [&str; 22] = [
     "", "u", "r", "to", "go", "href", "app", "cb", "back", "dest", "target", "success", "failure", "error", "cancel",
     "done", "final", "exit", "out", "open", "launch", "home",
 ];
+
+/// Parameters that name an API, a server or how somebody signed in, written as in [`LEADING`]: a client that has a redirect URI for each of its
+/// resources (RFC 8707 §2) keeps them there, and no page goes on to one.
+const NAMING: [&str; 8] = ["resource", "audience", "aud", "realm", "acr", "acrvalues", "mcpserver", "server"];
+
+/// Those of them whose values are names alone, and some begin with `http:` (OpenID PAPE).
+const NAMING_BY_HTTP: [&str; 2] = ["acr", "acrvalues"];
 
 /// How many bytes of text within text are read in one URI. An ordinary one has a fifth of that; whoever nests more hides something.
 const MOST_READ: usize = 8 * LONGEST_URI;
@@ -131,9 +138,21 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
     /// Values first; without `=` the text is a name.
     fn in_query(&mut self, query: &str) -> Option<Onward> {
         pairs(query).into_iter().find_map(|(name, value)| {
+            if is_name_of_another(&name, &value) {
+                return self.behind_a_name(&value);
+            }
             let (leads, is_alone) = (is_leading(&name), value.is_empty());
             self.in_text(value, leads).or_else(|| self.in_text(name, is_alone))
         })
+    }
+
+    /// In what a URL holds that names something: its own host is not led to, a page that takes it apart might be led on by the rest.
+    fn behind_a_name(&mut self, text: &str) -> Option<Onward> {
+        let url = Url::parse(text).ok()?;
+        if path_leads_on(url.path()) {
+            return Some(Onward::Path);
+        }
+        text.split_once(['?', '#']).and_then(|(_, query)| self.in_query(query))
     }
 
     /// Decoded again and again, because pages do. A text that `leads` says where to go next, be it to an app.
@@ -292,9 +311,27 @@ fn pairs(query: &str) -> Vec<(String, String)> {
     both.into_iter().flatten().collect()
 }
 
+/// Whether a parameter names something, by an https URL and nothing beside it.
+fn is_name_of_another(name: &str, value: &str) -> bool {
+    let name = plainly(name);
+    let begins = |scheme: &str| value.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
+    let is_url = begins("https://") || (begins("http://") && NAMING_BY_HTTP.contains(&name.as_str()));
+    let is_plain = |c: char| c.is_ascii_graphic() && !"\\\"'<>,|".contains(c);
+    let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    NAMING.contains(&name.as_str())
+        && is_url
+        && value.chars().all(is_plain)
+        && Url::parse(value).is_ok_and(|url| url.host().is_some() && !has_user(&url))
+}
+
+/// The name in small letters, without what stands between its words.
+fn plainly(name: &str) -> String {
+    name.chars().filter(|c| !"_-.".contains(*c)).collect::<String>().to_ascii_lowercase()
+}
+
 /// Whether a parameter of this name is there to say where to go next.
 fn is_leading(name: &str) -> bool {
-    let name: String = name.chars().filter(|c| !"_-.".contains(*c)).collect::<String>().to_ascii_lowercase();
+    let name = plainly(name);
     let bare = ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end));
     LEADING.iter().any(|begin| name.starts_with(begin)) || LEADING_ALONE.contains(&bare.unwrap_or(&name))
 }

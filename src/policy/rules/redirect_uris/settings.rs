@@ -31,7 +31,7 @@ pub struct RedirectUriSettings {
     /// The hosts of https URIs. Default: none.
     #[serde(default)]
     pub https: Option<Vec<HttpsSettings>>,
-    /// http URIs on `localhost`, 127.0.0.0/8 and `[::1]`, any port (RFC 8252 §7.3): `allow` or `refuse`. Default: refuse.
+    /// http URIs on `localhost`, 127.0.0.0/8 and `[::1]`, https ones on `localhost`, any port (RFC 8252 §7.3): `allow` or `refuse`. Default: refuse.
     #[serde(default)]
     pub loopback: Option<LoopbackSetting>,
     /// The schemes of installed apps (RFC 8252 §7.1): `com.example.app`, `cursor`; or one and a regular expression that is searched in what follows the

@@ -61,6 +61,9 @@ fn what_is_listed_passes() {
         "http://localhost:3000/cb",
         "http://127.0.0.1/",
         "http://[::1]:1234/cb",
+        "https://localhost:44300/signin-oidc",
+        "https://localhost/cb",
+        "https://localhost/cb?x=1",
         "com.example.app:/cb",
         "COM.example.app://x/y",
         "com.example.app:/cb?tenant=7",
@@ -81,6 +84,20 @@ fn what_is_listed_passes() {
 }
 
 #[test]
+fn https_on_this_machine_goes_by_what_is_said_of_loopback_unless_the_host_is_listed() {
+    let uri = "https://localhost:3000/cb";
+    for (yaml, admits) in [
+        ("loopback: allow", true),
+        ("loopback: refuse", false),
+        ("{}", false),
+        ("{loopback: refuse, https: [{host: localhost, ports: [3000]}]}", true),
+        ("{loopback: allow, https: [{host: localhost}]}", false),
+    ] {
+        assert_eq!(is_admitted(&compile(yaml).unwrap(), uri), admits, "{yaml}");
+    }
+}
+
+#[test]
 fn says_which_value_is_not_allowed_and_by_which_profile() {
     for (uri, sentence) in [
         ("https://evil.example/cb", "host \"evil.example\" is not allowed by profile \"partners\""),
@@ -97,7 +114,14 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
             "https://203.0.113.8/cb",
             "host \"203.0.113.8\" is not allowed by profile \"partners\" (an IP address has to be named exactly)",
         ),
-        ("https://localhost/cb", "host \"localhost\" is not allowed by profile \"partners\""),
+        ("https://a.localhost/cb", "host \"a.localhost\" is not allowed by profile \"partners\""),
+        (
+            "https://localhost/cb?next=https://evil.example",
+            "the query holds a URL of host \"evil.example\", which the profile does not name (RFC 9700 §4.11.1)",
+        ),
+        ("com.example.app:?", "nothing stands behind the scheme"),
+        ("com.example.app://?", "nothing stands behind the scheme"),
+        ("com.example.app:////evil.example", "four slashes begin it: to a browser what follows is a host"),
         (
             "https://xn--pple-43d.trusted-partner.org/oauth/",
             "host \"xn--pple-43d.trusted-partner.org\" is not allowed by profile \"partners\" (punycode has to be named exactly)",

@@ -27,6 +27,9 @@ MISSPELT = [
     f"{P}/OpenID-Connect",
     "/realms/acme\\clients-registrations\\openid-connect",
     f"{P}/openid-connect%00",
+    f"{P}/openid-connect.",
+    f"{P}/openid-connect.json",
+    f"{P}/openid-connect*",
     f"{P}/default/",
     f"/{P}/default",
 ]

@@ -66,6 +66,44 @@ fn refuses_a_url_of_another_host() {
 }
 
 #[test]
+fn a_parameter_that_names_an_api_or_a_server_leads_nowhere() {
+    for rest in [
+        "?resource=https://mcp.example.com/mcp",
+        "?resource=https%3A%2F%2Fgraph.example.com",
+        "?audience=https://api.example.com/v1&x=1",
+        "?aud=https://api.example.com/",
+        "?realm=https://id.example.com/a",
+        "?mcp_server=https://mcp.example.net/mcp",
+        "?mcpServer=https://mcp.example.net/mcp?v=2",
+        "?server=https://mcp.example.net/sse",
+        "?acr=http://schemas.openid.net/pape/policies/2007/06/multi-factor",
+        "?acr_values=https://refeds.org/profile/mfa",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+    for rest in [
+        "?next=https://mcp.example.com/mcp",
+        "?resource_url=https://evil.example/",
+        "?resource=https://mcp.example.com/mcp&next=https://evil.example",
+        "?resource=https://mcp.example.com/mcp;next=https://evil.example",
+        "?resource=https://mcp.example.com/?next=https://evil.example",
+        "?resource=https://mcp.example.com/https://evil.example",
+        "?resource=https://a@evil.example/",
+        "?resource=http://evil.example/",
+        "?resource=//evil.example/",
+        "?resource=javascript:alert(1)",
+        "?server=https%253A%252F%252Fevil.example",
+        "?server=https:%5C%5Cevil.example",
+        "?server=https://a.example,https://evil.example",
+        "?url=https://evil.example/",
+        "?redirect=https://evil.example/",
+        "?return_to=https://evil.example/",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
 fn refuses_a_url_of_another_host_within_one_of_the_clients_own() {
     for rest in [
         "?next=https://app.example.com/?u=https://evil.example",

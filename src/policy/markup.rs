@@ -1,0 +1,186 @@
+//! Whether a text for people is more than text to a page that forgets to escape it: a tag, a character written as a reference, an end of an
+//! attribute with a handler behind it, a URL that runs.
+
+/// Characters by their names in HTML that begin or end something there, or hide in it. Not `amp`: `R&amp;D` was escaped once too often.
+const REFERENCES: [&str; 21] = [
+    "lt",
+    "gt",
+    "quot",
+    "apos",
+    "grave",
+    "colon",
+    "lpar",
+    "rpar",
+    "sol",
+    "bsol",
+    "equals",
+    "excl",
+    "num",
+    "lbrace",
+    "lcub",
+    "tab",
+    "newline",
+    "shy",
+    "zerowidthspace",
+    "zwj",
+    "zwnj",
+];
+
+/// Attributes, beside all that begin with `on`, by which a page runs or fetches something.
+const ATTRIBUTES: [&str; 6] = ["style", "src", "srcdoc", "href", "formaction", "srcset"];
+
+/// Schemes that run what stands behind them.
+const RUNNING: [&str; 3] = ["javascript:", "vbscript:", "livescript:"];
+
+/// Documents in a URL that run as a page does.
+const DOCUMENTS: [&str; 5] =
+    ["data:text/html", "data:text/javascript", "data:text/xml", "data:application/", "data:image/svg"];
+
+/// What of the text a page would not show as text: the end of a sentence that begins with the text.
+pub(super) fn problem(text: &str) -> Option<&'static str> {
+    for (at, character) in text.char_indices() {
+        let (before, rest) = (text[..at].chars().next_back(), &text[at + character.len_utf8()..]);
+        let found = match character {
+            '<' if begins_a_tag(rest) => Some("holds markup (<)"),
+            '%' if rest.get(..2).is_some_and(|code| code.eq_ignore_ascii_case("3c")) && begins_a_tag(&rest[2..]) => {
+                Some("holds markup (%3C)")
+            }
+            '&' => reference(rest),
+            '"' | '\'' | '`' if ends_an_attribute(rest) => Some("holds markup (an attribute behind a quote)"),
+            _ if before.is_none_or(|before| !before.is_ascii_alphanumeric()) && runs(&text[at..]) => {
+                Some("holds a URL that runs code")
+            }
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+fn begins_a_tag(rest: &str) -> bool {
+    rest.starts_with(|next: char| next.is_ascii_alphabetic() || "/!?".contains(next))
+}
+
+/// What follows `&`, when it is a character by its number or its name: a page shows another name. `&amp;lt;` is one that was escaped.
+fn reference(rest: &str) -> Option<&'static str> {
+    let mut rest = rest;
+    while let Some(once) = rest.strip_prefix("amp;") {
+        rest = once;
+    }
+    if let Some(number) = rest.strip_prefix('#') {
+        let number = number.strip_prefix(['x', 'X']).unwrap_or(number);
+        return number.starts_with(|digit: char| digit.is_ascii_hexdigit()).then_some("holds markup (&#)");
+    }
+    let (name, _) = rest.split_once(';')?;
+    REFERENCES.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some("holds markup (&…;)")
+}
+
+/// Whether an attribute that runs something stands behind a quote, at once or behind other attributes.
+fn ends_an_attribute(rest: &str) -> bool {
+    let parts = |character: char| character.is_whitespace() || character == '/';
+    let is_apart = rest.starts_with(parts);
+    rest.match_indices('=').any(|(at, _)| {
+        let before = rest[..at].trim_end();
+        let begin = before
+            .rfind(|c: char| !c.is_ascii_alphabetic())
+            .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
+        let name = before[begin..].to_ascii_lowercase();
+        // A word of its own: at the quote, or behind a space when the quote has one behind it, too.
+        let stands_alone = begin == 0 || is_apart && before[..begin].ends_with(parts);
+        let is_handler = name.len() > 4 && name.starts_with("on");
+        stands_alone && (is_handler || ATTRIBUTES.contains(&name.as_str()))
+    })
+}
+
+/// Whether a URL begins here that runs. `JavaScript: The Good Parts` is a title.
+fn runs(text: &str) -> bool {
+    let begins = |start: &str| text.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
+    if DOCUMENTS.into_iter().any(begins) {
+        return true;
+    }
+    let Some(code) = RUNNING.into_iter().find(|scheme| begins(scheme)).map(|scheme| &text[scheme.len()..]) else {
+        return false;
+    };
+    let is_called = |(at, _): (usize, &str)| code[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+    code.starts_with(|next: char| !next.is_whitespace()) || code.match_indices(['(', '`']).any(is_called)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_no_markup() {
+        for text in [
+            "I <3 Orders",
+            "a < b > c",
+            "a<=b",
+            "R&D &# Co",
+            "R&D",
+            "AT&T",
+            "AT&amp;T",
+            "R&amp;D",
+            "Tom &amp; Jerry; Co",
+            "Q&A; FAQ",
+            "Johnson &lt Partners",
+            "Tom's \"best\" app",
+            "Rock 'n' Roll once = twice",
+            "\"Orders\" on=1",
+            "Tom's online=shop",
+            "The \"only\" one",
+            "\"Acme\" https://acme.example/?src=x",
+            "JavaScript: The Good Parts",
+            "JavaScript SDK (beta)",
+            "Learn JavaScript: closures (2nd ed.)",
+            "typescript:javascript",
+            "data: protection office",
+            "Data:Base",
+            "metadata:text/html",
+            "50%3C",
+            "CN=\"Acme, Inc.\",O=x",
+        ] {
+            assert_eq!(problem(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_would_not_show_as_text_is_found() {
+        for text in [
+            "<script>alert(1)</script>",
+            "a</b>",
+            "a<!--",
+            "<?xml",
+            "%3Cscript%3E",
+            "x%3c/b",
+            "Cl&#97;ude",
+            "&#X43;laude",
+            "&lt;script&gt;alert(1)&lt;/script&gt;",
+            "&LT;b",
+            "&amp;lt;b",
+            "&amp;amp;#60;b",
+            "&quot;onload=x",
+            "a&apos;b",
+            "java&Tab;script",
+            "Ord&shy;ers",
+            "\" onmouseover=\"alert(1)",
+            "' onmouseover='x",
+            "\" onfocus=x autofocus x=\"",
+            "x\"onload=alert(1)",
+            "Orders\" autofocus onfocus = alert(1)",
+            "Orders\"/onload=x",
+            "` onerror=x",
+            "\" style=\"display:none",
+            "javascript:alert(1)",
+            "JavaScript: alert(1)",
+            "[x](javascript:alert(1))",
+            "Team javascript:alert`1`",
+            "vbscript:msgbox",
+            "data:text/html,x",
+            "x (DATA:text/html;base64,PHNjcmlwdD4=)",
+        ] {
+            assert!(problem(text).is_some(), "{text}");
+        }
+    }
+}
