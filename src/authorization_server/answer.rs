@@ -9,6 +9,7 @@ use url::Url;
 use super::access::{ClientUris, ServerAccess};
 use super::{RegisterError, Registered};
 use crate::fetch::retry_after;
+use crate::registration::members::is_client_id;
 use crate::registration::{ErrorCode, json};
 
 /// The server's own access to the client (RFC 7592 §3), and what would tell where the server is.
@@ -27,9 +28,6 @@ const TEXT_LISTS: [&str; 7] = [
 
 /// Members whose value is a number of seconds.
 const SECONDS: [&str; 3] = ["client_id_issued_at", "client_secret_expires_at", "default_max_age"];
-
-/// In octets: a longer one fits neither a URI nor a form.
-const LONGEST_CLIENT_ID: usize = 2048;
 
 /// Longer sentences of the server are not passed on.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -91,11 +89,6 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
     let access = ServerAccess::given(&answered, &client_id, call.uris);
     let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
     Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added })
-}
-
-/// Whether a client can be called so. RFC 6749 A.1 has printable ASCII only; what servers say beyond that is taken, as long as it can be shown and sent.
-pub fn is_client_id(text: &str) -> bool {
-    (1..=LONGEST_CLIENT_ID).contains(&text.len()) && !text.contains(char::is_control)
 }
 
 /// RFC 7591 §3.2.1 lets a server replace what was asked for. A redirect URI that is only written otherwise (`https://app.example`, with a slash

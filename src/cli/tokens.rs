@@ -108,7 +108,6 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     Ok(())
 }
 
-/// Page by page: only so many are read at once.
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let store = existing_store(config).await?;
     let tokens = store.all_tokens().await.map_err(Failure::of);

@@ -19,7 +19,7 @@ use super::reader::{Required, read};
 use super::settings::GatewaySettings;
 use super::urls;
 use crate::authorization_server::paths::{PathProblem, PathTable};
-use crate::authorization_server::settings::{Kind, OtherPaths};
+use crate::authorization_server::settings::{CredentialSettings, Kind, OtherPaths};
 use crate::policy::settings::Requirement;
 use crate::policy::{Profile, ProfileSettings};
 use crate::proxy::settings::{ClientCertificateRequest, ListenerSettings};
@@ -224,6 +224,10 @@ impl Whole<'_, '_> {
 
     /// One that asks for nothing who registers and does not count either.
     fn check_open_profiles(&mut self) {
+        if matches!(self.settings.authorization_server.credential, CredentialSettings::Forward) {
+            // Whoever registers has a credential of the server's.
+            return;
+        }
         let open = self.parts.profiles.iter().filter(|part| {
             let required = |profile: &Profile| {
                 [profile.initial_access_token(), profile.client_certificate(), profile.software_statement()]

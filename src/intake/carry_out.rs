@@ -25,6 +25,9 @@ use crate::telemetry::{InSpan as _, span};
 /// A client that is handed out again was seen at the server within this time, or is looked for there first.
 const CONFIRMED_FOR: Duration = Duration::from_secs(10 * 60);
 
+/// Of what a server adds the log has no more: it may add as much as its answer holds.
+const MOST_TOLD: usize = 10;
+
 /// What is to be registered, and for whom.
 pub struct Order {
     /// What is written down before the request leaves.
@@ -91,12 +94,14 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     let added = result.as_ref().map(|registered| registered.redirect_uris_added.as_slice()).unwrap_or_default();
     if let (Ok(registered), false) = (&result, added.is_empty()) {
         let (registration, client_id) = (&id.0, &registered.client_id);
+        let added = &added[..added.len().min(MOST_TOLD)];
         tracing::warn!(registration, client_id, ?added, "the server registered redirect URIs that were not sent to it");
     }
     let now = tools.clock.now();
+    let is_widened = !added.is_empty() && matches!(outcome, Outcome::Registered(_));
     let event = || match audited::outcome(intent, origin, &outcome) {
-        event if added.is_empty() => event,
-        event => event.because(audited::REDIRECT_URIS_ADDED),
+        event if is_widened => event.because(audited::REDIRECT_URIS_ADDED),
+        event => event,
     };
     let finished = match tools.audit.entry(event, now) {
         Ok(entries) => tools.store.finish(id, outcome, entries, now).in_span(span::store_span("finish")).await,
@@ -190,7 +195,7 @@ fn hand_out_again(rulebook: &Rulebook, judged: &dyn Judged, client: ClientRecord
         State::Rejected | State::Expired | State::Deleted => return Err(Reason::ClientRejected.into()),
     }
     // The same was asked for: that was registered where the record does not say otherwise, as of a client that an operator entered.
-    let mut registered = judged.metadata().clone();
+    let mut registered = rulebook.registrar.outgoing(judged);
     registered.extend(client.metadata);
     let metadata = rulebook.registrar.in_client_terms(&Asked::from(judged), registered);
     Ok(HandedOut { client_id: client.client_id, metadata, repeated: true })

@@ -7,7 +7,7 @@ use super::operations::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, AtTheServer, Lifecycle, State};
+use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
 use crate::store::ClientRecord;
 use crate::telemetry::InSpan as _;
@@ -139,21 +139,28 @@ impl Work {
         let by = Action { at: now, actor: actor.clone(), comment: comment.clone() };
         let mut next = client.clone();
         let from = client.lifecycle.clone();
+        let is_decided = from.at_the_server() == AtTheServer::Absent;
         match change {
             Change::Approve { scopes } => approve::approve(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
             Change::Elevate { scopes } => approve::elevate(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
             Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
             Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
             Change::Resume => enter_state(&mut next, from.resume()?, now),
-            // What was decided, and cannot be brought to the server, is done all the same.
-            Change::Delete { is_gone: true } if is_to_be_absent(client) && self.rulebook.administration.is_none() => {
-                next.unsettled = None;
+            Change::Delete { is_gone } if is_decided => {
+                // What cannot be brought to the server is done all the same.
+                let is_done = *is_gone && client.unsettled.is_some() && self.rulebook.administration.is_none();
+                if is_done {
+                    next.unsettled = None;
+                }
+                match from.state() {
+                    State::Rejected => next.lifecycle = from.lift_rejection(by)?,
+                    _ if is_done => {}
+                    state => return Err(NotPossible(state).into()),
+                }
             }
-            Change::Delete { .. } if from.state() == State::Rejected => next.lifecycle = from.lift_rejection(by)?,
             Change::Delete { .. } => enter_state(&mut next, from.delete(by)?, now),
             Change::Reject => enter_state(&mut next, from.reject(by)?, now),
         }
-        let is_decided = client.lifecycle.at_the_server() == AtTheServer::Absent;
         if !is_decided && (next.lifecycle.at_the_server() == AtTheServer::Absent || next.members_behind) {
             match check_it_can_be_managed(&self.rulebook, client) {
                 Err(_) if *change == (Change::Delete { is_gone: true }) => next.unsettled = None,
@@ -162,11 +169,6 @@ impl Work {
         }
         Ok(next)
     }
-}
-
-/// It was deleted, rejected or has expired, and the server still has to be told.
-fn is_to_be_absent(client: &ClientRecord) -> bool {
-    client.unsettled.is_some() && client.lifecycle.at_the_server() == AtTheServer::Absent
 }
 
 /// What the server can never be brought to is not decided.

@@ -35,7 +35,8 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
     let mut instead = None;
     for form in forms {
         let response = fetch(rulebook, &form.path(&rulebook.issuer_path)).await?;
-        let problem = match response.status() {
+        let status = response.status();
+        let problem = match status {
             StatusCode::OK => match rulebook.rewriting.apply(response.body()) {
                 Ok(rewritten) => return answer(rulebook, &response, rewritten),
                 Err(error) => error.to_string(),
@@ -43,8 +44,11 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
             StatusCode::NOT_FOUND => continue,
             status => format!("metadata: {status}"),
         };
-        // What a server does not have it may answer with a page, a redirect to one, or 401.
+        // What a server does not have it may answer with a page, a redirect to one, or 401. One in trouble is not asked three times more.
         instead.get_or_insert(problem);
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
     }
     Err(instead.map_or(Reason::PathUnknown.into(), |problem| Refusal::from(Reason::ServerBroken).caused_by(problem)))
 }

@@ -25,6 +25,14 @@ pub enum MemberKind {
     ServerAssigned,
 }
 
+/// In octets: a longer one fits neither a URI nor a form.
+const LONGEST_CLIENT_ID: usize = 2048;
+
+/// Whether a client can be called so. RFC 6749 A.1 has printable ASCII only; what servers say beyond that is taken, as long as it can be shown and sent.
+pub fn is_client_id(text: &str) -> bool {
+    (1..=LONGEST_CLIENT_ID).contains(&text.len()) && !text.contains(char::is_control)
+}
+
 /// Every member, by the specification that defines it.
 const MEMBERS: [(&str, MemberKind); 71] = {
     use MemberKind::{Flag, LocalizedText, LocalizedUrl, Own, Seconds, ServerAssigned, Text, Texts, Url, Urls};

@@ -12,6 +12,7 @@ use super::{Gateway, StartError, alert_routing, audit};
 use crate::admin::Reload;
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::config::{self, Config, Fingerprint, Fingerprints};
+use crate::sealing::Keys;
 use crate::telemetry;
 use crate::telemetry::metrics::ReloadResult;
 
@@ -85,6 +86,9 @@ impl Gateway {
     /// Everything is made and checked before anything is put in force.
     fn reload(&mut self) -> Result<(), String> {
         let config = config::load(&self.config.file).map_err(|problems| problems.to_string())?;
+        // Made at a start alone: a misspelt name would put a new key in force, which opens nothing.
+        let file = &config.settings.store.encryption_key_file.0;
+        Keys::read(file).map_err(|error| StartError::Keys { file: file.clone(), error }.to_string())?;
         let settings = &config.settings.throttle;
         let files = compose::throttle_files(settings).map_err(|error| error.to_string())?;
         let throttle = self.intake.throttle_reloaded(settings, files).map_err(|error| error.to_string())?;
@@ -114,10 +118,15 @@ fn read_once(config: &Config) -> Vec<(&'static str, Value)> {
     if let Value::Object(store) = &mut store {
         store.remove("encryption_key_file");
     }
+    let connections = config.settings.listeners.iter().map(|listener| Value::from(listener.max_connections)).collect();
     let whole = ["audit", "telemetry", "replay"].map(|section| (section, written[section].clone()));
     let addresses =
         [("admin.socket", written["admin"]["socket"].clone()), ("admin.listen", written["admin"]["listen"].clone())];
-    whole.into_iter().chain(addresses).chain([("store", store), ("anomalies", thresholds)]).collect()
+    whole
+        .into_iter()
+        .chain(addresses)
+        .chain([("store", store), ("anomalies", thresholds), ("listeners[].max_connections", connections)])
+        .collect()
 }
 
 /// Why the configuration is read again.

@@ -103,7 +103,7 @@ pub trait InitialAccessTokens: Send + Sync {
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError>;
     /// The tokens, newest first.
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError>;
-    /// All of them, newest first.
+    /// All of them, newest first; page by page, only so many are read at once.
     async fn all_tokens(&self) -> Result<Vec<IssuedToken>, StoreError> {
         let (mut tokens, mut page) = (Vec::new(), Page::first(LARGEST_PAGE));
         loop {

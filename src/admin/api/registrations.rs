@@ -15,8 +15,8 @@ use super::operation::{Body, Operation, Success, Verb, shape};
 use super::request::{After, Limit, Query, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
-use crate::authorization_server::answer::is_client_id;
 use crate::intake::operations::Resolution;
+use crate::registration::members::is_client_id;
 use crate::store::{Cursor, OutcomeName, RegistrationFilter, RegistrationId, RegistrationRecord, TokenUse};
 
 /// A registration in the record.

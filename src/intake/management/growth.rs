@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::anomaly::observation::ChangeSeen;
+use crate::authorization_server::{Asked, Registrar};
 use crate::policy::Judged;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
@@ -40,23 +41,26 @@ const CREDENTIALS: [&str; 9] = [
 const ENDPOINTS: [&str; 3] =
     ["backchannel_logout_uri", "frontchannel_logout_uri", "backchannel_client_notification_endpoint"];
 
-/// What `asked` has and `client` has not.
-pub fn of(client: &ClientRecord, asked: &dyn Judged) -> Difference {
+/// What `asked` has and `client` has not: of what would be sent to the server, in the terms in which the client is told what it has.
+pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) -> Difference {
+    let sent = registrar.outgoing(asked);
+    let terms = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+    let has = registrar.in_client_terms(&terms, client.metadata.clone());
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
     let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
     let differs = |member: &&'static str| {
-        let value = asked.metadata().get(*member).filter(|value| !value.is_null());
+        let value = sent.get(*member).filter(|value| !value.is_null());
         value.is_some_and(|value| {
-            let registered = registered(client, member);
+            let registered = registered(&has, member);
             // Servers change one way to send a secret for another by themselves (Keycloak: basic for post).
             *value != registered && !(sends_a_secret(value) && sends_a_secret(&registered))
         })
     };
     let further = LISTS.into_iter().filter_map(|member| {
-        let had = registered(client, member);
-        let is_new = |value: &&Value| !had.as_array().is_some_and(|had| had.contains(value));
-        let new = asked.metadata().get(member)?.as_array()?.iter().filter(is_new);
+        let known = registered(&has, member);
+        let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
+        let new = sent.get(member)?.as_array()?.iter().filter(is_new);
         let new: Vec<String> = new.filter_map(|value| value.as_str().map(str::to_owned)).collect();
         (!new.is_empty()).then_some((member, new))
     });
@@ -77,8 +81,8 @@ fn sends_a_secret(method: &Value) -> bool {
 }
 
 /// What is registered as a member, or RFC 7591 §2 takes it for where it is not named.
-fn registered(client: &ClientRecord, member: &str) -> Value {
-    match client.metadata.get(member) {
+fn registered(has: &Map<String, Value>, member: &str) -> Value {
+    match has.get(member) {
         Some(value) if !value.is_null() => value.clone(),
         _ => match member {
             "token_endpoint_auth_method" => "client_secret_basic".into(),
@@ -113,7 +117,7 @@ impl Difference {
             new_redirect_hosts: hosts(&self.redirect_uris),
             new_redirect_uris: u32::try_from(self.redirect_uris.len()).unwrap_or(u32::MAX),
             new_scopes: self.scopes.clone(),
-            other_keys: !self.credentials.is_empty(),
+            other_keys: self.credentials.iter().any(|member| *member != "token_endpoint_auth_method"),
             registered_from: Some(client.registrant.address),
         }
     }

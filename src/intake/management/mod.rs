@@ -119,8 +119,7 @@ async fn take_through(
                 certificate: certificate.as_deref(),
                 now: tools.clock.now(),
             };
-            let (issuers, kind) = (&rulebook.software_statements, rulebook.kind);
-            let judging = Judging { issuers, circumstances, profile: &profile, kind };
+            let judging = Judging { rulebook, circumstances, profile: &profile };
             Asking::Update(Box::new(read_change(request, &client, judging, learned).await?))
         }
     };
@@ -148,11 +147,12 @@ async fn read_change(
     learned: &mut Learned,
 ) -> Result<Update, Refusal> {
     let mut body = Digested::of(request.body);
+    let registrar = judging.rulebook.registrar.as_ref();
     let read = update::read(request.head, &mut body, client, judging).await;
     learned.request_digest = body.digest();
     let update = read?;
     let judged = update.passage.judged();
-    let growth = growth::of(client, judged);
+    let growth = growth::of(registrar, client, judged);
     learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
     learned.change = Some(growth.seen(client));

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::authorization_server;
-use crate::authorization_server::settings::Kind;
 use crate::clock::Timestamp;
 use crate::intake::form;
 use crate::intake::handler::{Body, Head};
 use crate::intake::reason::Reason;
 use crate::intake::recorded;
 use crate::intake::refusal::Refusal;
+use crate::intake::rulebook::Rulebook;
 use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::policy::approval::Elevation;
 use crate::policy::clearance::ScopeDecision;
 use crate::policy::{Judged, Passage, Profile};
-use crate::registrant::software_statement::{Circumstances, StatementIssuers};
+use crate::registrant::software_statement::Circumstances;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{Scope, ScopeSet};
 use crate::secret::Secret;
@@ -37,10 +37,9 @@ const NOT_IN_A_CHANGE: [&str; 4] =
 
 /// What the body is judged by.
 pub(super) struct Judging<'j> {
-    pub(super) issuers: &'j StatementIssuers,
+    pub(super) rulebook: &'j Rulebook,
     pub(super) circumstances: Circumstances<'j>,
     pub(super) profile: &'j Profile,
-    pub(super) kind: Kind,
 }
 
 /// Reads the body and judges it.
@@ -61,7 +60,7 @@ pub(super) async fn read(
         None => return Err(invalid("client_id: is missing; a change names the client it is for (RFC 7592 §2.2)")),
     }
     let client_secret = take_secret(&mut members)?;
-    let heard = judging.issuers.hear(members, judging.circumstances).await;
+    let heard = judging.rulebook.software_statements.hear(members, judging.circumstances).await;
     let (requested, _) = heard.map_err(Refusal::statement)?;
     let profile = judging.profile;
     let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
@@ -72,7 +71,7 @@ pub(super) async fn read(
         _ => approved.clone(),
     };
     let judged = span::policy_span()
-        .in_scope(|| authorization_server::judge_raised(judging.kind, profile, (&requested, &raised)))
+        .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, (&requested, &raised)))
         .passage();
     let passage = judged.map_err(Refusal::violated)?;
     let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !approved.contains(scope);

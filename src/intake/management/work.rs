@@ -127,7 +127,7 @@ impl Work {
         }
         let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
         update.check_secret(held.client_secret())?;
-        let growth = growth::of(&held.client, update.passage.judged());
+        let growth = growth::of(self.rulebook.registrar.as_ref(), &held.client, update.passage.judged());
         if growth.is_empty() {
             return Ok((profile, Admitted::AsAsked));
         }
