@@ -174,7 +174,7 @@ async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str)
     }
     match result {
         Ok(managed) => {
-            held.learn(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+            held.learn_read(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
             held.end().await.map(drop)
         }
         Err(error) if held.learn_failure(&error) || error.surely_nothing_changed() => held.end().await.map(drop),

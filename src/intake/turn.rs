@@ -182,6 +182,11 @@ impl HeldTurn<'_> {
         self.kept.as_ref().and_then(|kept| kept.client_secret.as_ref())
     }
 
+    /// Takes over what a call read. While the server does not have yet what was approved, its members are of before: the record's go there.
+    pub(super) fn learn_read(&mut self, managed: &Managed) -> Result<(), NotSealed> {
+        if self.client.members_behind { self.learn_access(managed) } else { self.learn(managed) }
+    }
+
     /// Takes over what a call changed.
     pub(super) fn learn(&mut self, managed: &Managed) -> Result<(), NotSealed> {
         let statement = self.client.metadata.remove(software_statement::MEMBER);
@@ -190,6 +195,10 @@ impl HeldTurn<'_> {
         }
         self.client.metadata.extend(managed.metadata.clone());
         self.client.metadata.extend(statement.map(|statement| (software_statement::MEMBER.to_owned(), statement)));
+        self.learn_access(managed)
+    }
+
+    fn learn_access(&mut self, managed: &Managed) -> Result<(), NotSealed> {
         self.client.confirmed_at = self.tools.clock.now();
         self.client.unmanageable = false;
         let Some(kept) = &mut self.kept else { return Ok(()) };

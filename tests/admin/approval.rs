@@ -196,6 +196,7 @@ async fn a_server_that_is_down_gets_what_was_decided_when_it_is_back() {
         assert!(decided["unsettled"]["last_error"].is_string(), "{decided}");
     }
     assert_eq!(world.register_as(&public("orders")).await.0, 403, "heeded here from the first moment");
+    assert_eq!(scope_at_the_server(&world, &kept).await, "openid", "what is in force; reading it takes nothing back");
     up.store(true, Ordering::SeqCst);
     for client in [&kept, &removed] {
         let id = client["client_id"].as_str().unwrap();

@@ -49,13 +49,13 @@ pub async fn demo_server() -> SocketAddr {
     demo_server_that_is_up(Arc::new(AtomicBool::new(true))).await
 }
 
-/// The same, which answers 503 whenever it is not up.
+/// The same, which answers 503 to whatever would change something whenever it is not up.
 pub async fn demo_server_that_is_up(up: Arc<AtomicBool>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Settings { issuer: "http://127.0.0.1:1".to_owned(), credential: Secret::new("operator") };
     let if_up = move |request: Request, next: Next| {
-        let up = up.load(Ordering::SeqCst);
+        let up = up.load(Ordering::SeqCst) || request.method() == axum::http::Method::GET;
         async move { if up { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() } }
     };
     tokio::spawn(axum::serve(listener, router(settings).layer(from_fn(if_up))).into_future());

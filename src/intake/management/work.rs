@@ -88,10 +88,13 @@ impl Work {
         }
         match result {
             Ok(Some(managed)) => {
-                held.learn(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+                let is_behind = held.client.members_behind && matches!(asking, Asking::Read);
+                let learned =
+                    if matches!(asking, Asking::Read) { held.learn_read(&managed) } else { held.learn(&managed) };
+                learned.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
                 if let Asking::Update(update) = &asking {
                     update.enter(&mut held.client, self.tools.clock.now());
-                } else if is_in_doubt {
+                } else if is_in_doubt && !is_behind {
                     let told = self.in_client_terms(&held.client, held.client.metadata.clone());
                     reconcile::reconcile(&mut held.client, &told, &profile);
                 }
@@ -99,9 +102,13 @@ impl Work {
                 if let Some(event) = self.recorded(&mut held.client, growing) {
                     held.record(event);
                 }
-                let client = held.end().await?;
+                let mut client = held.end().await?;
                 if self.event.event == Kind::ClientRead {
                     self.tools.audit.note(|| self.event.clone(), self.tools.clock.now());
+                }
+                // What is in force, not what is still on its way to the server.
+                if is_behind {
+                    client.metadata.extend(managed.metadata.clone());
                 }
                 self.answer(&client, &managed, &access)
             }
