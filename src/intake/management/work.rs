@@ -86,6 +86,11 @@ impl Work {
         {
             result = self.call(&access, &asking, held.client_secret()).await;
         }
+        if let Ok(Some(managed)) = &result
+            && managed.metadata.get("client_id").is_some_and(|id| *id != held.client.client_id)
+        {
+            result = Err(ManageError::Broken("the answer is about another client".to_owned()));
+        }
         match result {
             Ok(Some(managed)) => {
                 let is_behind = held.client.members_behind && matches!(asking, Asking::Read);
