@@ -45,7 +45,7 @@ pub struct ReceiverSettings {
     /// What it is told of: `findings`, `pending`, `outcomes`, `audit_heads`, `health`. Default: all but `audit_heads`; an Alertmanager: what lasts.
     #[serde(default)]
     pub on: Option<Vec<Topic>>,
-    /// Findings with a lower score are not told, from 0 to 1. Default: 0.5: a redirect host that is seen for the first time (0.4) is left out, all others are told.
+    /// Findings with a lower score are not told, from 0 to 1. Default: 0.5, which is all of them.
     #[serde(default = "minimum_score")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub minimum_score: f64,

@@ -75,7 +75,7 @@ impl Detector for FirstSights {
         let host = new_hosts.first()?;
         Some(Raised {
             subject: Subject::RedirectHost((*host).to_owned()),
-            score: Score::of(0.4),
+            score: Score::of(0.5),
             evidence: Vec::new(),
             sentence: format!("the first client with a redirect URI at {host}"),
         })
