@@ -10,7 +10,7 @@ use crate::authorization_server;
 use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};
 use crate::policy::Profile;
 use crate::registration::software_statement::MEMBER;
-use crate::registration::{ClientMetadata, ScopeSet};
+use crate::registration::{ClientMetadata, Scope, ScopeSet};
 use crate::store::ClientRecord;
 
 /// Whether an active client asked for a change that waits for an approval.
@@ -50,6 +50,11 @@ pub(super) fn elevate(
     (scopes, by): (Option<&ScopeSet>, Action),
 ) -> Result<(), NotDone> {
     let lifecycle = client.lifecycle.clone().elevate()?;
+    if wants_to_grow(client) {
+        // Scopes alone are not the change: it would be made besides, or approved by one person where it takes two.
+        let first = "a change that the client asked for waits: approve or reject that first";
+        return Err(NotDone::ScopesImpossible(first.to_owned()));
+    }
     let profile = profile(rulebook, client)?;
     let withheld = parsed(&client.scope_withheld);
     let scopes = within(Some(scopes.unwrap_or(&withheld)), profile.grantable(), "granted by its profile")?;
@@ -83,7 +88,20 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
     };
     let granted = parsed(&scopes);
     let approved = both(&parsed(&client.scope_approved), &granted);
-    if let Some(asked) = client.asked.clone() {
+    let mut left_out = ScopeSet::default();
+    if let Some(mut asked) = client.asked.clone() {
+        // Of the scopes those that it has, and those that were chosen.
+        let has = both(&parsed(&client.scope_granted), &granted);
+        let wanted = asked.get("scope").and_then(Value::as_str).map(parsed).unwrap_or_default();
+        let is_chosen = |scope: &&Scope| has.contains(scope);
+        left_out =
+            wanted.iter().filter(|scope| !is_chosen(scope) && profile.grantable().contains(scope)).cloned().collect();
+        if !left_out.is_empty() {
+            asked.insert(
+                "scope".to_owned(),
+                wanted.iter().filter(is_chosen).cloned().collect::<ScopeSet>().to_string().into(),
+            );
+        }
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
         let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).passage();
@@ -97,7 +115,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         client.metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
         client.metadata.extend(statement);
     }
-    let left = parsed(&client.scope_withheld);
+    let left = both(&parsed(&client.scope_withheld), &left_out);
     let left: ScopeSet = left.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
     client.members_behind |= client.asked.is_some() || !granted.is_empty();
     client.scope_granted = both(&parsed(&client.scope_granted), &granted).to_string();

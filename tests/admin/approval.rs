@@ -234,7 +234,20 @@ async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_u
         assert_eq!((&read["redirect_uris"], &read["scope"]), (&uris, &json!(scope)), "{decision}");
         assert_eq!(post(&world, &client, (decision, json!({}))).await.0, 409, "once");
     }
+    // Of the scopes those that are named; scopes alone are not the change.
+    let more = change(&["/callback", "/third"], "openid profile orders refunds");
+    world.manage_itself("PUT", &client, Some(&more)).await;
+    assert_eq!(post(&world, &client, ("/elevate", json!({ "scopes": "refunds" }))).await.0, 409, "a change waits");
+    let (_, read) = world.manage_itself("GET", &client, None).await;
+    assert_eq!(read["redirect_uris"], wish["redirect_uris"], "it is not made");
+    post(&world, &client, ("/reject", json!({}))).await;
+    let (_, fewer) = world.manage_itself("PUT", &client, Some(&change(&["/callback"], "openid"))).await;
+    assert_eq!(fewer["scope"], "openid");
+    world.manage_itself("PUT", &client, Some(&change(&["/callback", "/third"], "openid profile orders"))).await;
+    let (status, decided) = post(&world, &client, ("/approve", json!({ "scopes": "orders" }))).await;
+    assert_eq!((status, &decided["scopes"]["granted"]), (200, &json!("openid orders")), "{decided}");
+    assert_eq!(decided["scopes"]["withheld"], "profile", "{decided}");
     // Less needs nobody.
-    let (_, less) = world.manage_itself("PUT", &client, Some(&change(&["/other"], "openid"))).await;
-    assert_eq!(less["redirect_uris"], json!(["https://app.example.com/other"]));
+    let (_, less) = world.manage_itself("PUT", &client, Some(&change(&["/third"], "openid"))).await;
+    assert_eq!(less["redirect_uris"], json!(["https://app.example.com/third"]));
 }
