@@ -4,8 +4,6 @@
 mod contract;
 #[path = "store/file.rs"]
 mod file;
-#[path = "store/heads.rs"]
-mod heads;
 #[path = "store/plans.rs"]
 mod plans;
 #[path = "store/postgres.rs"]

@@ -174,7 +174,8 @@ pub(super) async fn before_use(rulebook: &Rulebook, tools: &Tools, client_id: &s
     Err(not_disabled())
 }
 
-fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
+/// When to try again what failed so often.
+pub(super) fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
     now.after(FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE))
 }

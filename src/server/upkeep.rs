@@ -169,8 +169,12 @@ pub(super) async fn read_responses(intake: &Intake) {
 /// From now on: responses of all replicas are heeded within a second, and end when their time is over; what the store could not take is written
 /// when it can.
 pub(super) async fn keep_responses(intake: &Intake, stopped: watch::Receiver<bool>) {
-    // Beside each other: a suspension may wait for the authorization server.
-    tokio::join!(heed_responses(intake, stopped.clone()), write_responses(intake, stopped));
+    // Beside each other: a suspension, and its end, may wait for the authorization server.
+    tokio::join!(
+        heed_responses(intake, stopped.clone()),
+        end_responses(intake, stopped.clone()),
+        write_responses(intake, stopped)
+    );
 }
 
 async fn write_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
@@ -188,13 +192,27 @@ async fn heed_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(RESPOND_EVERY);
     let mut failed = false;
     while goes_on(&mut ticks, &mut stopped).await {
-        let kept = intake.keep_responses().await;
-        if let Err(error) = &kept
+        let read = intake.read_responses().await;
+        if let Err(error) = &read
             && !failed
         {
-            tracing::warn!(%error, "responses cannot be read, or not be ended: those that are known hold until their end");
+            tracing::warn!(%error, "responses cannot be read: those that are known hold until their end");
         }
-        failed = kept.is_err();
+        failed = read.is_err();
+    }
+}
+
+async fn end_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = every(RESPOND_EVERY);
+    let mut failed = false;
+    while goes_on(&mut ticks, &mut stopped).await {
+        let ended = intake.end_responses().await;
+        if let Err(error) = &ended
+            && !failed
+        {
+            tracing::warn!(%error, "responses that are over cannot be ended");
+        }
+        failed = ended.is_err();
     }
 }
 

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use dcr_gateway::clock::{Clock as _, SystemClock, Timestamp};
-use dcr_gateway::lifecycle::Action;
+use dcr_gateway::lifecycle::{Action, State};
 use dcr_gateway::store::{
-    ClientRecord, Clients as _, Ending, Recording, ResponseAction, ResponseRecord, Responses as _, Sealed, Turn,
-    TurnEnd, TurnTaken,
+    ClientFilter, ClientRecord, Clients as _, Ending, Page, Recording, ResponseAction, ResponseRecord, Responses as _,
+    Sealed, Turn, TurnEnd, TurnTaken,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::world::World;
+use crate::world::{World, configuration, demo_section, demo_server};
 
 const DETECTOR: &str = "lookalike_names";
 const HOLDER: &str = "this test";
@@ -78,7 +79,7 @@ fn is_in(state: &'static str) -> impl Fn(&Value) -> bool {
 #[tokio::test]
 async fn a_client_that_cannot_be_resumed_keeps_no_other_response_from_its_end() {
     let world = World::start().await;
-    let (id, _) = suspended(&world, "Orders").await;
+    let (id, sealed) = suspended(&world, "Orders").await;
     seal(&world, &id, Some(Sealed(vec![0; 40]))).await;
     let now = SystemClock.now();
     let over = now.before(Duration::from_secs(1));
@@ -92,6 +93,8 @@ async fn a_client_that_cannot_be_resumed_keeps_no_other_response_from_its_end() 
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the other response ends");
     assert_eq!(ending(&world, &id).await, None, "it is tried again");
+    seal(&world, &id, sealed).await;
+    world.until(&id, is_in("active")).await;
 }
 
 #[tokio::test]
@@ -128,4 +131,59 @@ async fn a_suspension_that_was_prolonged_while_it_was_undone_is_in_force_again()
     world.until(&id, is_there).await;
     assert_eq!(ending(&world, &id).await, None);
     assert_eq!(world.ask("GET", "/v1/bans").await.body["bans"][0]["subject"], json!(id));
+}
+
+/// The turn of whichever client is registered next, taken before anybody else does; none: somebody was quicker.
+fn turn_at_the_next(world: &World, known: &[String]) -> std::thread::JoinHandle<Option<ClientRecord>> {
+    let (store, known, runtime) = (world.store.clone(), known.to_vec(), tokio::runtime::Handle::current());
+    // On a thread of its own, which waits for nothing.
+    std::thread::spawn(move || {
+        let turn = Turn { holder: HOLDER.to_owned(), lasts: Duration::from_secs(60) };
+        runtime.block_on(async {
+            loop {
+                let newest = store.clients(&ClientFilter::default(), &Page::first(1)).await.unwrap().pop();
+                let Some(client) = newest.filter(|client| !known.contains(&client.client_id)) else { continue };
+                return match store.take_turn(&client.client_id, &turn, SystemClock.now()).await.unwrap() {
+                    TurnTaken::Taken { client, .. } => Some(*client),
+                    _ => None,
+                };
+            }
+        })
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspension_that_is_lifted_while_it_waits_for_the_client_suspends_nobody() {
+    let rules = "anomalies: { learning: 0s, lookalike_names: { cooldown: 1s, names: [Example Bank] }, \
+                 responses: [{ to: [lookalike_names], dry_run: false, action: suspend_client, for: 1d }] }\n";
+    let text = configuration(&demo_section(demo_server().await), "{ socket: admin.sock }");
+    let world = World::configured(TempDir::new().unwrap(), &format!("{rules}{text}")).await;
+    let mut known = Vec::new();
+    let client = loop {
+        assert!(known.len() < 30, "the detector is quicker than this test every time");
+        let turn = turn_at_the_next(&world, &known);
+        world.register(&format!("Examp1e Bank {}", known.len())).await;
+        match turn.join().unwrap() {
+            Some(client) if client.lifecycle.state() == State::Active => break client,
+            Some(client) => end_turn(&world, &client).await,
+            None => {}
+        }
+        known.push(world.store.clients(&ClientFilter::default(), &Page::first(1)).await.unwrap()[0].client_id.clone());
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    };
+    let id = &client.client_id;
+    // Whoever is to suspend it waits for the turn, and its response is in force.
+    let suspension = loop {
+        let bans = world.ask("GET", "/v1/bans").await.body;
+        let on_it = bans["bans"].as_array().unwrap().iter().find(|ban| ban["subject"] == json!(id));
+        if let Some(suspension) = on_it {
+            break suspension["id"].as_str().unwrap().to_owned();
+        }
+    };
+    assert_eq!(world.ask("DELETE", &format!("/v1/bans/{suspension}")).await.status, 200);
+    let before = client.version;
+    end_turn(&world, &client).await;
+    // Suspended, and resumed again.
+    let is_there = |client: &Value| is_in("active")(client) && client["version"].as_i64() > Some(before + 1);
+    world.until(id, is_there).await;
 }

@@ -41,6 +41,30 @@ async fn an_internal_error_is_asked_for_once_and_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn where_looking_at_the_scopes_failed_surely_nothing_was_done() {
+    let world = world("").await;
+    let clearance = cleared(&json!({}));
+    world.pool.answer_next(500, "InternalErrorException", "sorry");
+    let error = world.cognito.register("r", &clearance, None).await.unwrap_err();
+    assert!(matches!(error, RegisterError::Unreachable(_)), "{error:?}");
+    assert!(world.pool.inputs("CreateUserPoolClient").is_empty());
+    world.pool.answer_next(500, "InternalErrorException", "sorry");
+    let error = world.cognito.update(&ServerAccess::by_api("client1"), "client1", &clearance, None).await.unwrap_err();
+    assert!(error.surely_nothing_changed(), "{error:?}");
+
+    // As where nobody answers in time, and where it was the client that was looked at.
+    let openid = cleared(&json!({"scope": "openid"}));
+    let access = world.cognito.register("r", &openid, None).await.unwrap().access.unwrap();
+    world.pool.answer_next(500, "InternalErrorException", "sorry");
+    let error = world.cognito.update(&access, "client1", &openid, None).await.unwrap_err();
+    assert!(error.surely_nothing_changed(), "{error:?}");
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let cognito = at(&format!("http://{}", silent.local_addr().unwrap()), "", key());
+    let error = cognito.register("r", &clearance, None).await.unwrap_err();
+    assert!(matches!(error, RegisterError::Unreachable(_)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_throttled_change_says_when_to_come_again() {
     let world = world("").await;
     let clearance = cleared(&json!({"scope": "openid"}));

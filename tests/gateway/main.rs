@@ -34,5 +34,6 @@ mod secure;
 #[path = "../telemetry/sink.rs"]
 mod sink;
 mod staged;
+mod traces;
 mod upstream;
 mod verdicts;

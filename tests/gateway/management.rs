@@ -1,9 +1,6 @@
 //! RFC 7592 as a client sees it, in front of a server that makes a new token at every change.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
-use sqlx::Connection as _;
 use tokio::task::JoinSet;
 
 use crate::client::Answer;
@@ -64,25 +61,6 @@ async fn changes_follow_the_tokens_that_the_server_rotates() {
     let change = client.change(&json!({"client_name": "third"}));
     is_told(&world.manage("PUT", &client.uri, &client.token, Some(&change)).await, &client);
     assert_eq!(world.answered("registration_access_token").len(), 4, "one at the registration, and at each change");
-}
-
-/// As for a moment after `keys rotate`: it was sealed with a key that this replica has not read yet.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_turn_in_which_the_servers_token_cannot_be_opened_keeps_nobody_waiting() {
-    let world = World::start().await;
-    let client = world.client().await;
-    let url = format!("sqlite://{}", world.directory.path().join("gateway.db").display());
-    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let sealed: Vec<u8> =
-        sqlx::query_scalar("SELECT server_access FROM clients").fetch_one(&mut database).await.unwrap();
-    let read = async || world.manage("GET", &client.uri, &client.token, None).await;
-    for (access, status) in [(b"sealed otherwise".to_vec(), 500), (sealed, 200)] {
-        let put = sqlx::query("UPDATE clients SET server_access = $1").bind(access);
-        put.execute(&mut database).await.unwrap();
-        let began = Instant::now();
-        assert_eq!(read().await.status, status);
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use crate::open_file;
 use crate::samples::{at, create, found, hash, id, intent, not_registered, registered, unlimited, with_token};
 
 /// A statement on the file itself, as somebody would who means harm.
-pub async fn tamper(path: &Path, statement: &str) {
+async fn tamper(path: &Path, statement: &str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query(AssertSqlSafe(statement)).execute(&pool).await.unwrap();

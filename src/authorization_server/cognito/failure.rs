@@ -72,6 +72,14 @@ impl Failure {
         }
     }
 
+    /// The same of a call that only looked, before anything was to be changed: whatever became of it, surely nothing was done.
+    pub(super) fn before_anything(self) -> Self {
+        match self {
+            Self::TimedOut | Self::Broken(_) => Self::Unreachable(self.to_string()),
+            failure => failure,
+        }
+    }
+
     /// By the code of the service; of a code that nobody documented only the status counts.
     pub(super) fn of_code(code: &str, message: &str, status: u16) -> Self {
         let said = if code.is_empty() { format!("{status}: {message}") } else { format!("{code}: {message}") };

@@ -65,7 +65,8 @@ impl Cognito {
 
     /// The pool would say that it has none, and not which.
     async fn check_scopes(&self, description: &Description) -> Result<Option<String>, Failure> {
-        let unknown = self.scopes.first_unknown(&self.api, &description.scopes).await?;
+        let unknown = self.scopes.first_unknown(&self.api, &description.scopes).await;
+        let unknown = unknown.map_err(Failure::before_anything)?;
         Ok(unknown.map(|scope| format!("scope: the user pool has no scope {}", Excerpt(scope))))
     }
 
@@ -90,7 +91,7 @@ impl Cognito {
         if let Some(problem) = self.check_scopes(description).await? {
             return refused(problem);
         }
-        let current = self.api.describe(client_id, Purpose::MANAGEMENT).await?;
+        let current = self.api.describe(client_id, Purpose::MANAGEMENT).await.map_err(Failure::before_anything)?;
         let client_secret = describe::secret(&current);
         if client_secret.is_some() != description.has_secret {
             return refused(SECRET_STAYS.to_owned());

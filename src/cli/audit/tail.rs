@@ -11,13 +11,14 @@ use super::PAGE;
 use crate::audit::line::record_line;
 use crate::audit::{Actor, Event, Subject};
 use crate::clock::{Clock as _, SystemClock, Timestamp};
+use crate::server::longest_turn;
 use crate::store::sql::SqlStore;
 use crate::store::{AuditFilter, AuditLog as _, AuditRecord, WriterId};
 
 /// How often to look for new records.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A record may be this much older than one that was written before it: clocks of replicas differ, and some records wait for the end of a
-/// turn at their client.
+/// A record may be at least this much older than one that was written before it: clocks of replicas differ. Some wait for the end of a turn at
+/// their client, too, and a turn can be longer.
 const LATE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
@@ -33,20 +34,26 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = existing_store(&arguments.file.load()?).await?;
-    let told = tell(&store, arguments, format, out).await;
+    let config = arguments.file.load()?;
+    let store = existing_store(&config).await?;
+    let told = tell(&store, arguments, (LATE.max(longest_turn(&config)), format, out)).await;
     store.close().await;
     told
 }
 
-async fn tell(store: &SqlStore, arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+async fn tell(
+    store: &SqlStore,
+    arguments: &Arguments,
+    (late, format, out): (Duration, Format, &mut dyn Write),
+) -> Result<(), Failure> {
     let mut records = store.records(&AuditFilter::default(), None, arguments.lines).await.map_err(Failure::of)?;
     records.reverse();
     write(out, format, &records)?;
     if !arguments.follow {
         return Ok(());
     }
-    let mut told = Told { newest: records.last().map(|last| last.at), ..Told::default() };
+    let newest = records.last().map(|last| last.at);
+    let mut told = Told { late, newest, places: HashMap::new() };
     let mut newer = told.newer(store).await?;
     // What stands before the last one was told, or is not asked for.
     let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
@@ -59,8 +66,9 @@ async fn tell(store: &SqlStore, arguments: &Arguments, format: Format, out: &mut
 }
 
 /// How far each chain was told: only within a chain is what was written later behind what was written before.
-#[derive(Default)]
 struct Told {
+    /// How much older than the newest one a record may be that was written since.
+    late: Duration,
     places: HashMap<WriterId, u64>,
     newest: Option<Timestamp>,
 }
@@ -70,7 +78,7 @@ impl Told {
     async fn newer(&mut self, store: &SqlStore) -> Result<Vec<AuditRecord>, Failure> {
         // A clock that is far ahead would have us look past what all others write.
         let newest = self.newest.map(|newest| newest.min(SystemClock.now()));
-        let filter = AuditFilter { since: newest.map(|newest| newest.before(LATE)), ..AuditFilter::default() };
+        let filter = AuditFilter { since: newest.map(|newest| newest.before(self.late)), ..AuditFilter::default() };
         let (mut newer, mut after) = (Vec::new(), None);
         loop {
             let page = store.records(&filter, after.as_ref(), PAGE).await.map_err(Failure::of)?;
@@ -160,7 +168,7 @@ mod tests {
         let (one, other) = (SqlStore::open(&settings).await.unwrap(), SqlStore::open(&settings).await.unwrap());
         one.open_chain(WriterId("one".to_owned()), None).await.unwrap();
         other.open_chain(WriterId("other".to_owned()), None).await.unwrap();
-        let mut told = Told::default();
+        let mut told = Told { late: LATE, newest: None, places: HashMap::new() };
         let mut count = async || told.newer(&one).await.unwrap_or_else(|_| panic!("the store is there")).len();
 
         one.append(entries([100_000])).await.unwrap();

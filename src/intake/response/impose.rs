@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::intake::Intake;
 use crate::intake::decide::{Change, Instruction};
 use crate::intake::operations::NotDone;
+use crate::intake::settle::next_attempt;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Ending, Imposed, Recording, ResponseAction, ResponseRecord, StoreError};
 
@@ -63,7 +64,7 @@ impl Intake {
     /// Ends a response, and undoes what it did.
     ///
     /// # Errors
-    /// There is none of this name, or it is over; the store's.
+    /// There is none of this name, or it is over; the store's. A client that cannot be resumed: then the response stays in force.
     pub async fn lift(&self, id: &str, (actor, comment): (&str, Option<String>)) -> Result<ResponseRecord, NotDone> {
         let store = &self.tools.store;
         let known = store.response(id).await?.ok_or_else(|| NotDone::ResponseUnknown(id.to_owned()))?;
@@ -77,6 +78,11 @@ impl Intake {
         let ended = store.end_response(id, ending, record).await?;
         let lifted = ended.ok_or(NotDone::ResponseOver(known.id))?;
         event::tell_lifted(&lifted);
+        // It may have suspended the client again while that was being resumed: from now on nothing does.
+        if let Err(error) = self.undo_ended(&lifted, actor).await {
+            let (response, client_id) = (&lifted.id, &lifted.subject);
+            tracing::warn!(%error, response, client_id, "whether a client is still suspended by a response that is over is unknown");
+        }
         self.heed().await;
         Ok(lifted)
     }
@@ -100,23 +106,44 @@ impl Intake {
         self.tools.responses.refresh(&*self.tools.store).await
     }
 
-    /// [Looks](Intake::read_responses), and ends what has had its time: to be called at least once a second.
+    /// Ends what has had its time, one after the other: to be called at least once a second, and beside [`Intake::read_responses`], because it
+    /// waits for turns at clients and for the authorization server.
     ///
     /// # Errors
-    /// The store's; the first of what could not be undone, which keeps no other response from its end and is tried again.
-    pub async fn keep_responses(&self) -> Result<(), NotDone> {
+    /// The store's; the first one, which keeps no other response from its end. A client that cannot be resumed is none: it is told in the
+    /// log, and tried again after a pause that grows.
+    pub async fn end_responses(&self) -> Result<(), NotDone> {
+        let mut put_off = self.tools.responses.put_off.lock().await;
+        let is_over = || self.tools.responses.in_force.load().expired(self.tools.clock.now());
+        let expired = is_over();
+        put_off.retain(|id, _| expired.iter().any(|response| response.id == *id));
+        let is_due = |id: &str| put_off.get(id).is_none_or(|(_, next)| *next <= self.tools.clock.now());
+        if !expired.iter().any(|response| is_due(&response.id)) {
+            return Ok(());
+        }
+        // Somebody may have prolonged or ended it.
         self.read_responses().await?;
-        let now = self.tools.clock.now();
-        let expired = self.tools.responses.in_force.load().expired(now);
-        let mut kept = Ok(());
-        for response in &expired {
-            let ended = self.end_expired(response, now).await;
-            kept = kept.and(ended);
+        let mut ended = Ok(());
+        for response in is_over() {
+            let now = self.tools.clock.now();
+            let (attempts, next) = put_off.remove(&response.id).unwrap_or((0_u32, now));
+            if now < next {
+                put_off.insert(response.id, (attempts, next));
+                continue;
+            }
+            match self.end_expired(&response, now).await {
+                Ok(()) => {}
+                Err(error @ (NotDone::Store(_) | NotDone::Busy)) => ended = ended.and(Err(error)),
+                Err(error) => {
+                    let (now, attempts) = (self.tools.clock.now(), attempts.saturating_add(1));
+                    let (response_id, client_id) = (&response.id, &response.subject);
+                    tracing::warn!(%error, response = response_id, client_id, attempts, "a suspension that is over cannot be undone");
+                    put_off.insert(response.id, (attempts, next_attempt(now, attempts)));
+                }
+            }
         }
-        if !expired.is_empty() {
-            self.read_responses().await?;
-        }
-        kept
+        self.read_responses().await?;
+        ended
     }
 
     async fn end_expired(&self, response: &ResponseRecord, now: Timestamp) -> Result<(), NotDone> {
@@ -132,7 +159,7 @@ impl Intake {
 
     /// Somebody ended it before us, or prolonged it while we took it for over: then what was undone is done again.
     async fn suspend_again(&self, undone: &ResponseRecord) -> Result<(), NotDone> {
-        if undone.action != ResponseAction::SuspendClient || undone.dry_run {
+        if !is_suspension(undone) {
             return Ok(());
         }
         match self.tools.store.response(&undone.id).await? {
@@ -143,9 +170,7 @@ impl Intake {
 
     /// An operator resumed or removed the client by hand: what suspended it is over.
     pub(in crate::intake) async fn lift_suspensions(&self, client_id: &str, actor: &str) -> Result<(), StoreError> {
-        let is_its = |response: &ResponseRecord| {
-            response.action == ResponseAction::SuspendClient && response.subject == client_id && !response.dry_run
-        };
+        let is_its = |response: &ResponseRecord| is_suspension(response) && response.subject == client_id;
         let in_force = self.responses_in_force().await?;
         for response in in_force.into_iter().filter(is_its) {
             let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
@@ -188,14 +213,28 @@ impl Intake {
     pub(super) async fn suspend(&self, response: &ResponseRecord) -> Result<(), NotDone> {
         match self.change_client(instruction(response, Change::Suspend, &response.author)).await {
             // It is already.
-            Ok(_) | Err(NotDone::NotPossible(_)) => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) | Err(NotDone::NotPossible(_)) => {}
+            Err(error) => return Err(error),
         }
+        // Whoever ended it meanwhile may have looked at the client before it was suspended.
+        match self.tools.store.response(&response.id).await? {
+            Some(known) if known.ended.is_some() => self.undo_ended(&known, &response.author).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Undoes what a response did that is over; where another one is in force, that one would do the same again.
+    async fn undo_ended(&self, response: &ResponseRecord, actor: &str) -> Result<(), NotDone> {
+        let does_the_same = |other: &ResponseRecord| is_suspension(other) && other.subject == response.subject;
+        if !is_suspension(response) || self.responses_in_force().await?.iter().any(does_the_same) {
+            return Ok(());
+        }
+        self.undo(response, actor).await
     }
 
     /// Resumes the client that this response suspended. What an operator suspended stays so.
     async fn undo(&self, response: &ResponseRecord, actor: &str) -> Result<(), NotDone> {
-        if response.action != ResponseAction::SuspendClient || response.dry_run {
+        if !is_suspension(response) {
             return Ok(());
         }
         let client = self.tools.store.client(&response.subject).await?;
@@ -210,6 +249,11 @@ impl Intake {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a client is suspended by it.
+fn is_suspension(response: &ResponseRecord) -> bool {
+    response.action == ResponseAction::SuspendClient && !response.dry_run
 }
 
 fn instruction(response: &ResponseRecord, change: Change, actor: &str) -> Instruction {

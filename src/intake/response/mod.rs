@@ -6,6 +6,7 @@ mod event;
 mod impose;
 mod in_force;
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools};
+use crate::clock::Timestamp;
 use crate::policy::{CertificateIdentity, Profile};
 use crate::store::{ResponseAction, ResponseRecord, Store, StoreError};
 use crate::telemetry::ResponseCount;
@@ -38,6 +40,8 @@ pub(super) struct KnownResponses {
     in_force: ArcSwap<InForce>,
     /// Called for, and not in the store yet.
     waiting: std::sync::Mutex<Vec<Wanted>>,
+    /// What is over and could not be undone: how often it was tried, and when it is tried again. Held by whoever ends responses.
+    put_off: Mutex<HashMap<String, (u32, Timestamp)>>,
     /// Whoever reads: a reading never replaces a younger one.
     reading: Mutex<()>,
 }
