@@ -103,7 +103,7 @@ impl Work {
         let unknown = || NotDone::ClientUnknown(client_id.clone());
         // What cannot be is refused before it takes a turn.
         self.next(instruction, &self.tools.store.client(client_id).await?.ok_or_else(unknown)?)?;
-        let mut held = turn::take(&self.rulebook, &self.tools, client_id).await?.ok_or_else(unknown)?;
+        let mut held = turn::take_to_decide(&self.rulebook, &self.tools, client_id).await?.ok_or_else(unknown)?;
         let to = match self.next(instruction, &held.client) {
             Ok(to) => to,
             Err(not_done) => {

@@ -142,14 +142,14 @@ async fn in_turn(mut held: HeldTurn<'_>) -> Result<ClientRecord, Refusal> {
 impl HeldTurn<'_> {
     fn nothing_to_manage_it_with(&self) -> NotYet {
         let cause = match self.client.unmanageable {
-            true => {
-                "the server's token for this client is lost: somebody must do it there, and then `clients delete --gone` here"
-            }
-            false => {
-                "the server gave nothing to manage this client with: somebody must do it there, and then `clients delete --gone` here"
-            }
+            true => "the server's token for this client is lost",
+            false => "the server gave nothing to manage this client with",
         };
-        NotYet { cause: cause.to_owned(), is_unclear: false }
+        let then = match self.client.lifecycle.at_the_server() {
+            AtTheServer::Absent => ", and then `clients delete --gone` here",
+            AtTheServer::Enabled | AtTheServer::Disabled => "",
+        };
+        NotYet { cause: format!("{cause}: somebody must do it there{then}"), is_unclear: false }
     }
 }
 

@@ -58,7 +58,25 @@ pub(super) async fn take<'t>(
     tools: &'t Tools,
     client_id: &str,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
-    let Some(taken) = wait_for(tools, client_id, rulebook.longest_turn()).await? else { return Ok(None) };
+    hold((rulebook, tools), client_id, Wait::at_most(rulebook.longest_turn())).await
+}
+
+/// The same for who decides about a client: it looks again without resting longer each time, or a client that reads itself again and again, and hangs
+/// up, could keep an operator from suspending it.
+pub(super) async fn take_to_decide<'t>(
+    rulebook: &'t Rulebook,
+    tools: &'t Tools,
+    client_id: &str,
+) -> Result<Option<HeldTurn<'t>>, Refusal> {
+    hold((rulebook, tools), client_id, Wait::eagerly(rulebook.longest_turn())).await
+}
+
+async fn hold<'t>(
+    (rulebook, tools): (&'t Rulebook, &'t Tools),
+    client_id: &str,
+    wait: Wait,
+) -> Result<Option<HeldTurn<'t>>, Refusal> {
+    let Some(taken) = wait_with(tools, client_id, (rulebook.longest_turn(), wait)).await? else { return Ok(None) };
     let sealed = taken.client.server_access.as_ref();
     let kept = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose() {
         Ok(kept) => kept,
@@ -80,6 +98,7 @@ pub(super) struct Wait {
     began: Instant,
     longest: Duration,
     pause: Duration,
+    longest_pause: Duration,
 }
 
 impl Wait {
@@ -87,7 +106,11 @@ impl Wait {
     const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
     pub(super) fn at_most(longest: Duration) -> Self {
-        Self { began: Instant::now(), longest, pause: Self::FIRST_PAUSE }
+        Self { began: Instant::now(), longest, pause: Self::FIRST_PAUSE, longest_pause: Self::LONGEST_PAUSE }
+    }
+
+    fn eagerly(longest: Duration) -> Self {
+        Self { longest_pause: Self::FIRST_PAUSE, ..Self::at_most(longest) }
     }
 
     /// Rests until it is time to look again. False: the wait has lasted long enough.
@@ -96,15 +119,22 @@ impl Wait {
             return false;
         }
         tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(Self::LONGEST_PAUSE);
+        self.pause = (self.pause * 2).min(self.longest_pause);
         true
     }
 }
 
 /// As [`take`], for a turn that lasts so long, and is waited for so long.
 pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) -> Result<Option<Taken>, Refusal> {
+    wait_with(tools, client_id, (lasts, Wait::at_most(lasts))).await
+}
+
+async fn wait_with(
+    tools: &Tools,
+    client_id: &str,
+    (lasts, mut wait): (Duration, Wait),
+) -> Result<Option<Taken>, Refusal> {
     let turn = Turn { holder: tools.random_name(), lasts };
-    let mut wait = Wait::at_most(lasts);
     loop {
         let since = Instant::now();
         let taken = tools.store.take_turn(client_id, &turn, tools.clock.now()).in_span(span::store_span("take_turn"));

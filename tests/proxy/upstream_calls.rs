@@ -68,7 +68,9 @@ async fn what_follows_an_answer_that_has_no_body_is_nobodys_answer() {
     let smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
     let announced = format!("Content-Length: {}\r\n\r\n{smuggled}", smuggled.len());
     let chunked = format!("Transfer-Encoding: chunked\r\n\r\n{smuggled}");
-    for (status, rest) in [("204 No Content", &announced), ("304 Not Modified", &announced), ("204 No Content", &chunked)] {
+    for (status, rest) in
+        [("204 No Content", &announced), ("304 Not Modified", &announced), ("204 No Content", &chunked)]
+    {
         let backend = scripted(format!("HTTP/1.1 {status}\r\n{rest}"), Afterwards::Keep).await;
         let upstream = upstream(backend.address);
         for connections in [1, 2] {

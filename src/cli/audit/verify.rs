@@ -48,6 +48,10 @@ impl FromStr for StatedHead {
         if let Ok(Line::Head(head)) = Line::read(text.trim()) {
             return Ok(Self::Signed(Box::new(head)));
         }
+        // As the `data` of an alert.
+        if let Ok(head) = serde_json::from_str(text) {
+            return Ok(Self::Signed(Box::new(head)));
+        }
         let parts: Vec<&str> = text.split('.').collect();
         let [writer, sequence, hash] = parts.as_slice() else {
             return Err("write the JSON line of a head, or CHAIN.NUMBER.HASH".to_owned());
@@ -201,6 +205,8 @@ mod tests {
             "{{\"head\":{{\"writer\":\"w\",\"sequence\":7,\"hash\":\"{hash}\",\"at\":1,\"key\":null,\"signature\":null}}}}"
         );
         assert!(matches!(line.parse(), Ok(StatedHead::Signed(_))));
+        let alone = line.trim_start_matches("{\"head\":").trim_end_matches('}').to_owned() + "}";
+        assert!(matches!(alone.parse(), Ok(StatedHead::Signed(_))), "{alone}");
         for text in ["", "w.7", "w.x.ab", &format!("w.7.{hash}0")] {
             assert!(text.parse::<StatedHead>().is_err(), "{text}");
         }
