@@ -1,7 +1,7 @@
 //! What an approval makes of a client's record: the scopes that are granted, the change that is made, or the first of two approvals.
 //! Asks nobody: what is granted reaches the server by [`super::settle`].
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::management;
 use super::operations::NotDone;
@@ -90,18 +90,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
     let approved = both(&parsed(&client.scope_approved), &granted);
     let mut left_out = ScopeSet::default();
     if let Some(mut asked) = client.asked.clone() {
-        // Of the scopes those that it has, and those that were chosen.
-        let has = both(&parsed(&client.scope_granted), &granted);
-        let wanted = asked.get("scope").and_then(Value::as_str).map(parsed).unwrap_or_default();
-        let is_chosen = |scope: &&Scope| has.contains(scope);
-        left_out =
-            wanted.iter().filter(|scope| !is_chosen(scope) && profile.grantable().contains(scope)).cloned().collect();
-        if !left_out.is_empty() {
-            asked.insert(
-                "scope".to_owned(),
-                wanted.iter().filter(is_chosen).cloned().collect::<ScopeSet>().to_string().into(),
-            );
-        }
+        left_out = narrow(&mut asked, &both(&parsed(&client.scope_granted), &granted), profile);
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
         let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).passage();
@@ -127,6 +116,18 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
     client.approved = Some(by);
     client.unsettle(now);
     Ok(())
+}
+
+/// Leaves of the scopes that are asked for those that are `kept`; returns what else the profile could grant.
+fn narrow(asked: &mut Map<String, Value>, kept: &ScopeSet, profile: &Profile) -> ScopeSet {
+    let wanted = asked.get("scope").and_then(Value::as_str).map(parsed).unwrap_or_default();
+    let (kept, others): (Vec<Scope>, Vec<Scope>) = wanted.iter().cloned().partition(|scope| kept.contains(scope));
+    let left_out: ScopeSet = others.into_iter().filter(|scope| profile.grantable().contains(scope)).collect();
+    if !left_out.is_empty() {
+        let kept: ScopeSet = kept.into_iter().collect();
+        asked.insert("scope".to_owned(), kept.to_string().into());
+    }
+    left_out
 }
 
 /// What is granted must be known now: by a profile that is no longer configured nobody can tell.

@@ -28,6 +28,8 @@ pub(super) struct Update {
     pub(super) passage: Passage,
     /// Scopes that it gets by asking, which no registration gets (`elevation: automatic`).
     elevated: ScopeSet,
+    /// What was approved when it was judged.
+    scope_approved: String,
     client_secret: Option<Secret>,
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn read(
     let passage = judged.map_err(Refusal::violated)?;
     let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !approved.contains(scope);
     let elevated = passage.judged().scopes().granted.iter().filter(is_new).cloned().collect();
-    Ok(Update { passage, elevated, client_secret })
+    Ok(Update { passage, elevated, client_secret, scope_approved: client.scope_approved.clone() })
 }
 
 fn take_secret(members: &mut Map<String, Value>) -> Result<Option<Secret>, Refusal> {
@@ -100,6 +102,11 @@ impl Update {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the client has no other approved scopes since it was judged.
+    pub(super) fn was_judged_with(&self, client: &ClientRecord) -> bool {
+        self.scope_approved == client.scope_approved
     }
 
     /// Enters what was changed at the server. Whatever waited for an approval was about what the client was before, but for scopes

@@ -93,13 +93,16 @@ impl Work {
         }
         match result {
             Ok(Some(managed)) => {
-                let is_behind = held.client.members_behind && matches!(asking, Asking::Read);
-                let learned =
-                    if matches!(asking, Asking::Read) { held.learn_read(&managed) } else { held.learn(&managed) };
-                learned.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
+                let not_kept = |error| Refusal::from(Reason::Internal).caused_by(error);
+                let mut is_behind = false;
                 if let Asking::Update(update) = &asking {
+                    held.learn(&managed).map_err(not_kept)?;
                     update.enter(&mut held.client, self.tools.clock.now());
-                } else if is_in_doubt && !is_behind {
+                } else {
+                    is_behind = held.client.members_behind;
+                    held.learn_read(&managed).map_err(not_kept)?;
+                }
+                if is_in_doubt && !is_behind && matches!(asking, Asking::Read) {
                     let told = self.in_client_terms(&held.client, held.client.metadata.clone());
                     reconcile::reconcile(&mut held.client, &told, &profile);
                 }
@@ -139,6 +142,10 @@ impl Work {
         }
         let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
         update.check_secret(held.client_secret())?;
+        if !update.was_judged_with(&held.client) {
+            // Somebody approved more while this waited: judged as it was, it would take that away.
+            return Err(Reason::ClientBusy.into());
+        }
         let growth = growth::of(self.rulebook.registrar.as_ref(), &held.client, update.passage.judged());
         if growth.is_empty() {
             return Ok((profile, Admitted::AsAsked));
