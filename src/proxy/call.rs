@@ -13,10 +13,10 @@ use pingora::protocols::http::v1::client::HttpSession;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
+use super::error_text::error_text;
 use super::kept::Connected;
 use super::observed;
 use super::outgoing::{Hold, Outgoing};
-use super::told::told;
 use super::upstream::Upstream;
 use crate::authorization_server::transport::{Limits, Purpose, Transport, TransportError};
 
@@ -43,7 +43,7 @@ impl Upstream {
     async fn call_once(&self, call: &Call, progress: &Progress) -> Result<http::Response<Bytes>, Failure> {
         progress.sent.store(false, Ordering::Release);
         let header = self.request_header(&call.parts, call.body.len());
-        let header = header.map_err(|error| Failure::Final(TransportError::NotSent(told(&error))))?;
+        let header = header.map_err(|error| Failure::Final(TransportError::NotSent(error_text(&error))))?;
         let address = self.addresses.pick().await;
         let address = address.map_err(|reason| Failure::Final(TransportError::NotSent(reason)))?;
         let kept = self.kept.take(address);
@@ -91,7 +91,7 @@ impl Upstream {
         connected.map(Outgoing::over).map_err(|error| {
             let error = match error.etype() {
                 ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => TransportError::ConnectTimedOut,
-                _ => TransportError::NotSent(told(&error)),
+                _ => TransportError::NotSent(error_text(&error)),
             };
             Failure::Unreachable(error, Box::new(peer))
         })
@@ -130,7 +130,7 @@ async fn write(
 ) -> Result<(), TransportError> {
     hold.begin();
     let head = session.write_request_header(Box::new(header)).await;
-    head.map_err(|error| TransportError::NotSent(told(&error)))?;
+    head.map_err(|error| TransportError::NotSent(error_text(&error)))?;
     let rest = async {
         if !body.is_empty() {
             session.write_body(body).await?;
@@ -140,14 +140,14 @@ async fn write(
     };
     match rest.await {
         Ok(_) => Ok(()),
-        Err(error) if !hold.has_left() => Err(TransportError::NotSent(told(&error))),
-        Err(error) => Err(TransportError::BrokenOff(told(&error))),
+        Err(error) if !hold.has_left() => Err(TransportError::NotSent(error_text(&error))),
+        Err(error) => Err(TransportError::BrokenOff(error_text(&error))),
     }
 }
 
 /// Reads the whole answer.
 async fn read(session: &mut HttpSession, call: &Call) -> Result<http::Response<Bytes>, Failure> {
-    let broken = |error: Box<Error>| Failure::Final(TransportError::BrokenOff(told(&error)));
+    let broken = |error: Box<Error>| Failure::Final(TransportError::BrokenOff(error_text(&error)));
     let (status, headers) = final_header(session).await?;
     let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes() == b"identity");
     if !is_plain {
@@ -183,7 +183,7 @@ fn ends_with_its_head(response: &http::Response<Bytes>) -> bool {
 async fn final_header(session: &mut HttpSession) -> Result<(StatusCode, HeaderMap), Failure> {
     loop {
         if let Err(error) = session.read_response().await {
-            let failure = TransportError::BrokenOff(told(&error));
+            let failure = TransportError::BrokenOff(error_text(&error));
             let is_closed = matches!(error.etype(), ErrorType::ConnectionClosed | ErrorType::ReadError);
             return Err(if is_closed { Failure::Stale(failure) } else { Failure::Final(failure) });
         }

@@ -11,6 +11,7 @@ mod client_names;
 mod client_trust;
 mod connection;
 mod crowding;
+mod error_text;
 mod expiry;
 mod fence;
 mod form;
@@ -30,7 +31,6 @@ mod routing;
 pub mod settings;
 mod target;
 mod tls;
-mod told;
 mod upstream;
 mod wire;
 

@@ -16,11 +16,11 @@ use rustls::pki_types::CertificateDer;
 
 use super::body::SessionBody;
 use super::connection::Connection;
+use super::error_text::error_text;
 use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
 use super::headers::{client_cert_value, is_websocket_upgrade};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
-use super::told::told;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, body, identity, observed, routing};
 use crate::authorization_server::paths::{Route, names_metadata};
@@ -316,13 +316,13 @@ impl ProxyHttp for Phases {
                     tracing::debug!(%error, request_id = head.request_id, "refusal not delivered");
                 }
                 if !is_verdict {
-                    let (error, request_id) = (told(error), &head.request_id);
+                    let (error, request_id) = (error_text(error), &head.request_id);
                     tracing::warn!(error, request_id, status = error_code, "a forwarded request failed");
                 }
                 exchange.head = Some(head);
             }
         } else {
-            tracing::debug!(error = told(error), "a forwarded request broke off");
+            tracing::debug!(error = error_text(error), "a forwarded request broke off");
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -338,7 +338,7 @@ impl ProxyHttp for Phases {
                 path = head.path,
                 client = %head.client_address,
                 status = status.map(|status| status.as_u16()),
-                error = error.map(told),
+                error = error.map(error_text),
                 "request"
             );
         }

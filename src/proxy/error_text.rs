@@ -4,7 +4,7 @@
 use pingora::Error;
 
 /// The error and its causes as Pingora writes them, without what was read.
-pub(super) fn told(error: &Error) -> String {
+pub(super) fn error_text(error: &Error) -> String {
     let mut text = error.source_str().to_owned();
     let mut next = Some(error);
     while let Some(error) = next.take() {
@@ -39,10 +39,10 @@ mod tests {
     fn what_was_read_is_not_told_and_all_else_is() {
         let read = "buf: HTTP/1.1 200 OK\\r\\nX Bad: 1\\r\\n\\r\\n{\"client_secret\":\"s3cr3t\"}";
         let error = Error::because(ErrorType::InvalidHTTPHeader, read, "invalid header name").into_up();
-        assert_eq!(told(&error), "Upstream InvalidHTTPHeader cause: invalid header name");
+        assert_eq!(error_text(&error), "Upstream InvalidHTTPHeader cause: invalid header name");
         let error = error.more_context("while reading the answer");
         let expected = "Upstream InvalidHTTPHeader context: while reading the answer cause: InvalidHTTPHeader cause: invalid header name";
-        assert_eq!(told(&error), expected);
-        assert_eq!(told(&Error::new(ErrorType::ConnectionClosed)), " ConnectionClosed");
+        assert_eq!(error_text(&error), expected);
+        assert_eq!(error_text(&Error::new(ErrorType::ConnectionClosed)), " ConnectionClosed");
     }
 }
