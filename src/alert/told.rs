@@ -106,8 +106,15 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         Kind::ClientElevated => decided(event, at, ("client_elevated", "A client was given more scopes"))?,
         Kind::ClientRejected => decided(event, at, ("client_rejected", "A client was rejected"))?,
         Kind::ClientExpired => decided(event, at, ("client_expired", "A client expired"))?,
+        // Nobody was told that it waits: nothing is over.
+        Kind::ClientSuspended if event.aside.waits.is_none() => {
+            happened(event, at, ("client_suspended", "A client was suspended"))?
+        }
         Kind::ClientSuspended => decided(event, at, ("client_suspended", "A client was suspended"))?,
-        Kind::ClientResumed => decided(event, at, ("client_resumed", "A client was resumed"))?,
+        Kind::ClientResumed => match event.aside.waits {
+            Some(waits) => waiting(event, at, waits)?,
+            None => happened(event, at, ("client_resumed", "A client was resumed"))?,
+        },
         Kind::ClientRemoved => decided(event, at, ("client_removed", "A client was removed"))?,
         Kind::ClientDeleted => deleted(event, at)?,
         Kind::RegistrationUnknown => unknown(event, at),
@@ -204,8 +211,19 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
 }
 
 /// It is told whoever was told that the client waits, and ends that.
-fn decided(event: &Event, at: Timestamp, (name, title): (&str, &str)) -> Option<News> {
+fn decided(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
     let client_id = client(event)?;
+    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), was_pending(), Interest::All))
+}
+
+/// What was done to a client that did not wait for anything.
+fn happened(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
+    let client_id = client(event)?;
+    let key = format!("client/{client_id}/{}/{}", what.0, at.unix_millis());
+    Some(News::once(outcome(event, (client_id, key), at, what)))
+}
+
+fn outcome(event: &Event, (client_id, key): (&str, String), at: Timestamp, (name, title): (&str, &str)) -> Notice {
     let mut sentence = format!("{}: {title}", named(event, client_id));
     if let Actor::Operator { name } = &event.actor {
         sentence.push_str(&format!(" by {}", Excerpt(name)));
@@ -213,8 +231,7 @@ fn decided(event: &Event, at: Timestamp, (name, title): (&str, &str)) -> Option<
     sentence.extend(event.reason.as_deref().map(|reason| format!(" ({reason})")));
     sentence.extend(event.comment.as_deref().map(|comment| format!(": {}", Excerpt(comment))));
     sentence.push('.');
-    let notice = notice(name, pending(client_id), at).about("client", client_id);
-    Some(News::over(notice.saying(title, sentence), was_pending(), Interest::All))
+    notice(name, key, at).about("client", client_id).saying(title, sentence)
 }
 
 /// The client's own affair, unless somebody was asked to approve it.
@@ -344,6 +361,22 @@ mod tests {
     fn the_first_of_two_approvals_is_no_outcome() {
         let news = of_event(&event(Kind::ClientApproved, Some(Waits::SecondApproval)), AT).unwrap();
         assert_eq!((news.notice.topic, news.lasts), (Topic::Pending, None));
+    }
+
+    #[test]
+    fn a_suspension_ends_the_waiting_where_there_was_one_and_a_resumption_begins_it_again() {
+        let told = |kind, waits| of_event(&event(kind, waits), AT).unwrap();
+        let until = AT.after(FINDING_LASTS);
+        let waits = Some(Waits::Registration { until });
+        assert_eq!(told(Kind::ClientSuspended, waits).occasion, Occasion::Ends(Interest::All));
+        let again = told(Kind::ClientResumed, waits);
+        let name = again.notice.name.as_str();
+        assert_eq!((name, again.occasion, again.lasts), ("client_pending", Occasion::Begins, Some(until)));
+        for kind in [Kind::ClientSuspended, Kind::ClientResumed] {
+            let News { notice, occasion, .. } = told(kind, None);
+            assert_eq!((notice.status, occasion), (Status::Firing, Occasion::Begins), "{kind:?}");
+            assert_ne!(notice.key, "pending/c1");
+        }
     }
 
     #[test]

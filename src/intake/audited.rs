@@ -79,6 +79,17 @@ pub(super) fn outcome(intent: &Intent, origin: RequestReference, outcome: &Outco
     }
 }
 
+/// What somebody has to decide though this was done: the other approval, or what a suspension interrupts.
+fn still_waits(instruction: &Instruction, client: &ClientRecord) -> Option<Waits> {
+    match (&instruction.change, &client.lifecycle) {
+        (Change::Suspend, Lifecycle::Suspended { pending_until: Some(until), .. }) => {
+            Some(Waits::Registration { until: *until })
+        }
+        (Change::Resume, lifecycle) => waits(lifecycle),
+        _ => client.first_approval.as_ref().map(|_| Waits::SecondApproval),
+    }
+}
+
 fn waits(lifecycle: &Lifecycle) -> Option<Waits> {
     match lifecycle {
         Lifecycle::Pending { until, .. } => Some(Waits::Registration { until: *until }),
@@ -260,7 +271,7 @@ pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event
         subject: Some(Subject::Client(instruction.client_id.clone())),
         profile: Some(client.profile.clone()),
         reason,
-        aside: aside(client, client.first_approval.as_ref().map(|_| Waits::SecondApproval)),
+        aside: aside(client, still_waits(instruction, client)),
         comment: instruction.comment.clone(),
         trace_id: propagation::trace_id(&Span::current()),
         ..Event::new(kind, actor)
