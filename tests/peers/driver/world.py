@@ -243,7 +243,7 @@ class World:
         assert answer.status in (200, 201, 204), answer
         return answer.json() if answer.body else None
 
-    def eventually(self, look, seconds=20):
+    def eventually(self, look, seconds=60):
         """For what arrives by itself (spans): asks again until it is there."""
         deadline = time.monotonic() + seconds
         while True:
