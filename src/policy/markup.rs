@@ -36,7 +36,8 @@ const RUNNING: [&str; 3] = ["javascript:", "vbscript:", "livescript:"];
 const DOCUMENTS: [&str; 5] =
     ["data:text/html", "data:text/javascript", "data:text/xml", "data:application/", "data:image/svg"];
 
-/// What of the text a page would not show as text: the end of a sentence that begins with the text.
+/// What of the text a page would not show as text: the end of a sentence that begins with the text. Whoever asks has bounded it: what follows each
+/// quote is looked through.
 pub(super) fn problem(text: &str) -> Option<&'static str> {
     for (at, character) in text.char_indices() {
         let (before, rest) = (text[..at].chars().next_back(), &text[at + character.len_utf8()..]);

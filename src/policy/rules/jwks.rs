@@ -33,10 +33,10 @@ const EC_CURVES: [&str; 4] = ["P-256", "P-384", "P-521", "secp256k1"];
 /// RFC 8037 §2.
 const OKP_CURVES: [&str; 4] = ["Ed25519", "Ed448", "X25519", "X448"];
 
-/// The members of a key that are shown to people, in consoles and logs (RFC 7517 §4).
-const SHOWN: [&str; 7] = ["kid", "use", "alg", "key_ops", "x5t", "x5t#S256", "x5c"];
+/// The members of a key that are shown to people, in consoles and logs (RFC 7517 §4). Not `x5c`: its entries are base64 of certificates, or refused.
+const SHOWN: [&str; 6] = ["kid", "use", "alg", "key_ops", "x5t", "x5t#S256"];
 
-/// The most characters of such a member, a certificate apart.
+/// The most characters of such a member.
 const LONGEST_TEXT: usize = 255;
 
 /// The compiled rule.
@@ -175,7 +175,7 @@ fn problem_of_id(key: &JsonWebKey, earlier: &[JsonWebKey]) -> Option<String> {
 fn problem_of_texts(key: &JsonWebKey) -> Option<String> {
     let problem = |name: &str, value: &Value| {
         let text = value.as_str()?;
-        if name != "x5c" && text.chars().count() > LONGEST_TEXT {
+        if text.chars().count() > LONGEST_TEXT {
             return Some(format!("has a {name} that is longer than {LONGEST_TEXT} characters"));
         }
         printable::problem(text).map(|problem| format!("has a {name} that {problem}"))
