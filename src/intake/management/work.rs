@@ -1,5 +1,5 @@
-//! One piece of work on one client, in its turn: one call to the server, and what it changed is written, with what is recorded of it, before
-//! the client is answered.
+//! One piece of work on one client, in its turn: a call to the server (with a lost token some more), and what it changed is written,
+//! with what is recorded of it, before the client is answered.
 
 use std::sync::Arc;
 
