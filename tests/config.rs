@@ -1,6 +1,7 @@
 //! The configuration: what is good loads, and each file of the museum is refused with the sentences beside it.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use dcr_gateway::config::{self, Config, Problems};
 
@@ -24,16 +25,37 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
+/// What the configurations name as `../FILE`: the museum's own files, and a certificate with its key, made on the spot.
+fn operators_files() -> &'static Path {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let made = tempfile::tempdir().unwrap();
+        for name in ["directory.jwks.json", "empty_secret", "public", "symmetric.jwks.json"] {
+            std::fs::copy(directory(name), made.path().join(name)).unwrap();
+        }
+        for name in ["bad", "good"] {
+            std::fs::create_dir(made.path().join(name)).unwrap();
+        }
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(made.path().join("server.pem"), certificate.pem()).unwrap();
+        std::fs::write(made.path().join("server.key"), key.serialize_pem()).unwrap();
+        made
+    });
+    made.path()
+}
+
+/// Loads `file` as if it were among the files of an operator.
 fn load(file: &Path) -> Result<Config, Problems> {
-    config::from_text(&std::fs::read_to_string(file).unwrap(), file, &environment)
+    let below = file.strip_prefix(directory("")).unwrap();
+    config::from_text(&std::fs::read_to_string(file).unwrap(), &operators_files().join(below), &environment)
 }
 
 /// The sentences, with the file's name alone: the machine's paths differ, and so does who may read a file that was checked out.
 fn told(problems: &Problems) -> String {
     let mut problems = problems.clone();
     problems.problems.retain(|problem| !problem.reason.starts_with("everybody on this machine"));
-    let directory = format!("{}/", directory("bad").display());
-    problems.to_string().replace(&directory, "")
+    problems.to_string().replace(&format!("{}/bad/", operators_files().display()), "")
 }
 
 #[test]
@@ -57,9 +79,8 @@ fn the_configurations_in_the_document_about_cognito_load() {
     assert_eq!(written.len(), 2, "one for each way");
     for text in written {
         // The files that an operator has.
-        let own = ["secrets/cognito", "certs/server.pem", "certs/server.key"];
-        let text = own.into_iter().fold(text.to_owned(), |text, file| text.replace(file, "../public"));
-        let loaded = config::from_text(&text, &directory("good").join("cognito.yaml"), &environment);
+        let text = text.replace("secrets/cognito", "../public").replace("certs/", "../");
+        let loaded = config::from_text(&text, &operators_files().join("good/cognito.yaml"), &environment);
         assert!(loaded.is_ok(), "{}\n{text}", loaded.err().unwrap());
     }
 }

@@ -13,7 +13,7 @@ mod receiver;
 mod receiver_url;
 mod routing;
 pub mod settings;
-mod signature;
+pub mod signature;
 pub mod silence;
 mod slack;
 mod smtp;

@@ -1,5 +1,5 @@
-//! The files a configuration names: relative to the directory of the configuration file, there, readable, secrets not empty and
-//! not for everybody to read.
+//! The files a configuration names: relative to the directory of the configuration file, there, readable, holding what they should;
+//! secrets not for everybody to read.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,10 +10,12 @@ use super::fingerprint::{Fingerprint, Fingerprints};
 use super::node::Node;
 use super::place::Place;
 use super::settings::GatewaySettings;
+use crate::alert::signature::Signer;
 use crate::audit::SigningKeys;
 use crate::audit::settings::ExportSettings;
 use crate::authorization_server::settings::{AdministrationSettings, CredentialSettings};
 use crate::key_file::KeyFileError;
+use crate::pem;
 use crate::registrant::issuer_keys::IssuerKeys;
 use crate::sealing::Keys;
 use crate::secret::Secret;
@@ -24,20 +26,26 @@ use crate::store::settings::StoreUrl;
 enum Content {
     /// One secret: a password, a token.
     Secret,
-    /// Secrets, one on each line.
-    Secrets,
-    /// A private key.
+    /// Secrets that sign what a webhook gets, one on each line.
+    SigningSecrets,
+    /// The private key of a certificate.
     PrivateKey,
+    /// A certificate and its intermediates.
+    Certificates,
+    /// Certificates of CAs.
+    Authorities,
+    /// Certificate revocation lists.
+    RevocationLists,
     /// The keys that an issuer signs with.
     KeySet,
-    /// What everybody may see.
-    Public,
+    /// A text that everybody may see.
+    Text,
 }
 
 impl Content {
     /// Whether it is not for everybody to read.
     const fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Secrets | Self::PrivateKey)
+        matches!(self, Self::Secret | Self::SigningSecrets | Self::PrivateKey)
     }
 }
 
@@ -76,12 +84,19 @@ pub(super) fn seen(settings: &GatewaySettings) -> Fingerprints {
 pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
     check_keys(settings, tree, findings);
     for (place, content, path) in paths(&mut settings.clone()) {
+        let of_the_file = |reason| format!("the file {reason}");
         let readable = match content {
-            Content::Secret => Secret::read(path).map(|_| ()),
-            Content::Secrets => Secret::read_lines(path).map(|_| ()),
-            Content::KeySet => IssuerKeys::read(path).map(|_| ()),
-            Content::PrivateKey | Content::Public => {
-                std::fs::read(&*path).map(|_| ()).map_err(|error| format!("the file cannot be read: {error}"))
+            Content::Secret => Secret::read(path).map(drop),
+            Content::SigningSecrets => {
+                Secret::read_lines(path).and_then(|secrets| Signer::read(&secrets).map(drop).map_err(of_the_file))
+            }
+            Content::KeySet => IssuerKeys::read(path).map(drop),
+            Content::PrivateKey => pem::private_key(path).map(drop).map_err(of_the_file),
+            Content::Certificates => pem::certificates(path).map(drop).map_err(of_the_file),
+            Content::Authorities => pem::authorities(path).map(drop).map_err(of_the_file),
+            Content::RevocationLists => pem::revocation_lists(path).map(drop).map_err(of_the_file),
+            Content::Text => {
+                std::fs::read_to_string(&*path).map(drop).map_err(|error| format!("the file cannot be read: {error}"))
             }
         };
         match readable {
@@ -128,21 +143,25 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
         let place = Place::root().key("listeners").index(index);
         if let Some(tls) = &mut listener.tls {
             let place = place.key("tls");
-            all.push((place.key("certificate"), Content::Public, &mut tls.certificate));
+            all.push((place.key("certificate"), Content::Certificates, &mut tls.certificate));
             all.push((place.key("private_key"), Content::PrivateKey, &mut tls.private_key));
             let place = place.key("client_certificates");
-            all.extend(listed(place.key("trust"), &mut tls.client_certificates.trust));
-            all.extend(listed(place.key("revocation_lists"), &mut tls.client_certificates.revocation_lists));
+            all.extend(listed(place.key("trust"), Content::Authorities, &mut tls.client_certificates.trust));
+            all.extend(listed(
+                place.key("revocation_lists"),
+                Content::RevocationLists,
+                &mut tls.client_certificates.revocation_lists,
+            ));
         }
         if let Some(trust) = &mut listener.client_certificate_trust {
             let place = place.key("client_certificate_trust");
-            all.extend(listed(place.key("trust"), &mut trust.trust));
-            all.extend(listed(place.key("revocation_lists"), &mut trust.revocation_lists));
+            all.extend(listed(place.key("trust"), Content::Authorities, &mut trust.trust));
+            all.extend(listed(place.key("revocation_lists"), Content::RevocationLists, &mut trust.revocation_lists));
         }
     }
     if let Some(tls) = &mut settings.admin.tls {
         let place = Place::root().below("admin.tls");
-        all.push((place.key("certificate"), Content::Public, &mut tls.certificate));
+        all.push((place.key("certificate"), Content::Certificates, &mut tls.certificate));
         all.push((place.key("private_key"), Content::PrivateKey, &mut tls.private_key));
     }
     if let Some(file) = settings.admin.sign_in.openid.as_mut().and_then(|openid| openid.client_secret_file.as_mut()) {
@@ -156,7 +175,7 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
         all.push((place.key("password_file"), Content::Secret, password));
     }
     if let Some(trust) = &mut settings.throttle.trust {
-        all.push((place.key("trust"), Content::Public, trust));
+        all.push((place.key("trust"), Content::Authorities, trust));
     }
     for (index, issuer) in settings.software_statements.issuers.iter_mut().enumerate() {
         let place = Place::root().key("software_statements").key("issuers").index(index);
@@ -164,12 +183,12 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
             all.push((place.key("jwks_file"), Content::KeySet, file));
         }
         if let Some(file) = &mut issuer.revoked {
-            all.push((place.key("revoked"), Content::Public, file));
+            all.push((place.key("revoked"), Content::Text, file));
         }
     }
     let place = Place::root().key("authorization_server");
     if let Some(trust) = &mut settings.authorization_server.trust {
-        all.push((place.key("trust"), Content::Public, trust));
+        all.push((place.key("trust"), Content::Authorities, trust));
     }
     if let Some(AdministrationSettings::ClientCredentials(client)) = &mut settings.authorization_server.administration {
         let place = place.below("administration.client_credentials.client_secret_file");
@@ -186,12 +205,12 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
             all.push((place, Content::Secret, &mut client.client_secret_file));
         }
     }
-    all.extend(listed(Place::root().below("fetch.trust"), &mut settings.fetch.trust));
+    all.extend(listed(Place::root().below("fetch.trust"), Content::Authorities, &mut settings.fetch.trust));
     for (index, receiver) in settings.alerts.iter_mut().enumerate() {
         let place = Place::root().key("alerts").index(index);
         let password = receiver.smtp.as_mut().and_then(|smtp| smtp.password_file.as_mut());
         for (key, content, file) in [
-            ("secret_file", Content::Secrets, receiver.secret_file.as_mut()),
+            ("secret_file", Content::SigningSecrets, receiver.secret_file.as_mut()),
             ("bearer_token_file", Content::Secret, receiver.bearer_token_file.as_mut()),
             ("smtp.password_file", Content::Secret, password),
         ] {
@@ -211,8 +230,12 @@ fn paths(settings: &mut GatewaySettings) -> Vec<(Place, Content, &mut PathBuf)> 
     all
 }
 
-fn listed(place: Place, files: &mut [PathBuf]) -> impl Iterator<Item = (Place, Content, &mut PathBuf)> {
-    files.iter_mut().enumerate().map(move |(index, file)| (place.index(index), Content::Public, file))
+fn listed(
+    place: Place,
+    content: Content,
+    files: &mut [PathBuf],
+) -> impl Iterator<Item = (Place, Content, &mut PathBuf)> {
+    files.iter_mut().enumerate().map(move |(index, file)| (place.index(index), content, file))
 }
 
 fn is_world_readable(path: &Path) -> bool {

@@ -173,11 +173,7 @@ pub fn trusted(settings: &FetchSettings) -> Result<Vec<CertificateDer<'static>>,
     let mut all = Vec::new();
     for file in &settings.trust {
         let problem = |reason| FetchSetupError::Trust { file: file.clone(), reason };
-        for certificate in pem::certificates(file).map_err(problem)? {
-            let taken = RootCertStore::empty().add(certificate.clone());
-            taken.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
-            all.push(certificate);
-        }
+        all.extend(pem::authorities(file).map_err(problem)?);
     }
     Ok(all)
 }

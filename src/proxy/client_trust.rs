@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use lru::LruCache;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -166,30 +165,21 @@ impl Material {
     }
 
     fn read_authorities(&mut self, file: &Path) -> Result<(), String> {
-        let certificates = pem::certificates(file)?;
+        let certificates = pem::authorities(file)?;
         self.ends.extend(FileEnd::of_certificates(file, FileKind::ClientCa, &certificates));
         for certificate in certificates {
-            let (_, parsed) = X509Certificate::from_der(&certificate)
-                .map_err(|error| format!("has a certificate that cannot be read: {error}"))?;
+            let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|error| error.to_string())?;
             self.authorities.push(parsed.subject().as_raw().to_vec());
-            self.roots
-                .add(certificate.clone())
-                .map_err(|error| format!("has a certificate that cannot be a CA: {error}"))?;
+            self.roots.add(certificate.clone()).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
 
     fn read_lists(&mut self, file: &Path) -> Result<(), String> {
-        let bytes = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
-        let lists = match CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
-            Ok(lists) if !lists.is_empty() => lists,
-            Err(error) => return Err(format!("is no PEM file: {error}")),
-            Ok(_) => vec![CertificateRevocationListDer::from(bytes)],
-        };
+        let lists = pem::revocation_lists(file)?;
         let mut first_update: Option<i64> = None;
         for list in lists {
-            let (_, parsed) = CertificateRevocationList::from_der(&list)
-                .map_err(|error| format!("has no certificate revocation list: {error}"))?;
+            let (_, parsed) = CertificateRevocationList::from_der(&list).map_err(|error| error.to_string())?;
             self.list_issuers.push(parsed.issuer().as_raw().to_vec());
             let next_update = parsed.next_update().map(|time| time.timestamp());
             first_update = first_update.into_iter().chain(next_update).min();

@@ -10,7 +10,6 @@ use pingora::connectors::TransportConnector;
 use pingora::tls::RootCertStore;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{WrappedX509, parse_x509};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::addresses::Addresses;
 use super::headers::PublicName;
@@ -153,12 +152,6 @@ fn check_system_trust() -> Result<(), UpstreamProblem> {
 
 fn read_trust(file: &Path) -> Result<Arc<[WrappedX509]>, UpstreamProblem> {
     let problem = |reason| UpstreamProblem::Trust { file: file.to_owned(), reason };
-    let mut trust = Vec::new();
-    for certificate in pem::certificates(file).map_err(problem)? {
-        X509Certificate::from_der(&certificate).map_err(|error| problem(format!("cannot be read: {error}")))?;
-        let added = RootCertStore::empty().add(certificate.clone());
-        added.map_err(|error| problem(format!("has a certificate that cannot be a CA: {error}")))?;
-        trust.push(WrappedX509::new(certificate.to_vec(), parse_x509));
-    }
-    Ok(trust.into())
+    let authorities = pem::authorities(file).map_err(problem)?;
+    Ok(authorities.iter().map(|authority| WrappedX509::new(authority.to_vec(), parse_x509)).collect())
 }

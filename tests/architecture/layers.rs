@@ -184,6 +184,7 @@ const BELOW_CONFIG: &[&str] = &[
     "jose",
     "key_file",
     "lifecycle",
+    "pem",
     "policy",
     "proxy",
     "registrant",
