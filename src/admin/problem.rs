@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{BytesRejection, JsonRejection};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -169,13 +169,23 @@ impl From<NotDone> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        let kind = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Kind::BodyTooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaTypeUnsupported,
-            _ => Kind::RequestInvalid,
-        };
-        Self::new(kind, rejection.body_text())
+        of_body(rejection.status(), rejection.body_text())
     }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        of_body(rejection.status(), rejection.body_text())
+    }
+}
+
+fn of_body(status: StatusCode, detail: String) -> Problem {
+    let kind = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Kind::BodyTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaTypeUnsupported,
+        _ => Kind::RequestInvalid,
+    };
+    Problem::new(kind, detail)
 }
 
 #[cfg(test)]

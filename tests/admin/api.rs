@@ -69,6 +69,9 @@ async fn what_cannot_be_read_is_refused_with_a_problem_document() {
         (world.post("/v1/tokens", &large).await, 413, "body-too-large"),
         (world.ask("POST", "/v1/tokens").await, 415, "media-type-unsupported"),
         (world.post("/v1/tokens", &json!({ "profile": "partners" })).await, 400, "request-invalid"),
+        (world.post("/v1/tokens", &json!(["partners", "1h", 1, null, null])).await, 400, "request-invalid"),
+        (world.post("/v1/clients/none/suspend", &json!(["why"])).await, 400, "request-invalid"),
+        (world.ask("GET", "/v1/clients/%FF").await, 400, "request-invalid"),
     ];
     for (answer, status, name) in asked {
         assert_eq!((answer.status, &answer.body["status"]), (status, &json!(status)), "{}", answer.body);

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::routing::on;
 use http::StatusCode;
 use ipnet::IpNet;
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::clients::Comment;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{After, Limit, Query, check_text, cut, page};
+use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::anomaly::response::network_of;
@@ -184,9 +183,8 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
 async fn add(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    body: Result<Json<NewBan>, JsonRejection>,
+    JsonObject(wanted): JsonObject<NewBan>,
 ) -> Result<(StatusCode, Json<Response>), Problem> {
-    let Json(wanted) = body?;
     let (action, mut subject) = meant(&wanted)?;
     if action == ResponseAction::BanToken {
         subject = token_name(api.tools().store.as_ref(), subject).await?;
@@ -201,7 +199,7 @@ async fn add(
 async fn lift(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query<Comment>,
 ) -> Result<Json<Response>, Problem> {
     let Comment { comment } = query.0?;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Path, State};
+use axum::Json;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::on;
-use axum::{Json, extract::rejection::JsonRejection};
 use http::HeaderMap;
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Api;
 use super::client::Client;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{After, Limit, Query, check_text, cut, page, version, versioned};
+use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page, version, versioned};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::intake::{Change, Instruction};
@@ -162,7 +162,7 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
     Ok(Json(ClientList { clients: clients.into_iter().map(without_metadata).collect(), next }))
 }
 
-async fn get(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> Result<Response, Problem> {
+async fn get(State(api): State<Arc<Api>>, Id(client_id): Id) -> Result<Response, Problem> {
     let found = api.tools().store.client(&client_id).await?;
     let record = found.ok_or_else(|| unknown(&client_id))?;
     Ok(versioned(record.version, &Client::from(record)))
@@ -173,8 +173,7 @@ pub(super) fn unknown(client_id: &str) -> Problem {
 }
 
 /// The parts of a change that is asked for with a body.
-type ToChange<B> =
-    (State<Arc<Api>>, Extension<Caller>, Path<String>, HeaderMap, Result<Option<Json<B>>, JsonRejection>);
+type ToChange<B> = (State<Arc<Api>>, Extension<Caller>, Id, HeaderMap, Option<JsonObject<B>>);
 
 async fn approve((api, caller, path, headers, body): ToChange<Granting>) -> Result<Response, Problem> {
     let (scopes, comment) = granting(body)?;
@@ -187,27 +186,27 @@ async fn elevate((api, caller, path, headers, body): ToChange<Granting>) -> Resu
 }
 
 async fn reject((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Reject, (caller.0, path.0), (&headers, comment(body)?)).await
+    change(&api, Change::Reject, (caller.0, path.0), (&headers, comment(body))).await
 }
 
-fn granting(body: Result<Option<Json<Granting>>, JsonRejection>) -> Result<(Option<ScopeSet>, Comment), Problem> {
-    let Granting { scopes, comment } = body?.map(|Json(granting)| granting).unwrap_or_default();
+fn granting(body: Option<JsonObject<Granting>>) -> Result<(Option<ScopeSet>, Comment), Problem> {
+    let Granting { scopes, comment } = body.map(|JsonObject(granting)| granting).unwrap_or_default();
     let parse =
         |text: &str| ScopeSet::parse(text).map_err(|error| Problem::new(Kind::RequestInvalid, error.to_string()));
     Ok((scopes.as_deref().map(parse).transpose()?, Comment { comment }))
 }
 
 async fn suspend((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Suspend, (caller.0, path.0), (&headers, comment(body)?)).await
+    change(&api, Change::Suspend, (caller.0, path.0), (&headers, comment(body))).await
 }
 
 async fn resume((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Resume, (caller.0, path.0), (&headers, comment(body)?)).await
+    change(&api, Change::Resume, (caller.0, path.0), (&headers, comment(body))).await
 }
 
 async fn delete(
     api: State<Arc<Api>>,
-    (caller, path): (Extension<Caller>, Path<String>),
+    (caller, path): (Extension<Caller>, Id),
     headers: HeaderMap,
     query: Query<Deleting>,
 ) -> Result<Response, Problem> {
@@ -215,8 +214,8 @@ async fn delete(
     change(&api, Change::Delete { is_gone }, (caller.0, path.0), (&headers, Comment { comment })).await
 }
 
-fn comment(body: Result<Option<Json<Comment>>, JsonRejection>) -> Result<Comment, Problem> {
-    Ok(body?.map(|Json(comment)| comment).unwrap_or_default())
+fn comment(body: Option<JsonObject<Comment>>) -> Comment {
+    body.map(|JsonObject(comment)| comment).unwrap_or_default()
 }
 
 async fn change(

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, State};
 use axum::routing::on;
 use schemars::JsonSchema;
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use super::Api;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{Query, check_text};
+use super::request::{JsonObject, Query, check_text};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::intake::import::{Existing, Imported, Importing, Origin, Which};
@@ -168,9 +167,9 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
 async fn import(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    body: Result<Json<Import>, JsonRejection>,
+    JsonObject(wanted): JsonObject<Import>,
 ) -> Result<Json<ImportedClients>, Problem> {
-    let Import { client_ids, profile, comment } = body?.0;
+    let Import { client_ids, profile, comment } = wanted;
     check_text("comment", comment.as_deref())?;
     if client_ids.is_empty() || client_ids.len() > MOST_AT_ONCE {
         let detail = format!("client_ids: from 1 to {MOST_AT_ONCE} of them");

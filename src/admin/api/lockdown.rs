@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, State};
 use axum::routing::on;
 use schemars::JsonSchema;
@@ -14,7 +13,7 @@ use super::Api;
 use super::bans::{Response, lasts};
 use super::clients::Comment;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{Query, check_text};
+use super::request::{JsonObject, Query, check_text};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::Problem;
 use crate::duration::DurationText;
@@ -75,9 +74,9 @@ async fn get(State(api): State<Arc<Api>>) -> Result<Json<Lockdown>, Problem> {
 async fn put(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    body: Result<Option<Json<NewLockdown>>, JsonRejection>,
+    body: Option<JsonObject<NewLockdown>>,
 ) -> Result<Json<Lockdown>, Problem> {
-    let NewLockdown { r#for, comment } = body?.map(|Json(wanted)| wanted).unwrap_or_default();
+    let NewLockdown { r#for, comment } = body.map(|JsonObject(wanted)| wanted).unwrap_or_default();
     let lasts = lasts(r#for, DurationText(Duration::from_secs(60 * 60)))?;
     check_text("comment", comment.as_deref())?;
     let (action, subject) = (ResponseAction::Lockdown, String::new());

@@ -38,7 +38,7 @@ pub use keys::CurrentKey;
 pub use lockdown::{Lockdown, NewLockdown};
 pub use registrations::{Registration, RegistrationList, Resolve};
 pub use request::MOST_LISTED;
-pub(super) use request::Query;
+pub(super) use request::{JsonObject, Query};
 pub use requests::{KeptRequest, KeptRequestList};
 pub use review::{NameAppearance, NameRun, Review, SimilarClient};
 pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};

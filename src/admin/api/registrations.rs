@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::routing::on;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::client::{Registrant, Scopes};
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{After, Limit, Query, cut, page};
+use super::request::{After, Id, JsonObject, Limit, Query, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::intake::operations::Resolution;
@@ -154,7 +153,7 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
     Ok(Json(RegistrationList { registrations: records.into_iter().map(Registration::from).collect(), next }))
 }
 
-async fn get(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<Registration>, Problem> {
+async fn get(State(api): State<Arc<Api>>, Id(id): Id) -> Result<Json<Registration>, Problem> {
     let found = api.tools().store.registration(&RegistrationId(id.clone())).await?;
     let unknown = || Problem::new(Kind::NotFound, format!("there is no registration {id:?} in the record"));
     Ok(Json(found.ok_or_else(unknown)?.into()))
@@ -163,10 +162,9 @@ async fn get(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json
 async fn resolve(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    body: Result<Json<Resolve>, JsonRejection>,
+    Id(id): Id,
+    JsonObject(found): JsonObject<Resolve>,
 ) -> Result<Json<Registration>, Problem> {
-    let Json(found) = body?;
     let resolution = match found {
         Resolve::Registered { client_id } if is_client_id(&client_id) => Resolution::Registered { client_id },
         Resolve::Registered { .. } => {

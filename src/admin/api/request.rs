@@ -1,15 +1,17 @@
-//! What handlers read from a request: its query, the version it is for, which page; and how a version is shown.
+//! What handlers read from a request: whom it is about, its query, its body, the version it is for, which page; and how a version is shown.
 
 use std::convert::Infallible;
 
 use axum::Json;
-use axum::extract::FromRequestParts;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::{ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::admin::problem::{Kind, Problem};
 use crate::store::{Cursor, Page};
@@ -37,6 +39,50 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     }
     serde_json::from_value(members.into())
         .map_err(|error| Problem::new(Kind::RequestInvalid, format!("query: {error}")))
+}
+
+/// The one segment of the path that is not given: an id.
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|error| Problem::new(Kind::RequestInvalid, error.body_text()))
+    }
+}
+
+/// The JSON object in the body of a request. An array is none, though serde would take its elements for members.
+/// As an `Option` it is what the body has, when it has anything, whatever its media type.
+pub(in crate::admin) struct JsonObject<T>(pub(in crate::admin) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonObject<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Json(text) = <Json<Box<RawValue>> as FromRequest<S>>::from_request(request, state).await?;
+        let invalid = |detail: String| Problem::new(Kind::RequestInvalid, detail);
+        if !text.get().starts_with('{') {
+            return Err(invalid("the body is no JSON object".to_owned()));
+        }
+        serde_json::from_str(text.get()).map(Self).map_err(|error| invalid(format!("the body: {error}")))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for JsonObject<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        let (parts, body) = request.into_parts();
+        let of_body = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(of_body, state).await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let request = Request::from_parts(parts, body.into());
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
+    }
 }
 
 /// How many entries of a list.

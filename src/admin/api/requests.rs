@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::on;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::operation::{Operation, Success, shape};
-use super::request::{After, Limit, Query, cut, page};
+use super::request::{After, Id, Limit, Query, cut, page};
 use crate::admin::problem::{Kind, Problem};
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
@@ -79,7 +79,7 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
     Ok(Json(KeptRequestList { requests: records.into_iter().map(KeptRequest::from).collect(), next }))
 }
 
-async fn get(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<KeptRequest>, Problem> {
+async fn get(State(api): State<Arc<Api>>, Id(id): Id) -> Result<Json<KeptRequest>, Problem> {
     let found = api.tools().store.request(&id).await?;
     let unknown = || Problem::new(Kind::NotFound, format!("no request or registration {id:?} is kept (replay.keep)"));
     Ok(Json(found.ok_or_else(unknown)?.into()))

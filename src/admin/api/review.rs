@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::routing::on;
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ use super::Api;
 use super::clients::unknown;
 use super::findings::Finding;
 use super::operation::{Operation, Success, shape};
+use super::request::Id;
 use crate::admin::problem::Problem;
 use crate::lifecycle::State as LifecycleState;
 use crate::policy::appearance::{Appearance, appearances, read_alike};
@@ -110,7 +111,7 @@ pub(super) fn operations() -> Vec<Operation> {
     )]
 }
 
-async fn review(State(api): State<Arc<Api>>, Path(client_id): Path<String>) -> Result<Json<Review>, Problem> {
+async fn review(State(api): State<Arc<Api>>, Id(client_id): Id) -> Result<Json<Review>, Problem> {
     let store = &api.tools().store;
     let client = store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
     let hosts = hosts(&client.redirect_uris);

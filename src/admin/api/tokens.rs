@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::routing::on;
 use http::StatusCode;
 use schemars::JsonSchema;
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{After, Limit, Query, check_text, cut, page};
+use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::audit::{self, Actor, Event, Subject};
@@ -166,9 +165,9 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
 async fn create(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    body: Result<Json<CreateToken>, JsonRejection>,
+    JsonObject(wanted): JsonObject<CreateToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), Problem> {
-    let Json(CreateToken { profile, lifetime, max_uses, label, certificate_thumbprint }) = body?;
+    let CreateToken { profile, lifetime, max_uses, label, certificate_thumbprint } = wanted;
     let invalid = |detail: String| Problem::new(Kind::RequestInvalid, detail);
     check_text("label", label.as_deref())?;
     let thumbprint = certificate_thumbprint.map(|text| text.parse::<CertificateThumbprint>()).transpose();
@@ -193,7 +192,7 @@ async fn create(
 async fn revoke(
     State(api): State<Arc<Api>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let (tools, now) = (api.tools(), api.tools().clock.now());
     let actor = Actor::Operator { name: caller.name.clone() };

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::same_origin;
 use super::sealed_cookie::{self, SESSION};
 use super::session::{By, Session, signed_in};
-use crate::admin::api::Api;
+use crate::admin::api::{Api, JsonObject};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::admin::settings::TokenDigest;
@@ -63,7 +62,7 @@ async fn standing(State(api): State<Arc<Api>>, headers: HeaderMap) -> Json<Stand
 async fn sign_in(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
-    body: Result<Json<SignIn>, JsonRejection>,
+    body: Result<JsonObject<SignIn>, Problem>,
 ) -> Result<Response, Problem> {
     check_origin(&Method::POST, &headers)?;
     let token = Secret::new(body?.0.token);
