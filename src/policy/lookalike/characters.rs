@@ -60,6 +60,8 @@ fn open(character: char) -> char {
         0..=0x7F => return character,
         // The marks beside a name, which NFKD makes letters of it.
         0x2120 | 0x2122 => return ' ',
+        // An iota that stands below, and a hook: of these it makes marks.
+        0x037a | 0x02db => return 'i',
         _ => match SMALL_CAPITALS.chars().zip(0..).find(|(small, _)| *small == character) {
             Some((_, number)) => number,
             None => return latin_in_its_case(character).unwrap_or(character),
@@ -86,10 +88,16 @@ pub(super) fn letter_in_tr39(character: char) -> Option<char> {
     if character.is_ascii() {
         return None;
     }
+    // A small letter of Cherokee is its capital, drawn smaller.
+    let character = if is_small_cherokee(character) { character.to_uppercase().next()? } else { character };
     let mut buffer = [0; 4];
     let mut skeleton = skeleton(character.encode_utf8(&mut buffer)).filter(|c| !is_combining_mark(*c));
     let letter = skeleton.next().filter(char::is_ascii_alphabetic)?;
     skeleton.next().is_none().then_some(letter)
+}
+
+pub(super) fn is_small_cherokee(character: char) -> bool {
+    matches!(character, '\u{ab70}'..='\u{abbf}')
 }
 
 /// A word's letters: its skeleton, lower-cased, digits and look-alikes that case has changed made letters, and a letter that looks like

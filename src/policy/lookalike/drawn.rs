@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::characters::letter_in_tr39;
+use super::characters::{is_small_cherokee, letter_in_tr39};
 
 /// Each Latin letter, and what is written for it: in small letters where a script has them, and in capitals where these look otherwise.
 /// Some are what TR 39 makes of others: `ꞓ` of all that look like an epsilon, `ʙ` of the Cyrillic ve.
 const DRAWN_LIKE: [(char, &str); 26] = [
     ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪค卂ꮧꍏꋬꁲᚨ"),
     ('b', "ßвʙьъƅбƀɮҕⴆ฿๒乃ꌃꃳᛒ"),
-    ('c', "ƈȼɕʗςҁᑕ匚ᄃⅽ⊂₵ፈᚳꉓꉔꏳ"),
+    ('c', "ƈȼɕʗςҁᑕ匚ᄃⅽ⊂₵ፈᚳꉓꉔꏳ𐔜"),
     ('d', "ꝺðδժԃ∂๔ꮄꀸ꒯ꀷᛞᛑ"),
     ('e', "⋲εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
     ('f', "ғϝ₣千ꎇꊰꊯᚠ"),
@@ -38,7 +38,8 @@ const DRAWN_LIKE: [(char, &str); 26] = [
 ];
 
 /// What is written for several letters: the others. Of a letter made of two, which TR 39 reads as these, either one.
-const OR_LIKE: [(char, &str); 22] = [
+const OR_LIKE: [(char, &str); 23] = [
+    ('ᶌ', "y"),
     ('ƚ', "t"),
     ('ք', "p"),
     ('ə', "a"),
@@ -85,7 +86,8 @@ pub(super) fn latin(character: char) -> Option<char> {
 /// As [`latin`], for letters of scripts that have capitals: capitals become capitals, so that words still part where case changes.
 pub(super) fn latin_in_its_case(character: char) -> Option<char> {
     if character.is_lowercase() {
-        latin(character)
+        let as_capital = || letter_in_tr39(character).filter(|_| is_small_cherokee(character));
+        latin(character).or_else(as_capital).map(|letter| letter.to_ascii_lowercase())
     } else if character.is_uppercase() {
         // A capital like one of ASCII is that one, whatever its small letter is like: Μ is M, and μ is u.
         let small = || character.to_lowercase().next().and_then(latin);

@@ -138,6 +138,9 @@ fn letters_that_are_drawn_alike_are_read_as_the_name() {
         "Claude×Tools",
         "Claude†",
         "ClaudeЯус",
+        "Claudꭼ",
+        "ꮯꮮꭺude",
+        "𐔜laude",
     ] {
         assert!(holds(name, "Claude"), "{name}");
     }

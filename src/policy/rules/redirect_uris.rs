@@ -2,6 +2,7 @@
 //! The same holds for `post_logout_redirect_uris`, but for patterns of paths: a browser is sent there too, to a page of its own.
 
 mod allowed_hosts;
+mod answer;
 mod onward;
 mod settings;
 
@@ -15,6 +16,7 @@ pub use self::settings::{
 
 use self::allowed_hosts::AllowedHosts;
 use self::onward::Destination;
+use crate::policy::markup;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
@@ -165,6 +167,9 @@ impl RedirectUriRule {
             Err(problem @ MalformedRedirectUri::NotAString) => return Err(vec![problem.to_string()]),
             Err(problem) => return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]),
         };
+        if markup::holds_a_handler(&requested.text) {
+            return Err(vec![format!("{} holds an attribute behind a quote", Excerpt(&requested.text))]);
+        }
         let problems = match uri.kind() {
             RedirectUriKind::Https(target) => {
                 // Web servers of developers have TLS on their own machine as well, for the name: nobody is given a certificate for 127.0.0.1.
@@ -199,7 +204,7 @@ impl RedirectUriRule {
         let is_own =
             |destination: Destination<'_>| matches!(destination, Destination::Host(host) if *host == target.host);
         let onward = onward::onward(&target.path, query, |destination| is_own(destination) || self.knows(destination));
-        onward.into_iter().chain(response_parameter(list, query)).collect()
+        onward.into_iter().chain(of_the_answer(list, &target.path, query)).collect()
     }
 
     /// Whether a URL in a redirect URI leads to the client itself, or to the server.
@@ -210,7 +215,9 @@ impl RedirectUriRule {
                     || self.https.names(host)
                     || (self.loopback == LoopbackSetting::Allow && host.is_loopback())
             }
-            Destination::App(scheme) => self.private_use.contains_key(scheme),
+            Destination::App(scheme, rest) => {
+                self.private_use.get(scheme).is_some_and(|patterns| any_fits(patterns, rest))
+            }
         }
     }
 
@@ -218,8 +225,7 @@ impl RedirectUriRule {
         let Some(patterns) = self.private_use.get(scheme) else {
             return vec![format!("scheme {} is not allowed by profile {profile:?}", Excerpt(scheme))];
         };
-        let fits = |pattern: &Pattern| pattern.as_ref().is_none_or(|pattern| pattern.is_match(rest));
-        if list == List::PostLogout || patterns.iter().any(fits) {
+        if list == List::PostLogout || any_fits(patterns, rest) {
             return self.private_use_onward(list, rest);
         }
         let (rest, scheme) = (Excerpt(rest), Excerpt(scheme));
@@ -239,16 +245,22 @@ impl RedirectUriRule {
         }
         if rest.starts_with("////") {
             problems.push("four slashes begin it: to a browser what follows is a host".to_owned());
+        } else {
+            problems.extend(onward::onward(path, query, |destination| self.knows(destination)));
         }
-        problems.extend(onward::onward(path, query, |destination| self.knows(destination)));
-        problems.extend(response_parameter(list, query));
+        problems.extend(of_the_answer(list, path, query));
         problems
     }
 }
 
-/// What of the answer to a login the query holds already.
-fn response_parameter(list: List, query: Option<&str>) -> Option<String> {
-    query.filter(|_| list == List::Login).and_then(onward::response_parameter)
+/// Whether what stands behind a scheme fits one of its patterns.
+fn any_fits(patterns: &[Pattern], rest: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.as_ref().is_none_or(|pattern| pattern.is_match(rest)))
+}
+
+/// What of the answer to a login the URI holds already.
+fn of_the_answer(list: List, path: &str, query: Option<&str>) -> Option<String> {
+    if list == List::Login { answer::problem(path, query) } else { None }
 }
 
 #[cfg(test)]

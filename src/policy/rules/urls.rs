@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::host_pattern::HostPattern;
+use crate::policy::markup;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
@@ -94,7 +95,8 @@ impl UrlsRule {
                     continue;
                 }
             };
-            for problem in self.problems(url.member, parsed, redirect_uris) {
+            let markup = PAGES.contains(&url.member).then(|| markup::problem(&url.text)).flatten();
+            for problem in self.problems(url.member, parsed, redirect_uris).into_iter().chain(markup) {
                 report.refuse(&url.place, format!("{value} {problem} (profile {:?})", report.profile()));
             }
         }

@@ -1,6 +1,5 @@
 //! What stands in a redirect URI itself and leads the answer on: a URL of another host in its query or path, which the page behind it
-//! may send the browser to (an open redirector, RFC 9700 §4.11.1), an app's in a parameter that is there to lead on, and parameters that only
-//! the authorization server adds.
+//! may send the browser to (an open redirector, RFC 9700 §4.11.1), and an app's in a parameter that is there to lead on.
 
 use url::Url;
 use url::form_urlencoded;
@@ -10,24 +9,6 @@ use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
 use crate::registration::redirect_uri::is_forbidden_scheme;
 use crate::registration::strict_uri::LONGEST_URI;
-
-/// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, Session Management §3, JARM §2.3.1,
-/// RFC 9207 §2). One that is in the URI already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each
-/// once). Not `scope`, which a client may well keep for itself: what was granted is in the token response.
-const RESPONSE: [&str; 12] = [
-    "code",
-    "state",
-    "iss",
-    "error",
-    "error_description",
-    "error_uri",
-    "access_token",
-    "id_token",
-    "token_type",
-    "expires_in",
-    "session_state",
-    "response",
-];
 
 /// Schemes that run what follows them, or start an app with it.
 const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
@@ -65,20 +46,8 @@ const NAMING_BY_HTTP: [&str; 2] = ["acr", "acrvalues"];
 /// How many bytes of text within text are read in one URI. An ordinary one has a fifth of that; whoever nests more hides something.
 const MOST_READ: usize = 8 * LONGEST_URI;
 
-/// Which parameter of the answer the query holds already.
-pub(super) fn response_parameter(query: &str) -> Option<String> {
-    let (name, _) = pairs(query).into_iter().find(|(name, _)| RESPONSE.contains(&as_read(name)))?;
-    let clause = if as_read(&name) == "iss" { "RFC 9207 §2" } else { "RFC 6749 §4.1.2" };
-    Some(format!("the query holds {}, which the authorization server adds itself ({clause})", Excerpt(&name)))
-}
-
-/// The name as frameworks read it: `code[]` and `code[0]` are entries of `code`, and spaces around it do not count. Upper case does (RFC 6749 §1.9).
-fn as_read(name: &str) -> &str {
-    name.split('[').next().unwrap_or_default().trim_matches(is_nothing)
-}
-
 /// What nobody sees at the ends of a text, and `trim` of some language takes off.
-fn is_nothing(character: char) -> bool {
+pub(super) fn is_nothing(character: char) -> bool {
     character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
@@ -87,8 +56,8 @@ fn is_nothing(character: char) -> bool {
 pub(super) enum Destination<'a> {
     /// A page of this host.
     Host(&'a Host),
-    /// The app that has this scheme, in lower case.
-    App(&'a str),
+    /// The app that has this scheme, in lower case, with what stands behind the colon.
+    App(&'a str, &'a str),
 }
 
 /// What a URI of this path and query would lead on to; a destination that `is_known` is the client's own.
@@ -229,11 +198,15 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
                 Some(host) if !(self.is_known)(Destination::Host(&host)) => return Some(Onward::Host(host)),
                 _ => url.path().to_owned(),
             },
-            Meaning::App(scheme) if !(self.is_known)(Destination::App(&scheme)) => {
-                return leads.then_some(Onward::App(scheme));
+            Meaning::App(scheme) => {
+                let rest = text.split_once(':').map_or("", |(_, rest)| rest);
+                if !(self.is_known)(Destination::App(&scheme, rest)) {
+                    return leads.then_some(Onward::App(scheme));
+                }
+                String::new()
             }
-            Meaning::App(_) => String::new(),
             Meaning::Running => return Some(Onward::Running),
+            Meaning::Opening => return leads.then_some(Onward::Running),
             Meaning::Other => return None,
             Meaning::Relative => {
                 text.split(['?', '#']).next().filter(|path| path.starts_with('/')).unwrap_or_default().to_owned()
@@ -290,14 +263,25 @@ fn path_leads_on(path: &str) -> bool {
         || parts.any(|(before, part)| (before != "/" || !part.starts_with('/')) && leads_on(part))
 }
 
-/// Whether what follows two slashes is a public host (`evil.com/cb`, not `cb.html`): a server that mends its paths answers `Location: //evil.com/cb/`,
-/// with the answer in its query.
+/// Whether what follows two slashes is a host (`evil.com/cb`, not `cb.html` or `cb`): a server that mends its paths answers
+/// `Location: //evil.com/cb/`, with the answer in its query.
 fn begins_with_a_host(text: &str) -> bool {
-    let host = text.trim_start_matches('/').split(['/', '?', '#', ':']).next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-    host.contains('.')
-        && psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix.as_bytes() != host.as_bytes())
+    let text = text.trim_start_matches('/').trim_start_matches(is_nothing);
+    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let Ok(url) = Url::parse(&format!("https://{}", authority.trim_end_matches(is_nothing))) else { return false };
+    match url.host() {
+        Some(url::Host::Domain(host)) => {
+            let ending = host.trim_end_matches('.').rsplit_once('.').map(|(_, ending)| ending);
+            let is_hidden = host.starts_with('.');
+            host == "localhost" || ending.is_some_and(|ending| !is_hidden && !PAGES.contains(&ending))
+        }
+        Some(_) => true,
+        None => false,
+    }
 }
+
+/// How the names of pages end; none is a top-level domain.
+const PAGES: [&str; 11] = ["html", "htm", "xhtml", "php", "jsp", "jsf", "asp", "aspx", "ashx", "cgi", "json"];
 
 /// Whether a text is a URL of any host, or runs.
 fn leads_on(text: &str) -> bool {
@@ -305,7 +289,7 @@ fn leads_on(text: &str) -> bool {
 }
 
 /// The pairs of the query, those as well that it has to whom a semicolon ends one, too (HTML 4.01 appendix B.2.2).
-fn pairs(query: &str) -> Vec<(String, String)> {
+pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
     let other = if query.contains(';') { query.replace(';', "&") } else { String::new() };
     let both = [query, &other].map(|query| form_urlencoded::parse(query.as_bytes()).into_owned());
     both.into_iter().flatten().collect()
@@ -342,13 +326,18 @@ enum Meaning {
     Web(Url),
     /// Runs code, opens a file, starts another program.
     Running,
-    /// May be handed to the app of this scheme: `myapp://…`, `com.example.app:/…`. Or names something: `api://…`.
+    /// Does so when a page goes on to it; otherwise it may name something: `file:read`.
+    Opening,
+    /// May be handed to the app of this scheme: `myapp://…`, `com.example.app:…` (RFC 8252 §7.1). Or names something: `api://…`.
     App(String),
     /// What leads nowhere: `urn:…`, `mailto:…`, `12:30`.
     Other,
     /// A reference, or any other text.
     Relative,
 }
+
+/// Schemes that no client may have, and that lead nowhere.
+const NOWHERE: [&str; 9] = ["about", "acct", "cid", "geo", "mailto", "mid", "news", "tel", "urn"];
 
 fn read(text: &str) -> Meaning {
     let url = if text.starts_with("//") { Url::parse(&format!("https:{text}")) } else { Url::parse(text) };
@@ -365,8 +354,9 @@ fn read(text: &str) -> Meaning {
         "data" if rest.starts_with(',') || rest.contains([';', '/']) => Meaning::Running,
         // `file:/etc/passwd`, `ldap://host`, `blob:https://host/`; `tel:+1`, `news:today` and `mailto:` lead nowhere.
         _ if is_forbidden_scheme(scheme) && (rest.starts_with('/') || leads_on(rest)) => Meaning::Running,
-        // `c:/dir` is a file's.
-        _ if rest.starts_with('/') && scheme.len() > 1 => Meaning::App(scheme.to_owned()),
+        _ if is_forbidden_scheme(scheme) && !NOWHERE.contains(&scheme) => Meaning::Opening,
+        // `c:/dir` is a file's; `step:2` names something.
+        _ if scheme.contains('.') || (rest.starts_with('/') && scheme.len() > 1) => Meaning::App(scheme.to_owned()),
         _ => Meaning::Other,
     }
 }
