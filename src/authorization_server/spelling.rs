@@ -45,7 +45,7 @@ pub(super) fn fold(path: &str) -> String {
 const REPRESENTATIONS: [&str; 2] = [".json", ".xml"];
 
 /// The segment without what some servers do not read at its end: dots and streams (`::$DATA`) on Windows, the sign of a pattern, the name
-/// of a representation. Nothing that is a dot segment, or empty, without it.
+/// of a representation. Nothing that leads upward, or stays where it is, without it.
 fn bare(segment: &str) -> &str {
     let mut name = segment.find("::$").map_or(segment, |stream| &segment[..stream]);
     loop {
@@ -61,7 +61,8 @@ fn bare(segment: &str) -> &str {
         }
         name = shorter;
     }
-    if matches!(name, "" | "." | "..") { segment } else { name }
+    let is_dots = segment == "." || segment.starts_with("..");
+    if is_dots && matches!(name, "" | "." | "..") { segment } else { name }
 }
 
 /// Percent-decoding repeated until nothing changes, or as often as anybody does it.
@@ -105,13 +106,15 @@ mod tests {
             "/a/b::$DATA",
             "/a./b.json*%20.",
             "/a/b.;x",
+            "/a/b/*",
+            "/a/b/.json",
+            "/a/b/::$DATA",
             "a/b",
         ] {
             assert_eq!(fold(path), "/a/b", "{path}");
         }
         assert_eq!((fold("").as_str(), fold("/..").as_str()), ("", ""));
-        for path in ["/a/b.html", "/a/b.js", "/a/b-json", "/a/bjson", "/a/...", "/a/*", "/a/..*", "/a/.json", "/a/b:c"]
-        {
+        for path in ["/a/b.html", "/a/b.js", "/a/b-json", "/a/bjson", "/a/...", "/a/..*", "/a/b:c"] {
             assert_eq!(fold(path), path, "{path}");
         }
     }
