@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -122,8 +122,15 @@ impl RotatingFile {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.settings.path)?;
-        self.size = file.metadata()?.len();
+        let path = &self.settings.path;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let size = file.metadata()?.len();
+        self.size = whole_lines(path, size)?;
+        if self.size < size {
+            // A full disk, or a machine that went down: the next record would be glued to it.
+            file.set_len(self.size)?;
+            tracing::warn!(path = %path.display(), octets = size - self.size, "a line that was cut off is taken out of the export of the audit log");
+        }
         self.file = Some(file);
         Ok(())
     }
@@ -171,6 +178,22 @@ impl RotatingFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// How many of a file's first `size` octets are whole lines.
+fn whole_lines(path: &Path, size: u64) -> io::Result<u64> {
+    const PIECE: u64 = 8192;
+    let (mut end, mut piece) = (size, [0; PIECE as usize]);
+    while end > 0 {
+        let begin = end.saturating_sub(PIECE);
+        let piece = &mut piece[..(end - begin) as usize];
+        File::open(path)?.read_exact_at(piece, begin)?;
+        if let Some(at) = piece.iter().rposition(|octet| *octet == b'\n') {
+            return Ok(begin + at as u64 + 1);
+        }
+        end = begin;
+    }
+    Ok(0)
 }
 
 /// Writes what comes, until no more heads come; then what is there already.
@@ -265,5 +288,19 @@ mod tests {
         let settings = FileSettings { path: path.clone(), max_size: Size(10), keep: 1 };
         RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_not_written_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let settings = FileSettings { path: path.clone(), max_size: Size(1 << 20), keep: 1 };
+        for (before, after) in
+            [("1\n{\"ha", "1\n2\n"), ("{\"ha", "2\n"), (&format!("1\n{}", "h".repeat(20_000)), "1\n2\n")]
+        {
+            std::fs::write(&path, before).unwrap();
+            RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
     }
 }

@@ -208,6 +208,14 @@ pub struct Turn {
     pub lasts: Duration,
 }
 
+impl Turn {
+    /// Whether somebody's turn that ends at `until` keeps this one from being taken at `now`. One that ends later than any turn can was taken while
+    /// a clock was wrong, and would keep everybody off until that day.
+    pub(super) fn must_wait(&self, until: Timestamp, now: Timestamp) -> bool {
+        now < until && until <= now.after(self.lasts.saturating_mul(2))
+    }
+}
+
 /// The end of a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnEnd {

@@ -319,7 +319,7 @@ pub trait Registrations: Send + Sync {
     async fn import(&self, import: Import) -> Result<bool, StoreError>;
     /// Turns every intent without an outcome that is at least `age` old into `Unknown` (a process died in between); returns
     /// their names, the oldest first, and records them in the same transaction. Other processes may be at work: `age` must be longer
-    /// than a registration can take.
+    /// than a registration can take. One that is further ahead was begun while a clock was wrong, and is over as well.
     async fn find_unfinished(
         &self,
         age: Duration,

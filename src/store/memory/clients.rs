@@ -45,7 +45,7 @@ impl Clients for MemoryStore {
     async fn take_turn(&self, client_id: &str, turn: &Turn, now: Timestamp) -> Result<TurnTaken, StoreError> {
         let mut state = self.state();
         let Some(client) = state.clients.get_mut(client_id) else { return Ok(TurnTaken::Unknown) };
-        if client.turn.as_ref().is_some_and(|(_, until)| now < *until) {
+        if client.turn.as_ref().is_some_and(|(_, until)| turn.must_wait(*until, now)) {
             return Ok(TurnTaken::Busy);
         }
         let interrupted = client.turn.replace((turn.holder.clone(), now.after(turn.lasts))).is_some();

@@ -162,7 +162,8 @@ impl State {
         let mut found = Vec::new();
         for registration in self.registrations.values_mut() {
             let record = &mut registration.record;
-            if record.outcome.is_none() && record.intent.at.after(age) <= now {
+            let is_over = record.intent.at <= now.before(age) || record.intent.at > now.after(age);
+            if record.outcome.is_none() && is_over {
                 record.outcome = Some(OutcomeName::Unknown);
                 record.reason = Some(NOT_RECORDED.to_owned());
                 record.finished_at = Some(now);

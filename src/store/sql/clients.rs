@@ -283,8 +283,8 @@ pub(super) async fn take_turn(connection: &mut AnyConnection, client_id: &str, t
     let Some(row) = query.fetch_optional(&mut *connection).await? else {
         return Ok(Ok(Done::Turn(TurnTaken::Unknown)));
     };
-    let until = row.try_get::<Option<i64>, _>(0)?;
-    if until.is_some_and(|until| now.unix_millis() < until) {
+    let until = row.try_get::<Option<i64>, _>(0)?.map(Timestamp::from_unix_millis);
+    if until.is_some_and(|until| turn.must_wait(until, now)) {
         return Ok(Ok(Done::Turn(TurnTaken::Busy)));
     }
     let query = sqlx::query("UPDATE clients SET turn_holder = $1, turn_until = $2 WHERE client_id = $3")

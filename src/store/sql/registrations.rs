@@ -89,14 +89,14 @@ impl Registrations for SqlStore {
 }
 
 pub(super) async fn find_unfinished(connection: &mut AnyConnection, age: Duration, now: Timestamp) -> Applied {
-    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     let query = sqlx::query(
         "UPDATE registrations SET outcome = 'unknown', reason = $1, finished_at = $2 \
-         WHERE finished_at IS NULL AND at <= $3 RETURNING at, id",
+         WHERE finished_at IS NULL AND (at <= $3 OR at > $4) RETURNING at, id",
     )
     .bind(NOT_RECORDED)
     .bind(now.unix_millis())
-    .bind(now.unix_millis().saturating_sub(age));
+    .bind(now.before(age).unix_millis())
+    .bind(now.after(age).unix_millis());
     let rows = query.fetch_all(connection).await?;
     let mut found = rows
         .iter()

@@ -122,6 +122,9 @@ async fn finds_what_was_never_finished(Handles { one, other }: &Handles) {
     let record = one.registration(&id("r1")).await.unwrap().unwrap();
     assert_eq!((record.outcome, record.reason.as_deref()), (Some(OutcomeName::Unknown), Some(NOT_RECORDED)));
     assert_eq!(record.finished_at, Some(at(1_200)));
+    one.begin(unlimited(with_token("ahead", &t1).intent), HandingOut::unrecorded()).await.unwrap();
+    assert_eq!(other.find_unfinished(age, Recording::nothing(), at(850)).await.unwrap(), [], "clocks differ a little");
+    assert_eq!(other.find_unfinished(age, Recording::nothing(), at(600)).await.unwrap(), [id("ahead")]);
 }
 
 async fn one_end_told_many_times_at_once_is_one(handles: &Handles) {

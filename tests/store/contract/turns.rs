@@ -69,6 +69,10 @@ async fn a_turn_whose_time_is_over_is_anothers(Handles { one, other }: &Handles)
     assert!(other.end_turn(TurnEnd::of(&client, "b"), at(12_003)).await.unwrap());
     let after = turn(&**one, "c1", "a").await;
     assert_eq!(after.client_name, client.client_name, "nothing of a's was written");
+    // Taken while a clock was ahead: nobody waits for that day.
+    one.take_turn("c1", &ten_seconds("ahead"), at(86_400_000)).await.unwrap();
+    let taken = other.take_turn("c1", &ten_seconds("b"), at(13_000)).await.unwrap();
+    assert!(matches!(taken, TurnTaken::Taken { interrupted: true, .. }), "{taken:?}");
 }
 
 async fn a_turn_that_is_broken_off_is_free_at_once(Handles { one, other }: &Handles) {
