@@ -120,7 +120,8 @@ impl Reading {
             }
             "contacts" => self.metadata.contacts = self.texts(member, value),
             "jwks" => match JsonWebKeySet::parse(value) {
-                Ok(keys) => self.metadata.jwks = Some(keys),
+                // No key is registered by an empty set (RFC 7517 §5), as by none.
+                Ok(keys) => self.metadata.jwks = Some(keys).filter(|set| !set.keys.is_empty()),
                 Err(problem) => self.malformed(&problem.place, problem.problem),
             },
             "software_id" => self.metadata.software_id = self.text(member, value),
