@@ -94,7 +94,7 @@ fn is_of(profile: &str, uri: &str) -> bool {
         matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback());
     let hosts: &[&str] = match profile {
         "mcp" => &VENDORS,
-        "partners" => &["app.example.com", "xn--mnchen-3ya.example"],
+        "partners" => &["app.example.com", "portal.acme.corp", "xn--mnchen-3ya.example"],
         _ => &["app.example.com"],
     };
     match scheme.as_str() {

@@ -6,6 +6,7 @@ mod onward;
 mod settings;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -13,7 +14,7 @@ pub use self::settings::{
     HttpsSettings, LoopbackSetting, OnViolation, PrivateUseSchemeSettings, RedirectUriSettings, SchemePattern,
 };
 
-use self::allowed_hosts::AllowedHosts;
+pub(in crate::policy) use self::allowed_hosts::AllowedHosts;
 use self::onward::Destination;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
@@ -26,7 +27,7 @@ use crate::registration::{ClientMetadata, ErrorCode};
 /// The compiled rule.
 #[derive(Debug, Clone)]
 pub(in crate::policy) struct RedirectUriRule {
-    https: AllowedHosts,
+    https: Arc<AllowedHosts>,
     loopback: LoopbackSetting,
     /// By scheme; a URI fits when one of the patterns does.
     private_use: HashMap<String, Vec<Pattern>>,
@@ -81,13 +82,18 @@ impl RedirectUriRule {
     ) -> Self {
         let settings = settings.cloned().unwrap_or_default();
         Self {
-            https: AllowedHosts::compile(settings.https.as_deref().unwrap_or_default(), problems),
+            https: Arc::new(AllowedHosts::compile(settings.https.as_deref().unwrap_or_default(), problems)),
             loopback: settings.loopback.unwrap_or(LoopbackSetting::Refuse),
             private_use: settings.compile_private_use(problems),
             max: settings.compile_max(problems),
             on_violation: settings.on_violation.unwrap_or(OnViolation::Refuse),
             server: Vec::new(),
         }
+    }
+
+    /// The hosts of https URIs that the profile names.
+    pub(in crate::policy) fn hosts(&self) -> Arc<AllowedHosts> {
+        Arc::clone(&self.https)
     }
 
     /// Lets a URI name the authorization server, which is at these hosts: `?issuer=https://sso.example.com` tells a client that has a

@@ -18,7 +18,7 @@ const HTTPS: u16 = 443;
 
 /// The allowed hosts, by what is looked up.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AllowedHosts {
+pub(in crate::policy) struct AllowedHosts {
     names: HashMap<String, Vec<Entry>>,
     addresses: HashMap<IpAddr, Vec<Entry>>,
     /// By the name above.
@@ -31,6 +31,8 @@ struct Entry {
     ports: Vec<u16>,
     path: Option<Regex>,
     refuses_query: bool,
+    /// Whether it is for the names below one of the public DNS.
+    is_below_public: bool,
 }
 
 impl AllowedHosts {
@@ -45,6 +47,7 @@ impl AllowedHosts {
             let ports = compile_ports(written.ports.as_deref(), &place, problems);
             let key = compile_key(written, &place, problems);
             if let (Some(key), true) = (key, problems.len() == before) {
+                let is_below_public = matches!(&key, Key::Below(name) if Host::Name(name.clone()).is_public());
                 let entries = match key {
                     Key::Exactly(Host::Name(name)) => allowed.names.entry(name).or_default(),
                     Key::Exactly(Host::Ipv4(address)) => allowed.addresses.entry(address.into()).or_default(),
@@ -52,7 +55,7 @@ impl AllowedHosts {
                     Key::Below(name) => allowed.below.entry(name).or_default(),
                 };
                 let refuses_query = written.query == Some(QuerySetting::Refuse);
-                entries.push(Entry { ports, path, refuses_query });
+                entries.push(Entry { ports, path, refuses_query, is_below_public });
             }
         }
         allowed
@@ -106,6 +109,13 @@ impl AllowedHosts {
     /// Whether the list names this host, whatever it says of ports and paths.
     pub(super) fn names(&self, host: &Host) -> bool {
         !self.entries(host).is_empty()
+    }
+
+    /// Whether the list names this host with this port, whatever it says of paths. A name of the public DNS that leads inside
+    /// (`10-0-0-1.example.com`) is not what an entry for all names below another one means.
+    pub(in crate::policy) fn names_at(&self, host: &Host, port: Option<u16>) -> bool {
+        let is_meant = |entry: &Entry| !entry.is_below_public || host.is_public();
+        self.entries(host).iter().any(|entry| entry.ports.contains(&port.unwrap_or(HTTPS)) && is_meant(entry))
     }
 
     /// The entries for a host and for every name above it.
