@@ -229,6 +229,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "antigravity.google",
                 "global.consent.azure-apim.net",
                 "vertexaisearch.cloud.google.com",
+                "raycast.com",
             ];
             let schemes = ["cursor", "claude", "warp", "com.raycast"];
             let is_hosted = is_https && hosts.contains(&host) && uri.port().is_none();
@@ -236,7 +237,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
             is_loopback
                 || schemes.contains(&uri.scheme())
                 || is_cline
-                || is_hosted && (any_page || uri.query().is_none())
+                || is_hosted && (any_page || host == "raycast.com" || uri.query().is_none())
         }
         // Machines have none.
         _ => false,
