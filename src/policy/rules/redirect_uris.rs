@@ -240,7 +240,8 @@ impl RedirectUriRule {
             None => before,
         };
         let mut problems = Vec::new();
-        if matches!(before, "" | "//") && query.is_none_or(str::is_empty) {
+        // `myapp://` is how some frameworks name the app as a whole.
+        if (before.is_empty() && query.is_none_or(str::is_empty)) || (before == "//" && query == Some("")) {
             problems.push("nothing stands behind the scheme".to_owned());
         }
         if rest.starts_with("////") {
