@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use crate::policy::distinguished_name::{DistinguishedName, has_semicolon};
-use crate::registration::host::Host;
+use crate::registration::host::{Host, is_public_suffix};
 use crate::registration::redirect_uri::is_forbidden_scheme;
 
 /// The members of which a client with the method `tls_client_auth` needs exactly one.
@@ -41,8 +41,7 @@ pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
 
 /// A host name, and none below which everybody can have one (`com`, `co.uk`): no authority certifies it to a client.
 fn is_name_of_one(text: &str) -> bool {
-    let is_suffix = |name: &str| psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name);
-    matches!(Host::parse_strictly(text), Ok(Host::Name(name)) if !is_suffix(&name))
+    matches!(Host::parse_strictly(text), Ok(Host::Name(name)) if !is_public_suffix(&name))
 }
 
 fn is_uri(text: &str) -> bool {

@@ -10,7 +10,7 @@ use super::List;
 use super::settings::{HttpsSettings, QuerySetting, compile_pattern};
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::host::Host;
+use crate::registration::host::{Host, is_public_suffix};
 use crate::registration::redirect_uri::Target;
 
 /// The port of https.
@@ -221,7 +221,7 @@ fn compile_parent(text: &str) -> Result<String, Problem> {
         return Err((format!("{text:?} is not a host name"), format!("write subdomains_of: {rest}")));
     }
     match compile_host(text)? {
-        Host::Name(name) if psl::suffix_str(&name) == Some(name.as_str()) => Err((
+        Host::Name(name) if is_public_suffix(&name) => Err((
             format!("{text:?} is a public suffix: anybody can have a host below it"),
             "name a domain that has one owner, like example.com".to_owned(),
         )),

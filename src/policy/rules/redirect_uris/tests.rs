@@ -329,6 +329,11 @@ fn the_code_is_invalid_redirect_uri() {
 }
 
 #[test]
+fn the_owner_of_a_name_inside_may_name_all_below_it() {
+    assert!(is_admitted(&compile("https: [{subdomains_of: corp}]").unwrap(), "https://app.corp/cb"));
+}
+
+#[test]
 fn says_everything_that_is_wrong_with_the_settings() {
     for (yaml, place, begin) in [
         ("https: [{}]", "https[0]", "names no host"),
@@ -341,6 +346,11 @@ fn says_everything_that_is_wrong_with_the_settings() {
         ("https: [{host: ''}]", "https[0].host", "\"\" names no host"),
         ("https: [{subdomains_of: com}]", "https[0].subdomains_of", "\"com\" is a public suffix"),
         ("https: [{subdomains_of: co.uk}]", "https[0].subdomains_of", "\"co.uk\" is a public suffix"),
+        (
+            "https: [{subdomains_of: s3.amazonaws.com}]",
+            "https[0].subdomains_of",
+            "\"s3.amazonaws.com\" is a public suffix",
+        ),
         ("https: [{subdomains_of: github.io}]", "https[0].subdomains_of", "\"github.io\" is a public suffix"),
         ("https: [{subdomains_of: '*.a.example'}]", "https[0].subdomains_of", "\"*.a.example\""),
         ("https: [{subdomains_of: 10.0.0.1}]", "https[0].subdomains_of", "\"10.0.0.1\" is an address"),
