@@ -169,6 +169,10 @@ impl RedirectUriRule {
         let uri = match &requested.parsed {
             Ok(uri) => uri,
             Err(problem @ MalformedRedirectUri::NotAString) => return Err(vec![problem.to_string()]),
+            Err(MalformedRedirectUri::Fragment) if list == List::PostLogout => {
+                let problem = "contains a fragment (OpenID Connect RP-Initiated Logout §3.1)";
+                return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]);
+            }
             Err(problem) => return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]),
         };
         let problems = match uri.kind() {
@@ -191,8 +195,13 @@ impl RedirectUriRule {
                 }
             },
             RedirectUriKind::Http(target) => {
-                let host = target.host.to_string();
-                vec![format!("host {} needs https; plain http is for loopback only (RFC 8252 §7.3)", Excerpt(&host))]
+                let (text, host) = (target.host.to_string(), &target.host);
+                let problem = if host.is_loopback() {
+                    "is no loopback host that every resolver knows: write localhost, 127.0.0.1 or [::1]"
+                } else {
+                    "needs https; plain http is for loopback only"
+                };
+                vec![format!("host {} {problem} (RFC 8252 §7.3)", Excerpt(&text))]
             }
             RedirectUriKind::PrivateUse { scheme, rest } => self.private_use_problems(list, (scheme, rest), profile),
         };

@@ -36,6 +36,11 @@ pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
     if value.contains('*') {
         return Some("is a pattern: the subject of one certificate is written out (RFC 8705 §2.1.2)");
     }
+    if member == "tls_client_auth_subject_dn" && !is_one && value.contains('"') {
+        return Some(
+            "has a value in quotes: a distinguished name escapes what is special, as in O=Acme\\, Inc. (RFC 4514 §2.4)",
+        );
+    }
     (!is_one).then_some(problem)
 }
 
@@ -82,6 +87,12 @@ mod tests {
             assert!(problem(member, bad).is_some(), "{member} {bad}");
         }
         assert_eq!(problem("default_acr_values", "*"), None);
+    }
+
+    #[test]
+    fn a_value_in_quotes_is_told_how_to_be_written() {
+        let told = problem("tls_client_auth_subject_dn", r#"CN=orders,O="Acme, Inc.",C=GB"#);
+        assert!(told.is_some_and(|told| told.contains("quotes")), "{told:?}");
     }
 
     #[test]

@@ -68,6 +68,9 @@ impl AllowedHosts {
         let host = Excerpt(&host);
         if entries.is_empty() {
             let reason = match &target.host {
+                Host::Ipv4(_) | Host::Ipv6(_) if target.host.is_loopback() => {
+                    " (an IP address has to be named exactly; one of loopback goes with http)"
+                }
                 Host::Ipv4(_) | Host::Ipv6(_) => " (an IP address has to be named exactly)",
                 Host::Name(_) if target.host.is_punycode() => " (punycode has to be named exactly)",
                 Host::Name(name) if name.split('.').any(has_hyphen_at_its_edge) => {
