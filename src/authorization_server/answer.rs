@@ -81,7 +81,8 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
 }
 
 fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
-    let answered = json::parse(body).map_err(|error| RegisterError::Broken(format!("no JSON object: {error}")))?;
+    let answered =
+        json::parse_lenient(body).map_err(|error| RegisterError::Broken(format!("no JSON object: {error}")))?;
     let client_id = match answered.get("client_id") {
         Some(Value::String(id)) if is_client_id(id) => id.clone(),
         _ => return Err(RegisterError::Broken("no client_id in the answer, or none that could be used".to_owned())),
@@ -110,7 +111,8 @@ fn redirect_uris_added(sent: &Map<String, Value>, answered: &Map<String, Value>)
 /// name was registered as sent (`unnamed`).
 pub(super) fn sound(answered: Map<String, Value>, unnamed: Map<String, Value>) -> Map<String, Value> {
     let mut metadata = unnamed;
-    metadata.extend(answered.into_iter().filter(|(name, value)| is_sound(name, value)));
+    let answered = answered.into_iter().map(|(name, value)| (as_text(&name, &value).unwrap_or(value), name));
+    metadata.extend(answered.filter(|(value, name)| is_sound(name, value)).map(|(value, name)| (name, value)));
     let public = metadata.get("token_endpoint_auth_method").and_then(Value::as_str) == Some("none");
     if public {
         // Some servers make up a secret for a public client; handing it out would teach the client to use it.
@@ -121,6 +123,13 @@ pub(super) fn sound(answered: Map<String, Value>, unnamed: Map<String, Value>) -
         metadata.entry("client_secret_expires_at").or_insert_with(|| 0.into());
     }
     metadata
+}
+
+/// Some servers answer with a list of scopes where RFC 7591 §2 has a text.
+fn as_text(name: &str, value: &Value) -> Option<Value> {
+    let scopes = value.as_array().filter(|_| name == "scope")?;
+    let scopes: Option<Vec<&str>> = scopes.iter().map(Value::as_str).collect();
+    Some(scopes?.join(" ").into())
 }
 
 /// Whether a member of the answer may be shown to a client: strict clients break on null, on `""` and on wrong types.
@@ -137,9 +146,12 @@ fn is_sound(name: &str, value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty() || name == "scope",
+        _ if name == "scope" => false,
+        // One that no double holds was rounded, and is another number now.
+        Value::Number(number) => !number.is_f64() || number.as_f64().is_some_and(|number| number.abs() < json::EXACT),
         Value::Array(list) => !list.is_empty(),
         Value::Object(_) => name == "jwks",
-        Value::Bool(_) | Value::Number(_) => true,
+        Value::Bool(_) => true,
     }
 }
 
@@ -226,6 +238,31 @@ mod tests {
             "client_name": "Tool", "jwks": {"keys": []}
         });
         assert_eq!(Value::Object(registered.metadata), expected);
+    }
+
+    #[test]
+    fn a_number_of_the_servers_own_that_no_reader_holds_costs_nobody_the_client() {
+        for number in ["1.7e18", "12345678901234567890123"] {
+            let body = format!(r#"{{"client_id":"c","created":{number},"serial":18446744073709551615,"share":0.5}}"#);
+            let metadata = read_ours(answer(201, &body)).unwrap().metadata;
+            assert_eq!((metadata.get("created"), &metadata["share"]), (None, &json!(0.5)), "{number}");
+            assert_eq!(metadata["serial"], json!(u64::MAX));
+        }
+        assert!(read_ours(answer(201, r#"{"client_id":"c","client_id_issued_at":1.7e18}"#)).is_err());
+    }
+
+    #[test]
+    fn scopes_in_a_list_are_told_as_the_text_that_they_are() {
+        for (answered, told) in [
+            (json!(["openid", "email"]), json!("openid email")),
+            (json!([]), json!("")),
+            (json!([7]), Value::Null),
+            (json!(7), Value::Null),
+        ] {
+            let body = json!({"client_id": "c", "scope": answered}).to_string();
+            let metadata = read_ours(answer(201, &body)).unwrap().metadata;
+            assert_eq!(metadata.get("scope").unwrap_or(&Value::Null), &told, "{answered}");
+        }
     }
 
     #[test]

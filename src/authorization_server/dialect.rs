@@ -27,7 +27,8 @@ const ASSIGNED: [&str; 6] = [
 pub struct Dialect {
     /// The members the server accepts; none: all.
     members: Option<&'static [&'static str]>,
-    /// Whether loopback redirect URIs go without their port, because only then the server accepts any port (RFC 8252 §7.3).
+    /// Whether loopback redirect URIs, of login and of logout, go without their port, because only then the server accepts any port
+    /// (RFC 8252 §7.3).
     loopback_ports: LoopbackPorts,
     /// Whether the software statement is sent, besides what it says.
     software_statements: SoftwareStatementsSent,
@@ -91,8 +92,10 @@ impl Dialect {
         if self.software_statements == SoftwareStatementsSent::Omit {
             members.remove(software_statement::MEMBER);
         }
-        if let Some(Value::Array(uris)) = members.get_mut("redirect_uris") {
-            *uris = self.all_written(judged.redirect_uris(), uris);
+        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+            if let Some(Value::Array(uris)) = members.get_mut(member) {
+                *uris = self.all_written(uris);
+            }
         }
         if self.scope_always_without_openid {
             let scope = judged.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
@@ -142,9 +145,12 @@ impl Dialect {
 
     /// Puts the server's members back into the client's terms: the redirect URIs it asked for, its scopes.
     pub fn incoming(self, asked: &Asked, answered: &mut Map<String, Value>) {
-        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+        // Keycloak answers with the redirect URIs for a client that named none to return to after logout.
+        let names_none = asked.post_logout_redirect_uris.is_empty();
+        let after_logout = if names_none { &asked.redirect_uris } else { &asked.post_logout_redirect_uris };
+        for (member, asked) in [("redirect_uris", &asked.redirect_uris), ("post_logout_redirect_uris", after_logout)] {
             if let Some(Value::Array(uris)) = answered.get_mut(member) {
-                *uris = self.as_asked(&asked.redirect_uris, uris);
+                *uris = self.as_asked(asked, uris);
             }
         }
         if self.adds_response_types {
@@ -168,11 +174,11 @@ impl Dialect {
     }
 
     /// How the server is told redirect URIs, each once. What is let through and is none stays as it is.
-    fn all_written(self, uris: &[RedirectUri], asked: &[Value]) -> Vec<Value> {
+    fn all_written(self, asked: &[Value]) -> Vec<Value> {
         let mut written: Vec<Value> = Vec::with_capacity(asked.len());
         for value in asked {
-            let uri = uris.iter().find(|uri| Some(uri.as_str()) == value.as_str());
-            let value = uri.map_or_else(|| value.clone(), |uri| self.written(uri).into());
+            let uri = value.as_str().and_then(|text| RedirectUri::parse(text).ok());
+            let value = uri.map_or_else(|| value.clone(), |uri| self.written(&uri).into());
             if !written.contains(&value) {
                 written.push(value);
             }

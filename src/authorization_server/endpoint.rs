@@ -402,4 +402,24 @@ scopes: { initial: [openid], allowed: [openid, profile] }
         assert_eq!(ours["redirect_uris"], json!(["http://127.0.0.1:4711/cb"]));
         assert_eq!(ours["scope"], "openid profile");
     }
+
+    #[tokio::test]
+    async fn where_keycloak_returns_to_after_logout_has_no_port_either_and_is_the_clients_own_in_its_terms() {
+        let endpoint = world(Kind::Keycloak, &[]).endpoint;
+        let start = |port: u16| {
+            clearance(&json!({
+                "redirect_uris": [format!("http://127.0.0.1:{port}/cb")], "token_endpoint_auth_method": "none",
+                "post_logout_redirect_uris": [format!("http://127.0.0.1:{port}/bye"), "http://127.0.0.1/cb"],
+            }))
+        };
+        let theirs = endpoint.outgoing(&start(4711));
+        let written = json!(["http://127.0.0.1/bye", "http://127.0.0.1/cb"]);
+        assert_eq!(theirs["post_logout_redirect_uris"], written);
+        assert_eq!(theirs, endpoint.outgoing(&start(4712)), "the next start is the same client");
+        let ours = endpoint.in_client_terms(&Asked::from(&start(4712)), theirs);
+        assert_eq!(ours["post_logout_redirect_uris"], json!(["http://127.0.0.1:4712/bye", "http://127.0.0.1/cb"]));
+        let added = Map::from_iter([("post_logout_redirect_uris".to_owned(), json!(["http://127.0.0.1/cb"]))]);
+        let ours = endpoint.in_client_terms(&Asked::from(&tool()), added);
+        assert_eq!(ours["post_logout_redirect_uris"], json!(["http://127.0.0.1:4711/cb"]), "it asked for none");
+    }
 }

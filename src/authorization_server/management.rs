@@ -108,7 +108,7 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
         return Err(failed(&response));
     }
     let broken = |reason: String| ManageError::Broken(reason);
-    let answered = json::parse(response.body()).map_err(|error| broken(format!("no JSON object: {error}")))?;
+    let answered = json::parse_lenient(response.body()).map_err(|error| broken(format!("no JSON object: {error}")))?;
     let client_id = answered.get("client_id").and_then(Value::as_str).filter(|id| !id.is_empty());
     let Some(client_id) = client_id else { return Err(broken("no client_id in the answer".to_owned())) };
     if call.update.is_some_and(|update| update.client_id != client_id) {

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
     if body.len() > LARGEST_BODY {
         return Err(Failure::Failed(format!("the request's body is larger than {LARGEST_BODY} bytes")));
     }
-    let members = json::parse_request(&body).map_err(Failure::of)?;
+    let members = json::parse_lenient(&body).map_err(Failure::of)?;
     let issuers = software_statements(&config).map_err(Failure::of)?;
     let circumstances =
         Circumstances { requirement: profile.software_statement(), certificate, now: SystemClock.now() };

@@ -94,7 +94,7 @@ pub async fn read(body: &mut dyn Body) -> Result<Map<String, Value>, Refusal> {
         BodyError::TimedOut => Reason::BodyTimedOut.into(),
         BodyError::Broken => Reason::BodyBroken.into(),
     })?;
-    json::parse_request(&bytes).map_err(|error| Refusal::from(Reason::JsonMalformed).described(error.to_string()))
+    json::parse_lenient(&bytes).map_err(|error| Refusal::from(Reason::JsonMalformed).described(error.to_string()))
 }
 
 /// RFC 7591 §3.2.1.

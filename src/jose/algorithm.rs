@@ -72,6 +72,8 @@ impl Algorithm {
 
     /// The algorithm of that name; names are case-sensitive (RFC 7515 §4.1.1).
     pub fn named(name: &str) -> Option<Self> {
+        // By either name (RFC 9864 §2.2): of its curves we verify that one alone.
+        let name = if name == "Ed25519" { Self::EdDsa.name() } else { name };
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 

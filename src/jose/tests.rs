@@ -50,6 +50,15 @@ fn verifies_the_example_of_rfc_8037_whose_payload_are_no_claims() {
 }
 
 #[test]
+fn verifies_ed25519_by_the_name_that_rfc_9864_gives_it() {
+    let signer = Signer::new(Algorithm::EdDsa, "k");
+    let mut key = signer.jwk();
+    key["alg"] = json!("Ed25519");
+    let token = signer.sign_as(r#"{"alg":"Ed25519","kid":"k"}"#, claims().to_string().as_bytes());
+    assert_eq!(verify(&token, &set(&[key]), &[Algorithm::EdDsa]).map(Value::Object), Ok(claims()));
+}
+
+#[test]
 fn verifies_every_algorithm_and_only_where_it_is_allowed() {
     for algorithm in Algorithm::ALL {
         let signer = Signer::new(algorithm, "k");

@@ -79,7 +79,9 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let grants = run.rule(RuleName::GrantTypes, |report| rules.grant_types.check(requested, report));
     let responses = run.rule(RuleName::ResponseTypes, |report| rules.response_types.check(requested, &grants, report));
     run.rule(RuleName::GrantConsistency, |report| {
-        let redirect_uris_asked = requested.redirect_uris.as_ref().map_or(0, Vec::len);
+        // What could not be read was asked for all the same, and is refused where that is said.
+        let is_malformed = requested.malformed.iter().any(|malformed| malformed.place == "redirect_uris");
+        let redirect_uris_asked = requested.redirect_uris.as_ref().map_or(usize::from(is_malformed), Vec::len);
         let flow = grant_consistency::Flow { grants: &grants, responses: &responses, redirect_uris_asked };
         grant_consistency::check(flow, report);
     });
@@ -271,6 +273,13 @@ limits: { rate: 10/s, burst: 5 }
         contacts | contacts[0]: "javascript:alert(1)" holds a URL that runs code
         plain_members | id_token_signed_response_alg: "none" is not an algorithm that is allowed (profile "partners")
         "#);
+    }
+
+    #[test]
+    fn redirect_uris_that_could_not_be_read_are_not_missing_as_well() {
+        let violations = verdict(&json!({"redirect_uris": "https://app.example.com/cb"})).result.unwrap_err();
+        let sentences: Vec<&str> = violations.iter().map(|violation| &*violation.message).collect();
+        assert_eq!(sentences, ["redirect_uris: must be an array of strings"]);
     }
 
     #[test]

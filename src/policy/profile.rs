@@ -79,7 +79,9 @@ impl Profile {
     /// The same in front of an authorization server that clients find at these hosts.
     #[must_use]
     pub fn in_front_of(mut self, server: Vec<Host>) -> Self {
-        Arc::make_mut(&mut self.rules).redirect_uris.stands_before(server);
+        let rules = Arc::make_mut(&mut self.rules);
+        rules.redirect_uris.stands_before(server.clone());
+        rules.urls.stands_before(server);
         self
     }
 

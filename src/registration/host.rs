@@ -3,6 +3,8 @@
 
 mod public;
 
+pub use self::public::is_public_suffix;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -269,6 +271,10 @@ mod tests {
             "x.onion",
             "keycloak.default.svc",
             "10.0.0.1.nip.io",
+            "127_0_0_1.evil.com",
+            "127--0--0--1.evil.com",
+            "metadata.nicob.net",
+            "www.routerlogin.net",
             "localtest.me",
             "0.0.0.0",
             "10.1.2.3",

@@ -19,7 +19,7 @@ pub const MAX_DEPTH: usize = 32;
 const NAME_SHOWN: usize = 40;
 
 /// Beyond this a floating-point number no longer tells neighbouring integers apart (RFC 7493 §2.2).
-const EXACT: f64 = 9_007_199_254_740_992.0;
+pub const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Why a body is not the JSON we read. `Display` is a stable sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,12 +41,12 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     read(text(bytes)?, Numbers::Exact)
 }
 
-/// As [`parse`], for the body of a registration: members that no specification knows go nowhere (RFC 7591 §2), and may hold numbers that
-/// readers round. One that no double holds is refused there, too.
+/// As [`parse`], for the body of a registration and the answer to one: members that no specification knows go nowhere (RFC 7591 §2), or are
+/// a server's own, and may hold numbers that readers round. One that no double holds is refused there, too.
 ///
 /// # Errors
 /// Those of [`parse`].
-pub fn parse_request(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
+pub fn parse_lenient(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     read(text(bytes)?, Numbers::AllInUnknownMembers)
 }
 
@@ -344,14 +344,14 @@ mod tests {
             for body in
                 [format!("{{\"x\":{number}}}"), format!("{{\"x\":[{{\"default_max_age\":{number}}},{number}]}}")]
             {
-                assert!(parse_request(body.as_bytes()).is_ok(), "{body}");
+                assert!(parse_lenient(body.as_bytes()).is_ok(), "{body}");
                 assert!(problem(&body).contains("number"), "{body}");
             }
             let body = format!("{{\"x\":{number},\n\"default_max_age\":{number}}}");
-            let error = parse_request(body.as_bytes()).unwrap_err();
+            let error = parse_lenient(body.as_bytes()).unwrap_err();
             assert_eq!((error.line, error.problem.as_str()), (2, "a number is too large to be exact"), "{body}");
         }
-        assert!(parse_request(b"{\"x\":1e400}").is_err());
+        assert!(parse_lenient(b"{\"x\":1e400}").is_err());
     }
 
     #[test]
@@ -403,7 +403,7 @@ mod tests {
         #[test]
         fn never_panics_and_reads_what_serde_json_reads(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
             if let Ok(object) = parse(&bytes) {
-                proptest::prop_assert_eq!(parse_request(&bytes), Ok(object.clone()));
+                proptest::prop_assert_eq!(parse_lenient(&bytes), Ok(object.clone()));
                 let plain: Value = serde_json::from_slice(&bytes).unwrap();
                 proptest::prop_assert_eq!(Value::Object(object), plain);
             }

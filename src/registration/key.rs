@@ -159,15 +159,20 @@ impl JsonWebKey {
             usage: reader.text("use")?.map(str::to_owned),
             algorithm: reader.text("alg")?.map(str::to_owned),
             key_id: reader.text("kid")?.map(str::to_owned),
-            secret_members: secrets.iter().copied().filter(|name| !reader.is_absent(name)).collect(),
+            secret_members: secrets.iter().copied().filter(|name| reader.member(name).is_some()).collect(),
             public_members: members
                 .iter()
-                .filter(|(name, value)| sent(name) && !value.is_null())
+                .filter(|(name, value)| sent(name) && !holds_nothing(value))
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             kind,
         })
     }
+}
+
+/// Some libraries write every member that a key can have: `null`, `""` or `[]` for those that this one does not (.NET: `"oth":[]`).
+fn holds_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// A number in octets without the zeros before it. RFC 7518 §2 wants none; some write the sign octet of ASN.1 all the same (§6.3.1.1).
@@ -187,14 +192,13 @@ impl<'a> KeyReader<'a> {
         MalformedKey { place: format!("{}.{name}", self.place), problem: problem.into() }
     }
 
-    /// `null` holds nothing: some libraries write one for every member that a key does not have.
-    fn is_absent(&self, name: &str) -> bool {
-        self.members.get(name).is_none_or(Value::is_null)
+    fn member(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name).filter(|value| !holds_nothing(value))
     }
 
     fn text(&self, name: &str) -> Result<Option<&'a str>, MalformedKey> {
-        match self.members.get(name) {
-            None | Some(Value::Null) => Ok(None),
+        match self.member(name) {
+            None => Ok(None),
             Some(Value::String(text)) if text.contains(char::is_control) => {
                 Err(self.malformed(name, "contains a control character"))
             }
@@ -204,12 +208,12 @@ impl<'a> KeyReader<'a> {
     }
 
     fn required_text(&self, name: &str) -> Result<&'a str, MalformedKey> {
-        self.text(name)?.filter(|text| !text.is_empty()).ok_or_else(|| self.malformed(name, "is missing"))
+        self.text(name)?.ok_or_else(|| self.malformed(name, "is missing"))
     }
 
     fn texts(&self, name: &str) -> Result<(), MalformedKey> {
-        let entries = match self.members.get(name) {
-            None | Some(Value::Null) => return Ok(()),
+        let entries = match self.member(name) {
+            None => return Ok(()),
             Some(Value::Array(entries)) if entries.iter().all(Value::is_string) => entries,
             Some(_) => return Err(self.malformed(name, "must be an array of strings")),
         };
@@ -217,6 +221,9 @@ impl<'a> KeyReader<'a> {
         match texts.find(|text| text.contains(char::is_control)) {
             None => Ok(()),
             Some(text) if name == "x5c" && text.contains(PEM) => Err(self.malformed(name, NO_PEM)),
+            Some(_) if name == "x5c" => {
+                Err(self.malformed(name, "is not base64 in one line without breaks (RFC 7517 §4.7)"))
+            }
             Some(_) => Err(self.malformed(name, "contains a control character")),
         }
     }
@@ -341,14 +348,22 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_null_is_no_secret() {
-        let mut key = rsa(256);
-        for name in SECRETS.into_iter().chain(["x5t", "x5c", "key_ops"]) {
-            key[name] = json!(null);
+    fn a_member_that_holds_nothing_is_no_secret_and_is_not_sent() {
+        for nothing in [json!(null), json!(""), json!([])] {
+            let mut key = rsa(256);
+            for name in SECRETS.into_iter().chain(["x5t", "x5c", "key_ops"]) {
+                key[name] = nothing.clone();
+            }
+            let set = JsonWebKeySet::parse(&json!({"keys": [key]})).unwrap();
+            assert_eq!(set.keys[0].secret_members, [""; 0], "{nothing}");
+            assert!(set.keys[0].verifies(), "{nothing}");
+            assert_eq!(set.to_public_json()["keys"][0], rsa(256));
         }
-        let set = JsonWebKeySet::parse(&json!({"keys": [key]})).unwrap();
-        assert_eq!(set.keys[0].secret_members, [""; 0]);
-        assert_eq!(set.to_public_json()["keys"][0], rsa(256));
+        for something in [json!("AQAB"), json!([{}]), json!({}), json!(0), json!(" ")] {
+            let mut key = rsa(256);
+            key["oth"] = something;
+            assert_eq!(parse(key).unwrap().secret_members, ["oth"]);
+        }
     }
 
     #[test]
@@ -367,6 +382,7 @@ mod tests {
             (json!({"keys": [{"kty": "EC", "crv": "P-256", "x": "AQ", "y": "AQ"}]}), "jwks.keys[0].x"),
             (json!({"keys": [{"kty": "oct", "kid": "a\nb"}]}), "jwks.keys[0].kid"),
             (json!({"keys": [{"kty": "oct", "x5c": "AQ"}]}), "jwks.keys[0].x5c"),
+            (json!({"keys": [{"kty": "oct", "x5c": ["MIIB\nAQ"]}]}), "jwks.keys[0].x5c"),
             (json!({"keys": [{"kty": "oct", "x5c": ["-----BEGIN CERTIFICATE-----\nAQ"]}]}), "jwks.keys[0].x5c"),
             (json!({"keys": vec![rsa(32); 65]}), "jwks.keys"),
         ] {

@@ -57,6 +57,10 @@ impl Reading {
         let Some((member, kind, tag)) = known else { return self.unknown(name) };
         let tagged = name.len() > member.len();
         if tagged && !members::is_language_tag(tag) {
+            // `de_DE` is how Java and POSIX write a locale: no member that anybody knows, and no reason to refuse the client.
+            if members::is_language_tag(&tag.replace('_', "-")) {
+                return self.unknown(name);
+            }
             return self.malformed(&shortened(name), "has a language tag that is none (RFC 5646)");
         }
         match kind {
@@ -120,7 +124,8 @@ impl Reading {
             }
             "contacts" => self.metadata.contacts = self.texts(member, value),
             "jwks" => match JsonWebKeySet::parse(value) {
-                Ok(keys) => self.metadata.jwks = Some(keys),
+                // No key is registered by an empty set (RFC 7517 §5), as by none.
+                Ok(keys) => self.metadata.jwks = Some(keys).filter(|set| !set.keys.is_empty()),
                 Err(problem) => self.malformed(&problem.place, problem.problem),
             },
             "software_id" => self.metadata.software_id = self.text(member, value),

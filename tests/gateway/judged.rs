@@ -56,7 +56,7 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 16] = [
+const VENDORS: [&str; 17] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
@@ -73,6 +73,7 @@ const VENDORS: [&str; 16] = [
     "antigravity.google",
     "global.consent.azure-apim.net",
     "vertexaisearch.cloud.google.com",
+    "raycast.com",
 ];
 
 /// Whether two readers, RFC 3986's own expression and a browser's parser, find the URI where the profile allows one.
@@ -94,19 +95,19 @@ fn is_of(profile: &str, uri: &str) -> bool {
         matches!(host, "localhost" | "[::1]") || host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback());
     let hosts: &[&str] = match profile {
         "mcp" => &VENDORS,
-        "partners" => &["app.example.com", "xn--mnchen-3ya.example"],
+        "partners" => &["app.example.com", "portal.acme.corp", "xn--mnchen-3ya.example"],
         _ => &["app.example.com"],
     };
     match scheme.as_str() {
         "https" if is_loopback && matches!(profile, "native" | "mcp") => same_host,
         "https" => {
-            let has_query = profile == "mcp" && parts.get(4).is_some();
+            let has_query = profile == "mcp" && host != "raycast.com" && parts.get(4).is_some();
             same_host
                 && !has_query
                 && (hosts.contains(&host) || (profile == "partners" && host.ends_with(".partner.example")))
         }
         "http" => same_host && is_loopback && matches!(profile, "native" | "mcp"),
-        "cursor" | "claude" | "warp" | "com.raycast" => profile == "mcp",
+        "cursor" | "claude" | "warp" | "raycast" | "com.raycast" => profile == "mcp",
         "vscode" => profile == "mcp" && host == "saoudrizwan.claude-dev" && part(3).starts_with("/mcp-auth/callback/"),
         "com.example.app"
         | "com.googleusercontent.apps.123-abc"

@@ -114,6 +114,18 @@ async fn a_change_that_is_not_as_the_rfc_says_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_change_holds_nothing_of_is_not_in_it() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let change = client.change(&json!({
+        "client_name": "Orders 2", "registration_access_token": null, "registration_client_uri": "",
+        "client_id_issued_at": null, "client_secret_expires_at": null, "client_secret": "",
+    }));
+    let told = is_told(&world.manage("PUT", &client.uri, &client.token, Some(&change)).await, &client);
+    assert_eq!((&told["client_name"], &told["client_secret"]), (&json!("Orders 2"), &client.told["client_secret"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_good_for_its_own_client_alone() {
     let world = World::start().await;
     let (one, other) = (world.client().await, world.client().await);

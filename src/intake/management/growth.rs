@@ -22,7 +22,9 @@ pub struct Difference {
 }
 
 /// Lists besides the redirect URIs of which every further entry is more.
-const LISTS: [&str; 3] = ["grant_types", "response_types", "post_logout_redirect_uris"];
+const LISTS: [&str; 3] = ["grant_types", "response_types", AFTER_LOGOUT];
+
+const AFTER_LOGOUT: &str = "post_logout_redirect_uris";
 
 /// What a client proves itself by: keys, where they are, the method, the names in its certificate.
 const CREDENTIALS: [&str; 9] = [
@@ -45,7 +47,9 @@ const ENDPOINTS: [&str; 3] =
 pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let sent = registrar.outgoing(asked);
     let terms = Asked::recorded(&client.redirect_uris, &client.scope_granted);
-    let has = registrar.in_client_terms(&terms, client.metadata.clone());
+    let mut has = registrar.in_client_terms(&terms, client.metadata.clone());
+    // As the server has them, which is how they would be sent.
+    has.extend(client.metadata.get_key_value(AFTER_LOGOUT).map(|(name, uris)| (name.clone(), uris.clone())));
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
     let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));

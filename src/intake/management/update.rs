@@ -53,6 +53,8 @@ pub(super) async fn read(
 ) -> Result<Update, Refusal> {
     form::check_media_type(head)?;
     let mut members = form::read(body).await?;
+    // As in a registration, and as RFC 7592 §2.2 has it the other way round: what is omitted is taken for null or empty.
+    members.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     if let Some(member) = NOT_IN_A_CHANGE.iter().find(|member| members.contains_key(**member)) {
         return Err(invalid(format!("{member}: must not be in a change of a client (RFC 7592 §2.2)")));
     }
@@ -83,7 +85,7 @@ pub(super) async fn read(
 
 fn take_secret(members: &mut Map<String, Value>) -> Result<Option<Secret>, Refusal> {
     match members.remove("client_secret") {
-        None | Some(Value::Null) => Ok(None),
+        None => Ok(None),
         Some(Value::String(secret)) => Ok(Some(Secret::new(secret))),
         Some(_) => Err(invalid("client_secret: must be a string")),
     }

@@ -35,8 +35,8 @@ pub struct ClientNameSettings {
 /// Members that a consent page shows as the client's own: its picture, and where it is at home.
 const SHOWN: [&str; 2] = ["client_uri", "logo_uri"];
 
-/// The most languages a name is given in: each is compared with every protected name.
-const MOST_LANGUAGES: usize = 32;
+/// The most languages a name is given in: each is compared with every protected name. Further ones are left out.
+const MOST_LANGUAGES: usize = 64;
 
 /// The most bytes of an organization's name that is compared.
 const LONGEST_ORGANIZATION: usize = 4096;
@@ -80,8 +80,9 @@ impl ClientNameRule {
             report.refuse("client_name", format!("must be there, says profile {:?}", report.profile()));
         }
         if names.len() > MOST_LANGUAGES {
-            let problem = format!("is given in {} languages, {MOST_LANGUAGES} are the most", names.len());
-            report.refuse("client_name", problem);
+            let note =
+                format!("is given in {} languages, those after the first {MOST_LANGUAGES} are left out", names.len());
+            report.note("client_name", note);
         }
         let mut kept = Vec::with_capacity(names.len().min(MOST_LANGUAGES));
         for Text { place, text } in names.iter().take(MOST_LANGUAGES) {
@@ -415,6 +416,18 @@ mod tests {
         }
         assert_eq!(check("{}", &[&"é".repeat(128)], &[]), [""; 0], "characters are counted, not bytes");
         assert_eq!(check("{required: true}", &[], &[]).len(), 1);
-        assert_eq!(check("{}", &["Orders"; 33], &[]), ["client_name: is given in 33 languages, 32 are the most"]);
+    }
+
+    #[test]
+    fn a_name_is_kept_in_as_many_languages_as_are_read() {
+        let names: Vec<Text> =
+            (0..70).map(|n| Text { place: format!("client_name#a{n:02}"), text: "Orders".to_owned() }).collect();
+        let rule = ClientNameRule::compile(None, &mut Vec::new());
+        let mut report = Report::new(RuleName::ClientName, "partners");
+        let ways = Ways { redirect_uris: &[], grants: &[] };
+        assert_eq!(rule.check(&names, ways, &mut report).len(), 64);
+        let outcome = report.into_outcome();
+        assert!(outcome.violations.is_empty());
+        assert_eq!(outcome.notes, ["client_name: is given in 70 languages, those after the first 64 are left out"]);
     }
 }

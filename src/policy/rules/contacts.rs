@@ -2,10 +2,13 @@
 
 mod way;
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::report::Report;
+use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::metadata::Text;
@@ -22,7 +25,7 @@ pub struct ContactSettings {
     pub max: Option<u32>,
     /// The most characters of each. Default: 254.
     #[serde(default)]
-    pub max_length: Option<u32>,
+    pub max_length: Option<NonZeroU32>,
 }
 
 /// The compiled rule.
@@ -34,13 +37,17 @@ pub(in crate::policy) struct ContactsRule {
 }
 
 impl ContactsRule {
-    pub(in crate::policy) fn compile(settings: Option<&ContactSettings>) -> Self {
+    pub(in crate::policy) fn compile(settings: Option<&ContactSettings>, problems: &mut Vec<SettingProblem>) -> Self {
         let settings = settings.cloned().unwrap_or_default();
-        let number = |value: Option<u32>, default: usize| value.map_or(default, |value| value as usize);
+        let required = settings.required.unwrap_or(false);
+        if required && settings.max == Some(0) {
+            let reason = "0 beside required: true admits nobody";
+            problems.push(SettingProblem::new("contacts.max", reason, "write 1 or more, or take required out"));
+        }
         Self {
-            required: settings.required.unwrap_or(false),
-            max: number(settings.max, 10),
-            max_length: number(settings.max_length, 254),
+            required,
+            max: settings.max.map_or(10, |max| max as usize),
+            max_length: settings.max_length.map_or(254, |length| length.get() as usize),
         }
     }
 
@@ -80,7 +87,7 @@ mod tests {
     use crate::policy::rule::RuleName;
 
     fn check(settings: &ContactSettings, contacts: &[&str]) -> Vec<String> {
-        let rule = ContactsRule::compile(Some(settings));
+        let rule = ContactsRule::compile(Some(settings), &mut Vec::new());
         let text =
             |(index, text): (usize, &&str)| Text { place: format!("contacts[{index}]"), text: (*text).to_owned() };
         let contacts = contacts.iter().enumerate().map(text).collect();
@@ -92,7 +99,7 @@ mod tests {
 
     #[test]
     fn spaces_at_the_ends_are_taken_off() {
-        let rule = ContactsRule::compile(None);
+        let rule = ContactsRule::compile(None, &mut Vec::new());
         let text = |text: &str| Text { place: "contacts[0]".to_owned(), text: text.to_owned() };
         let requested = ClientMetadata { contacts: vec![text(" ops@example.com  ")], ..Default::default() };
         let mut report = Report::new(RuleName::Contacts, "partners");
@@ -111,6 +118,18 @@ mod tests {
                 "contacts[2]: \"https://user:pass@evil.example/\" holds a URL with user information (RFC 9110 §4.2.4)"
             ]
         );
+    }
+
+    #[test]
+    fn a_number_that_admits_nobody_is_a_mistake() {
+        for (settings, places) in
+            [("{required: true, max: 0}", &["contacts.max"][..]), ("{max: 0}", &[]), ("{required: true, max: 1}", &[])]
+        {
+            let mut problems = Vec::new();
+            ContactsRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), &mut problems);
+            assert_eq!(problems.iter().map(|problem| &*problem.place).collect::<Vec<_>>(), places, "{settings}");
+        }
+        assert!(serde_yaml::from_str::<ContactSettings>("{max_length: 0}").is_err());
     }
 
     #[test]

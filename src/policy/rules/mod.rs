@@ -50,8 +50,10 @@ pub(super) struct Rules {
 impl Rules {
     /// Compiles every rule and collects everything that is wrong with the settings.
     pub(super) fn compile(settings: &ProfileSettings, problems: &mut Vec<SettingProblem>) -> Self {
+        let redirect_uris = RedirectUriRule::compile(settings.redirect_uris.as_ref(), problems);
+        let redirect_hosts = redirect_uris.hosts();
         Self {
-            redirect_uris: RedirectUriRule::compile(settings.redirect_uris.as_ref(), problems),
+            redirect_uris,
             grant_types: GrantTypesRule::compile(settings.grant_types.as_deref(), problems),
             response_types: ResponseTypesRule::compile(settings.response_types.as_deref(), problems),
             token_endpoint_auth_method: AuthMethodRule::compile(
@@ -60,9 +62,9 @@ impl Rules {
             ),
             application_type: ApplicationTypeRule::compile(settings.application_type.as_ref(), problems),
             client_name: ClientNameRule::compile(settings.client_name.as_ref(), problems),
-            urls: UrlsRule::compile(settings.urls.as_ref(), problems),
+            urls: UrlsRule::compile(settings.urls.as_ref(), redirect_hosts, problems),
             jwks: KeysRule::compile(settings.jwks.as_ref(), problems),
-            contacts: ContactsRule::compile(settings.contacts.as_ref()),
+            contacts: ContactsRule::compile(settings.contacts.as_ref(), problems),
             plain_members: PlainMembersRule::compile(settings.algorithms.as_ref()),
             scopes: ScopesRule::compile(settings, problems),
         }

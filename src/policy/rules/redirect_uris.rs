@@ -7,6 +7,7 @@ mod onward;
 mod settings;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -14,7 +15,7 @@ pub use self::settings::{
     HttpsSettings, LoopbackSetting, OnViolation, PrivateUseSchemeSettings, RedirectUriSettings, SchemePattern,
 };
 
-use self::allowed_hosts::AllowedHosts;
+pub(in crate::policy) use self::allowed_hosts::AllowedHosts;
 use self::onward::Destination;
 use crate::policy::markup;
 use crate::policy::report::Report;
@@ -28,7 +29,7 @@ use crate::registration::{ClientMetadata, ErrorCode};
 /// The compiled rule.
 #[derive(Debug, Clone)]
 pub(in crate::policy) struct RedirectUriRule {
-    https: AllowedHosts,
+    https: Arc<AllowedHosts>,
     loopback: LoopbackSetting,
     /// By scheme; a URI fits when one of the patterns does.
     private_use: HashMap<String, Vec<Pattern>>,
@@ -83,13 +84,18 @@ impl RedirectUriRule {
     ) -> Self {
         let settings = settings.cloned().unwrap_or_default();
         Self {
-            https: AllowedHosts::compile(settings.https.as_deref().unwrap_or_default(), problems),
+            https: Arc::new(AllowedHosts::compile(settings.https.as_deref().unwrap_or_default(), problems)),
             loopback: settings.loopback.unwrap_or(LoopbackSetting::Refuse),
             private_use: settings.compile_private_use(problems),
             max: settings.compile_max(problems),
             on_violation: settings.on_violation.unwrap_or(OnViolation::Refuse),
             server: Vec::new(),
         }
+    }
+
+    /// The hosts of https URIs that the profile names.
+    pub(in crate::policy) fn hosts(&self) -> Arc<AllowedHosts> {
+        Arc::clone(&self.https)
     }
 
     /// Lets a URI name the authorization server, which is at these hosts: `?issuer=https://sso.example.com` tells a client that has a
@@ -165,6 +171,10 @@ impl RedirectUriRule {
         let uri = match &requested.parsed {
             Ok(uri) => uri,
             Err(problem @ MalformedRedirectUri::NotAString) => return Err(vec![problem.to_string()]),
+            Err(MalformedRedirectUri::Fragment) if list == List::PostLogout => {
+                let problem = "contains a fragment (OpenID Connect RP-Initiated Logout §3.1)";
+                return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]);
+            }
             Err(problem) => return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]),
         };
         if markup::holds_a_handler(&requested.text) {
@@ -190,8 +200,13 @@ impl RedirectUriRule {
                 }
             },
             RedirectUriKind::Http(target) => {
-                let host = target.host.to_string();
-                vec![format!("host {} needs https; plain http is for loopback only (RFC 8252 §7.3)", Excerpt(&host))]
+                let (text, host) = (target.host.to_string(), &target.host);
+                let problem = if host.is_loopback() {
+                    "is no loopback host that every resolver knows: write localhost, 127.0.0.1 or [::1]"
+                } else {
+                    "needs https; plain http is for loopback only"
+                };
+                vec![format!("host {} {problem} (RFC 8252 §7.3)", Excerpt(&text))]
             }
             RedirectUriKind::PrivateUse { scheme, rest } => self.private_use_problems(list, (scheme, rest), profile),
         };
@@ -240,7 +255,8 @@ impl RedirectUriRule {
             None => before,
         };
         let mut problems = Vec::new();
-        if matches!(before, "" | "//") && query.is_none_or(str::is_empty) {
+        // `myapp://` is how some frameworks name the app as a whole.
+        if (before.is_empty() && query.is_none_or(str::is_empty)) || (before == "//" && query == Some("")) {
             problems.push("nothing stands behind the scheme".to_owned());
         }
         if rest.starts_with("////") {

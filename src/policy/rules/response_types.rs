@@ -30,7 +30,8 @@ impl ResponseTypesRule {
         Self { allowed: written.iter().map(|text| ResponseType::parse(text)).collect() }
     }
 
-    /// The response types the client gets: those asked for; when none were, `code` if `grants` has the code grant, else none.
+    /// The response types the client gets: those asked for; when none were, `code` if `grants` has the code grant, else none. A `code` beside
+    /// grants that need no response type is left out: libraries send it by default, and the client does what its grants say.
     pub(in crate::policy) fn check(
         &self,
         requested: &ClientMetadata,
@@ -40,6 +41,10 @@ impl ResponseTypesRule {
         let asked = match requested.response_types.as_deref() {
             None | Some([]) if grants.contains(&GrantType::AuthorizationCode) => &[ResponseType::Code][..],
             None | Some([]) => &[],
+            Some([ResponseType::Code]) if !grants.iter().any(GrantType::redirects) => {
+                report.note("response_types", "\"code\" is left out: no grant type uses it (RFC 7591 §2.1)");
+                &[]
+            }
             Some(asked) => asked,
         };
         for response in asked {
@@ -87,5 +92,21 @@ mod tests {
         let none = ClientMetadata::default();
         assert_eq!(rule.check(&none, &[GrantType::ClientCredentials], &mut report), []);
         assert_eq!(rule.check(&none, &[GrantType::AuthorizationCode], &mut report), [ResponseType::Code]);
+    }
+
+    #[test]
+    fn a_response_type_that_no_grant_uses_is_left_out() {
+        let rule = ResponseTypesRule::compile(None, &mut Vec::new());
+        let code = ClientMetadata { response_types: Some(vec![ResponseType::Code]), ..ClientMetadata::default() };
+        for (grants, got) in [
+            (vec![GrantType::DeviceCode, GrantType::RefreshToken], vec![]),
+            (vec![GrantType::ClientCredentials], vec![]),
+            (vec![GrantType::ClientCredentials, GrantType::AuthorizationCode], vec![ResponseType::Code]),
+            (vec![GrantType::Implicit], vec![ResponseType::Code]),
+        ] {
+            let mut report = Report::new(RuleName::ResponseTypes, "partners");
+            assert_eq!(rule.check(&code, &grants, &mut report), got, "{grants:?}");
+            assert!(report.into_outcome().violations.is_empty(), "{grants:?}");
+        }
     }
 }

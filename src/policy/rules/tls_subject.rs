@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use url::Url;
 
 use crate::policy::distinguished_name::{DistinguishedName, has_semicolon};
-use crate::registration::host::Host;
+use crate::registration::host::{Host, is_public_suffix};
 use crate::registration::redirect_uri::is_forbidden_scheme;
 
 /// The members of which a client with the method `tls_client_auth` needs exactly one.
@@ -36,13 +36,17 @@ pub(super) fn problem(member: &str, value: &str) -> Option<&'static str> {
     if value.contains('*') {
         return Some("is a pattern: the subject of one certificate is written out (RFC 8705 §2.1.2)");
     }
+    if member == "tls_client_auth_subject_dn" && !is_one && value.contains('"') {
+        return Some(
+            "has a value in quotes: a distinguished name escapes what is special, as in O=Acme\\, Inc. (RFC 4514 §2.4)",
+        );
+    }
     (!is_one).then_some(problem)
 }
 
 /// A host name, and none below which everybody can have one (`com`, `co.uk`): no authority certifies it to a client.
 fn is_name_of_one(text: &str) -> bool {
-    let is_suffix = |name: &str| psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name);
-    matches!(Host::parse_strictly(text), Ok(Host::Name(name)) if !is_suffix(&name))
+    matches!(Host::parse_strictly(text), Ok(Host::Name(name)) if !is_public_suffix(&name))
 }
 
 fn is_uri(text: &str) -> bool {
@@ -83,6 +87,12 @@ mod tests {
             assert!(problem(member, bad).is_some(), "{member} {bad}");
         }
         assert_eq!(problem("default_acr_values", "*"), None);
+    }
+
+    #[test]
+    fn a_value_in_quotes_is_told_how_to_be_written() {
+        let told = problem("tls_client_auth_subject_dn", r#"CN=orders,O="Acme, Inc.",C=GB"#);
+        assert!(told.is_some_and(|told| told.contains("quotes")), "{told:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `token_endpoint_auth_method` (RFC 7591 §2, RFC 8705 §2): allowed, and what it needs is there.
 
+use super::jwks::problem_of_use;
 use super::tls_subject;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
@@ -74,8 +75,10 @@ impl AuthMethodRule {
         {
             report.refuse(PLACE, format!("{word} needs the client's keys: send jwks or jwks_uri"));
         }
-        let set = requested.jwks.as_ref().filter(|set| !set.keys.is_empty());
-        if method == Method::PrivateKeyJwt && set.is_some_and(|set| !set.keys.iter().any(JsonWebKey::verifies)) {
+        // A key that is not for what it says is refused where that is said.
+        let may_sign = |key: &JsonWebKey| key.verifies() || problem_of_use(key).is_some();
+        if method == Method::PrivateKeyJwt && requested.jwks.as_ref().is_some_and(|set| !set.keys.iter().any(may_sign))
+        {
             let problem = "needs a key that signs, and jwks holds none: send one of kty RSA or EC, or OKP on Ed25519 or Ed448, that is \
                            not for encryption (RFC 7523 §3)";
             report.refuse(PLACE, format!("{word} {problem}"));
@@ -168,9 +171,16 @@ mod tests {
         let x25519 = json!({"kty": "OKP", "crv": "X25519", "x": coordinate});
         let ed25519 = json!({"kty": "OKP", "crv": "Ed25519", "x": coordinate});
         let for_encryption = json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate, "use": "enc"});
-        for (keys, violations) in
-            [(json!([x25519]), 1), (json!([x25519, for_encryption]), 1), (json!([x25519, ed25519]), 0)]
-        {
+        let unfit = json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate, "alg": "ES384"});
+        let private = json!({"kty": "EC", "crv": "P-256", "x": coordinate, "y": coordinate, "key_ops": ["sign"]});
+        for (keys, violations) in [
+            (json!([x25519]), 1),
+            (json!([x25519, for_encryption]), 1),
+            (json!([x25519, ed25519]), 0),
+            // What is wrong with these is said of the key.
+            (json!([unfit]), 0),
+            (json!([private]), 0),
+        ] {
             let jwks = Some(JsonWebKeySet::parse(&json!({ "keys": keys })).unwrap());
             let requested = ClientMetadata { jwks, ..asking("private_key_jwt") };
             assert_eq!(check(None, &requested, &[]).1.len(), violations, "{keys}");

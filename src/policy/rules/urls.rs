@@ -1,8 +1,11 @@
 //! Members that are URLs: https, and on public hosts; stricter for those that an authorization server itself fetches or calls.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::redirect_uris::AllowedHosts;
 use crate::policy::host_pattern::HostPattern;
 use crate::policy::markup;
 use crate::policy::report::Report;
@@ -19,7 +22,9 @@ use crate::registration::web_url::{WebScheme, WebUrl};
 #[serde(deny_unknown_fields)]
 pub struct UrlSettings {
     /// The hosts these may be on; `*.example.com` is any host below example.com. A host written here is taken at its word,
-    /// also an internal one. Default: any public host; a name that spells an address inside (`10-0-0-1.example.com`) is none.
+    /// also an internal one. Default: any public host, and those that `redirect_uris.https` names with the ports it names, also internal
+    /// ones; a name that spells an address inside (`10-0-0-1.example.com`) is none, nor for what is fetched and for the logo the
+    /// authorization server's own.
     #[serde(default)]
     pub hosts: Option<Vec<String>>,
     /// Whether pages (`client_uri`, `logo_uri`, `policy_uri`, `tos_uri`) must be on the host of an https redirect URI or below it
@@ -62,6 +67,9 @@ const WITHOUT_FRAGMENT: [(&str, &str); 4] = [
 
 const NEVER_FETCHED: &str = "contains a fragment, which nobody who fetches the document sends (RFC 9110 §4.2.5)";
 
+/// Members, beside those that are fetched, that a page of the server's shows by itself: from its own host with its own cookies.
+const EMBEDDED: [&str; 1] = ["logo_uri"];
+
 /// Members, beside those that are fetched, that the server itself compares or leads to.
 const LED_TO: [&str; 2] = ["initiate_login_uri", "frontchannel_logout_uri"];
 
@@ -70,13 +78,26 @@ const LED_TO: [&str; 2] = ["initiate_login_uri", "frontchannel_logout_uri"];
 pub(in crate::policy) struct UrlsRule {
     hosts: Option<Vec<HostPattern>>,
     same_host: bool,
+    /// Where the profile's clients are: what the operator named for their redirect URIs is named for what else they have there.
+    redirect_hosts: Arc<AllowedHosts>,
+    /// The hosts of the authorization server itself.
+    server: Vec<Host>,
 }
 
 impl UrlsRule {
-    pub(in crate::policy) fn compile(settings: Option<&UrlSettings>, problems: &mut Vec<SettingProblem>) -> Self {
+    pub(in crate::policy) fn compile(
+        settings: Option<&UrlSettings>,
+        redirect_hosts: Arc<AllowedHosts>,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
         let settings = settings.cloned().unwrap_or_default();
         let hosts = settings.hosts.map(|hosts| HostPattern::compile_list(&hosts, "urls.hosts", problems));
-        Self { hosts, same_host: settings.same_host.unwrap_or(false) }
+        Self { hosts, same_host: settings.same_host.unwrap_or(false), redirect_hosts, server: Vec::new() }
+    }
+
+    /// Keeps what is fetched or shown by itself away from the authorization server, which is at these hosts.
+    pub(in crate::policy) fn stands_before(&mut self, server: Vec<Host>) {
+        self.server = server;
     }
 
     /// The URLs that are sent.
@@ -114,8 +135,13 @@ impl UrlsRule {
             if !hosts.iter().any(|pattern| pattern.fits(host)) {
                 problems.push("is on a host that is not allowed");
             }
-        } else if !is_own_page {
+        } else if !is_own_page && !self.redirect_hosts.names_at(host, url.port()) {
             problems.extend(why_not_public(member, url));
+            let is_opened_by_itself = FETCHED.contains(&member) || EMBEDDED.contains(&member);
+            if is_opened_by_itself && self.server.contains(host) {
+                problems
+                    .push("is on the authorization server's own host, which a client's documents and pictures are not");
+            }
         }
         if self.same_host && PAGES.contains(&member) && !is_on_a_redirect_host(host, redirect_uris) {
             problems.push("is not on the host of a redirect URI (RFC 7591 §5)");
@@ -182,9 +208,21 @@ mod tests {
     use super::*;
     use crate::policy::report::tests::sentences;
     use crate::policy::rule::RuleName;
+    use crate::policy::rules::redirect_uris::RedirectUriRule;
 
     fn check_at(settings: &str, member: &'static str, text: &str, redirect_uris: &[&str]) -> Vec<String> {
-        let rule = UrlsRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), &mut Vec::new());
+        check_in("{}", settings, (member, text), redirect_uris)
+    }
+
+    fn check_in(
+        redirects: &str,
+        settings: &str,
+        (member, text): (&'static str, &str),
+        redirect_uris: &[&str],
+    ) -> Vec<String> {
+        let problems = &mut Vec::new();
+        let redirects = RedirectUriRule::compile(Some(&serde_yaml::from_str(redirects).unwrap()), problems);
+        let rule = UrlsRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), redirects.hosts(), problems);
         let parsed = WebUrl::parse(text);
         let url = RequestedUrl { member, place: member.to_owned(), text: text.to_owned(), parsed };
         let requested = ClientMetadata { urls: vec![url], ..Default::default() };
@@ -312,6 +350,66 @@ mod tests {
         assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://a.corp.internal/x", &[]), [""; 0]);
         assert_eq!(check_at("{hosts: ['*.corp.internal']}", "logo_uri", "https://app.example.com/x", &[]).len(), 1);
         assert_eq!(check_at("{hosts: [10-0-0-1.a.example]}", "logo_uri", "https://10-0-0-1.a.example/x", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_host_that_the_operator_names_for_redirect_uris_is_named_for_the_clients_other_urls() {
+        let redirects = "https: [{host: app.acme.corp, path: '^/cb$'}, {subdomains_of: apps.acme.corp}, {host: 10.1.2.3}, \
+                         {host: app.example.com, ports: [443, 5002]}, {subdomains_of: example.org}]";
+        let check = |settings: &str, text: &str| {
+            let found = FETCHED.into_iter().chain(PAGES).chain(LED_TO).map(|member| {
+                let uris = if member == "frontchannel_logout_uri" { vec![] } else { vec!["https://app.acme.corp/cb"] };
+                check_in(redirects, settings, (member, text), &uris)
+            });
+            found.flatten().collect::<Vec<_>>()
+        };
+        for text in [
+            "https://app.acme.corp/jwks.json",
+            "https://a.apps.acme.corp/",
+            "https://10.1.2.3/x",
+            "https://app.example.com:5002/x",
+            "https://a.example.org/x",
+        ] {
+            assert_eq!(check("{}", text), [""; 0], "{text}");
+        }
+        for text in [
+            "https://other.acme.corp/",
+            "https://apps.acme.corp/",
+            "https://app.acme.corp:6379/",
+            "https://10.1.2.4/x",
+            "https://10-0-0-1.example.org/x",
+            "https://127.0.0.1.example.org/x",
+            "http://app.acme.corp/",
+        ] {
+            assert_eq!(check("{}", text).len(), 12, "{text}");
+        }
+        assert_eq!(
+            check("{hosts: [a.example]}", "https://app.acme.corp/").len(),
+            12,
+            "what is written is all there is"
+        );
+    }
+
+    #[test]
+    fn what_is_fetched_and_the_logo_are_not_on_the_servers_own_host() {
+        let settings = |hosts: &str| serde_yaml::from_str::<UrlSettings>(hosts).unwrap();
+        let redirects = "https: [{host: sso.example.com}]";
+        for (hosts, redirects, member, violations) in [
+            ("{}", "{}", "logo_uri", 1),
+            ("{}", "{}", "jwks_uri", 1),
+            ("{}", "{}", "backchannel_logout_uri", 1),
+            ("{}", "{}", "client_uri", 0),
+            ("{}", "{}", "tos_uri", 0),
+            ("{hosts: [sso.example.com]}", "{}", "logo_uri", 0),
+            ("{}", redirects, "jwks_uri", 0),
+        ] {
+            let problems = &mut Vec::new();
+            let redirects = RedirectUriRule::compile(Some(&serde_yaml::from_str(redirects).unwrap()), problems);
+            let mut rule = UrlsRule::compile(Some(&settings(hosts)), redirects.hosts(), problems);
+            rule.stands_before(vec![Host::parse("sso.example.com").unwrap()]);
+            let url = WebUrl::parse("https://sso.example.com/realms/acme/certs").unwrap();
+            assert_eq!(rule.problems(member, &url, &[]).len(), violations, "{hosts} {member}");
+        }
     }
 
     #[test]

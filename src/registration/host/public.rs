@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::embedded_ipv4;
 
 /// Zones under top-level domains of the public DNS whose names are not public, or lead wherever the name says.
-const NOT_PUBLIC_ZONES: [&str; 40] = [
+const NOT_PUBLIC_ZONES: [&str; 60] = [
     // RFC 8375, RFC 6303, RFC 7686.
     "arpa",
     "onion",
@@ -16,7 +16,24 @@ const NOT_PUBLIC_ZONES: [&str; 40] = [
     "metadata.platformequinix.com",
     // What routers answer to inside.
     "fritz.box",
+    "easy.box",
+    "o2.box",
+    "vodafone.box",
     "router.asus.com",
+    "repeater.asus.com",
+    "asusrouter.com",
+    "attlocal.net",
+    "hi.link",
+    "linksyssmartwifi.com",
+    "miwifi.com",
+    "myfiosgateway.com",
+    "mywifiext.net",
+    "orbilogin.com",
+    "routerlogin.com",
+    "routerlogin.net",
+    "setup.ui.com",
+    "tplinklogin.net",
+    "tplinkwifi.net",
     // Public services that resolve names to the address written in them, or to loopback, or to two addresses in turn.
     "nip.io",
     "sslip.io",
@@ -45,12 +62,21 @@ const NOT_PUBLIC_ZONES: [&str; 40] = [
     "localh.st",
     "spoofed.burpcollaborator.net",
     "bugbounty.dod.network",
+    "spoofed.redacted.oastify.com",
+    "metadata.nicob.net",
+    "ipv6-literal.net",
     "rebind.it",
     "tacticalrebind.net",
     "fuf.me",
     "smackaho.st",
     "42foo.com",
 ];
+
+/// Whether domains below this name are everybody's to have (`com`, `github.io`). A name inside (`corp`) is none: its owner has all of it.
+pub fn is_public_suffix(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name.as_bytes())
+}
 
 /// Whether a name is one of the public DNS that leads to no address inside.
 pub(super) fn is_public_name(name: &str) -> bool {
@@ -68,7 +94,7 @@ fn is_called_localhost(name: &str) -> bool {
 }
 
 /// Whether the name spells an address that is not public: services that answer with it are more than anybody could list. In four labels
-/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `app-10-0-0-1`, `app-127-0-0-1-x`), or across both (`s-127.0.0.1-8.8.8.8-x`).
+/// (`127.0.0.1.example.com`) or in one (`127-0-0-1`, `127_0_0_1`, `app-10-0-0-1`, `app-127-0-0-1-x`), or across both (`s-127.0.0.1-8.8.8.8-x`).
 fn spells_an_address_inside(name: &str) -> bool {
     let labels: Vec<&str> = name.split('.').collect();
     let in_four = |four: &[&str]| written_ipv4(four).is_some_and(|address| !is_public_ipv4(address));
@@ -84,7 +110,7 @@ fn straddles(four: &[&str]) -> bool {
 }
 
 fn label_spells_an_address_inside(label: &str) -> bool {
-    let parts: Vec<&str> = label.split('-').collect();
+    let parts: Vec<&str> = label.split(['-', '_']).filter(|part| !part.is_empty()).collect();
     let is_letter = |character: char| character.is_ascii_alphabetic();
     parts.windows(4).enumerate().any(|(at, four)| {
         let Some(address) = written_ipv4(four) else { return false };

@@ -63,7 +63,7 @@ fn reads_every_member_into_its_type() {
     assert_eq!(metadata.contacts, [Text { place: "contacts[0]".to_owned(), text: "a@example.com".to_owned() }]);
     assert_eq!((metadata.software_id.as_deref(), metadata.software_version.as_deref()), (Some("s"), Some("1")));
     assert_eq!(metadata.unverified_software_statement.as_deref(), Some("a.b.c"));
-    assert_eq!(metadata.jwks, Some(JsonWebKeySet::default()));
+    assert_eq!(metadata.jwks, None, "a set without keys is none");
     assert_eq!(
         Value::Object(metadata.plain),
         json!({
@@ -93,6 +93,13 @@ fn an_empty_array_of_redirect_uris_is_one_that_was_asked_for() {
 }
 
 #[test]
+fn a_member_with_a_locale_for_a_language_tag_is_none_that_is_known() {
+    let metadata = read(json!({"client_name": "a", "client_name#de_DE": "b", "logo_uri#zh_Hans_CN": "d"}));
+    assert_eq!(metadata.malformed, []);
+    assert_eq!(metadata.unknown, ["client_name#de_DE", "logo_uri#zh_Hans_CN"]);
+}
+
+#[test]
 fn says_which_member_is_not_of_its_type() {
     for (value, sentence) in [
         (json!({"redirect_uris": "https://a.example"}), "redirect_uris: must be an array of strings"),
@@ -101,8 +108,8 @@ fn says_which_member_is_not_of_its_type() {
         (json!({"grant_types": [""]}), "grant_types[0]: is empty"),
         (json!({"client_name": 7}), "client_name: must be a string"),
         (json!({"client_name": ["a"]}), "client_name: must be a string"),
-        (json!({"client_name#de_DE": "a"}), "client_name#de_DE: has a language tag that is none (RFC 5646)"),
         (json!({"client_name#": "a"}), "client_name#: has a language tag that is none (RFC 5646)"),
+        (json!({"client_name#de-": "a"}), "client_name#de-: has a language tag that is none (RFC 5646)"),
         (json!({"client_name": "a\u{0}b"}), "client_name: contains a control character"),
         (json!({"software_id": "a\u{85}b"}), "software_id: contains a control character"),
         (json!({"contacts": ["a\r\nb"]}), "contacts[0]: contains a control character"),

@@ -73,7 +73,7 @@ fn world(settings: &ProfileSettings, kind: &str) -> World {
 pub fn holds(input: &[u8]) -> bool {
     let Some((chosen, body)) = choice(input) else { return false };
     let world = &worlds()[usize::from(chosen) % worlds().len()];
-    let Ok(members) = json::parse_request(body) else { return false };
+    let Ok(members) = json::parse_lenient(body) else { return false };
     let requested = ClientMetadata::from_json(members.clone());
     let judged = authorization_server::judge(world.kind, &world.profile, &requested).result;
     let again = authorization_server::judge(world.kind, &world.profile, &requested).result;
@@ -89,7 +89,7 @@ pub fn holds(input: &[u8]) -> bool {
 pub fn sent(input: &[u8]) -> Option<Value> {
     let (chosen, body) = choice(input)?;
     let world = &worlds()[usize::from(chosen) % worlds().len()];
-    let requested = ClientMetadata::from_json(json::parse_request(body).ok()?);
+    let requested = ClientMetadata::from_json(json::parse_lenient(body).ok()?);
     let clearance = authorization_server::judge(world.kind, &world.profile, &requested).result.ok()?;
     Some(Value::Object(world.dialect.outgoing(&clearance)))
 }
@@ -229,14 +229,15 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "antigravity.google",
                 "global.consent.azure-apim.net",
                 "vertexaisearch.cloud.google.com",
+                "raycast.com",
             ];
-            let schemes = ["cursor", "claude", "warp", "com.raycast"];
+            let schemes = ["cursor", "claude", "warp", "raycast", "com.raycast"];
             let is_hosted = is_https && hosts.contains(&host) && uri.port().is_none();
             let is_cline = uri.as_str().starts_with("vscode://saoudrizwan.claude-dev/mcp-auth/callback/");
             is_loopback
                 || schemes.contains(&uri.scheme())
                 || is_cline
-                || is_hosted && (any_page || uri.query().is_none())
+                || is_hosted && (any_page || host == "raycast.com" || uri.query().is_none())
         }
         // Machines have none.
         _ => false,

@@ -8,7 +8,7 @@ use crate::policy::lookalike::Lookalike;
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::GrantType;
-use crate::registration::host::Host;
+use crate::registration::host::{Host, is_public_suffix};
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 
 /// A name that belongs to somebody, as does any name that holds it as a word. One that is made to look the same by other scripts or by digits
@@ -130,10 +130,4 @@ impl Owned {
             RedirectUriKind::PrivateUse { scheme, .. } => self.schemes.contains(scheme),
         }
     }
-}
-
-/// Whether domains below this name are everybody's to have (`com`, `github.io`). A name inside is none: its owner has all of it.
-fn is_public_suffix(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.is_known() && suffix == name.as_bytes())
 }

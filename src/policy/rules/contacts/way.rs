@@ -2,6 +2,7 @@
 //! or a comment, a URI that reaches somebody, a telephone number, plain words. Whether it reaches anybody is not for us to say.
 
 use crate::policy::printable;
+use crate::registration::redirect_uri::is_forbidden_scheme;
 
 /// The schemes and labels that are written before what reaches somebody.
 const WAYS: [&str; 34] = [
@@ -12,24 +13,6 @@ const WAYS: [&str; 34] = [
 
 /// Those of them that are telephones.
 const TELEPHONES: [&str; 7] = ["callto", "fax", "mobile", "phone", "sms", "smsto", "tel"];
-
-/// The schemes that run or show what stands in them, or open files: with these a contact that somebody makes a link of is a trap.
-const TRAPS: [&str; 14] = [
-    "about",
-    "blob",
-    "data",
-    "file",
-    "filesystem",
-    "ftp",
-    "intent",
-    "jar",
-    "javascript",
-    "livescript",
-    "resource",
-    "search-ms",
-    "vbscript",
-    "view-source",
-];
 
 /// The fields of a `mailto` URI that only write a message; the others send it to more people (RFC 6068 §7).
 const HARMLESS_FIELDS: [&str; 2] = ["subject", "body"];
@@ -115,8 +98,7 @@ fn read(word: &str, place: Place) -> Result<Word, &'static str> {
         return Err(NO_URL);
     }
     if let Some((scheme, rest)) = scheme_of(word) {
-        let is_trap = TRAPS.contains(&scheme.as_str());
-        if is_trap && (!rest.is_empty() || scheme.ends_with("script")) {
+        if is_trap(&scheme) && (!rest.is_empty() || scheme.ends_with("script")) {
             return Err(REACHES_NOBODY);
         }
         if rest.is_empty() && scheme == "mailto" {
@@ -150,6 +132,12 @@ fn read(word: &str, place: Place) -> Result<Word, &'static str> {
     }
 }
 
+/// Whether a contact with this scheme, which somebody makes a link of, runs or shows what stands in it, opens files or starts a program that
+/// reaches nobody.
+fn is_trap(scheme: &str) -> bool {
+    is_forbidden_scheme(scheme) && !WAYS.contains(&scheme)
+}
+
 /// Whether the first group of a number stands behind a telephone's scheme, and nothing else.
 fn begins_a_number(word: &str) -> bool {
     scheme_of(word).is_some_and(|(_, rest)| {
@@ -169,7 +157,7 @@ fn read_uri(scheme: &str, rest: &str) -> Result<Word, &'static str> {
     if ["%00", "%0a", "%0d"].iter().any(|code| lower_case.contains(code)) {
         return Err(LINE_BREAK);
     }
-    if scheme_of(rest).is_some_and(|(scheme, _)| TRAPS.contains(&scheme.as_str())) {
+    if scheme_of(rest).is_some_and(|(scheme, _)| is_trap(&scheme)) {
         return Err(REACHES_NOBODY);
     }
     let part =
@@ -305,6 +293,8 @@ mod tests {
             "See https://example.com/contact.",
             "Example Support Team",
             "Data: protection office",
+            "Help: ops@example.com",
+            "News: https://example.com/news",
             "Team:Support Office",
             "example.com:8443/support",
             "@ops:example.com:8448",
@@ -329,6 +319,10 @@ mod tests {
             "a@",
             "a@example..com",
             "a@exam_ple%0d%0aBcc:b@example.com",
+            "ms-msdt:a@example.com",
+            "x <shell:a@example.com>",
+            "ldap:123",
+            "feed:a@example.com",
             "a@example.com,b@example.com",
             "a@example.com, b@example.com",
             "a@example.com\r\nBcc: all@example.com",

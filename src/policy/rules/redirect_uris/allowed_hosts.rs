@@ -10,7 +10,7 @@ use super::List;
 use super::settings::{HttpsSettings, QuerySetting, compile_pattern};
 use crate::policy::settings::SettingProblem;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::host::Host;
+use crate::registration::host::{Host, is_public_suffix};
 use crate::registration::redirect_uri::Target;
 
 /// The port of https.
@@ -18,7 +18,7 @@ const HTTPS: u16 = 443;
 
 /// The allowed hosts, by what is looked up.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AllowedHosts {
+pub(in crate::policy) struct AllowedHosts {
     names: HashMap<String, Vec<Entry>>,
     addresses: HashMap<IpAddr, Vec<Entry>>,
     /// By the name above.
@@ -31,6 +31,8 @@ struct Entry {
     ports: Vec<u16>,
     path: Option<Regex>,
     refuses_query: bool,
+    /// Whether it is for the names below one of the public DNS.
+    is_below_public: bool,
 }
 
 impl AllowedHosts {
@@ -45,6 +47,7 @@ impl AllowedHosts {
             let ports = compile_ports(written.ports.as_deref(), &place, problems);
             let key = compile_key(written, &place, problems);
             if let (Some(key), true) = (key, problems.len() == before) {
+                let is_below_public = matches!(&key, Key::Below(name) if Host::Name(name.clone()).is_public());
                 let entries = match key {
                     Key::Exactly(Host::Name(name)) => allowed.names.entry(name).or_default(),
                     Key::Exactly(Host::Ipv4(address)) => allowed.addresses.entry(address.into()).or_default(),
@@ -52,7 +55,7 @@ impl AllowedHosts {
                     Key::Below(name) => allowed.below.entry(name).or_default(),
                 };
                 let refuses_query = written.query == Some(QuerySetting::Refuse);
-                entries.push(Entry { ports, path, refuses_query });
+                entries.push(Entry { ports, path, refuses_query, is_below_public });
             }
         }
         allowed
@@ -65,6 +68,9 @@ impl AllowedHosts {
         let host = Excerpt(&host);
         if entries.is_empty() {
             let reason = match &target.host {
+                Host::Ipv4(_) | Host::Ipv6(_) if target.host.is_loopback() => {
+                    " (an IP address has to be named exactly; one of loopback goes with http)"
+                }
                 Host::Ipv4(_) | Host::Ipv6(_) => " (an IP address has to be named exactly)",
                 Host::Name(_) if target.host.is_punycode() => " (punycode has to be named exactly)",
                 Host::Name(name) if name.split('.').any(has_hyphen_at_its_edge) => {
@@ -106,6 +112,13 @@ impl AllowedHosts {
     /// Whether the list names this host, whatever it says of ports and paths.
     pub(super) fn names(&self, host: &Host) -> bool {
         !self.entries(host).is_empty()
+    }
+
+    /// Whether the list names this host with this port, whatever it says of paths. A name of the public DNS that leads inside
+    /// (`10-0-0-1.example.com`) is not what an entry for all names below another one means.
+    pub(in crate::policy) fn names_at(&self, host: &Host, port: Option<u16>) -> bool {
+        let is_meant = |entry: &Entry| !entry.is_below_public || host.is_public();
+        self.entries(host).iter().any(|entry| entry.ports.contains(&port.unwrap_or(HTTPS)) && is_meant(entry))
     }
 
     /// The entries for a host and for every name above it.
@@ -211,7 +224,7 @@ fn compile_parent(text: &str) -> Result<String, Problem> {
         return Err((format!("{text:?} is not a host name"), format!("write subdomains_of: {rest}")));
     }
     match compile_host(text)? {
-        Host::Name(name) if psl::suffix_str(&name) == Some(name.as_str()) => Err((
+        Host::Name(name) if is_public_suffix(&name) => Err((
             format!("{text:?} is a public suffix: anybody can have a host below it"),
             "name a domain that has one owner, like example.com".to_owned(),
         )),

@@ -37,8 +37,12 @@ const LEADING_ALONE: [&str; 22] = [
 ];
 
 /// Parameters that name an API, a server or how somebody signed in, written as in [`LEADING`]: a client that has a redirect URI for each of its
-/// resources (RFC 8707 §2) keeps them there, and no page goes on to one.
+/// resources (RFC 8707 §2) keeps them there, and no page goes on to one. Not `issuer`: a client that follows one gives the code to it, so
+/// here it names this server (RFC 9700 §4.4.2).
 const NAMING: [&str; 8] = ["resource", "audience", "aud", "realm", "acr", "acrvalues", "mcpserver", "server"];
+
+/// Those of them that say so with `url` or `uri` behind them as well. A `resource_url` may be a file that a page opens.
+const NAMING_A_SERVER: [&str; 2] = ["mcpserver", "server"];
 
 /// Those of them whose values are names alone, and some begin with `http:` (OpenID PAPE).
 const NAMING_BY_HTTP: [&str; 2] = ["acr", "acrvalues"];
@@ -302,10 +306,16 @@ fn is_name_of_another(name: &str, value: &str) -> bool {
     let is_url = begins("https://") || (begins("http://") && NAMING_BY_HTTP.contains(&name.as_str()));
     let is_plain = |c: char| c.is_ascii_graphic() && !"\\\"'<>,|".contains(c);
     let has_user = |url: &Url| !url.username().is_empty() || url.password().is_some();
-    NAMING.contains(&name.as_str())
+    is_naming(&name)
         && is_url
         && value.chars().all(is_plain)
         && Url::parse(value).is_ok_and(|url| url.host().is_some() && !has_user(&url))
+}
+
+/// Whether a parameter of this name, written [`plainly`], names something.
+fn is_naming(name: &str) -> bool {
+    let mut bare = ["url", "uri"].into_iter().filter_map(|end| name.strip_suffix(end));
+    NAMING.contains(&name) || bare.any(|name| NAMING_A_SERVER.contains(&name))
 }
 
 /// The name in small letters, without what stands between its words.

@@ -114,6 +114,14 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
             "https://203.0.113.8/cb",
             "host \"203.0.113.8\" is not allowed by profile \"partners\" (an IP address has to be named exactly)",
         ),
+        (
+            "https://127.0.0.1:8443/cb",
+            "host \"127.0.0.1\" is not allowed by profile \"partners\" (an IP address has to be named exactly; one of loopback goes with http)",
+        ),
+        (
+            "http://my-tool.localhost:5173/cb",
+            "host \"my-tool.localhost\" is no loopback host that every resolver knows: write localhost, 127.0.0.1 or [::1] (RFC 8252 §7.3)",
+        ),
         ("https://a.localhost/cb", "host \"a.localhost\" is not allowed by profile \"partners\""),
         (
             "https://localhost/cb?next=https://evil.example",
@@ -148,7 +156,7 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
         ),
         (
             "http://[::ffff:127.0.0.1]/",
-            "host \"[::ffff:127.0.0.1]\" needs https; plain http is for loopback only (RFC 8252 §7.3)",
+            "host \"[::ffff:127.0.0.1]\" is no loopback host that every resolver knows: write localhost, 127.0.0.1 or [::1] (RFC 8252 §7.3)",
         ),
         ("evil:/cb", "scheme \"evil\" is not allowed by profile \"partners\""),
         ("urn:ietf:wg:oauth:2.0:oob", "scheme \"urn\" is not allowed by profile \"partners\""),
@@ -171,7 +179,6 @@ fn says_which_value_is_not_allowed_and_by_which_profile() {
         ("com.example.app:/https://evil.example", "path \"/https://evil.example\" holds another URL"),
         ("com.example.app://callback/https:evil.example", "path \"/https:evil.example\" holds another URL"),
         ("com.example.app:", "nothing stands behind the scheme"),
-        ("com.example.app://", "nothing stands behind the scheme"),
         ("https://app.example.com/cb#", "\"https://app.example.com/cb#\" contains a fragment (RFC 6749 §3.1.2)"),
     ] {
         assert_eq!(refusals(PARTNERS, &[uri]), [format!("redirect_uris[0]: {sentence}")], "{uri}");
@@ -319,6 +326,8 @@ fn after_logout_a_browser_is_sent_to_the_same_hosts_but_to_any_page() {
     assert_eq!(admitted, 0);
     assert!(violations[0].message.starts_with("post_logout_redirect_uris[0]: host \"evil.example\""));
     assert_eq!(violations[0].code, ErrorCode::InvalidClientMetadata);
+    let (_, violations) = check("https://app.example.com/#/bye");
+    assert!(violations[0].message.ends_with("contains a fragment (OpenID Connect RP-Initiated Logout §3.1)"));
 }
 
 #[test]
@@ -327,6 +336,11 @@ fn the_code_is_invalid_redirect_uri() {
     let mut report = Report::new(RuleName::RedirectUris, "partners");
     rule.check(&asked("redirect_uris", &["https://evil.example/"]), &mut report);
     assert_eq!(report.into_outcome().violations[0].code, ErrorCode::InvalidRedirectUri);
+}
+
+#[test]
+fn the_owner_of_a_name_inside_may_name_all_below_it() {
+    assert!(is_admitted(&compile("https: [{subdomains_of: corp}]").unwrap(), "https://app.corp/cb"));
 }
 
 #[test]
@@ -342,6 +356,11 @@ fn says_everything_that_is_wrong_with_the_settings() {
         ("https: [{host: ''}]", "https[0].host", "\"\" names no host"),
         ("https: [{subdomains_of: com}]", "https[0].subdomains_of", "\"com\" is a public suffix"),
         ("https: [{subdomains_of: co.uk}]", "https[0].subdomains_of", "\"co.uk\" is a public suffix"),
+        (
+            "https: [{subdomains_of: s3.amazonaws.com}]",
+            "https[0].subdomains_of",
+            "\"s3.amazonaws.com\" is a public suffix",
+        ),
         ("https: [{subdomains_of: github.io}]", "https[0].subdomains_of", "\"github.io\" is a public suffix"),
         ("https: [{subdomains_of: '*.a.example'}]", "https[0].subdomains_of", "\"*.a.example\""),
         ("https: [{subdomains_of: 10.0.0.1}]", "https[0].subdomains_of", "\"10.0.0.1\" is an address"),
