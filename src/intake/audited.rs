@@ -150,24 +150,9 @@ pub(super) fn repeated(
 
 /// Notes a refusal, unless it is the authorization server's: that stands with the outcome.
 pub(super) fn refused(tools: &Tools, event: &RegistrationEvent, reason: Reason) {
-    if !is_the_servers(reason) {
+    if !reason.is_the_servers() {
         tools.audit.note(|| of_registration(Kind::RegistrationRefused, event), tools.clock.now());
     }
-}
-
-const fn is_the_servers(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::ServerUnreachable
-            | Reason::ServerTimedOut
-            | Reason::ServerBroken
-            | Reason::ServerCredentialRefused
-            | Reason::ServerTokenRefused
-            | Reason::ServerRefused
-            | Reason::ServerPolicyRefused
-            | Reason::ServerMisdirected
-            | Reason::ServerRateLimited
-    )
 }
 
 fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
@@ -331,7 +316,7 @@ mod tests {
     #[test]
     fn what_the_server_refused_stands_with_the_outcome() {
         for reason in Reason::ALL {
-            assert_eq!(is_the_servers(reason), reason.explained().name.starts_with("server_"), "{reason:?}");
+            assert_eq!(reason.is_the_servers(), reason.explained().name.starts_with("server_"), "{reason:?}");
         }
     }
 }

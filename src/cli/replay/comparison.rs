@@ -44,7 +44,7 @@ pub(super) struct Effect {
 #[derive(Debug)]
 pub(super) enum Compared {
     AsBefore,
-    /// It was not judged then, or takes what is not kept.
+    /// It was refused for a reason of that moment then, or takes what is not kept.
     Undecided,
     Changed(Box<Difference>),
 }
@@ -91,7 +91,7 @@ const REFUSED: &str = "refuse";
 const ADMITTED: &str = "admit";
 const LET_THROUGH: &str = "report_only";
 
-/// What was decided; none where it was refused before the rules were asked, for a reason of that moment.
+/// What was decided; none where it was refused for a reason of that moment, before the rules were asked or after.
 fn then(request: &RecordedRequest) -> Option<Effect> {
     let decision = match request.decision.as_str() {
         "admit" => ADMITTED,
