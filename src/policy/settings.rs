@@ -24,6 +24,13 @@ use super::rules::urls::UrlSettings;
 use super::scopes::ScopeSettings;
 use crate::duration::DurationText;
 
+/// Elsewhere nothing is the default; here a condition that was commented out would open the profile to everybody.
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MatchSettings, D::Error> {
+    let conditions = Option::<MatchSettings>::deserialize(deserializer)?;
+    conditions
+        .ok_or_else(|| serde::de::Error::custom("nothing stands below it: write `{}` if the profile is for everybody"))
+}
+
 /// One entry of `profiles`: a named set of rules. The first profile whose `match` fits the registrant applies; none fits: refused.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +41,8 @@ pub struct ProfileSettings {
     #[serde(default)]
     pub preset: Option<PresetName>,
     /// Whom the profile is for, by what was presented and verified. All conditions must hold; `{}` fits everybody.
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "written")]
+    #[schemars(with = "MatchSettings")]
     pub matches: MatchSettings,
     /// The client certificate: `off` (one presented is ignored), `optional`, or `required` (its absence refuses). Default: optional.
     #[serde(default)]
