@@ -164,8 +164,8 @@ impl Findings<'_> {
 
     fn put(&mut self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) {
         let (line, column) = place.locate(self.text).unzip();
-        // Where a digest is wanted, somebody may have written what it is of.
-        let is_public = !place.to_string().ends_with(".sha256");
+        // Where a digest is wanted, somebody may have written what it is of; the URL of a receiver may be its secret.
+        let is_public = ![".sha256", ".webhook", ".alertmanager"].iter().any(|key| place.to_string().ends_with(key));
         let value = place.find(tree).and_then(Node::written).filter(|_| is_public);
         self.problems.push(Problem { severity, place: place.to_string(), line, column, value, reason, hint });
     }

@@ -97,9 +97,10 @@ impl FromStr for StoreUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return PostgresUrl::parse(text).map(Self::Postgres);
         }
-        let path = text.strip_prefix("sqlite://").ok_or_else(|| {
-            format!("{text:?} is not the URL of a store: write sqlite:// and a path, or postgres://user@host/database")
-        })?;
+        // Not with the text: misspelt it may be, and hold a password all the same.
+        let path = text.strip_prefix("sqlite://").ok_or(
+            "this is not the URL of a store: write sqlite:// and a path, or postgres://user@host/database, in lower case",
+        )?;
         if path.is_empty() || path.ends_with('/') {
             return Err(format!("{text:?} names no file: write something like sqlite://data/gateway.db"));
         }
@@ -172,6 +173,12 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
+        for misspelt in
+            ["Postgres://dcr:hunter2@db/dcr", " postgres://dcr:hunter2@db/dcr", "postgres:/dcr:hunter2@db/dcr"]
+        {
+            let refused = misspelt.parse::<StoreUrl>().unwrap_err();
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
         let url: StoreUrl = "postgres://dcr:hunter2@db.example/dcr?sslmode=require".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://dcr:***@db.example/dcr?sslmode=require");
         assert!(!format!("{url:?}").contains("hunter2"));
