@@ -9,6 +9,7 @@ use super::Tools;
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
+use super::recorded::each_once;
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
@@ -175,7 +176,7 @@ fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
         registration: event.registration_id.clone(),
         scope_granted: event.scope_granted.clone(),
         scope_withheld: event.scope_withheld.clone(),
-        violations: event.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        violations: each_once(event.violations.iter().copied()),
         redirect_uri_hosts: event.redirect_uri_hosts.clone(),
         ..Event::new(kind, actor)
     }
@@ -229,7 +230,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
         request_digest,
         growth: learned.growth.clone(),
         refused_by: learned.response.clone(),
-        violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        violations: each_once(learned.violations.iter().copied()),
         ..Event::new(kind, Actor::Client { address: learned.client_address })
     }
 }
