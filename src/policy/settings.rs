@@ -23,6 +23,7 @@ use super::rules::redirect_uris::RedirectUriSettings;
 use super::rules::urls::UrlSettings;
 use super::scopes::ScopeSettings;
 use crate::duration::DurationText;
+use crate::text_form;
 
 /// Elsewhere nothing is the default; here a condition that was commented out would open the profile to everybody.
 fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MatchSettings, D::Error> {
@@ -195,7 +196,7 @@ impl std::fmt::Display for Percent {
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "a part like 20%")
     }
 }
 
@@ -261,7 +262,7 @@ impl std::fmt::Display for Rate {
 
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "a rate like 10/s")
     }
 }
 
