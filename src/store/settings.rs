@@ -47,6 +47,9 @@ pub enum StoreUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresUrl(Secret);
 
+/// How the connection to PostgreSQL can be protected.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
 impl PostgresUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = url::Url::parse(text).map_err(|error| format!("this is not the URL of a database: {error}"))?;
@@ -55,6 +58,10 @@ impl PostgresUrl {
         }
         if url.path().len() < 2 {
             return Err("the URL names no database: write something like postgres://dcr@db.example/dcr".to_owned());
+        }
+        let mode = url.query_pairs().find(|(name, _)| matches!(name.as_ref(), "sslmode" | "ssl-mode"));
+        if mode.is_some_and(|(_, mode)| !SSL_MODES.contains(&mode.to_ascii_lowercase().as_str())) {
+            return Err(format!("sslmode is none of {}", SSL_MODES.join(", ")));
         }
         // It would be shown: what is hidden is a password where URLs have one.
         if url.query_pairs().any(|(name, _)| name == "password") {
@@ -158,7 +165,7 @@ mod tests {
         ] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
-        for text in ["postgres://db", "postgres:///", "postgres://"] {
+        for text in ["postgres://db", "postgres:///", "postgres://", "postgres://db/dcr?sslmode=verify"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
     }
