@@ -15,7 +15,6 @@ mod tokens;
 use std::collections::HashMap;
 
 use super::Findings;
-use super::hints::nearest;
 use super::node::Node;
 use super::place::Place;
 use super::reader::{Required, read};
@@ -254,7 +253,8 @@ impl Whole<'_, '_> {
         for part in &self.parts.profiles {
             let Some(algorithms) = &part.settings.algorithms else { continue };
             for (below, name, known) in algorithms.unknown() {
-                let hint = nearest(name, &known).map(|nearest| format!("did you mean {nearest}?")).unwrap_or_default();
+                let is_near = |known: &&&str| strsim::damerau_levenshtein(name, known) == 1;
+                let hint = known.iter().find(is_near).map(|near| format!("did you mean {near}?")).unwrap_or_default();
                 let place = part.place.key("algorithms").below(&below);
                 self.warn(&place, format!("{name:?} is no algorithm that is known here"), hint);
             }

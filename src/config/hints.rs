@@ -88,8 +88,8 @@ pub(super) fn for_bad_value(reason: &str) -> String {
 }
 
 /// The candidate that differs in the fewest letters, when these are few for its length.
-pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
+fn nearest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let distance = |candidate: &str| strsim::damerau_levenshtein(&word.to_lowercase(), candidate);
     let nearest = candidates.iter().copied().min_by_key(|candidate| distance(candidate))?;
     (distance(nearest) <= (nearest.len() / 3).max(1)).then_some(nearest)
 }
