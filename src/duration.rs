@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::text_form;
+
 /// A whole number and a unit: `500ms`, `10s`, `5m`, `24h`, `7d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, schemars::JsonSchema)]
 #[schemars(transparent)]
@@ -24,13 +26,14 @@ impl std::str::FromStr for DurationText {
             "d" => 86_400_000,
             _ => return Err(problem()),
         };
-        number.checked_mul(unit_in_ms).map(|ms| Self(Duration::from_millis(ms))).ok_or_else(problem)
+        let too_long = || format!("{text:?} is longer than any duration that can be kept");
+        number.checked_mul(unit_in_ms).map(|ms| Self(Duration::from_millis(ms))).ok_or_else(too_long)
     }
 }
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(DurationVisitor)
+        text_form::deserialize(deserializer, "a duration like 30s")
     }
 }
 
@@ -49,20 +52,6 @@ impl std::fmt::Display for DurationText {
 impl serde::Serialize for DurationText {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
-    }
-}
-
-struct DurationVisitor;
-
-impl serde::de::Visitor<'_> for DurationVisitor {
-    type Value = DurationText;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a duration like 30s")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DurationText, E> {
-        text.parse().map_err(E::custom)
     }
 }
 

@@ -37,4 +37,5 @@ pub mod setting_problem;
 pub mod store;
 mod subscriber;
 pub mod telemetry;
+mod text_form;
 pub mod throttle;

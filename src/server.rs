@@ -38,6 +38,7 @@ use crate::intake::recorded::RequestKeeper;
 use crate::proxy::Proxy;
 use crate::store::Store;
 use crate::store::sql::SqlStore;
+use crate::telemetry::settings::TelemetrySettings;
 use crate::telemetry::{self, Exposition};
 
 pub use alerts::alert_routing;
@@ -51,17 +52,17 @@ use service_manager::News;
 /// How long a thread that works for nobody any more may take.
 const STUCK_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with telemetry, signals and reload.
+/// Runs the gateway until it is told to stop (SIGTERM, SIGINT), with this telemetry, signals and reload.
 ///
 /// # Errors
 /// It did not start. What fails later is told by the log and the probes, and ends nothing.
-pub fn serve(config: Config) -> Result<(), StartError> {
+pub fn serve(config: Config, telemetry: &TelemetrySettings) -> Result<(), StartError> {
     // Before there is a second thread: it changes the environment.
     let sockets = Sockets::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let mut stop_signal = Box::pin(stop_signal()?);
-        let telemetry = telemetry::init(&config.settings.telemetry)?;
+        let telemetry = telemetry::init(telemetry)?;
         let starting = async {
             let store = Arc::new(SqlStore::open(&config.settings.store).await?);
             Ok::<_, StartError>((Gateway::start_on(sockets, config, store.clone()).await?, store))

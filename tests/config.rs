@@ -124,6 +124,76 @@ fn the_example_runs_as_it_is() {
     assert_eq!(names, ["partners", "mcp"]);
 }
 
+/// What a commented line holds: how far it is indented, and what stands behind "# ".
+fn off(line: &str) -> Option<(&str, &str)> {
+    let (indentation, rest) = line.split_once("# ")?;
+    indentation.trim().is_empty().then_some((indentation, rest))
+}
+
+#[test]
+fn what_is_off_in_the_example_is_written_by_taking_the_mark_away() {
+    let file = directory("../../config.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let is_key = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let begins = |rest: &str| {
+        let key = rest
+            .strip_prefix("- ")
+            .unwrap_or(rest)
+            .split_once(':')
+            .filter(|(_, value)| value.is_empty() || value.starts_with(' '));
+        key.is_some_and(|(key, _)| is_key(key))
+    };
+    let mut count = 0;
+    for (at, line) in lines.iter().enumerate() {
+        let Some((indentation, _)) = off(line).filter(|(_, rest)| begins(rest)) else { continue };
+        let is_below =
+            |line: &&&str| off(line).is_some_and(|(other, rest)| other == indentation && rest.starts_with(' '));
+        let end = at + 1 + lines[at + 1..].iter().take_while(is_below).count();
+        let on = |(number, line): (usize, &&str)| {
+            if (at..end).contains(&number) { line.replacen("# ", "", 1) } else { (*line).to_owned() }
+        };
+        let written = lines.iter().enumerate().map(on).collect::<Vec<_>>().join("\n");
+        if let Err(problems) = config::from_text(&written, &file, &environment) {
+            let is_understood = problems.problems.iter().all(|problem| !problem.place.is_empty());
+            assert!(is_understood && !problems.incomplete, "{}:\n{problems}", line.trim());
+        }
+        count += 1;
+    }
+    assert!(count > 25, "{count} keys are off");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_document_of_its_own() {
+    let file = directory("good/least.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(config::from_text(&format!("\u{feff}{text}"), &file, &environment).is_ok());
+}
+
+#[test]
+fn what_is_accepted_and_does_less_than_is_written_is_warned_of() {
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let text = text
+        .replace("{ address: \"127.0.0.1:8080\" }", "{ address: \"127.0.0.1:8080\", trusted_proxies: [0.0.0.0/0] }");
+    let text = text.replace("registration_path: /register", "registration_path: /register, client_management: none")
+        + "    algorithms: { signing: [RS255], encryption: [RS256] }\n"
+        + "    scopes: { by_approval: [orders] }\n"
+        + "management: { growth: approval }\nanomalies: { lookalike_names: { names: [Claude, Acme] } }\n";
+    let config = config::from_text(&text, &directory("good/least.yaml"), &environment);
+    let warnings = config.unwrap_or_else(|problems| panic!("{problems}")).warnings;
+    let places: Vec<&str> = warnings.iter().map(|warning| warning.place.as_str()).collect();
+    let expected = [
+        "listeners[0].trusted_proxies[0]",
+        "profiles[0].algorithms.signing[0]",
+        "profiles[0].algorithms.encryption[0]",
+        "profiles[0].scopes.by_approval",
+        "management.growth",
+        "anomalies.lookalike_names.names[1]",
+    ];
+    assert_eq!(places, expected, "{warnings:#?}");
+    assert_eq!(warnings[1].hint, "did you mean RS256?");
+}
+
 #[test]
 fn a_number_may_come_from_a_variable() {
     let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();

@@ -122,11 +122,11 @@ fn document() -> String {
     let mut text = String::from(
         "# Configuration\n\n\
          <!-- Made from the settings types: UPDATE_DOCS=1 cargo test --test configuration_reference -->\n\n\
-         One YAML file, `config.yaml` unless `--config` names another. Unknown keys are errors; all problems are told at once\n\
-         (`dcr-gateway config check`), and the exit code is 78. `dcr-gateway config show` prints what is in effect,\n\
+         One YAML file, `config.yaml` unless `--config` names another. Unknown keys are errors. `dcr-gateway config check` tells\n\
+         all problems of keys and values together, and when these are mended all of how the parts fit together; the exit code is 78. `dcr-gateway config show` prints what is in effect,\n\
          `dcr-gateway config schema` the JSON Schema for editors. The file `config.yaml` in the root of the project is a commented example with every key.\n\n\
          * Every text may hold `${VARIABLE}`; a variable that is not set is an error. `$${` stands for a plain `${`.\n\
-         * Secrets are read from files (`…_file`), never written into this one. A secret that everybody may read is a warning.\n\
+         * Secrets are read from files (`…_file`), never written into this one; only the URL of the store and that of Redis may hold a password, best a `${VARIABLE}`. A secret file that everybody may read is a warning.\n\
          * Relative paths are relative to the directory of the configuration file.\n\
          * `[]` stands for each entry of a list.\n",
     );

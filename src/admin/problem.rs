@@ -138,6 +138,8 @@ impl From<NotDone> for Problem {
             NotDone::KnownNetwork(_)
             | NotDone::ResponseOver(_)
             | NotDone::NotPossible(_)
+            | NotDone::NothingToApprove
+            | NotDone::NotYetApproved
             | NotDone::ScopesImpossible(_)
             | NotDone::SameActor(_)
             | NotDone::NoLongerAdmitted(_)

@@ -1,12 +1,14 @@
 //! What is recorded and where it goes: the `audit` section.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::duration::DurationText;
 use crate::setting_problem::SettingProblem;
+use crate::text_form;
 
 /// The `audit` section. Everything is recorded in the store, always; these say who vouches for it and where else it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -93,8 +95,8 @@ const fn kept() -> u16 {
 }
 
 /// A number of bytes: `64MiB`, `500KiB`, `2GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(into = "String")]
 #[schemars(with = "String")]
 pub struct Size(pub u64);
 
@@ -106,10 +108,10 @@ impl Default for Size {
     }
 }
 
-impl TryFrom<String> for Size {
-    type Error = String;
+impl FromStr for Size {
+    type Err = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let problem = || format!("{text:?} is not a size: write a whole number and KiB, MiB or GiB, like 64MiB");
         let (number, unit) = UNITS
             .iter()
@@ -118,6 +120,12 @@ impl TryFrom<String> for Size {
             .ok_or_else(problem)?;
         let number: u64 = number.parse().map_err(|_| problem())?;
         number.checked_mul(*unit).filter(|size| *size > 0).map(Self).ok_or_else(problem)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_form::deserialize(deserializer, "a size like 64MiB")
     }
 }
 
@@ -132,7 +140,7 @@ impl AuditSettings {
     /// Everything that is wrong with the settings. `sends` says whether there is a collector.
     pub fn problems(&self, sends: bool) -> Vec<SettingProblem> {
         let mut problems = Vec::new();
-        let mut report = |place, reason, hint| problems.push(SettingProblem::new(place, reason, hint));
+        let mut report = |place: &str, reason, hint| problems.push(SettingProblem::new(place, reason, hint));
         if self.sign_every.0 < Duration::from_secs(1) {
             report("sign_every", "is shorter than a second", "write 60s, say");
         }
@@ -148,17 +156,19 @@ impl AuditSettings {
         if self.export.contains(&ExportSettings::Otlp) && !sends {
             report("export", "otlp: there is no telemetry.otlp to send to", "set telemetry.otlp, or leave otlp out");
         }
-        let files = self.export.iter().filter_map(|export| match export {
-            ExportSettings::File(file) => Some(file),
-            ExportSettings::Stdout | ExportSettings::Otlp => None,
-        });
-        let mut paths: Vec<_> = files.clone().map(|file| &file.path).collect();
-        paths.sort_unstable();
-        if paths.windows(2).any(|pair| pair[0] == pair[1]) {
-            report("export", "names the same file twice", "give each its own path");
-        }
-        if files.clone().any(|file| !(1..=1000).contains(&file.keep)) {
-            report("export", "keep is not a number from 1 to 1000", "leave it out for 8");
+        let mut paths = Vec::new();
+        for (index, export) in self.export.iter().enumerate() {
+            let ExportSettings::File(file) = export else { continue };
+            if paths.contains(&&file.path) {
+                report(&format!("export[{index}].file.path"), "is named twice", "give each its own path");
+            }
+            paths.push(&file.path);
+            if !(1..=1000).contains(&file.keep) {
+                report(&format!("export[{index}].file.keep"), "is not a number from 1 to 1000", "leave it out for 8");
+            }
+            if file.path.is_dir() {
+                report(&format!("export[{index}].file.path"), "is a directory", "name a file in it");
+            }
         }
         problems
     }
@@ -171,10 +181,10 @@ mod tests {
     #[test]
     fn sizes_are_written_as_they_are_read() {
         for text in ["500KiB", "64MiB", "2GiB"] {
-            assert_eq!(String::from(Size::try_from(text.to_owned()).unwrap()), text);
+            assert_eq!(String::from(text.parse::<Size>().unwrap()), text);
         }
         for text in ["", "64", "MiB", "64MB", "-1MiB", "0KiB", "1.5GiB", "99999999999999GiB"] {
-            assert!(Size::try_from(text.to_owned()).is_err(), "{text}");
+            assert!(text.parse::<Size>().is_err(), "{text}");
         }
     }
 
@@ -184,7 +194,8 @@ mod tests {
                     export: [otlp, !file { path: a }, !file { path: a, keep: 0 }]";
         let settings: AuditSettings = serde_yaml::from_str(yaml).unwrap();
         let places: Vec<_> = settings.problems(false).into_iter().map(|problem| problem.place).collect();
-        let all = ["sign_every", "retention", "refusals.written", "refusals.window", "export", "export", "export"];
+        let (path, keep) = ("export[2].file.path", "export[2].file.keep");
+        let all = ["sign_every", "retention", "refusals.written", "refusals.window", "export", path, keep];
         assert_eq!(places, all);
         assert_eq!(AuditSettings::default().problems(false), []);
     }

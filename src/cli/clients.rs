@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use http::HeaderValue;
 use serde_json::json;
 
+use super::explain::named;
 use super::running::{PageArguments, hosts, write_list, write_one};
 use super::{ConfigFile, Failure, Format, block_on, json_text, table};
 use crate::admin::api::{
@@ -123,6 +124,14 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let filter = vec![("state", state), ("profile", arguments.profile.clone())];
     let taken = |page: ClientList| (page.clients, page.next);
     let (clients, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    // One that is configured no longer may have clients all the same.
+    if clients.is_empty()
+        && let Some(name) = &arguments.profile
+        && let Ok(config) = arguments.file.load()
+        && let Err(unknown) = named(&config, name)
+    {
+        eprintln!("{unknown}");
+    }
     let shown = ("clients", clients.as_slice(), next.as_deref());
     if arguments.state == Some(State::Pending) {
         let head = ["REGISTERED", "UNTIL", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
@@ -226,9 +235,11 @@ async fn expire(arguments: &Expire, format: Format, out: &mut dyn Write) -> Resu
             return Ok(writeln!(out, "{}", json_text(&unused))?);
         }
         say_what_is_watched(&unused);
-        return list_unused(&unused, out);
+        return if unused.clients.is_empty() { Ok(()) } else { list_unused(&unused, out) };
     }
-    if format == Format::Text {
+    // Where nothing can expire the gateway says so itself.
+    if format == Format::Text && unused.watched_since.is_some() && !unused.no_use_was_seen && !unused.events_are_behind
+    {
         say_what_is_watched(&unused);
         list_unused(&unused, out)?;
     }
@@ -279,6 +290,13 @@ pub(super) fn who(registrant: &Registrant) -> String {
     verified.into_iter().flatten().next().unwrap_or(&registrant.address).clone()
 }
 
+/// Which software it is, and who says so.
+fn vouched_for(registrant: &Registrant) -> Option<String> {
+    let issuer = registrant.statement_issuer.as_ref()?;
+    let software = registrant.software_id.as_deref().unwrap_or("no software_id");
+    Some(format!("{software}, by {issuer}"))
+}
+
 fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let changed = client.changed_by.as_ref().zip(client.changed_at.as_ref()).map(|(by, at)| format!("by {by}, {at}"));
     let metadata = client.metadata.as_ref().and_then(|metadata| serde_json::to_string(metadata).ok());
@@ -302,6 +320,9 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("registered", Some(client.created_at.clone())),
         ("registration", Some(client.registration.clone())),
         ("who", Some(who(&client.registrant))),
+        ("token", client.registrant.token_label.clone()),
+        ("certificate", client.registrant.certificate_subject.clone()),
+        ("statement", vouched_for(&client.registrant)),
         ("address", Some(client.registrant.address.clone())),
         ("last used", client.last_used_at.clone()),
         ("seen there", Some(client.confirmed_at.clone())),

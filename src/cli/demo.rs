@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
+use super::{Failure, Format, json_text};
 use crate::demo;
 
 /// Where the demo runs.
@@ -16,7 +16,11 @@ pub(super) struct Arguments {
     port: u16,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: Arguments, format: Format) -> Result<(), Failure> {
     let options = demo::Options { directory: arguments.directory, port: arguments.port };
-    demo::run(&options).map_err(Failure::of)
+    let say = |prepared: &demo::Prepared| match format {
+        Format::Text => println!("{}", prepared.text()),
+        Format::Json => println!("{}", json_text(&prepared.json())),
+    };
+    demo::run(&options, say).map_err(Failure::of)
 }

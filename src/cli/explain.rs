@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::{ConfigFile, Failure, Format, block_on, json_text, read_input, replay, table};
-use crate::admin::api::KeptRequest;
+use crate::admin::api::{KeptRequest, check_profile};
 use crate::admin::client::target;
 use crate::authorization_server::dialect::Dialect;
 use crate::authorization_server::settings::Kind;
@@ -129,7 +129,7 @@ fn write(
     Ok(())
 }
 
-fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Profile, Failure> {
+pub(super) fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Profile, Failure> {
     let known: Vec<&str> = config.profiles.iter().map(Profile::name).collect();
     let found = config.profiles.iter().find(|profile| profile.name() == name);
     found.ok_or_else(|| Failure::Failed(format!("there is no profile {name:?}; there are: {}", known.join(", "))))
@@ -148,6 +148,9 @@ fn choice<'c>(
 ) -> Result<&'c Profile, Failure> {
     if let Some(name) = &arguments.profile {
         return named(config, name);
+    }
+    if let Some(name) = &arguments.token_for {
+        check_profile(&config.profiles, name).map_err(Failure::Failed)?;
     }
     let presented = Presented {
         address: arguments.address,

@@ -99,7 +99,7 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Loads it. Its warnings are for who checks and who serves it: to every other command they would be the same noise each time.
+    /// Loads it. Its warnings are for who checks it, and in the log of who serves it: to every other command they would be the same noise each time.
     fn load(&self) -> Result<Config, Failure> {
         Ok(load(&self.config)?)
     }
@@ -130,6 +130,9 @@ enum Failure {
     /// The problems of the configuration were the answer, and are written already.
     #[error("the configuration is wrong")]
     ConfigurationShown,
+    /// The log has it.
+    #[error("the log says why")]
+    Logged,
     /// Something would be different, and that was the answer.
     #[error("something would be different")]
     Different,
@@ -149,13 +152,13 @@ impl Failure {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::ConfigurationShown => 78,
-            Self::Different | Self::Failed(_) | Self::Output(_) => 1,
+            Self::Logged | Self::Different | Self::Failed(_) | Self::Output(_) => 1,
         }
     }
 
     fn say(&self, format: Format) {
         match (self, format) {
-            (Self::ConfigurationShown | Self::Different, _) => {}
+            (Self::ConfigurationShown | Self::Logged | Self::Different, _) => {}
             (Self::Output(error), _) if error.kind() == io::ErrorKind::BrokenPipe => {}
             (Self::Configuration(problems), Format::Json) => eprintln!("{}", json_text(problems)),
             (Self::Failed(_) | Self::Output(_), Format::Json) => {
@@ -173,8 +176,8 @@ pub fn run() -> ExitCode {
     let format = if line.json { Format::Json } else { Format::Text };
     let mut out = io::stdout();
     let result = match line.command {
-        Command::Serve(file) => file.load().inspect(say_warnings).and_then(serve::run),
-        Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(file) => file.load().and_then(|config| serve::run(config, format)),
+        Command::Demo(arguments) => demo::run(arguments, format),
         Command::Config(command) => config::run(&command, format, &mut out),
         Command::Doctor(arguments) => doctor::run(&arguments, format, &mut out),
         Command::Explain(arguments) => explain::run(&arguments, format, &mut out),
@@ -209,6 +212,9 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// The store of this configuration.
 async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
+    if look_for_store(&config.settings.store.url) == Some(io::ErrorKind::PermissionDenied) {
+        return Err(not_allowed(&config.settings.store.url));
+    }
     let mut opening = pin!(SqlStore::open(&config.settings.store));
     let opened = tokio::select! {
         opened = &mut opening => opened,
@@ -222,12 +228,26 @@ async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
 
 /// The store of this configuration, for what only looks at it: nothing is made where there is none.
 async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
-    match &config.settings.store.url {
-        StoreUrl::Sqlite(path) if !path.exists() => {
+    match (look_for_store(&config.settings.store.url), &config.settings.store.url) {
+        (Some(io::ErrorKind::NotFound), StoreUrl::Sqlite(path)) => {
             Err(Failure::Failed(format!("there is no store at {}: `serve` makes it", path.display())))
         }
-        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => open_store(config).await,
+        _ => open_store(config).await,
     }
+}
+
+/// Why the file of an SQLite store cannot be opened: SQLite says only that it cannot, and a directory that is closed looks as if nothing were in it.
+fn look_for_store(store: &StoreUrl) -> Option<io::ErrorKind> {
+    match store {
+        StoreUrl::Sqlite(path) => {
+            std::fs::File::options().read(true).write(true).open(path).err().map(|error| error.kind())
+        }
+        StoreUrl::Postgres(_) => None,
+    }
+}
+
+fn not_allowed(store: &StoreUrl) -> Failure {
+    Failure::Failed(format!("this user may not open the store at {store}: run it as the gateway's user"))
 }
 
 fn json_text(value: &impl serde::Serialize) -> String {
@@ -252,6 +272,21 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn a_store_that_is_not_there_is_told_from_one_that_is_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| StoreUrl::Sqlite(directory.path().join(name));
+        std::fs::write(directory.path().join("there"), "").unwrap();
+        assert_eq!(look_for_store(&at("there")), None);
+        assert_eq!(look_for_store(&at("gone")), Some(io::ErrorKind::NotFound));
+        // Root is not kept out of a directory; whoever is, is told so.
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+        let closed = look_for_store(&at("there"));
+        std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let expected = if nix::unistd::geteuid().is_root() { None } else { Some(io::ErrorKind::PermissionDenied) };
+        assert_eq!(closed, expected);
+    }
 
     #[test]
     fn the_command_line_contradicts_itself_nowhere() {

@@ -142,7 +142,7 @@ pub(super) fn write_one<const N: usize>(
     }
     let parts = parts.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     for (name, value) in parts {
-        writeln!(out, "{name:<13}  {}", printable(&value))?;
+        writeln!(out, "{name:<14}  {}", printable(&value))?;
     }
     Ok(())
 }
@@ -174,6 +174,6 @@ mod tests {
         let mut out = Vec::new();
         let parts = [("name", Some("a\u{1b}b".to_owned())), ("empty", Some(String::new())), ("none", None)];
         write_one(&mut out, Format::Text, &(), parts).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "name           a\u{fffd}b\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "name            a\u{fffd}b\n");
     }
 }

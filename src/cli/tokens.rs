@@ -1,7 +1,6 @@
 //! `tokens create|list|revoke`: initial access tokens, straight on the store; `serve` may run at the same time.
 
 use std::io::Write;
-use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -36,8 +35,8 @@ pub(super) struct NewTokenArguments {
     #[arg(long)]
     ttl: DurationText,
     /// How many registrations it is good for.
-    #[arg(long, default_value = "1")]
-    uses: NonZeroU32,
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    uses: u32,
     /// What to call it in lists.
     #[arg(long)]
     label: Option<String>,
@@ -73,7 +72,7 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
         profile: arguments.profile,
         label: arguments.label,
         lifetime: arguments.ttl.0,
-        max_uses: arguments.uses.get(),
+        max_uses: arguments.uses,
         certificate_thumbprint: arguments.certificate_thumbprint,
     };
     let limits = &config.settings.initial_access_tokens.issued;
@@ -100,8 +99,9 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
             writeln!(out, "{}", made.text.expose())?;
             let IssuedToken { id, profile, max_uses, expires_at, .. } = &made.token;
             eprintln!(
-                "token {} for profile {profile:?}: {max_uses} use(s), until {expires_at}. It is not shown again.",
-                id.0
+                "token {} for profile {profile:?}: {max_uses} {}, until {expires_at}. It is not shown again.",
+                id.0,
+                if *max_uses == 1 { "use" } else { "uses" }
             );
         }
     }

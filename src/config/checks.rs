@@ -1,9 +1,11 @@
 //! How the parts of a configuration fit together. Closed by default: what would leave a door open that nobody asked for is an error.
 
 mod alerts;
+mod anomalies;
 mod approvals;
 mod clean_up;
 mod cognito;
+mod empty;
 pub(super) mod enforcement;
 mod listeners;
 mod responses;
@@ -75,6 +77,7 @@ fn entries<'t>(tree: &'t Node, list: &'static str) -> impl Iterator<Item = (Plac
 
 /// What can be wrong with one listener or one profile alone. Compiles the profiles.
 pub(super) fn check_parts(parts: &mut Parts, tree: &Node, findings: &mut Findings<'_>) {
+    empty::check(tree, findings);
     for (place, listener) in &parts.listeners {
         listeners::check(listener, place, tree, findings);
     }
@@ -108,6 +111,8 @@ pub(super) fn check_whole(
     whole.check_audit();
     whole.check_admin();
     whole.check_alerts();
+    whole.check_anomalies();
+    whole.check_algorithms();
     let meant = whole.check_urls();
     // Something to think of; beside errors it would be in the way.
     if !whole.findings.has_errors() {
@@ -243,8 +248,22 @@ impl Whole<'_, '_> {
         }
     }
 
+    /// A warning: others may be registered any day.
+    fn check_algorithms(&mut self) {
+        for part in &self.parts.profiles {
+            let Some(algorithms) = &part.settings.algorithms else { continue };
+            for (below, name, known) in algorithms.unknown() {
+                let is_near = |known: &&&str| strsim::damerau_levenshtein(name, known) == 1;
+                let hint = known.iter().find(is_near).map(|near| format!("did you mean {near}?")).unwrap_or_default();
+                let place = part.place.key("algorithms").below(&below);
+                self.warn(&place, format!("{name:?} is no algorithm that is known here"), hint);
+            }
+        }
+    }
+
     fn check_throttle(&mut self) {
         self.add_all(&Place::root().key("throttle"), self.settings.throttle.problems());
+        self.add_all(&Place::root().key("cors"), self.settings.cors.problems());
     }
 
     fn check_telemetry(&mut self) {

@@ -75,7 +75,7 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
             column: None,
             value: None,
             reason: format!("the file cannot be read: {error}"),
-            hint: "name the file with --config".to_owned(),
+            hint: hints::for_unreadable_file(&error).to_owned(),
         };
         Problems { file: file.to_owned(), problems: vec![problem], incomplete: false }
     })?;
@@ -89,7 +89,9 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Result<Config, Problems> {
-    let mut findings = Findings { text, problems: Vec::new() };
+    // YAML may begin with a byte order mark (YAML 1.2 §5.2), which the parser does not know.
+    let text = text.trim_start_matches('\u{feff}');
+    let mut findings = Findings { text, problems: Vec::new(), taken_out: Vec::new() };
     let value = match serde_yaml::from_str(text) {
         Ok(value) => value,
         Err(error) => return Err(findings.not_yaml(&error).into_problems(file)),
@@ -142,6 +144,8 @@ fn profiles(parts: checks::Parts, server: &[Host]) -> Vec<Profile> {
 struct Findings<'t> {
     text: &'t str,
     problems: Vec<Problem>,
+    /// Where values stood that could not be read: what is checked later is without them.
+    taken_out: Vec<String>,
 }
 
 impl Findings<'_> {
@@ -163,15 +167,25 @@ impl Findings<'_> {
     }
 
     fn put(&mut self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) {
+        // What is wrong with a list because a bad entry was taken out of it is not wrong with what is written.
+        let entry = format!("{place}[");
+        let is_list = || matches!(place.find(tree), Some(Node::List(_)));
+        if self.taken_out.iter().any(|taken_out| taken_out.starts_with(&entry)) && is_list() {
+            return;
+        }
         let (line, column) = place.locate(self.text).unzip();
-        // Where a digest is wanted, somebody may have written what it is of.
-        let is_public = !place.to_string().ends_with(".sha256");
+        // Where a digest is wanted, somebody may have written what it is of; the URL of a receiver may be its secret.
+        let is_public = ![".sha256", ".webhook", ".alertmanager"].iter().any(|key| place.to_string().ends_with(key));
         let value = place.find(tree).and_then(Node::written).filter(|_| is_public);
         self.problems.push(Problem { severity, place: place.to_string(), line, column, value, reason, hint });
     }
 
     fn add_finding(&mut self, tree: &Node, finding: &Finding) {
         let place = finding.place();
+        // Of a variable that is not set nothing more can be said.
+        if self.is_told(place) {
+            return;
+        }
         match finding {
             Finding::Unknown { known, .. } => {
                 self.add(tree, place, "there is no such key", hints::for_unknown_key(place, known));
@@ -181,16 +195,25 @@ impl Findings<'_> {
                 }
             }
             Finding::Missing { .. } => self.add(tree, place, "is missing", "it has no default: write it"),
-            Finding::Bad { reason, .. } => self.add(tree, place, reason.clone(), hints::for_bad_value(reason)),
+            Finding::Bad { reason, .. } => {
+                self.add(tree, place, reason.clone(), hints::for_bad_value(reason));
+                self.taken_out.push(place.to_string());
+            }
         }
     }
 
     fn not_yaml(mut self, error: &serde_yaml::Error) -> Self {
         let (line, column) = error.location().map(|at| (at.line(), at.column())).unzip();
-        let reason = format!("this is not YAML: {error}");
-        let (place, hint) = (String::new(), String::new());
+        let (reason, hint) = hints::for_yaml(&error.to_string());
+        let place = String::new();
         self.problems.push(Problem { severity: Severity::Error, place, line, column, value: None, reason, hint });
         self
+    }
+
+    /// Whether something is wrong at exactly this place.
+    fn is_told(&self, place: &Place) -> bool {
+        let place = place.to_string();
+        self.problems.iter().any(|known| known.place == place)
     }
 
     fn has_errors(&self) -> bool {

@@ -81,9 +81,9 @@ impl Node {
         match self {
             Self::Bool(value) => Some(value.to_string()),
             Self::Number(value) => Some(value.to_string()),
-            // A URL with a user name most likely has a password beside it; some have it among their parameters.
+            // A URL with a user name most likely has a password beside it, also one that is misspelt; some have it among their parameters.
             Self::Text(Text { value, .. })
-                if value.contains("://") && (value.contains('@') || value.contains("password")) =>
+                if value.contains(':') && (value.contains('@') || value.contains("password")) =>
             {
                 None
             }
@@ -173,6 +173,7 @@ mod tests {
         let written = |value: &str| Node::Text(Text { value: value.to_owned(), written: None }).written();
         assert_eq!(written("postgres://u:hunter2@db/dcr"), None);
         assert_eq!(written("postgres://db/dcr?password=hunter2"), None);
+        assert_eq!(written("postgres:/u:hunter2@db/dcr"), None);
         assert_eq!(written("postgres://db/dcr").as_deref(), Some("postgres://db/dcr"));
     }
 

@@ -12,6 +12,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use super::hints::{plain_reason, plain_words};
 use super::node::{Node, Text};
 use super::place::Place;
 
@@ -116,7 +117,7 @@ impl fmt::Display for Stop {
 
 impl de::Error for Stop {
     fn custom<T: fmt::Display>(reason: T) -> Self {
-        Self { place: None, why: Why::Bad(reason.to_string()) }
+        Self { place: None, why: Why::Bad(plain_reason(reason.to_string())) }
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -147,21 +148,6 @@ impl de::Error for Stop {
 
     fn missing_field(field: &'static str) -> Self {
         Self { place: None, why: Why::Missing(field) }
-    }
-}
-
-/// Rust's words for types, as people say them.
-fn plain_words(expected: &str) -> String {
-    match expected {
-        "a string" | "path string" => "a text".to_owned(),
-        "a boolean" => "true or false".to_owned(),
-        "a sequence" => "a list".to_owned(),
-        "a map" => "a mapping".to_owned(),
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number".to_owned(),
-        "a nonzero u32" => "a whole number above 0".to_owned(),
-        other if other.starts_with("struct ") => "a mapping".to_owned(),
-        other if other.starts_with("enum ") => "a word".to_owned(),
-        other => other.to_owned(),
     }
 }
 

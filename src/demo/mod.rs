@@ -7,10 +7,11 @@ pub mod certificates;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -32,6 +33,9 @@ const TOKEN_USES: u32 = 100;
 
 /// Where its gateway is administered, in its directory.
 const ADMIN_SOCKET: &str = "admin.sock";
+
+/// Its configuration, in its directory.
+const CONFIGURATION: &str = "gateway.yaml";
 
 /// Where the demo runs.
 #[derive(Debug, Clone)]
@@ -72,11 +76,18 @@ pub enum DemoError {
 pub struct Demo {
     gateway: Gateway,
     authorization_server: (TcpListener, axum::Router),
-    text: String,
+    prepared: Prepared,
 }
 
-/// Runs the demo until Ctrl-C or SIGTERM.
-pub fn run(options: &Options) -> Result<(), DemoError> {
+/// What somebody needs to know who tries it.
+pub struct Prepared {
+    url: String,
+    directory: PathBuf,
+    token: Secret,
+}
+
+/// Runs the demo until Ctrl-C or SIGTERM; `say` is called when it is ready.
+pub fn run(options: &Options, say: impl FnOnce(&Prepared)) -> Result<(), DemoError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DemoError::System("runtime".to_owned(), error))?;
     runtime.block_on(async {
@@ -87,7 +98,7 @@ pub fn run(options: &Options) -> Result<(), DemoError> {
             () = &mut stop_signal => return Ok(()),
             prepared = Demo::prepare(options) => prepared?,
         };
-        println!("{}", demo.text);
+        say(&demo.prepared);
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
             stop_signal.await;
@@ -115,7 +126,7 @@ impl Demo {
         let credential = randomness::name(randomness::of_the_system);
         certificates::write_anew(&directory.join("credential"), 0o600, &credential).map_err(at)?;
         let yaml = configuration(port, server_address);
-        let file = directory.join("gateway.yaml");
+        let file = directory.join(CONFIGURATION);
         fs::write(&file, yaml).map_err(at)?;
         let key_file = directory.join("audit.key");
         if !key_file.exists() {
@@ -130,13 +141,13 @@ impl Demo {
         let issuer = config.public_url.clone();
         let settings = authorization_server::Settings { issuer: issuer.clone(), credential: Secret::new(credential) };
         let gateway = Gateway::start(config, store).await?;
-        let text = text(&issuer, directory, &token);
-        Ok(Self { gateway, authorization_server: (listener, authorization_server::router(settings)), text })
+        let prepared = Prepared { url: issuer, directory: directory.to_owned(), token };
+        Ok(Self { gateway, authorization_server: (listener, authorization_server::router(settings)), prepared })
     }
 
-    /// What is printed: what runs where, and the commands.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// What somebody needs to know who tries it.
+    pub const fn prepared(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// Runs the authorization server and the gateway until `stopped` is true.
@@ -204,12 +215,25 @@ async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
     Ok(issued.text)
 }
 
-fn text(issuer: &str, directory: &Path, token: &Secret) -> String {
-    let (directory, token) = (directory.display(), token.expose());
-    let curl = format!("curl --cacert {directory}/ca.pem {issuer}/register -H 'Content-Type: application/json'");
-    format!(
-        r#"
-dcr-gateway runs at {issuer}, in front of a small authorization server.
+impl Prepared {
+    /// For programs. The token is among it: it is the demo's, and its text is there to be used.
+    pub fn json(&self) -> Value {
+        json!({
+            "url": self.url,
+            "registration_endpoint": format!("{}/register", self.url),
+            "configuration": self.directory.join(CONFIGURATION),
+            "certificate_authority": self.directory.join("ca.pem"),
+            "initial_access_token": self.token.expose(),
+        })
+    }
+
+    /// For people: what runs where, and the commands.
+    pub fn text(&self) -> String {
+        let (url, directory, token) = (&self.url, self.directory.display(), self.token.expose());
+        let curl = format!("curl --cacert {directory}/ca.pem {url}/register -H 'Content-Type: application/json'");
+        format!(
+            r#"
+dcr-gateway runs at {url}, in front of a small authorization server.
 Its configuration, certificates and store are in {directory}/. Ctrl-C stops it.
 
 1. A registration that succeeds. It asks for more scopes than it gets: `orders:write` waits for an approval.
@@ -228,8 +252,14 @@ Its configuration, certificates and store are in {directory}/. Ctrl-C stops it.
 
 {curl} \
   -d '{{"client_name":"Orders","redirect_uris":["https://app.example.com/callback"]}}'
+
+4. The client of 1 gets `orders:write`. `clients show CLIENT_ID` tells more, `clients --help` what else can be done.
+
+dcr-gateway clients list --config {directory}/{CONFIGURATION}
+dcr-gateway clients elevate CLIENT_ID --config {directory}/{CONFIGURATION}
 "#
-    )
+        )
+    }
 }
 
 /// The port itself, or any that is free for 0.
@@ -250,6 +280,19 @@ mod tests {
         let sentence = prepared.err().unwrap().to_string();
         assert!(sentence.contains(&port.to_string()) && sentence.contains("--port"), "{sentence}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_told_names_every_command_and_is_json_for_programs() {
+        let prepared =
+            Prepared { url: "https://localhost:1".to_owned(), directory: "d".into(), token: Secret::new("secret") };
+        for command in
+            ["curl", "clients list --config d/gateway.yaml", "clients elevate CLIENT_ID --config d/gateway.yaml"]
+        {
+            assert!(prepared.text().contains(command), "{command}");
+        }
+        assert_eq!(prepared.json()["configuration"], "d/gateway.yaml");
+        assert_eq!(prepared.json()["initial_access_token"], "secret");
     }
 
     #[tokio::test]

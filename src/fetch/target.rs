@@ -61,7 +61,12 @@ pub fn is_loopback_host<S: AsRef<str>>(host: &Host<S>) -> bool {
 /// # Errors
 /// The end of a sentence that begins with the URL's place.
 pub fn web_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            "is not a URL: it begins with neither https:// nor http://".to_owned()
+        }
+        error => format!("is not a URL: {error}"),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("must be http or https, not {}", url.scheme()));
     }

@@ -32,6 +32,7 @@ pub(super) fn approve(
 ) -> Result<(), NotDone> {
     let lifecycle = match client.lifecycle.clone() {
         active @ Lifecycle::Active if wants_to_grow(client) => active,
+        Lifecycle::Active => return Err(NotDone::NothingToApprove),
         other => other.approve()?,
     };
     let profile = profile(rulebook, client)?;
@@ -49,7 +50,10 @@ pub(super) fn elevate(
     client: &mut ClientRecord,
     (scopes, by): (Option<&ScopeSet>, Action),
 ) -> Result<(), NotDone> {
-    let lifecycle = client.lifecycle.clone().elevate()?;
+    let lifecycle = match client.lifecycle.clone() {
+        Lifecycle::Pending { .. } => return Err(NotDone::NotYetApproved),
+        other => other.elevate()?,
+    };
     if wants_to_grow(client) {
         // Scopes alone are not the change: it would be made besides, or approved by one person where it takes two.
         let first = "a change that the client asked for waits: approve or reject that first";

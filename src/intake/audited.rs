@@ -9,6 +9,7 @@ use super::Tools;
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
+use super::recorded::each_once;
 use crate::audit::event::{Aside, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
@@ -150,24 +151,9 @@ pub(super) fn repeated(
 
 /// Notes a refusal, unless it is the authorization server's: that stands with the outcome.
 pub(super) fn refused(tools: &Tools, event: &RegistrationEvent, reason: Reason) {
-    if !is_the_servers(reason) {
+    if !reason.is_the_servers() {
         tools.audit.note(|| of_registration(Kind::RegistrationRefused, event), tools.clock.now());
     }
-}
-
-const fn is_the_servers(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::ServerUnreachable
-            | Reason::ServerTimedOut
-            | Reason::ServerBroken
-            | Reason::ServerCredentialRefused
-            | Reason::ServerTokenRefused
-            | Reason::ServerRefused
-            | Reason::ServerPolicyRefused
-            | Reason::ServerMisdirected
-            | Reason::ServerRateLimited
-    )
 }
 
 fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
@@ -190,7 +176,7 @@ fn of_registration(kind: Kind, event: &RegistrationEvent) -> Event {
         registration: event.registration_id.clone(),
         scope_granted: event.scope_granted.clone(),
         scope_withheld: event.scope_withheld.clone(),
-        violations: event.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        violations: each_once(event.violations.iter().copied()),
         redirect_uri_hosts: event.redirect_uri_hosts.clone(),
         ..Event::new(kind, actor)
     }
@@ -244,7 +230,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
         request_digest,
         growth: learned.growth.clone(),
         refused_by: learned.response.clone(),
-        violations: learned.violations.iter().map(|rule| (*rule).to_owned()).collect(),
+        violations: each_once(learned.violations.iter().copied()),
         ..Event::new(kind, Actor::Client { address: learned.client_address })
     }
 }
@@ -331,7 +317,7 @@ mod tests {
     #[test]
     fn what_the_server_refused_stands_with_the_outcome() {
         for reason in Reason::ALL {
-            assert_eq!(is_the_servers(reason), reason.explained().name.starts_with("server_"), "{reason:?}");
+            assert_eq!(reason.is_the_servers(), reason.explained().name.starts_with("server_"), "{reason:?}");
         }
     }
 }

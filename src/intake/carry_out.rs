@@ -94,8 +94,8 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     let added = result.as_ref().map(|registered| registered.redirect_uris_added.as_slice()).unwrap_or_default();
     if let (Ok(registered), false) = (&result, added.is_empty()) {
         let (registration, client_id) = (&id.0, &registered.client_id);
-        let added = &added[..added.len().min(MOST_TOLD)];
-        tracing::warn!(registration, client_id, ?added, "the server registered redirect URIs that were not sent to it");
+        let added = added[..added.len().min(MOST_TOLD)].join(" ");
+        tracing::warn!(registration, client_id, added, "the server registered redirect URIs that were not sent to it");
     }
     let now = tools.clock.now();
     let is_widened = !added.is_empty() && matches!(outcome, Outcome::Registered(_));

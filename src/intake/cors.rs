@@ -9,6 +9,7 @@ use http::header::{
 use serde::{Deserialize, Serialize};
 
 use super::handler::{Answer, Head};
+use crate::setting_problem::SettingProblem;
 
 /// What a page may send besides the headers that are always allowed.
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, MCP-Protocol-Version";
@@ -28,7 +29,24 @@ pub struct CorsSettings {
     pub allowed_origins: Vec<String>,
 }
 
+/// Of http and https as the Fetch standard serializes it; schemes of extensions are the browsers' own.
+fn is_origin(text: &str) -> bool {
+    match (text, url::Url::parse(text)) {
+        ("*", _) => true,
+        (text, Ok(url)) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization() == text,
+        (text, Ok(url)) => url.has_host() && text.matches('/').count() == 2,
+        (_, Err(_)) => false,
+    }
+}
+
 impl CorsSettings {
+    /// Everything that is wrong with it: what no browser ever writes would allow nobody.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let wrong = self.allowed_origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin));
+        let hint = "write scheme, host and port as a browser does, like https://app.example.com; or \"*\"";
+        wrong.map(|(at, _)| SettingProblem::new(format!("allowed_origins[{at}]"), "is not an origin", hint)).collect()
+    }
+
     /// Adds what the page that asks may do; nothing when it may do nothing.
     pub(super) fn decorate(&self, head: &Head, methods: &'static str, mut answer: Answer) -> Answer {
         if self.allowed_origins.is_empty() {
@@ -50,5 +68,27 @@ impl CorsSettings {
             answer.headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(RESPONSE_HEADERS));
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_writes() {
+        for origin in ["*", "https://app.example.com", "http://localhost:3000", "moz-extension://0a1b"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "app.example.com",
+            "https://app.example.com/",
+            "https://App.example.com",
+            "https://a.example:443",
+            "null",
+            "",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
     }
 }

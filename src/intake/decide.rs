@@ -41,6 +41,26 @@ pub enum Change {
 }
 
 impl Change {
+    /// Its name, in the log.
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Delete { .. } => "delete",
+            Self::Approve { .. } => "approve",
+            Self::Reject => "reject",
+            Self::Elevate { .. } => "elevate",
+        }
+    }
+
+    /// What is granted, where somebody said it.
+    fn scopes(&self) -> Option<String> {
+        match self {
+            Self::Approve { scopes } | Self::Elevate { scopes } => scopes.as_ref().map(ToString::to_string),
+            Self::Suspend | Self::Resume | Self::Delete { .. } | Self::Reject => None,
+        }
+    }
+
     /// Whether the client is no longer suspended after it.
     const fn ends_a_suspension(&self) -> bool {
         matches!(self, Self::Resume | Self::Delete { .. })
@@ -115,7 +135,8 @@ impl Work {
         held.client = to;
         held.record(audited::changed(instruction, &held.client));
         held.end_untried().await?;
-        tracing::info!(client_id, actor, ?change, response = instruction.response, "a client was changed");
+        let (change, scopes) = (change.as_str(), change.scopes());
+        tracing::info!(client_id, actor, change, scopes, response = instruction.response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
             // It is decided all the same, and will be tried again.
             tracing::warn!(

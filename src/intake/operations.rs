@@ -56,8 +56,16 @@ pub enum NotDone {
     #[error("the client was changed meanwhile: it is at version {0} now")]
     ChangedMeanwhile(i64),
     /// Its state does not have this transition.
-    #[error("{0} already, or cannot become what was asked for")]
+    #[error("{0}: this cannot be done to it")]
     NotPossible(#[from] NotPossible),
+    /// There is nothing to approve; but something may be withheld.
+    #[error(
+        "the client is active, and no change of it waits: to elevate it (`clients elevate`) grants what is withheld"
+    )]
+    NothingToApprove,
+    /// It is not elevated before it is approved.
+    #[error("the client is pending: to approve it (`clients approve`) grants what it waits for")]
+    NotYetApproved,
     /// These scopes cannot be granted to it.
     #[error("these scopes cannot be granted: {0}")]
     ScopesImpossible(String),

@@ -187,6 +187,22 @@ impl Reason {
         Self::ServerRateLimited,
     ];
 
+    /// Whether the authorization server said no, or nothing: what the gateway decided stands beside it.
+    pub const fn is_the_servers(self) -> bool {
+        matches!(
+            self,
+            Self::ServerUnreachable
+                | Self::ServerTimedOut
+                | Self::ServerBroken
+                | Self::ServerCredentialRefused
+                | Self::ServerTokenRefused
+                | Self::ServerRefused
+                | Self::ServerPolicyRefused
+                | Self::ServerMisdirected
+                | Self::ServerRateLimited
+        )
+    }
+
     /// Everything that is fixed about it.
     pub const fn explained(self) -> Explained {
         use ErrorCode as C;

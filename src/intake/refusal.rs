@@ -38,6 +38,11 @@ struct Details {
     response: Option<Arc<str>>,
 }
 
+/// A number of clients, in words.
+fn clients(count: u64) -> String {
+    if count == 1 { "1 client".to_owned() } else { format!("{count} clients") }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: ErrorCode,
@@ -106,8 +111,10 @@ impl Refusal {
     pub fn quota(profile: &str, reached: QuotaReached) -> Self {
         let QuotaReached { quota, count, retry_after } = reached;
         let sentence = match quota {
-            QuotaName::Registrations => format!("this registrant has registered {count} clients in this period"),
-            QuotaName::LiveClients => format!("this registrant has {count} clients, which is as many as it may have"),
+            QuotaName::Registrations => format!("this registrant has registered {} in this period", clients(count)),
+            QuotaName::LiveClients => {
+                format!("this registrant has {}, which is as many as it may have", clients(count))
+            }
             QuotaName::TotalRegistrations => {
                 format!("{count} clients were registered under this profile in this period")
             }

@@ -63,7 +63,12 @@ pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Req
     let answer = match result {
         Ok(answer) => answer,
         Err(refusal) => {
-            event.reason = refusal.reason().explained().name;
+            let explained = refusal.reason().explained();
+            event.reason = explained.name;
+            // The rules may have admitted it, and a quota, a spent token or what became of its client does not. A failure decides nothing.
+            if explained.status.is_client_error() && !refusal.reason().is_the_servers() {
+                event.decision = Decision::Refuse;
+            }
             if !refusal.violations().is_empty() {
                 event.violations = refusal.violations().iter().map(|violation| violation.rule.as_str()).collect();
             }

@@ -35,6 +35,11 @@ impl Network {
         self.0.contains(&address.to_canonical())
     }
 
+    /// Whether it is every address there is of its kind.
+    pub fn is_everything(self) -> bool {
+        self.0.prefix_len() == 0
+    }
+
     /// Its lowest address.
     pub fn first_address(self) -> IpAddr {
         self.0.network()

@@ -23,6 +23,14 @@ use super::rules::redirect_uris::RedirectUriSettings;
 use super::rules::urls::UrlSettings;
 use super::scopes::ScopeSettings;
 use crate::duration::DurationText;
+use crate::text_form;
+
+/// Elsewhere nothing is the default; here a condition that was commented out would open the profile to everybody.
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MatchSettings, D::Error> {
+    let conditions = Option::<MatchSettings>::deserialize(deserializer)?;
+    conditions
+        .ok_or_else(|| serde::de::Error::custom("nothing stands below it: write `{}` if the profile is for everybody"))
+}
 
 /// One entry of `profiles`: a named set of rules. The first profile whose `match` fits the registrant applies; none fits: refused.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +42,8 @@ pub struct ProfileSettings {
     #[serde(default)]
     pub preset: Option<PresetName>,
     /// Whom the profile is for, by what was presented and verified. All conditions must hold; `{}` fits everybody.
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "written")]
+    #[schemars(with = "MatchSettings")]
     pub matches: MatchSettings,
     /// The client certificate: `off` (one presented is ignored), `optional`, or `required` (its absence refuses). Default: optional.
     #[serde(default)]
@@ -187,7 +196,7 @@ impl std::fmt::Display for Percent {
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "a part like 20%")
     }
 }
 
@@ -253,7 +262,7 @@ impl std::fmt::Display for Rate {
 
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "a rate like 10/s")
     }
 }
 

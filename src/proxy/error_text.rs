@@ -21,7 +21,8 @@ pub(super) fn error_text(error: &Error) -> String {
             None => text = format!("{text} cause: {cause}"),
         }
     }
-    text
+    // Most have no source, which is written before a blank.
+    text.trim_start().to_owned()
 }
 
 /// Whether it holds a piece of what was read, which Pingora announces with this word.
@@ -43,6 +44,6 @@ mod tests {
         let error = error.more_context("while reading the answer");
         let expected = "Upstream InvalidHTTPHeader context: while reading the answer cause: InvalidHTTPHeader cause: invalid header name";
         assert_eq!(error_text(&error), expected);
-        assert_eq!(error_text(&Error::new(ErrorType::ConnectionClosed)), " ConnectionClosed");
+        assert_eq!(error_text(&Error::new(ErrorType::ConnectionClosed)), "ConnectionClosed");
     }
 }

@@ -23,7 +23,7 @@ pub const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Why a body is not the JSON we read. `Display` is a stable sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not valid JSON: {problem} (line {line}, column {column})")]
+#[error("{}: {problem} (line {line}, column {column})", self.what())]
 pub struct JsonError {
     /// The line, from 1.
     pub line: usize,
@@ -31,6 +31,15 @@ pub struct JsonError {
     pub column: usize,
     /// What is wrong, without its position.
     pub problem: String,
+}
+
+/// Said of what is JSON and none.
+const NO_OBJECT: &str = "it must be an object";
+
+impl JsonError {
+    fn what(&self) -> &'static str {
+        if self.problem == NO_OBJECT { "the body is JSON, and no object" } else { "the body is not valid JSON" }
+    }
 }
 
 /// Reads one JSON object.
@@ -149,25 +158,25 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 
     // Without these serde would echo the value.
     fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Err(E::custom("it must be an object"))
+        Err(E::custom(NO_OBJECT))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-        Err(de::Error::custom("it must be an object"))
+        Err(de::Error::custom(NO_OBJECT))
     }
 }
 
@@ -301,7 +310,7 @@ mod tests {
         );
         assert_eq!(problem("{\"a\":"), "the body is not valid JSON: it ends too early (line 1, column 5)");
         assert_eq!(problem(""), "the body is not valid JSON: it is empty (line 1, column 1)");
-        assert!(problem("[]").contains("it must be an object (line 1"));
+        assert!(problem("[]").starts_with("the body is JSON, and no object: it must be an object (line 1"));
         assert_eq!(problem("{} {}"), "the body is not valid JSON: trailing characters (line 1, column 4)");
     }
 

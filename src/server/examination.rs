@@ -25,7 +25,8 @@ pub fn examination(config: &Config, elsewhere: &[String]) -> Result<Examination,
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut others = Vec::new();
     for url in elsewhere {
-        others.push((url.clone(), upstream_at(url)?));
+        let other = upstream_at(url).map_err(|error| StartError::Elsewhere(Box::new(error)))?;
+        others.push((url.clone(), other));
     }
     Ok(Examination {
         kind: server.kind,

@@ -23,6 +23,9 @@ pub enum StartError {
     /// The way to the authorization server.
     #[error("authorization_server: {0}")]
     Upstream(#[from] UpstreamProblem),
+    /// Another place at which the server must not answer.
+    #[error("--not-at: {}", .0.to_string().trim_start_matches("authorization_server: "))]
+    Elsewhere(Box<StartError>),
     /// A file with a secret, or with CAs.
     #[error("{}: {reason}", file.display())]
     Secret {

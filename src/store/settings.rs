@@ -47,6 +47,9 @@ pub enum StoreUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresUrl(Secret);
 
+/// How the connection to PostgreSQL can be protected.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
 impl PostgresUrl {
     fn parse(text: &str) -> Result<Self, String> {
         let url = url::Url::parse(text).map_err(|error| format!("this is not the URL of a database: {error}"))?;
@@ -55,6 +58,10 @@ impl PostgresUrl {
         }
         if url.path().len() < 2 {
             return Err("the URL names no database: write something like postgres://dcr@db.example/dcr".to_owned());
+        }
+        let mode = url.query_pairs().find(|(name, _)| matches!(name.as_ref(), "sslmode" | "ssl-mode"));
+        if mode.is_some_and(|(_, mode)| !SSL_MODES.contains(&mode.to_ascii_lowercase().as_str())) {
+            return Err(format!("sslmode is none of {}", SSL_MODES.join(", ")));
         }
         // It would be shown: what is hidden is a password where URLs have one.
         if url.query_pairs().any(|(name, _)| name == "password") {
@@ -97,9 +104,10 @@ impl FromStr for StoreUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return PostgresUrl::parse(text).map(Self::Postgres);
         }
-        let path = text.strip_prefix("sqlite://").ok_or_else(|| {
-            format!("{text:?} is not the URL of a store: write sqlite:// and a path, or postgres://user@host/database")
-        })?;
+        // Not with the text: misspelt it may be, and hold a password all the same.
+        let path = text.strip_prefix("sqlite://").ok_or(
+            "this is not the URL of a store: write sqlite:// and a path, or postgres://user@host/database, in lower case",
+        )?;
         if path.is_empty() || path.ends_with('/') {
             return Err(format!("{text:?} names no file: write something like sqlite://data/gateway.db"));
         }
@@ -157,7 +165,7 @@ mod tests {
         ] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
-        for text in ["postgres://db", "postgres:///", "postgres://"] {
+        for text in ["postgres://db", "postgres:///", "postgres://", "postgres://db/dcr?sslmode=verify"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
     }
@@ -172,6 +180,12 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
+        for misspelt in
+            ["Postgres://dcr:hunter2@db/dcr", " postgres://dcr:hunter2@db/dcr", "postgres:/dcr:hunter2@db/dcr"]
+        {
+            let refused = misspelt.parse::<StoreUrl>().unwrap_err();
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
         let url: StoreUrl = "postgres://dcr:hunter2@db.example/dcr?sslmode=require".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://dcr:***@db.example/dcr?sslmode=require");
         assert!(!format!("{url:?}").contains("hunter2"));

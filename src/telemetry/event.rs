@@ -13,7 +13,7 @@ use super::{names, propagation, span};
 /// What was decided about a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It may pass. Whether the server took it is told by reason and status.
+    /// It may pass. Whether the server took it, and what failed, is told by reason and status.
     Admit,
     /// It may not.
     Refuse,
@@ -155,9 +155,10 @@ impl RegistrationEvent {
         attributes
     }
 
-    /// A failure of ours or of the server is a warning; everything else, refusals too, is what the gateway is for.
+    /// A failure of ours or of the server is a warning; everything else, refusals too, is what the gateway is for. What an operator closed did not
+    /// fail.
     fn log(&self, server_span: &Span, took: Duration) {
-        if self.status.is_server_error() {
+        if self.status.is_server_error() && self.response.is_none() {
             let cause = self.cause.as_deref().unwrap_or("unknown");
             tracing::warn!(request_id = self.request_id, reason = self.reason, cause, "registration failed");
         }
@@ -171,7 +172,7 @@ impl RegistrationEvent {
             profile = self.profile,
             policy_version = self.policy_version,
             client_id = self.client_id,
-            client_name = self.client_name.as_deref().map(tracing::field::debug),
+            client_name = self.client_name,
             redirect_uri_hosts = (!self.redirect_uri_hosts.is_empty()).then(|| self.redirect_uri_hosts.join(" ")),
             scope_requested = self.scope_requested,
             scope_granted = self.scope_granted,
@@ -181,7 +182,7 @@ impl RegistrationEvent {
             certificate = self.certificate_thumbprint,
             token_id = self.token_id,
             statement_issuer = self.statement_issuer,
-            software_id = self.software_id.as_deref().map(tracing::field::debug),
+            software_id = self.software_id,
             response = self.response,
             cause = self.cause,
             duration_ms = took.as_secs_f64() * 1000.0,

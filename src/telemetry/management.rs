@@ -111,7 +111,7 @@ impl ManagementEvent {
             }
             recording.set_attributes(attributes);
         }
-        if self.status.is_server_error() {
+        if self.status.is_server_error() && self.response.is_none() {
             let cause = self.cause.as_deref().unwrap_or("unknown");
             tracing::warn!(request_id = self.request_id, reason = self.reason, cause, "management failed");
         }
@@ -123,7 +123,7 @@ impl ManagementEvent {
             status = self.status.as_u16(),
             profile = self.profile,
             client_id = self.client_id,
-            growth = self.growth.as_deref().map(tracing::field::debug),
+            growth = self.growth,
             violations = (!self.violations.is_empty()).then(|| self.violations.join(" ")),
             client_address = %self.client_address,
             response = self.response,

@@ -102,7 +102,7 @@ impl Metrics {
             ),
             server_duration: duration("http.server.request.duration", "Duration of HTTP server requests"),
             client_duration: duration("http.client.request.duration", "Duration of HTTP client requests"),
-            throttled: counter("dcr.throttled", "{request}", "Requests answered 429, by the limit that was hit"),
+            throttled: counter("dcr.throttled", "{request}", "Requests that came too often, by the limit that was hit"),
             reloads: counter("dcr.config.reloads", "{reload}", "Reloads of the configuration, by result"),
             discovery_mismatch: counter(
                 "dcr.discovery.mismatch",

@@ -51,7 +51,7 @@ impl ResponseEvent<'_> {
             action = self.action,
             subject = self.subject,
             author = self.author,
-            dry_run = self.dry_run,
+            dry_run = self.dry_run == "true",
             until = self.until,
             "response"
         );

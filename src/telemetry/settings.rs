@@ -1,7 +1,7 @@
 //! Where telemetry goes, and how much of it.
 
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::setting_problem::SettingProblem;
 
@@ -74,12 +74,21 @@ impl TelemetrySettings {
                 "write a number from 0 to 1",
             );
         }
-        if let Err(error) = self.log.level.parse::<Targets>() {
-            let hint =
-                "write a level (error, warn, info, debug, trace), or levels by module: info,dcr_gateway::proxy=debug";
-            report("log.level", format!("{:?} cannot be read: {error}", self.log.level), hint);
+        if let Err(reason) = check_levels(&self.log.level) {
+            let hint = "write a level (error, warn, info, debug, trace, off), or levels by module: info,dcr_gateway::proxy=debug";
+            report("log.level", reason, hint);
         }
         problems
+    }
+}
+
+/// A word that is no level would be taken for a module, and everything else be silent.
+fn check_levels(text: &str) -> Result<(), String> {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let is_of_a_module = |part: &str| part.contains('=') && !part.contains(char::is_whitespace);
+    match text.split(',').find(|part| !is_level(part) && !is_of_a_module(part)) {
+        Some(part) => Err(format!("{part:?} is neither a level nor a module's level")),
+        None => text.parse::<Targets>().map(drop).map_err(|error| format!("{text:?} cannot be read: {error}")),
     }
 }
 
@@ -111,6 +120,17 @@ mod tests {
         let settings: TelemetrySettings = serde_yaml::from_str(settings).unwrap();
         let places: Vec<_> = settings.problems().into_iter().map(|problem| problem.place).collect();
         assert_eq!(places, ["otlp", "service_name", "sample_forwarded", "log.level"]);
+    }
+
+    #[test]
+    fn a_level_that_would_silence_the_gateway_by_mistake_is_refused() {
+        for text in ["warning", "verbose", "", "info,", "info, dcr_gateway::proxy=debug", "info,dcr_gateway", "x=debg"]
+        {
+            assert!(check_levels(text).is_err(), "{text:?}");
+        }
+        for text in ["INFO", "off", "info,dcr_gateway::proxy=debug", "dcr_gateway=trace"] {
+            assert_eq!(check_levels(text), Ok(()), "{text:?}");
+        }
     }
 
     #[test]

@@ -54,7 +54,9 @@ async fn a_pending_client_works_with_its_initial_scopes_and_gets_what_is_approve
     let other = json!({ "scopes": "openid admin" });
     assert_eq!(post(&world, &client, ("/approve", other)).await.0, 409);
     assert_eq!(post(&world, &client, ("/approve", json!({ "scopes": "\"" }))).await.0, 400);
-    assert_eq!(post(&world, &client, ("/elevate", json!({}))).await.0, 409, "it is pending");
+    let (status, refused) = post(&world, &client, ("/elevate", json!({}))).await;
+    assert_eq!(status, 409, "it is pending");
+    assert!(refused["detail"].as_str().unwrap().contains("clients approve"), "{refused}");
     let wish = json!({ "scopes": "orders", "comment": "known to us" });
     let (status, approved) = post(&world, &client, ("/approve", wish)).await;
     assert_eq!((status, &approved["state"]), (200, &json!("active")), "{approved}");
@@ -62,7 +64,9 @@ async fn a_pending_client_works_with_its_initial_scopes_and_gets_what_is_approve
     assert_eq!(approved["scopes"]["withheld"], "profile refunds");
     assert_eq!((&approved["approved"]["comment"], approved.get("unsettled")), (&json!("known to us"), None));
     assert_eq!(scope_at_the_server(&world, &client).await, "openid orders");
-    assert_eq!(post(&world, &client, ("/approve", json!({}))).await.0, 409, "once");
+    let (status, refused) = post(&world, &client, ("/approve", json!({}))).await;
+    assert_eq!(status, 409, "once");
+    assert!(refused["detail"].as_str().unwrap().contains("clients elevate"), "what is the right command: {refused}");
     assert_eq!(post(&world, &client, ("/reject", json!({}))).await.0, 409, "it was approved");
 }
 

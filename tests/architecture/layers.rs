@@ -5,7 +5,8 @@ use crate::source::Source;
 /// A module, and what it may import: only modules that stand above it in this table.
 const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
-    ("duration", &[]),
+    ("text_form", &[]),
+    ("duration", &["text_form"]),
     ("secret", &[]),
     ("handed_over", &[]),
     ("hexadecimal", &[]),
@@ -15,7 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("randomness", &["hexadecimal"]),
     ("setting_problem", &[]),
     ("registration", &["hexadecimal"]),
-    ("policy", &["duration", "hexadecimal", "registration", "setting_problem"]),
+    ("policy", &["duration", "hexadecimal", "registration", "setting_problem", "text_form"]),
     ("lifecycle", &["clock"]),
     ("jose", &["clock", "registration"]),
     ("fetch", &["clock", "duration", "pem", "secret"]),
@@ -66,6 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "store",
             "subscriber",
             "telemetry",
+            "text_form",
         ],
     ),
     (
@@ -127,6 +129,7 @@ const BELOW_INTAKE: &[&str] = &[
     "registration",
     "sealing",
     "secret",
+    "setting_problem",
     "store",
     "telemetry",
     "throttle",

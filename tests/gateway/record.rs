@@ -85,6 +85,9 @@ async fn registrations_per_day_are_counted_across_a_restart() {
     assert!((1..=86_400).contains(&wait), "{wait}");
     assert_eq!(answer.header("ratelimit-policy"), Some(r#""partners:registrations";q=2"#));
     assert_eq!(answer.header("ratelimit"), Some(&*format!(r#""partners:registrations";r=0;t={wait}"#)));
+    let told = world.gateway.told(|said| said["reason"] == "quota_reached");
+    assert_eq!(told["decision"], "refuse", "the rules admitted it, and the quota does not");
+    assert_eq!(told["client_name"], orders()["client_name"], "as it is, without marks of quotation of its own");
 
     let other = world.gateway.token("partners", 1);
     world.registered(&other, &orders()).await;

@@ -356,6 +356,8 @@ async fn in_a_lockdown_nobody_registers_or_changes_and_everything_else_goes_on()
     let answer = register(gateway.address, None, &body()).await;
     assert_eq!((answer.status, &answer.json()["error"]), (503, &json!("temporarily_unavailable")));
     assert_eq!(answer.header("retry-after"), Some("300"));
+    let said = gateway.told(|said| said["reason"] == "registration_locked_down");
+    assert_eq!(said["message"], "registration", "nothing failed: somebody closed it");
     assert_eq!(manage("PUT", Some(&change)).await, 503);
     assert_eq!(manage("GET", None).await, 200);
     assert_eq!(told(&gateway, &["lockdown", "show"])["locked_down"], true);

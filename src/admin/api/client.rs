@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::lifecycle::{Action, Lifecycle, State as LifecycleState};
+use crate::registration::software_statement::MEMBER;
 use crate::store::{self, ClientRecord, RegistrantRecord};
 
 /// A client in the record. Holds no secret, no token and no hash of one.
@@ -178,13 +179,23 @@ impl From<ClientRecord> for Client {
             asked: record.asked,
             unsettled: record.unsettled.map(Unsettled::from),
             let_through: record.let_through,
-            metadata: Some(record.metadata),
+            metadata: Some(without_signature(record.metadata)),
             client_id: record.client_id,
             client_name: record.client_name,
             profile: record.profile,
             redirect_uris: record.redirect_uris,
         }
     }
+}
+
+/// Who reads a software statement here could present it: it is shown without what signs it.
+fn without_signature(mut metadata: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::String(statement)) = metadata.get_mut(MEMBER)
+        && let Some((signed, _)) = statement.rsplit_once('.')
+    {
+        *statement = format!("{signed}.");
+    }
+    metadata
 }
 
 impl From<store::Unsettled> for Unsettled {

@@ -72,6 +72,11 @@ struct Protected {
     hosts: Sources<()>,
 }
 
+/// Whether a name of the settings is compared.
+pub(crate) fn is_compared(name: &str) -> bool {
+    lookalike::reading(name).chars().count() >= SHORTEST
+}
+
 impl LookalikeNames {
     pub(in crate::anomaly) fn new(settings: &LookalikeNamesSettings, learning: DurationText) -> Self {
         let names = settings.names.iter().map(|name| (name, lookalike::reading(name)));

@@ -48,7 +48,8 @@ async fn tell(
 ) -> Result<(), Failure> {
     let mut records = store.records(&AuditFilter::default(), None, arguments.lines).await.map_err(Failure::of)?;
     records.reverse();
-    write(out, format, &records)?;
+    let mut heading = Heading::Due;
+    write(out, (format, &mut heading), &records)?;
     if !arguments.follow {
         return Ok(());
     }
@@ -59,7 +60,7 @@ async fn tell(
     let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
     newer.retain(|record| records.last().is_none_or(|last| place(record) > place(last)));
     loop {
-        write(out, format, &newer)?;
+        write(out, (format, &mut heading), &newer)?;
         tokio::time::sleep(LOOK_EVERY).await;
         newer = told.newer(store).await?;
     }
@@ -98,7 +99,18 @@ impl Told {
     }
 }
 
-fn write(out: &mut dyn Write, format: Format, records: &[AuditRecord]) -> Result<(), Failure> {
+/// The head of the table: once, before the first record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heading {
+    Due,
+    Written,
+}
+
+fn write(
+    out: &mut dyn Write,
+    (format, heading): (Format, &mut Heading),
+    records: &[AuditRecord],
+) -> Result<(), Failure> {
     match format {
         Format::Json => {
             for record in records {
@@ -108,7 +120,10 @@ fn write(out: &mut dyn Write, format: Format, records: &[AuditRecord]) -> Result
         Format::Text if records.is_empty() => {}
         Format::Text => {
             let head = ["AT", "EVENT", "ACTOR", "SUBJECT", "PROFILE", "REASON", "RECORD"];
-            table::write(out, head, records.iter().map(row))?;
+            match std::mem::replace(heading, Heading::Written) {
+                Heading::Due => table::write(out, head, records.iter().map(row))?,
+                Heading::Written => table::write_more(out, head, records.iter().map(row))?,
+            }
         }
     }
     Ok(out.flush()?)

@@ -81,7 +81,8 @@ pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Wri
     if report.is_sound() {
         return Ok(());
     }
-    Err(Failure::Failed(format!("the record is not what it was: {} faults", report.faults)))
+    let (count, faults) = (report.faults, if report.faults == 1 { "fault" } else { "faults" });
+    Err(Failure::Failed(format!("the record is not what it was: {count} {faults}")))
 }
 
 fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, Failure> {
@@ -150,7 +151,8 @@ fn each_line(file: &Path, mut take: impl FnMut(Line)) -> Result<(), Failure> {
     let lines = BufReader::new(File::open(file).map_err(|error| failed(error.to_string()))?).lines();
     for (number, line) in lines.enumerate() {
         let line = line.map_err(|error| failed(error.to_string()))?;
-        let read = Line::read(&line).map_err(|error| failed(format!("line {}: {error}", number + 1)))?;
+        let read = Line::read(&line);
+        let read = read.map_err(|error| failed(format!("line {} is none of an export: {error}", number + 1)))?;
         take(read);
     }
     Ok(())
@@ -188,7 +190,7 @@ fn sentence(chain: &ChainReport) -> String {
     match (signed_up_to, last) {
         (Some(signed), Some(last)) if signed == last => sentence.push_str(", signed"),
         (Some(signed), _) => sentence.push_str(&format!(", signed up to {signed}")),
-        (None, _) => sentence.push_str(", nobody vouches for it"),
+        (None, _) => sentence.push_str(", not signed: nobody vouches for it (yet)"),
     }
     sentence
 }

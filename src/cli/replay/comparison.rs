@@ -91,13 +91,16 @@ const REFUSED: &str = "refuse";
 const ADMITTED: &str = "admit";
 const LET_THROUGH: &str = "report_only";
 
-/// What was decided; none where it was refused before the rules were asked, for a reason of that moment.
+/// What was decided; none where it was refused before the rules were asked, for a reason of that moment. What refused it afterwards, as a quota,
+/// is of that moment, too: what the rules said is what counts.
 fn then(request: &RecordedRequest) -> Option<Effect> {
     let decision = match request.decision.as_str() {
         "admit" => ADMITTED,
         "report_only" => LET_THROUGH,
         _ if request.reason == "rules_violated" || request.reason.starts_with("statement_") => REFUSED,
-        _ => return None,
+        _ if request.scope_granted.is_none() => return None,
+        _ if request.violations.is_empty() => ADMITTED,
+        _ => LET_THROUGH,
     };
     let profile = request.profile.clone();
     if decision == REFUSED {

@@ -19,7 +19,12 @@ impl Whole<'_, '_> {
             }
         }
         for (index, silence) in self.settings.silences.iter().enumerate() {
-            self.add_all(&Place::root().key("silences").index(index), silence.problems());
+            let place = Place::root().key("silences").index(index);
+            self.add_all(&place, silence.problems());
+            let is_it = |name: &str| self.parts.profiles.iter().any(|part| part.settings.name == name);
+            if let Some(name) = silence.profile.as_ref().filter(|name| !is_it(name)) {
+                self.add(&place.key("profile"), format!("there is no profile {name:?}"), "name one of the profiles");
+            }
         }
     }
 }

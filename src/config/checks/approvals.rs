@@ -4,8 +4,10 @@ use super::Parts;
 use crate::authorization_server::settings::ClientManagement;
 use crate::config::Findings;
 use crate::config::node::Node;
+use crate::config::place::Place;
 use crate::config::settings::GatewaySettings;
-use crate::policy::approval::ApprovalNeeded;
+use crate::intake::management::Growth;
+use crate::policy::approval::{ApprovalNeeded, Elevation};
 
 pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
     let server = &settings.authorization_server;
@@ -26,5 +28,33 @@ pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, find
             (ApprovalNeeded::Required, ClientManagement::Rfc7592) | (ApprovalNeeded::None, _) => continue,
         };
         findings.add(tree, &part.place.key("approval"), reason, hint);
+    }
+    if server.client_management == ClientManagement::None {
+        warn_of_what_nobody_grants(settings, parts, tree, findings);
+    }
+}
+
+/// What is withheld until somebody grants it, at a server where nobody can change a client.
+fn warn_of_what_nobody_grants(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
+    let mut places = Vec::new();
+    for part in &parts.profiles {
+        let by_approval = part.settings.scopes.as_ref().and_then(|scopes| scopes.by_approval.as_ref());
+        if by_approval.is_some_and(|some| !some.is_empty()) {
+            places.push(part.place.below("scopes.by_approval"));
+        }
+        if part.settings.elevation == Some(Elevation::Automatic) {
+            places.push(part.place.key("elevation"));
+        }
+    }
+    if settings.management.growth == Growth::Approval {
+        places.push(Place::root().below("management.growth"));
+    }
+    for place in places {
+        findings.warn(
+            tree,
+            &place,
+            "nobody can grant it: the server gives no registration access token, and has no administration",
+            "take it out; or client_management: rfc7592, if the server gives registration access tokens",
+        );
     }
 }

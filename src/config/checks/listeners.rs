@@ -7,7 +7,7 @@ use crate::proxy::settings::{ClientCertificateRequest, ListenerSettings};
 
 pub(super) fn check(listener: &ListenerSettings, place: &Place, tree: &Node, findings: &mut Findings<'_>) {
     for reason in listener.contradictions() {
-        findings.add(tree, place, reason, "");
+        findings.add(tree, place, reason, "write trusted_proxies, client_certificate_header and client_certificate_trust, or none of them for certificates");
     }
     if listener.tls.is_none() && !listener.address.ip().is_loopback() && listener.trusted_proxies.is_empty() {
         findings.warn(
@@ -16,6 +16,16 @@ pub(super) fn check(listener: &ListenerSettings, place: &Place, tree: &Node, fin
             "plain HTTP on an address that is not loopback: tokens and secrets travel in clear",
             "add tls, or name the trusted_proxies that end TLS in front of it",
         );
+    }
+    for (index, proxies) in listener.trusted_proxies.iter().enumerate() {
+        if proxies.is_everything() {
+            findings.warn(
+                tree,
+                &place.key("trusted_proxies").index(index),
+                "everybody is a trusted proxy: whoever connects says itself which address it has",
+                "name the proxies alone: limits, bans and match.networks go by the address",
+            );
+        }
     }
     if let Some(tls) = &listener.tls {
         let place = place.key("tls").key("client_certificates");

@@ -76,7 +76,8 @@ pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
     each_once(judged.violations().iter().map(|violation| violation.rule.as_str()))
 }
 
-fn each_once<'a>(rules: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// The rules' names: a rule may have been violated by several members.
+pub(super) fn each_once<'a>(rules: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for rule in rules {
         if !names.iter().any(|name| name == rule) {

@@ -58,6 +58,30 @@ const ENCRYPTION: [&str; 21] = [
     "A256GCM",
 ];
 
+/// What a profile may list besides: registered by IANA, and not for everybody.
+const MORE_SIGNING: [&str; 3] = ["none", "ES256K", "Ed448"];
+const MORE_ENCRYPTION: [&str; 5] =
+    ["RSA1_5", "ECDH-ES+C20PKW", "PBES2-HS256+A128KW", "PBES2-HS384+A192KW", "PBES2-HS512+A256KW"];
+
+impl AlgorithmSettings {
+    /// What is listed and nobody knows: where it stands, the name, and the names that are known there.
+    pub fn unknown(&self) -> Vec<(String, &str, Vec<&'static str>)> {
+        let signing: Vec<&str> = SIGNING.into_iter().chain(MORE_SIGNING).collect();
+        let encryption: Vec<&str> = ENCRYPTION.into_iter().chain(MORE_ENCRYPTION).collect();
+        let mut unknown = Vec::new();
+        for (list, written, known) in
+            [("signing", &self.signing, signing), ("encryption", &self.encryption, encryption)]
+        {
+            for (index, name) in written.iter().flatten().enumerate() {
+                if !known.contains(&name.as_str()) {
+                    unknown.push((format!("{list}[{index}]"), name.as_str(), known.clone()));
+                }
+            }
+        }
+        unknown
+    }
+}
+
 /// What `…_encrypted_response_enc` and `request_object_encryption_enc` are when they are left out, and `id_token_signed_response_alg`.
 const DEFAULT_ENCRYPTION: &str = "A128CBC-HS256";
 const DEFAULT_SIGNING: &str = "RS256";

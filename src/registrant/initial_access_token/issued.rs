@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::settings::IssuedTokenSettings;
 use super::{NotVerified, TokenRefusal};
 use crate::clock::Timestamp;
+use crate::duration::DurationText;
 use crate::hexadecimal;
 use crate::randomness::{self, Randomness};
 use crate::secret::Secret;
@@ -74,7 +75,7 @@ impl TokenRandomness {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotIssued {
     /// Longer than `initial_access_tokens.issued.max_lifetime`.
-    #[error("a token may be valid for {longest:?} at most (initial_access_tokens.issued.max_lifetime)")]
+    #[error("a token may be valid for {} at most (initial_access_tokens.issued.max_lifetime)", DurationText(*.longest))]
     LifetimeTooLong {
         /// The limit.
         longest: Duration,

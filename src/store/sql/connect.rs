@@ -210,7 +210,8 @@ async fn open_within(settings: &StoreSettings, patience: Duration) -> Result<Ope
             Err(error) if !is_busy(&place, &error) => {
                 return Err(match &place.file {
                     Some((path, _)) => StoreError(format!("{}: {error}", path.display()).into()),
-                    None => error.into(),
+                    // Without the user, and what else stands in it.
+                    None => StoreError(format!("{}: {error}", settings.url).into()),
                 });
             }
             Err(_) if began.elapsed() >= patience => return Err(StoreError(HELD.into())),

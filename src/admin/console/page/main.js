@@ -28,7 +28,8 @@ let leave = new AbortController();
 function where() {
   const [path, asked] = location.hash.replace(/^#\/?/, "").split("?");
   const [place, id] = path.split("/");
-  return { place: place === "" ? "pending" : place, id: id && decodeURIComponent(id), asked: new URLSearchParams(asked) };
+  const isKnown = PLACES.some(([name]) => name === place);
+  return { place: isKnown ? place : "pending", id: id && decodeURIComponent(id), asked: new URLSearchParams(asked) };
 }
 
 async function content({ place, id, asked }, signal) {
@@ -102,6 +103,8 @@ function refusedAtTheProvider() {
 function signInPlace(told) {
   leave.abort();
   const token = field("Admin token", "input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  // For managers of passwords, which keep a text under a name.
+  const name = element("input", { type: "text", autocomplete: "username", value: "admin token", hidden: true, readonly: true });
   const problem = element("p", { class: "bad", role: "alert" }, told ?? refusedAtTheProvider() ?? "");
   const onsubmit = async (event) => {
     event.preventDefault();
@@ -118,7 +121,7 @@ function signInPlace(told) {
     }
   };
   const openid = standing.openid && element("p", {}, element("a", { class: "button", href: "/console/sign-in" }, "Sign in with your account"));
-  const form = element("form", { class: "sign-in", onsubmit }, token.whole, element("button", { type: "submit", class: "good" }, "Sign in"));
+  const form = element("form", { class: "sign-in", onsubmit }, name, token.whole, element("button", { type: "submit", class: "good" }, "Sign in"));
   main.removeAttribute("aria-busy");
   main.replaceChildren(element("div", { class: "card narrow" }, heading("Sign in"), problem, openid, openid && element("p", { class: "note" }, "or with a token of your own:"), form));
   document.title = "Sign in · dcr-gateway console";

@@ -29,7 +29,11 @@ export async function registrationsPlace(_operator, signal) {
 
   const show = () => {
     const newest = [...known.values()].sort((a, b) => (a.at < b.at ? 1 : -1));
-    drawing.replaceChildren(chart(perHour(newest, Date.now())));
+    const before = drawing.firstChild?.scrollLeft;
+    const drawn = chart(perHour(newest, Date.now()));
+    drawing.replaceChildren(drawn);
+    // Where there is little room, the newest hour is what is seen first.
+    requestAnimationFrame(() => (drawn.scrollLeft = before ?? drawn.scrollWidth));
     listing.replaceChildren(
       newest.length > 0
         ? table("The newest registrations", ["When", "Client", "Profile", "From", "Outcome"], newest.slice(0, LISTED).map(row))

@@ -36,7 +36,7 @@ function row(token, operator, again) {
   const mayRevoke = token.state === "usable" && may(operator, "administrator");
   const label = `Revoke ${token.label ?? token.id}`;
   return [
-    element("span", {}, token.label ? foreign(token.label) : element("code", {}, token.id)),
+    element("span", {}, token.label && foreign(token.label), element("code", { class: "small" }, token.id)),
     token.profile,
     badge(token.state),
     `${token.used} of ${token.max_uses}`,

@@ -71,6 +71,16 @@ fn the_same_rules_change_nothing() {
 }
 
 #[test]
+fn what_a_quota_refused_after_the_rules_is_judged_by_them_again() {
+    let quota =
+        RecordedRequest { scope_granted: Some("openid".to_owned()), ..recorded("refuse", "quota_reached", orders()) };
+    assert_eq!(told(EVERYBODY, &quota), "");
+    let tried = EVERYBODY.replace("app.example.com", "other.example.com");
+    assert!(told(&tried, &quota).starts_with("would be refused"), "{}", told(&tried, &quota));
+    assert_eq!(told(EVERYBODY, &recorded("refuse", "throttled", orders())), "undecided");
+}
+
+#[test]
 fn a_host_that_is_taken_out_is_told_with_the_sentence_of_the_rule() {
     let tried = EVERYBODY.replace("app.example.com", "other.example.com");
     assert_eq!(
