@@ -74,7 +74,7 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
     let access = match (&result, digest) {
         // A client that others get too is nobody's: the first comer must not own it.
         (Ok(registered), None) if registered.access.is_some() => {
-            Some(ClientAccess::new(tools, &rulebook.rewriting.registration_endpoint, &registered.client_id))
+            Some(ClientAccess::new(tools, rulebook.client_uris_below(&intent.profile), &registered.client_id))
         }
         _ => None,
     };

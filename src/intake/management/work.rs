@@ -201,7 +201,7 @@ impl Work {
 
     /// What the client manages itself with from now on: a token of the server's ends here.
     fn access(&self, client: &mut ClientRecord) -> ClientAccess {
-        let endpoint = &self.rulebook.rewriting.registration_endpoint;
+        let endpoint = self.rulebook.client_uris_below(&client.profile);
         if let Token::Gateways(token) = &self.token {
             return ClientAccess::with(token.clone(), endpoint, &client.client_id);
         }
