@@ -88,7 +88,7 @@ async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refus
 
 /// The rewritten document, and what is learned from the server's own.
 fn answer(rulebook: &Rulebook, response: &Response<Bytes>, rewritten: Rewritten) -> Result<Answer, Refusal> {
-    if let Some(path) = rewritten.advertised_elsewhere {
+    for path in rewritten.advertised_elsewhere {
         metrics().discovery_mismatch();
         if rulebook.closed_paths.close(&path) {
             tracing::error!(
