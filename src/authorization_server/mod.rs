@@ -11,6 +11,7 @@ pub mod credential;
 pub mod dialect;
 pub mod discovery;
 pub mod doctor;
+pub mod document_client;
 pub mod endpoint;
 pub mod existing;
 pub mod keycloak_admin;
