@@ -221,6 +221,10 @@ impl Transport for Upstream {
         observed.finish(outcome.as_ref().map(http::Response::status).map_err(observed::error_name));
         outcome
     }
+
+    fn doubt_connections(&self) {
+        self.kept.close_all();
+    }
 }
 
 impl Upstream {

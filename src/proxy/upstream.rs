@@ -20,6 +20,8 @@ use crate::pem;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Node closes an idle connection after five seconds, most servers later: ours are given up before.
 const IDLE: Duration = Duration::from_secs(4);
+/// And are given out again after a rest only. A server that takes its time between two answers to one request is not found by it, but by what it says.
+const REST: Duration = Duration::from_millis(20);
 /// How long a forwarded request may go without a byte from the server.
 const FORWARD_SILENCE: Duration = Duration::from_secs(60);
 /// The same for a WebSocket.
@@ -95,7 +97,7 @@ impl Upstream {
         check_system_trust()?;
         Ok(Self {
             connector: TransportConnector::new(None),
-            kept: KeptConnections::new(IDLE),
+            kept: KeptConnections::new(REST..IDLE),
             addresses: Arc::new(Addresses::new(host, port)),
             https: url.scheme() == "https",
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
