@@ -159,6 +159,7 @@ const fn is_the_servers(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::ServerUnreachable
+            | Reason::ServerUnavailable
             | Reason::ServerTimedOut
             | Reason::ServerBroken
             | Reason::ServerCredentialRefused

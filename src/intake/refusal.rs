@@ -237,6 +237,7 @@ impl From<ProtocolRefusal> for Reason {
             ProtocolRefusal::Certificate => Self::CertificateRefused,
             ProtocolRefusal::ClientIdMetadataDocument => Self::ClientIdMetadataDocument,
             ProtocolRefusal::Crowded => Self::ForwardingCrowded,
+            ProtocolRefusal::Loop => Self::ForwardingLoop,
             ProtocolRefusal::UpstreamUnreachable => Self::ServerUnreachable,
             ProtocolRefusal::UpstreamTimedOut => Self::ServerTimedOut,
             ProtocolRefusal::UpstreamBroken => Self::ServerBroken,
