@@ -62,6 +62,10 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
             CredentialOwner::Registrant => RegisterError::RegistrantCredential,
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(RegisterError::RateLimited { retry_after: retry_after(&head.headers) }),
+        StatusCode::SERVICE_UNAVAILABLE => Err(match retry_after(&head.headers) {
+            Some(retry_after) => RegisterError::Unavailable { retry_after },
+            None => RegisterError::Broken(quoted(head.status, &body)),
+        }),
         StatusCode::FORBIDDEN => Err(RegisterError::PolicyRefused(quoted(head.status, &body))),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
             Err(RegisterError::Misdirected(quoted(head.status, &body)))
@@ -329,6 +333,16 @@ mod tests {
             assert!(matches!(error, RegisterError::Broken(_)), "{status} {body}: {error}");
             assert!(!error.surely_nothing_registered());
         }
+    }
+
+    #[test]
+    fn a_server_that_says_until_when_it_is_away_is_not_broken_and_may_have_registered() {
+        let mut away = answer(503, "<html>");
+        away.headers_mut().insert("retry-after", "7".parse().unwrap());
+        let error = read_ours(away).unwrap_err();
+        assert!(matches!(error, RegisterError::Unavailable { retry_after } if retry_after.as_secs() == 7), "{error}");
+        assert!(!error.surely_nothing_registered());
+        assert!(matches!(read_ours(answer(503, "<html>")), Err(RegisterError::Broken(_))));
     }
 
     #[test]

@@ -281,6 +281,7 @@ fn server_reason(error: &RegisterError) -> Reason {
         RegisterError::PolicyRefused(_) => Reason::ServerPolicyRefused,
         RegisterError::Misdirected(_) => Reason::ServerMisdirected,
         RegisterError::RateLimited { .. } => Reason::ServerRateLimited,
+        RegisterError::Unavailable { .. } => Reason::ServerUnavailable,
     }
 }
 
@@ -289,7 +290,11 @@ fn server_refusal(error: RegisterError) -> Refusal {
     match error {
         RegisterError::Refused { code, description: Some(description) } => refusal.coded(code).described(description),
         RegisterError::Refused { code, description: None } => refusal.coded(code),
-        RegisterError::RateLimited { retry_after: Some(wait) } => refusal.retry_after(wait),
+        RegisterError::RateLimited { retry_after: Some(wait) } | RegisterError::Unavailable { retry_after: wait } => {
+            refusal.retry_after(wait)
+        }
+        // Nothing was registered, and the server that gives out the gateway's token may only be away.
+        RegisterError::Credential(_) => refusal.may_be_repeated(),
         _ => refusal,
     }
 }

@@ -21,7 +21,7 @@ pub async fn discover(rulebook: &Rulebook, head: &Head, form: DiscoveryForm) -> 
         let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
         return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
     }
-    document(rulebook, form).await
+    document(rulebook, form).await.map_err(Refusal::may_be_repeated)
 }
 
 /// The document of this form, or of the first other form that the server has.

@@ -286,7 +286,8 @@ impl Handler for Intake {
 
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {
         audited::refused_by_the_proxy(&self.tools, request, refusal);
-        refused(refusal.into(), request)
+        let told = Refusal::from(refusal);
+        refused(if request.method.is_safe() { told.may_be_repeated() } else { told }, request)
     }
 }
 
