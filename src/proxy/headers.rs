@@ -25,18 +25,24 @@ const IDENTITY: &[&str] = &[
     "x-appengine-user-ip",
     "x-azure-clientip",
     "x-azure-socketip",
+    "x-remote-addr",
+    "x-remote-ip",
     "x-remote-user",
     "remote-user",
     "x-authenticated-user",
     "x-authenticated-userid",
     "x-webauth-user",
     "x-arr-clientcert",
+    "x-arr-ssl",
+    "x-certificate",
+    "cert",
     "x-original-url",
     "x-original-uri",
     "x-original-host",
     "x-original-forwarded-for",
     "x-rewrite-url",
     "x-host",
+    "x-http-host-override",
     "x-scheme",
     "x-url-scheme",
     "front-end-https",
@@ -61,6 +67,9 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "tls-client",
     "x-amzn-mtls-",
     "x-envoy-",
+    "x-auth-request-",
+    "x-ms-client-principal",
+    "x-goog-authenticated-user-",
 ];
 
 /// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
@@ -221,6 +230,9 @@ mod tests {
             "X-Original-Forwarded-For",
             "X_HTTP_Method_Override",
             "X-Scheme",
+            "X-Auth-Request-User",
+            "X-MS-CLIENT-PRINCIPAL-ID",
+            "Cert",
         ] {
             assert!(is_never_believed(&name.to_lowercase()), "{name}");
         }
