@@ -349,6 +349,9 @@ mod tests {
             "/register*",
             "/register::$DATA",
             "/register.json/",
+            "/%EF%BD%92egister",
+            "/reg%C4%B1ster",
+            "/register%E2%80%8B",
         ] {
             assert_eq!(plain().classify(path), Route::Misspelt, "{path}");
         }
