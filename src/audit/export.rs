@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -122,8 +122,12 @@ impl RotatingFile {
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.settings.path)?;
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.settings.path)?;
         self.size = file.metadata()?.len();
+        if self.size > 0 && is_cut(&self.settings.path, self.size) {
+            file.write_all(b"\n")?;
+            self.size += 1;
+        }
         self.file = Some(file);
         Ok(())
     }
@@ -236,6 +240,13 @@ impl Writing {
     }
 }
 
+/// Whether the last line has no end: a full disk, or a crash. The next one would be glued to it.
+fn is_cut(path: &Path, size: u64) -> bool {
+    let mut last = [0];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut last, size - 1));
+    read.is_ok() && last != [b'\n']
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +266,16 @@ mod tests {
         assert_eq!(read("audit.jsonl.1").as_deref(), Some("a long one, longer than the file may be\n"));
         assert_eq!(read("audit.jsonl.2").as_deref(), Some("3333\n"));
         assert_eq!(read("audit.jsonl.3"), None);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_ended_before_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        std::fs::write(&path, "1\n{\"half").unwrap();
+        let settings = FileSettings { path: path.clone(), max_size: Size(100), keep: 1 };
+        RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "1\n{\"half\n2\n");
     }
 
     #[test]
