@@ -62,6 +62,10 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
             CredentialOwner::Registrant => RegisterError::RegistrantCredential,
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(RegisterError::RateLimited { retry_after: retry_after(&head.headers) }),
+        StatusCode::SERVICE_UNAVAILABLE => Err(match retry_after(&head.headers) {
+            Some(retry_after) => RegisterError::Unavailable { retry_after },
+            None => RegisterError::Broken(quoted(head.status, &body)),
+        }),
         StatusCode::FORBIDDEN => Err(RegisterError::PolicyRefused(quoted(head.status, &body))),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE => {
             Err(RegisterError::Misdirected(quoted(head.status, &body)))
@@ -87,6 +91,11 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
         Some(Value::String(id)) if is_client_id(id) => id.clone(),
         _ => return Err(RegisterError::Broken("no client_id in the answer, or none that could be used".to_owned())),
     };
+    if is_of_another(&call.sent, &answered) {
+        return Err(RegisterError::Broken(
+            "the answer is another registration's: it has none of the redirect URIs".to_owned(),
+        ));
+    }
     let access = ServerAccess::given(&answered, &client_id, call.uris);
     let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
     Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added })
@@ -95,16 +104,36 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
 /// RFC 7591 §3.2.1 lets a server replace what was asked for. A redirect URI that is only written otherwise (`https://app.example`, with a slash
 /// at its end) is the same one.
 fn redirect_uris_added(sent: &Map<String, Value>, answered: &Map<String, Value>) -> Vec<String> {
-    let texts = |members: &Map<String, Value>| {
-        let list = members.get("redirect_uris").and_then(Value::as_array).cloned().unwrap_or_default();
-        list.into_iter().filter_map(|uri| uri.as_str().map(str::to_owned)).collect::<Vec<_>>()
-    };
     let is_same =
         |one: &str, other: &str| one == other || Url::parse(one).is_ok_and(|one| Url::parse(other) == Ok(one));
-    let sent = texts(sent);
-    let mut added = texts(answered);
+    let sent = redirect_uris(sent);
+    let mut added = redirect_uris(answered);
     added.retain(|uri| !sent.iter().any(|sent| is_same(sent, uri)));
-    added
+    added.into_iter().map(str::to_owned).collect()
+}
+
+fn redirect_uris(members: &Map<String, Value>) -> Vec<&str> {
+    members.get("redirect_uris").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Whether the answer must be another registration's: there are redirect URIs in both, and nothing that a server makes of one (another way to
+/// write it, another port of this machine, a pattern of several) comes of what was sent. A server may answer one request twice, and the
+/// second answer be read as the next one's.
+fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bool {
+    let (sent, answered) = (redirect_uris(sent), redirect_uris(answered));
+    let place = |uri: &str| {
+        let url = Url::parse(uri).ok()?;
+        let (host, port) = match url.host_str().unwrap_or_default() {
+            "localhost" | "127.0.0.1" | "[::1]" => ("localhost", None),
+            host => (host, url.port_or_known_default()),
+        };
+        Some((url.scheme().to_owned(), host.to_owned(), port, url.path().trim_end_matches('/').to_owned()))
+    };
+    let comes_of = |sent: &str, answered: &str| {
+        answered.contains(sent) || place(sent).is_some_and(|sent| place(answered) == Some(sent))
+    };
+    let is_ours = |answered: &&str| sent.iter().any(|sent| comes_of(sent, answered));
+    !sent.is_empty() && !answered.is_empty() && !answered.iter().any(is_ours)
 }
 
 /// The members of an answer that a client may see. RFC 7591 §3.2.1: the answer holds all registered members; what the server does not
@@ -271,11 +300,30 @@ mod tests {
             (json!(["http://localhost/cb"]), vec![]),
             (json!(["HTTP://localhost:80/cb"]), vec![]),
             (json!(["http://localhost/cb", "https://evil.example/cb"]), vec!["https://evil.example/cb"]),
-            (json!(["http://localhost/other"]), vec!["http://localhost/other"]),
             (json!(null), vec![]),
         ] {
             let body = json!({"client_id": "c", "redirect_uris": answered}).to_string();
             assert_eq!(read_ours(answer(201, &body)).unwrap().redirect_uris_added, added);
+        }
+    }
+
+    #[test]
+    fn an_answer_with_none_of_the_redirect_uris_is_another_registrations() {
+        let answered = |uri: &str| {
+            let body = json!({"client_id": "c", "client_secret": "s", "redirect_uris": [uri]}).to_string();
+            read_ours(answer(201, &body))
+        };
+        for theirs in
+            ["https://app.example.com/cb", "http://localhost/alice", "com.example:/cb", "https://localhost/cb"]
+        {
+            let error = answered(theirs).unwrap_err();
+            assert!(matches!(error, RegisterError::Broken(_)), "{theirs}: {error}");
+            assert!(!error.surely_nothing_registered(), "ours may well be there");
+        }
+        for ours in
+            ["http://localhost/cb/", "http://127.0.0.1:4711/cb", "regexp=(http://localhost/cb|https://a.example)"]
+        {
+            assert!(answered(ours).is_ok(), "{ours}");
         }
     }
 
@@ -322,6 +370,16 @@ mod tests {
             assert!(matches!(error, RegisterError::Broken(_)), "{status} {body}: {error}");
             assert!(!error.surely_nothing_registered());
         }
+    }
+
+    #[test]
+    fn a_server_that_says_until_when_it_is_away_is_not_broken_and_may_have_registered() {
+        let mut away = answer(503, "<html>");
+        away.headers_mut().insert("retry-after", "7".parse().unwrap());
+        let error = read_ours(away).unwrap_err();
+        assert!(matches!(error, RegisterError::Unavailable { retry_after } if retry_after.as_secs() == 7), "{error}");
+        assert!(!error.surely_nothing_registered());
+        assert!(matches!(read_ours(answer(503, "<html>")), Err(RegisterError::Broken(_))));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The server's metadata (RFC 8414, OpenID Connect Discovery), made to lead through the gateway. Pure.
 //! The issuer and everything else the server says of itself stay as they are.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::client_endpoints::ClientEndpoint;
@@ -26,8 +28,8 @@ pub struct Rewriting {
 pub struct Rewritten {
     /// The members to answer with.
     pub members: Map<String, Value>,
-    /// The path of another registration endpoint that the server advertises: a way round the gateway.
-    pub advertised_elsewhere: Option<String>,
+    /// The paths of other registration endpoints that the server advertises: ways round the gateway.
+    pub advertised_elsewhere: BTreeSet<String>,
     /// The issuer of the document, when it is not the configured one: clients will refuse it.
     pub other_issuer: Option<String>,
     /// Paths of endpoints at which clients say who they are, as far as the gateway may be what answers there.
@@ -46,15 +48,16 @@ impl Rewriting {
             other => Some(other.unwrap_or_default().to_owned()),
         };
         let advertised = members.insert("registration_endpoint".to_owned(), self.registration_endpoint.as_str().into());
-        let advertised = advertised.as_ref().and_then(Value::as_str).map(path_of);
-        let advertised_elsewhere = advertised.filter(|path| *path != self.registration_path);
         // RFC 8414 §2.1: signed values take precedence over the plain ones, so ours would not be heard.
         members.remove("signed_metadata");
         if self.client_id_metadata_documents == super::settings::ClientIdMetadataDocuments::Refuse {
             members.remove("client_id_metadata_document_supported");
         }
         let client_endpoints = self.client_endpoints(&members);
-        self.rewrite_mtls_alias(&mut members);
+        let alias = self.rewrite_mtls_alias(&mut members);
+        let advertised = [advertised, alias].into_iter().flatten();
+        let paths = advertised.filter_map(|url| url.as_str().map(path_of));
+        let advertised_elsewhere = paths.filter(|path| *path != self.registration_path).collect();
         Ok(Rewritten { members, advertised_elsewhere, other_issuer, client_endpoints })
     }
 
@@ -73,18 +76,17 @@ impl Rewriting {
         named.map(|(url, endpoint)| (path_of(url), endpoint)).collect()
     }
 
-    /// The server's own alias would lead round the gateway; the other aliases are none of ours.
-    fn rewrite_mtls_alias(&self, members: &mut Map<String, Value>) {
+    /// The server's own alias would lead round the gateway, and is returned; the other aliases are none of ours.
+    fn rewrite_mtls_alias(&self, members: &mut Map<String, Value>) -> Option<Value> {
         let aliases = members.entry("mtls_endpoint_aliases").or_insert_with(|| Map::new().into());
-        if let Value::Object(aliases) = aliases {
-            match &self.mtls_registration_endpoint {
-                Some(endpoint) => aliases.insert("registration_endpoint".to_owned(), endpoint.as_str().into()),
-                None => aliases.remove("registration_endpoint"),
-            };
-        }
+        let own = aliases.as_object_mut().and_then(|aliases| match &self.mtls_registration_endpoint {
+            Some(endpoint) => aliases.insert("registration_endpoint".to_owned(), endpoint.as_str().into()),
+            None => aliases.remove("registration_endpoint"),
+        });
         if aliases.as_object().is_none_or(Map::is_empty) {
             members.remove("mtls_endpoint_aliases");
         }
+        own
     }
 }
 
@@ -134,7 +136,7 @@ mod tests {
             "mtls_endpoint_aliases": {"token_endpoint": "https://mtls/t"}
         });
         assert_eq!(Value::Object(rewritten.members), expected);
-        assert_eq!((rewritten.advertised_elsewhere, rewritten.other_issuer), (None, None));
+        assert_eq!((rewritten.advertised_elsewhere, rewritten.other_issuer), (["/r".to_owned()].into(), None));
     }
 
     #[test]
@@ -167,10 +169,21 @@ mod tests {
     }
 
     #[test]
-    fn another_endpoint_of_the_server_is_reported() {
-        let rewritten = apply(&rewriting(), json!({"registration_endpoint": "https://sso.example/register"}));
-        assert_eq!(rewritten.advertised_elsewhere.as_deref(), Some("/register"));
+    fn another_endpoint_of_the_server_is_reported_wherever_it_stands() {
+        let alias = |url: &str| json!({"registration_endpoint": url});
+        let rewritten = apply(
+            &rewriting(),
+            json!({
+                "registration_endpoint": "https://sso.example/register",
+                "mtls_endpoint_aliases": alias("https://mtls.sso.example/mtls/register"),
+            }),
+        );
+        let elsewhere = ["/mtls/register".to_owned(), "/register".to_owned()];
+        assert_eq!(rewritten.advertised_elsewhere, elsewhere.into());
         assert_eq!(rewritten.members["registration_endpoint"], rewriting().registration_endpoint);
+        let same = format!("https://mtls.keycloak{}", rewriting().registration_path);
+        let rewritten = apply(&rewriting(), json!({"mtls_endpoint_aliases": alias(&same)}));
+        assert_eq!(rewritten.advertised_elsewhere, BTreeSet::new());
     }
 
     #[test]

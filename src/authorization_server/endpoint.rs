@@ -48,7 +48,7 @@ impl Registrar for Endpoint {
             Credential::Forward => CredentialOwner::Registrant,
             _ => CredentialOwner::Gateway,
         };
-        answer::read(response, RegistrationCall { sent, credential, uris: self.client_uris() })
+        self.heard(response, RegistrationCall { sent, credential, uris: self.client_uris() })
     }
 
     async fn let_through(
@@ -59,7 +59,7 @@ impl Registrar for Endpoint {
         let sent = self.dialect.outgoing(request);
         let response = self.post(body(&sent)?, own_authorization.map(|own| own.expose().to_owned())).await?;
         let credential = CredentialOwner::Registrant;
-        answer::read(response, RegistrationCall { sent, credential, uris: self.client_uris() })
+        self.heard(response, RegistrationCall { sent, credential, uris: self.client_uris() })
     }
 
     fn dialect(&self) -> &Dialect {
@@ -144,6 +144,14 @@ impl Endpoint {
         let request = request.body(body).map_err(|error| RegisterError::Unreachable(error.to_string()))?;
         let sent = self.transport.send(request, self.limits).await;
         sent.map_err(|error| error.told(RegisterError::Unreachable, RegisterError::TimedOut, RegisterError::Broken))
+    }
+
+    fn heard(&self, response: http::Response<Bytes>, call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
+        let registered = answer::read(response, call);
+        if matches!(registered, Err(RegisterError::Broken(_))) {
+            self.transport.doubt_connections();
+        }
+        registered
     }
 
     fn client_uris(&self) -> ClientUris<'_> {

@@ -91,18 +91,21 @@ impl Administration for KeycloakAdministration {
 
     async fn grant(&self, client_id: &str, scopes: &ScopeSet) -> Result<(), AdministrationError> {
         let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
-        self.assign(&found, scopes).await
+        let assigned = self.assign(&found, scopes).await;
+        self.confirmed(&found, assigned).await
     }
 
     async fn delete(&self, client_id: &str) -> Result<(), AdministrationError> {
         let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
-        self.call(Method::DELETE, &self.base.client(&found), None).await.map(|_| ())
+        let deleted = self.call(Method::DELETE, &self.base.client(&found), None).await;
+        self.confirmed(&found, deleted).await.map(|_| ())
     }
 
     async fn new_registration_access_token(&self, client_id: &str) -> Result<ServerAccess, AdministrationError> {
         let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
         let path = format!("{}/registration-access-token", self.base.client(&found));
-        let response = self.call(Method::POST, &path, None).await?;
+        let response = self.call(Method::POST, &path, None).await;
+        let response = self.confirmed(&found, response).await?;
         let members = strict_json::parse(response.body()).map_err(|error| broken(&error.to_string()))?;
         // The representation calls it otherwise than RFC 7592 does.
         let token = members.get("registrationAccessToken").cloned().unwrap_or_default();
@@ -146,7 +149,23 @@ impl KeycloakAdministration {
         if found.enabled == enabled {
             return Ok(());
         }
-        self.call(Method::PUT, &self.base.client(&found), Some(&json!({ "enabled": enabled }))).await.map(|_| ())
+        let switched = self.call(Method::PUT, &self.base.client(&found), Some(&json!({ "enabled": enabled }))).await;
+        self.confirmed(&found, switched).await.map(|_| ())
+    }
+
+    /// What became of a call about a client that was found. That it is gone meanwhile, only another search says: the 404 of what stands before
+    /// Keycloak is no word about it.
+    async fn confirmed<T>(
+        &self,
+        found: &FoundClient,
+        became: Result<T, AdministrationError>,
+    ) -> Result<T, AdministrationError> {
+        match became {
+            Err(AdministrationError::NotFound) if self.find(&found.client_id).await?.is_some() => {
+                Err(AdministrationError::Refused("404, and the client is there".to_owned()))
+            }
+            became => became,
+        }
     }
 }
 
@@ -163,6 +182,7 @@ fn broken(reason: &str) -> AdministrationError {
 mod tests {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -180,7 +200,10 @@ mod tests {
     const CLIENTS: &str = "/auth/admin/realms/acme/clients";
 
     /// A realm of clients with their `enabled`; takes access tokens from the second on, as after a restart.
+    #[derive(Default)]
     struct Realm {
+        /// Where everything below a client leads to a page of something else.
+        astray: AtomicBool,
         clients: Mutex<BTreeMap<String, bool>>,
         /// What `c1` may ask for, if it wants.
         optional: Mutex<Vec<String>>,
@@ -241,6 +264,9 @@ mod tests {
             let Some(path) = target.strip_prefix(&format!("{CLIENTS}/id-")) else {
                 return answer(403, json!({"error": "HTTP 403 Forbidden"}));
             };
+            if self.astray.load(Ordering::Relaxed) {
+                return answer(404, json!("<html>default backend - 404</html>"));
+            }
             let id = path.split('/').next().unwrap().to_owned();
             match (request.method().as_str(), path.ends_with("/registration-access-token")) {
                 ("PUT", false) => {
@@ -269,8 +295,7 @@ mod tests {
         let realm = Arc::new(Realm {
             clients: Mutex::new(clients),
             optional: Mutex::new(vec!["profile".to_owned()]),
-            tokens: Mutex::default(),
-            calls: Mutex::default(),
+            ..Realm::default()
         });
         let client = GatewayClient { id: "dcr-gateway".into(), secret: Secret::new("s"), scope: None };
         let administration = KeycloakAdministration {
@@ -338,6 +363,19 @@ mod tests {
             assert!(matches!(outcome, Err(AdministrationError::NotFound)), "{outcome:?}");
         }
         assert!(realm.calls.lock().unwrap()[1].ends_with("?clientId=c%26x%3D1"));
+    }
+
+    #[tokio::test]
+    async fn a_client_is_gone_where_a_search_says_so_and_not_by_a_404_of_anybodys() {
+        let World { realm, administration } = world(REGISTRATION);
+        realm.astray.store(true, Ordering::Relaxed);
+        let token = administration.new_registration_access_token("c1").await.map(|_| ());
+        for outcome in [administration.disable("c1").await, administration.delete("c1").await, token] {
+            assert!(matches!(outcome, Err(AdministrationError::Refused(_))), "{outcome:?}");
+        }
+        let found = FoundClient { id: "id-gone".to_owned(), client_id: "gone".to_owned(), enabled: true };
+        let outcome = administration.confirmed::<()>(&found, Err(AdministrationError::NotFound)).await;
+        assert!(matches!(outcome, Err(AdministrationError::NotFound)), "{outcome:?}");
     }
 
     #[tokio::test]

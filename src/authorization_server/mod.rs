@@ -11,6 +11,7 @@ pub mod credential;
 pub mod dialect;
 pub mod discovery;
 pub mod doctor;
+pub mod document_client;
 pub mod endpoint;
 pub mod existing;
 pub mod keycloak_admin;
@@ -211,6 +212,12 @@ pub enum RegisterError {
         /// What its `Retry-After` said.
         retry_after: Option<Duration>,
     },
+    /// A 503 that says until when. It may be what stands before the server that says so: whether a client was registered is unknown.
+    #[error("the authorization server is not available, as it says, for {} s", retry_after.as_secs())]
+    Unavailable {
+        /// What its `Retry-After` said.
+        retry_after: Duration,
+    },
 }
 
 impl RegisterError {
@@ -224,7 +231,7 @@ impl RegisterError {
             | Self::PolicyRefused(_)
             | Self::Misdirected(_)
             | Self::RateLimited { .. } => true,
-            Self::TimedOut | Self::Broken(_) => false,
+            Self::TimedOut | Self::Broken(_) | Self::Unavailable { .. } => false,
         }
     }
 }

@@ -105,8 +105,11 @@ impl ClosedPaths {
         self.0.load().iter().cloned().collect()
     }
 
-    fn contains(&self, folded: &str) -> bool {
-        self.0.load().contains(folded)
+    /// Whether it is closed, or below what is: the URIs of the server's own clients (RFC 7592) are.
+    fn contain(&self, folded: &str) -> bool {
+        // The root is the empty path here; everything is below it.
+        let is_it = |closed: &String| if closed.is_empty() { folded.is_empty() } else { is_below(folded, closed) };
+        self.0.load().iter().any(is_it)
     }
 }
 
@@ -183,7 +186,7 @@ impl PathTable {
             return Route::Management { client_id: client_id.to_owned() };
         }
         let folded = fold(path);
-        if self.closed.contains(&folded) {
+        if self.closed.contain(&folded) {
             return Route::NotOffered;
         }
         if !self.is_protected(&folded) {
@@ -256,14 +259,20 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_path_is_not_offered_in_any_spelling() {
+    fn a_closed_path_is_not_offered_in_any_spelling_nor_what_is_below_it() {
         let closed = ClosedPaths::default();
         let table = plain().with_closed(closed.clone());
         assert_eq!(table.classify("/connect/register"), Route::Other);
         assert!(closed.close("/connect/register"));
         assert!(!closed.close("/connect/register"));
         assert_eq!(table.classify("/connect/register"), Route::NotOffered);
-        assert_eq!(table.classify("/Connect//register/"), Route::NotOffered);
+        for path in ["/Connect//register/", "/connect/register/c-1", "/connect/%72egister/c-1"] {
+            assert_eq!(table.classify(path), Route::NotOffered, "{path}");
+        }
+        closed.close("/");
+        for path in ["/connect/registered", "/connect"] {
+            assert_eq!(table.classify(path), Route::Other, "{path}");
+        }
     }
 
     #[test]
@@ -340,6 +349,9 @@ mod tests {
             "/register*",
             "/register::$DATA",
             "/register.json/",
+            "/%EF%BD%92egister",
+            "/reg%C4%B1ster",
+            "/register%E2%80%8B",
         ] {
             assert_eq!(plain().classify(path), Route::Misspelt, "{path}");
         }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::hexadecimal::{DECODINGS, percent_decoded};
 
 /// Written in the one way in which everybody reads it the same.
@@ -22,10 +24,13 @@ pub(super) fn is_client_id_segment(segment: &str) -> bool {
     }
 }
 
-/// The form in which two spellings of one path are the same: decoded until nothing changes, backslashes as slashes, path parameters cut off,
-/// what servers take off a segment's end taken off, empty and dot segments resolved, lower case. Used to refuse, never to route.
+/// The form in which two spellings of one path are the same: decoded until nothing changes, letters as normalising servers read them, backslashes
+/// as slashes, path parameters cut off, what servers take off a segment's end taken off, empty and dot segments resolved, lower case. Used to
+/// refuse, never to route.
 pub(super) fn fold(path: &str) -> String {
-    let decoded = decode_fully(path).replace('\\', "/");
+    let decoded = decode_fully(path);
+    let decoded = if decoded.is_ascii() { decoded } else { Cow::Owned(in_ascii_where_it_can_be(&decoded)) };
+    let decoded = decoded.replace('\\', "/");
     let mut segments: Vec<String> = Vec::new();
     for segment in decoded.split('/') {
         // The query may be hidden as %3f, the parameters as %3b, an end of text as %00.
@@ -39,6 +44,14 @@ pub(super) fn fold(path: &str) -> String {
         }
     }
     segments.iter().fold(String::new(), |path, segment| path + "/" + segment)
+}
+
+/// NFKC, and without what shows nothing; the dotless i is upper case's I.
+fn in_ascii_where_it_can_be(text: &str) -> String {
+    let shows_nothing =
+        |c: char| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let letters = text.nfkc().filter(|c| !shows_nothing(*c));
+    letters.map(|c| if c == 'ı' { 'i' } else { c }).collect()
 }
 
 /// Ends of a segment by which servers choose a representation of what the rest names, as Spring's suffix patterns do.
@@ -105,6 +118,8 @@ mod tests {
             "/a/b*",
             "/a/b::$DATA",
             "/a./b.json*%20.",
+            "/%EF%BD%81/b",
+            "/a/b%E2%80%8B",
             "/a/b.;x",
             "/a/b/*",
             "/a/b/.json",

@@ -37,6 +37,9 @@ pub trait Transport: Send + Sync {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError>;
+
+    /// An answer was another request's, or none: what comes on the connections that are kept could be another's, too.
+    fn doubt_connections(&self) {}
 }
 
 /// What a call is for: goes into the request's extensions and names its span.

@@ -301,7 +301,13 @@ impl Whole<'_, '_> {
         }
         let server = &self.settings.authorization_server;
         let place = root.key("authorization_server");
-        self.read(&place.key("url"), urls::server_origin(&server.url));
+        if let Some(url) = self.read(&place.key("url"), urls::server_origin(&server.url))
+            && let Some((listener, _)) =
+                self.parts.listeners.iter().find(|(_, listener)| listeners::is_at(listener, &url))
+        {
+            let reason = format!("leads to {listener}: the gateway would ask itself");
+            self.add(&place.key("url"), reason, "write where the authorization server itself listens");
+        }
         if server.timeout.0.is_zero() {
             self.add(&place.key("timeout"), "no server could be that fast", "write 1s or more");
         }

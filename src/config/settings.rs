@@ -29,7 +29,8 @@ pub struct GatewaySettings {
     /// Scheme and host (and port) under which clients see the gateway: `https://sso.example.com`. Plain `http` is for loopback hosts only.
     pub public_url: String,
     /// Scheme and host of the listener that asks for client certificates: goes into the metadata as `mtls_endpoint_aliases.registration_endpoint`
-    /// (RFC 8705 §5), so that browsers on the login host are not asked for one. Default: none.
+    /// (RFC 8705 §5), so that browsers on the login host are not asked for one. Clients of profiles that need a certificate manage themselves there
+    /// (`registration_client_uri`). Default: none.
     #[serde(default)]
     pub mtls_url: Option<String>,
     /// What becomes of clients that name a document at a URL instead of registering: `refuse` takes the offer out of the metadata and refuses

@@ -220,6 +220,22 @@ pub(super) fn managed(learned: &ManagementEvent, segment: &str, request_digest: 
     Event { subject: event.subject.or_else(|| Some(Subject::Client(segment.to_owned()))), ..event }
 }
 
+/// A change that was broken off, and that the server was found to have made when the client was read.
+pub(super) fn found_changed(read: &Event, client: &ClientRecord) -> Event {
+    Event {
+        event: Kind::ClientUpdated,
+        reason: Some("found_at_the_server".to_owned()),
+        scope_granted: Some(client.scope_granted.clone()),
+        redirect_uri_hosts: hosts(&client.redirect_uris),
+        ..read.clone()
+    }
+}
+
+/// A client whose token is lost: a call about it was broken off, and the server takes the token no longer.
+pub(super) fn unmanageable(client: &ClientRecord) -> Event {
+    Event { event: Kind::ClientUpdated, ..expired(client, "unmanageable") }
+}
+
 fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<String>) -> Event {
     Event {
         subject: learned.client_id.clone().map(Subject::Client),

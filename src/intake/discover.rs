@@ -21,7 +21,7 @@ pub async fn discover(rulebook: &Rulebook, head: &Head, form: DiscoveryForm) -> 
         let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
         return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
     }
-    document(rulebook, form).await
+    document(rulebook, form).await.map_err(Refusal::may_be_repeated)
 }
 
 /// The document of this form, or of the first other form that the server has.
@@ -88,7 +88,7 @@ async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refus
 
 /// The rewritten document, and what is learned from the server's own.
 fn answer(rulebook: &Rulebook, response: &Response<Bytes>, rewritten: Rewritten) -> Result<Answer, Refusal> {
-    if let Some(path) = rewritten.advertised_elsewhere {
+    for path in rewritten.advertised_elsewhere {
         metrics().discovery_mismatch();
         if rulebook.closed_paths.close(&path) {
             tracing::error!(

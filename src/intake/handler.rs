@@ -210,6 +210,8 @@ pub enum ProtocolRefusal {
     ClientIdMetadataDocument,
     /// 503: as many requests are being forwarded, or ask for the server's metadata, as may be; nothing was sent.
     Crowded,
+    /// 508: this gateway sent it, to itself.
+    Loop,
     /// 503: the authorization server could not be reached; nothing was sent.
     UpstreamUnreachable,
     /// 504: the authorization server did not answer in time.

@@ -46,6 +46,7 @@ use crate::anomaly::{Seen, Watch};
 use crate::audit::Recorder;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
+use crate::authorization_server::settings::ClientIdMetadataDocuments;
 use crate::clock::{Clock, Timestamp};
 use crate::randomness::{self, Randomness};
 use crate::sealing::Keys;
@@ -255,6 +256,10 @@ impl Handler for Intake {
         endpoint: ClientEndpoint,
     ) -> Option<Answer> {
         let rulebook = self.rulebook.load_full();
+        let documents = rulebook.rewriting.client_id_metadata_documents;
+        if documents == ClientIdMetadataDocuments::Refuse && standing::asserts_a_document(clients) {
+            return Some(self.refuse(head, ProtocolRefusal::ClientIdMetadataDocument));
+        }
         let refusal = standing::judge(&self.tools, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
         Some(out_of_use::answer(&rulebook, head, refusal, endpoint))
     }
@@ -281,7 +286,8 @@ impl Handler for Intake {
 
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {
         audited::refused_by_the_proxy(&self.tools, request, refusal);
-        refused(refusal.into(), request)
+        let told = Refusal::from(refusal);
+        refused(if request.method.is_safe() { told.may_be_repeated() } else { told }, request)
     }
 }
 

@@ -82,9 +82,11 @@ pub enum Reason {
     StoreUnavailable,
     RegistrationClosed,
     ForwardingCrowded,
+    ForwardingLoop,
     Internal,
     // The authorization server.
     ServerUnreachable,
+    ServerUnavailable,
     ServerTimedOut,
     ServerBroken,
     ServerMisdirected,
@@ -112,7 +114,7 @@ pub struct Explained {
 
 impl Reason {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 72] = [
+    pub const ALL: [Self; 74] = [
         Self::FramingAmbiguous,
         Self::HostInvalid,
         Self::TargetInvalid,
@@ -175,8 +177,10 @@ impl Reason {
         Self::StoreUnavailable,
         Self::RegistrationClosed,
         Self::ForwardingCrowded,
+        Self::ForwardingLoop,
         Self::Internal,
         Self::ServerUnreachable,
+        Self::ServerUnavailable,
         Self::ServerTimedOut,
         Self::ServerBroken,
         Self::ServerMisdirected,
@@ -192,6 +196,7 @@ impl Reason {
         matches!(
             self,
             Self::ServerUnreachable
+                | Self::ServerUnavailable
                 | Self::ServerTimedOut
                 | Self::ServerBroken
                 | Self::ServerCredentialRefused
@@ -276,8 +281,10 @@ impl Reason {
             Self::StoreUnavailable => ("store_unavailable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::RegistrationClosed => ("registration_closed", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::ForwardingCrowded => ("forwarding_crowded", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
+            Self::ForwardingLoop => ("forwarding_loop", S::LOOP_DETECTED, C::ServerError),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, C::ServerError),
             Self::ServerUnreachable => ("server_unreachable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
+            Self::ServerUnavailable => ("server_unavailable", S::SERVICE_UNAVAILABLE, C::TemporarilyUnavailable),
             Self::ServerTimedOut => ("server_timed_out", S::GATEWAY_TIMEOUT, C::TemporarilyUnavailable),
             Self::ServerBroken => ("server_broken", S::BAD_GATEWAY, C::ServerError),
             Self::ServerMisdirected => ("server_misdirected", S::BAD_GATEWAY, C::ServerError),

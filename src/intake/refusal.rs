@@ -162,6 +162,15 @@ impl Refusal {
         self.header(RETRY_AFTER, HeaderValue::from(headers::whole_seconds(wait)))
     }
 
+    /// To ask the same again does no harm. Where it is the server that failed, the client is told when: of what changes something nobody knows what
+    /// became, and a token may be spent.
+    #[must_use]
+    pub fn may_be_repeated(self) -> Self {
+        let status = self.reason().explained().status;
+        let is_the_servers = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if is_the_servers { self.retry_after(RETRY_LATER) } else { self }
+    }
+
     /// It is a response's doing.
     #[must_use]
     pub fn by_response(mut self, id: Arc<str>) -> Self {
@@ -206,7 +215,7 @@ impl Refusal {
         if let Some(challenge) = challenge(reason) {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        // Not a 504: what became of the request is not known, and its token may be spent.
+        // Not a 502 or a 504, unless the request may be repeated.
         if explained.status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_LATER.as_secs()));
         }
@@ -244,6 +253,7 @@ impl From<ProtocolRefusal> for Reason {
             ProtocolRefusal::Certificate => Self::CertificateRefused,
             ProtocolRefusal::ClientIdMetadataDocument => Self::ClientIdMetadataDocument,
             ProtocolRefusal::Crowded => Self::ForwardingCrowded,
+            ProtocolRefusal::Loop => Self::ForwardingLoop,
             ProtocolRefusal::UpstreamUnreachable => Self::ServerUnreachable,
             ProtocolRefusal::UpstreamTimedOut => Self::ServerTimedOut,
             ProtocolRefusal::UpstreamBroken => Self::ServerBroken,
@@ -268,6 +278,17 @@ impl From<ProtocolRefusal> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_is_told_when_to_come_back_where_asking_again_does_no_harm() {
+        for reason in [Reason::ServerBroken, Reason::ServerTimedOut] {
+            let told = |refusal: Refusal| refusal.answer("r-1").headers.contains_key(RETRY_AFTER);
+            assert!(!told(reason.into()), "{reason:?}: whether a client was registered is not known");
+            assert!(told(Refusal::from(reason).may_be_repeated()), "{reason:?}");
+        }
+        let refused = Refusal::from(Reason::ServerRefused).may_be_repeated().answer("r-1");
+        assert!(!refused.headers.contains_key(RETRY_AFTER), "it would be refused again");
+    }
 
     #[test]
     fn every_401_about_a_token_of_ours_carries_a_challenge_and_nothing_else_does() {

@@ -107,6 +107,13 @@ impl Rulebook {
         self.profiles.iter().find(|profile| profile.name() == name)
     }
 
+    /// Below which URL clients of this profile manage themselves: where certificates are asked for, when the profile needs one.
+    pub(super) fn client_uris_below(&self, profile: &str) -> &str {
+        let Rewriting { registration_endpoint, mtls_registration_endpoint, .. } = &self.rewriting;
+        let needs_certificate = self.profile(profile).is_some_and(Profile::needs_certificate);
+        mtls_registration_endpoint.as_ref().filter(|_| needs_certificate).unwrap_or(registration_endpoint)
+    }
+
     /// How long a piece of work on one client can take.
     pub(super) fn longest_turn(&self) -> Duration {
         longest_turn(self.limits)

@@ -14,6 +14,7 @@ use super::reason::Reason;
 use super::refusal::Refusal;
 use super::{Tools, unavailable};
 use crate::authorization_server::client_endpoints::{ClientEndpoint, WhenRecordUnavailable};
+use crate::authorization_server::document_client;
 use crate::clock::Timestamp;
 use crate::jose;
 use crate::lifecycle::{AtTheServer, State};
@@ -151,6 +152,13 @@ pub(super) async fn judge(
         }
     }
     Ok(())
+}
+
+/// Whether an assertion names its client by a URL: `client_id` may be left out beside it (RFC 7523 §3). The subject is the client; an
+/// issuer beside another one is whoever vouches for it, and may well be a URL.
+pub(super) fn asserts_a_document(clients: &UnverifiedClients) -> bool {
+    let mut asserted = clients.assertions.iter().filter_map(|assertion| unverified_issuer_and_subject(assertion).ok());
+    asserted.any(|names| names.last().is_some_and(|name| document_client::is_url(name)))
 }
 
 /// A client that the record has and that may be used.
@@ -333,6 +341,19 @@ mod tests {
         ] {
             assert_eq!(world.judged(&clients).await, Some(Reason::ClientOutOfUse), "{clients:?}");
         }
+    }
+
+    #[test]
+    fn a_client_that_only_an_assertion_names_is_a_document_where_that_is_a_url() {
+        let asserted = |claims: &str| {
+            let assertion = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+            asserts_a_document(&UnverifiedClients { assertions: vec![assertion], ..UnverifiedClients::default() })
+        };
+        assert!(asserted(r#"{"iss":"https://evil.example/c","sub":"https://evil.example/c"}"#));
+        assert!(asserted(r#"{"iss":"c1","sub":"ht\ntps://evil.example/c"}"#));
+        assert!(asserted(r#"{"iss":"https://evil.example/c"}"#));
+        assert!(!asserted(r#"{"iss":"c1","sub":"c1","aud":"https://sso.example.com/token"}"#));
+        assert!(!asserted(r#"{"iss":"https://ci.example","sub":"repo:acme/app"}"#));
     }
 
     #[tokio::test]

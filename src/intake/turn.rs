@@ -311,7 +311,9 @@ impl HeldTurn<'_> {
         let ManageError::Gone(_) = error else { return false };
         if self.interrupted {
             // The call that was broken off before may have changed the token: the client may well be there.
-            self.client.unmanageable = true;
+            if !std::mem::replace(&mut self.client.unmanageable, true) {
+                self.record(audited::unmanageable(&self.client));
+            }
             tracing::error!(
                 client_id = self.client.client_id,
                 "unmanageable: a call about it was broken off, its token is lost"

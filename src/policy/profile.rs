@@ -120,6 +120,11 @@ impl Profile {
         self.matches.names_a_certificate()
     }
 
+    /// Whether nobody comes to it without a client certificate: it requires one, or is for holders of certain ones.
+    pub fn needs_certificate(&self) -> bool {
+        self.client_certificate == Requirement::Required || self.matches_certificates()
+    }
+
     /// Whether the certificate that was presented is one the profile is for.
     pub fn fits_certificate(&self, presented: &Presented<'_>) -> bool {
         self.matches.fits_certificate(presented.certificate.map(Certificate::of).as_ref())

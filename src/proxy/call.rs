@@ -17,7 +17,7 @@ use super::error_text::error_text;
 use super::kept::Connected;
 use super::observed;
 use super::outgoing::{Hold, Outgoing};
-use super::upstream::Upstream;
+use super::upstream::{SENT_BY, Upstream};
 use crate::authorization_server::transport::{Limits, Purpose, Transport, TransportError};
 
 impl Upstream {
@@ -221,6 +221,10 @@ impl Transport for Upstream {
         observed.finish(outcome.as_ref().map(http::Response::status).map_err(observed::error_name));
         outcome
     }
+
+    fn doubt_connections(&self) {
+        self.kept.close_all();
+    }
 }
 
 impl Upstream {
@@ -237,6 +241,7 @@ impl Upstream {
         for (name, value) in self.public_name().forwarding_headers(None) {
             header.insert_header(name, value)?;
         }
+        header.insert_header(SENT_BY, self.own_name())?;
         header.insert_header(ACCEPT_ENCODING, "identity")?;
         // POST and PUT say so even when there is nothing (RFC 9110 §8.6).
         if body_length > 0 || matches!(parts.method, http::Method::POST | http::Method::PUT | http::Method::PATCH) {

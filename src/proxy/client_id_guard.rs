@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use memchr::memchr2;
 
 use super::form::{FormDecoder, FormPart};
+use crate::authorization_server::document_client::{begins_a_url, is_left_out};
 
 /// Watches the name-value pairs of `application/x-www-form-urlencoded` text go by.
 #[derive(Debug, Clone, Default)]
@@ -79,17 +80,12 @@ impl Watch {
     }
 
     fn push(&mut self, byte: u8) {
-        let is_leading_space = self.seen.is_empty() && (byte.is_ascii_whitespace() || byte == 0);
-        if self.found || self.is_indifferent() || is_leading_space {
+        if self.found || self.is_indifferent() || is_left_out(byte, &self.seen) {
             return;
         }
         self.seen.push(byte);
-        self.found = self.state == State::ClientIdValue && is_url_prefix(&self.seen);
+        self.found = self.state == State::ClientIdValue && begins_a_url(&self.seen);
     }
-}
-
-fn is_url_prefix(text: &[u8]) -> bool {
-    text.eq_ignore_ascii_case(b"http:") || text.eq_ignore_ascii_case(b"https:")
 }
 
 /// Whether this query names a client by a URL.
@@ -100,7 +96,12 @@ pub(super) fn is_in_query(query: &str) -> bool {
 /// Whether the HTTP Basic user (RFC 6749 §2.3.1: form-encoded) is a URL.
 pub(super) fn is_in_authorization(headers: &HeaderMap) -> bool {
     headers.get_all(AUTHORIZATION).iter().filter_map(basic_credentials).any(|credentials| {
-        let lowered = credentials.to_ascii_lowercase();
+        let mut lowered = Vec::with_capacity(credentials.len());
+        for byte in credentials.to_ascii_lowercase() {
+            if !is_left_out(byte, &lowered) {
+                lowered.push(byte);
+            }
+        }
         // Unencoded, the colon of the scheme ends the user.
         let is_unencoded_url = lowered.starts_with(b"http://") || lowered.starts_with(b"https://");
         is_unencoded_url || FormScanner::in_client_id().scan(basic_user(&credentials))
@@ -137,6 +138,11 @@ mod tests {
             "client_id=abc&client_id=https:x",
             "client_id=+https://a",
             "client_id=%20https://a",
+            "client_id=ht%0Atps://a",
+            "client_id=ht%09tps:%0D//a",
+            "client_id=%01https://a",
+            "client_id=%C2%A0https://a",
+            "client_id=%EF%BB%BFhttps://a",
             "x&client_id=https:",
             "=&client_id=https:",
         ] {
@@ -199,6 +205,7 @@ mod tests {
         };
         assert!(with("https%3A%2F%2Fa.example%2Fc:secret"));
         assert!(with("https://a.example/c:secret"));
+        assert!(with("ht\ttps://a.example/c:secret"));
         assert!(!with("client:https://secret"));
         assert!(!with("https:secret"));
         assert!(!is_in_authorization(&HeaderMap::new()));

@@ -17,7 +17,7 @@ use super::form;
 use super::headers;
 use super::in_flight::{ForwardingLimits, InFlight, Place};
 use super::target::check_forwarded_method;
-use super::upstream::Upstream;
+use super::upstream::{SENT_BY, Upstream};
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::PathTable;
 use crate::authorization_server::settings::ClientIdMetadataDocuments;
@@ -195,6 +195,7 @@ impl ForwardedRequest {
         if let Some(certificate) = certificate {
             request.insert_header("client-cert", certificate)?;
         }
+        request.append_header(SENT_BY, self.forwarding.upstream.own_name())?;
         Ok(())
     }
 

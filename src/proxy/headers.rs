@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::registrant::forwarded_certificate;
 
-/// Headers by which proxies tell who the client is or where it wanted to go, in the spelling with hyphens; besides those that carry its
+/// Headers by which proxies tell who the client is or what it wanted, in the spelling with hyphens; besides those that carry its
 /// certificate in a form that we read.
 const IDENTITY: &[&str] = &[
     "forwarded",
@@ -19,14 +19,37 @@ const IDENTITY: &[&str] = &[
     "x-originating-ip",
     "true-client-ip",
     "cf-connecting-ip",
+    "cf-connecting-ipv6",
     "fastly-client-ip",
+    "x-proxyuser-ip",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-remote-addr",
+    "x-remote-ip",
     "x-remote-user",
     "remote-user",
+    "x-authenticated-user",
+    "x-authenticated-userid",
+    "x-webauth-user",
     "x-arr-clientcert",
+    "x-arr-ssl",
+    "x-certificate",
+    "cert",
     "x-original-url",
     "x-original-uri",
     "x-original-host",
+    "x-original-forwarded-for",
     "x-rewrite-url",
+    "x-host",
+    "x-http-host-override",
+    "x-scheme",
+    "x-url-scheme",
+    "front-end-https",
+    // By these another method is asked for than the one that was looked at here.
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     // RFC 3875 §4.1.18 turns it into HTTP_PROXY (httpoxy).
     "proxy",
     // W3C baggage would cross the border of trust; traceparent may (docs/telemetry.md).
@@ -44,6 +67,9 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "tls-client",
     "x-amzn-mtls-",
     "x-envoy-",
+    "x-auth-request-",
+    "x-ms-client-principal",
+    "x-goog-authenticated-user-",
 ];
 
 /// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
@@ -201,6 +227,12 @@ mod tests {
             "baggage",
             "Transfer_Encoding",
             "Proxy",
+            "X-Original-Forwarded-For",
+            "X_HTTP_Method_Override",
+            "X-Scheme",
+            "X-Auth-Request-User",
+            "X-MS-CLIENT-PRINCIPAL-ID",
+            "Cert",
         ] {
             assert!(is_never_believed(&name.to_lowercase()), "{name}");
         }

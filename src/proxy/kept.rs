@@ -2,13 +2,15 @@
 //! so nobody has to watch it: Pingora's pool has a task for every connection, which must be woken whenever it is taken.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::time::Instant;
 
 use super::outgoing::Hold;
 
@@ -21,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The connections of one server.
 #[derive(Debug)]
 pub(super) struct KeptConnections {
-    idle_for: Duration,
+    idle_for: Range<Duration>,
     state: Arc<Mutex<State>>,
 }
 
@@ -48,20 +50,23 @@ pub(super) struct Connected {
 }
 
 impl KeptConnections {
-    /// Nobody is given a connection that was idle for longer.
-    pub(super) fn new(idle_for: Duration) -> Self {
+    /// Nobody is given a connection that was idle for less, or for longer. It rests, because what a server says unasked comes close behind an
+    /// answer, and would be read as the next one's: a second answer to somebody else's request.
+    pub(super) fn new(idle_for: Range<Duration>) -> Self {
         Self { idle_for, state: Arc::default() }
     }
 
     /// A connection to this address on which nothing has come in, its end neither.
     pub(super) fn take(&self, address: SocketAddr) -> Option<Connected> {
+        let now = Instant::now();
+        let has_rested = |idle: &Idle| now.duration_since(idle.since) >= self.idle_for.start;
         loop {
             let mut idle = {
                 let mut state = lock(&self.state);
-                let position = state.idle.iter().rposition(|idle| idle.address == address)?;
+                let position = state.idle.iter().rposition(|idle| idle.address == address && has_rested(idle))?;
                 state.idle.remove(position)
             };
-            if idle.since.elapsed() < self.idle_for && is_quiet(&mut idle.connection.stream) {
+            if now.duration_since(idle.since) < self.idle_for.end && is_quiet(&mut idle.connection.stream) {
                 return Some(idle.connection);
             }
         }
@@ -75,8 +80,13 @@ impl KeptConnections {
         }
         state.idle.push(Idle { address, connection, since: Instant::now() });
         if !std::mem::replace(&mut state.is_swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(&self.state), self.idle_for));
+            tokio::spawn(sweep(Arc::downgrade(&self.state), self.idle_for.end));
         }
+    }
+
+    /// Closes all of them.
+    pub(super) fn close_all(&self) {
+        lock(&self.state).idle.clear();
     }
 }
 
@@ -117,7 +127,7 @@ mod tests {
     use super::super::outgoing::Outgoing;
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Range<Duration> = Duration::ZERO..Duration::from_secs(3600);
 
     fn connected() -> (Connected, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(64);
@@ -155,9 +165,33 @@ mod tests {
         assert!(kept.take(address(1)).is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_not_rested_is_not_given_yet() {
+        let rest = Duration::from_millis(20);
+        let kept = KeptConnections::new(rest..LONG.end);
+        let ((rested, _one), (fresh, _two)) = (connected(), connected());
+        let hold = rested.hold.clone();
+        kept.keep(address(1), rested);
+        tokio::time::advance(rest).await;
+        kept.keep(address(1), fresh);
+        assert!(Arc::ptr_eq(&kept.take(address(1)).unwrap().hold, &hold));
+        assert!(kept.take(address(1)).is_none());
+        tokio::time::advance(rest).await;
+        assert!(kept.take(address(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn in_doubt_none_is_given() {
+        let kept = KeptConnections::new(LONG);
+        let (connection, _theirs) = connected();
+        kept.keep(address(1), connection);
+        kept.close_all();
+        assert!(kept.take(address(1)).is_none());
+    }
+
     #[tokio::test]
     async fn one_that_was_idle_for_too_long_is_not_given() {
-        let kept = KeptConnections::new(Duration::ZERO);
+        let kept = KeptConnections::new(Duration::ZERO..Duration::ZERO);
         let (connection, _theirs) = connected();
         kept.keep(address(1), connection);
         assert!(kept.take(address(1)).is_none());
@@ -166,7 +200,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_takes_is_closed() {
         use tokio::io::AsyncReadExt as _;
-        let kept = KeptConnections::new(Duration::ZERO);
+        let kept = KeptConnections::new(Duration::ZERO..Duration::ZERO);
         for _ in 0..2 {
             let (connection, mut theirs) = connected();
             kept.keep(address(1), connection);

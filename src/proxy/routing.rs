@@ -20,6 +20,9 @@ pub(super) fn route_of(
     if let Some(refusal) = objection(request, head, (connection, listener)) {
         return Err(refusal);
     }
+    if forwarding.upstream.has_sent(&request.headers) {
+        return Err(ProtocolRefusal::Loop);
+    }
     if head.method == http::Method::OPTIONS && head.path == "*" {
         return Ok(Route::Other);
     }

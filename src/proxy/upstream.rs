@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::connectors::TransportConnector;
 use pingora::tls::RootCertStore;
 use pingora::upstreams::peer::HttpPeer;
@@ -14,12 +15,15 @@ use pingora::utils::tls::{WrappedX509, parse_x509};
 use super::addresses::Addresses;
 use super::headers::PublicName;
 use super::kept::KeptConnections;
-use crate::pem;
+use crate::{pem, randomness};
 
 /// For connecting, TLS included.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Node closes an idle connection after five seconds, most servers later: ours are given up before.
 const IDLE: Duration = Duration::from_secs(4);
+/// And are given out again after a rest only. A server that takes its time between two answers to one request is not found by it, but by what it says.
+/// Under load as many connections rest as are asked for in this time.
+const REST: Duration = Duration::from_millis(2);
 /// How long a forwarded request may go without a byte from the server.
 const FORWARD_SILENCE: Duration = Duration::from_secs(60);
 /// The same for a WebSocket.
@@ -68,9 +72,15 @@ pub struct Upstream {
     port: u16,
     trust: Option<Arc<[WrappedX509]>>,
     public: PublicName,
+    /// Stands in every request that goes there, in [`SENT_BY`].
+    own_name: HeaderValue,
     /// Keeps connections that were verified against other CAs out of a shared pool.
     group: u64,
 }
+
+/// The gateways that sent a request on. One that finds itself there is its own authorization server, by a mistake of the configuration or of a
+/// name server, and would ask itself until nobody has a connection left.
+pub(super) const SENT_BY: HeaderName = HeaderName::from_static("dcr-gateway-sent-by");
 
 static GROUPS: AtomicU64 = AtomicU64::new(1);
 
@@ -95,13 +105,14 @@ impl Upstream {
         check_system_trust()?;
         Ok(Self {
             connector: TransportConnector::new(None),
-            kept: KeptConnections::new(IDLE),
+            kept: KeptConnections::new(REST..IDLE),
             addresses: Arc::new(Addresses::new(host, port)),
             https: url.scheme() == "https",
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port,
             trust: settings.trust.as_deref().map(read_trust).transpose()?,
             public,
+            own_name: HeaderValue::from_str(&randomness::name(randomness::of_the_system)).map_err(|_| wrong_url())?,
             group: GROUPS.fetch_add(1, Ordering::Relaxed),
         })
     }
@@ -109,6 +120,16 @@ impl Upstream {
     /// The name under which clients know the server.
     pub(super) fn public_name(&self) -> &PublicName {
         &self.public
+    }
+
+    /// Who sends it.
+    pub(super) fn own_name(&self) -> HeaderValue {
+        self.own_name.clone()
+    }
+
+    /// Whether this request was sent there before.
+    pub(super) fn has_sent(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(SENT_BY).iter().any(|name| *name == self.own_name)
     }
 
     /// Whether it speaks TLS, its host and its port.

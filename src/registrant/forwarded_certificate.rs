@@ -126,8 +126,17 @@ fn byte_sequence(member: &str) -> Result<CertificateDer<'static>, ForwardedCerti
 }
 
 fn nginx(headers: &HeaderMap) -> Result<Option<Chain>, ForwardedCertificateError> {
-    let line = only_line(headers, &["ssl-client-cert", "x-ssl-client-cert"])?;
-    line.map(certificates).transpose()
+    match only_line(headers, &["ssl-client-cert", "x-ssl-client-cert"])? {
+        Some(line) => certificates(line).map(Some),
+        None if headers.iter().any(|(name, value)| tells_of_a_certificate(name.as_str(), value)) => Err(NoCertificate),
+        None => Ok(None),
+    }
+}
+
+/// `$ssl_client_verify`, a subject, a fingerprint: each is empty, or `NONE`, where there was no certificate.
+fn tells_of_a_certificate(name: &str, value: &HeaderValue) -> bool {
+    let is_about_one = name.strip_prefix("x-").unwrap_or(name).starts_with("ssl-client-");
+    is_about_one && !matches!(value.as_bytes().trim_ascii(), b"" | b"NONE")
 }
 
 /// URL-encoded PEM. A plus sign stands for itself: it is a digit of base64.
@@ -311,6 +320,23 @@ mod tests {
     fn refuses_what_nginx_would_not_send() {
         for value in ["NONE", "%", "%4", "%zz", "-----BEGIN%20CERTIFICATE-----", &escaped_pem(b""), "CN=app"] {
             assert!(matches!(read(Nginx, &[("ssl-client-cert", value)]), Err(Malformed(_))), "{value}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_nginx_says_of_a_certificate_that_it_does_not_send() {
+        for said in [
+            ("X-SSL-Client-Verify", "SUCCESS"),
+            ("ssl-client-verify", "FAILED:certificate has expired"),
+            ("ssl-client-subject-dn", "CN=client,O=Partner"),
+            ("X-SSL-Client-Fingerprint", "ab"),
+        ] {
+            assert_eq!(read(Nginx, &[said]), Err(NoCertificate), "{said:?}");
+            assert_eq!(read(Nginx, &[("ssl-client-cert", ""), said]), Err(NoCertificate), "{said:?}");
+            assert!(read(Nginx, &[("ssl-client-cert", &escaped_pem(LEAF)), said]).is_ok(), "{said:?}");
+        }
+        for said in [("ssl-client-verify", "NONE"), ("x-ssl-client-s-dn", ""), ("X-SSL-Protocol", "TLSv1.3")] {
+            assert_eq!(read(Nginx, &[said]), Ok(None), "{said:?}");
         }
     }
 

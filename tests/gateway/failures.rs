@@ -41,6 +41,7 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
     let refusal = json!({"error": "invalid_redirect_uri", "error_description": "this host is not ours"}).to_string();
     let loud = json!({"error": "invalid_client_metadata", "error_description": trace}).to_string();
     let json = "application/json";
+    let anothers = json!({"client_id": "a", "redirect_uris": ["https://app.example.com/alice"]}).to_string();
     let answers: Vec<(&str, Vec<u8>, u16)> = vec![
         ("a page", http("200 OK", "text/html", format!("<html>{inside}</html>")), 502),
         ("a page with 201", http("201 Created", "text/html", "<html></html>"), 502),
@@ -51,6 +52,7 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
         ("nothing", http("201 Created", json, ""), 502),
         ("half an object", http("201 Created", json, r#"{"client_id":"a""#), 502),
         ("a member twice", http("201 Created", json, r#"{"client_id":"a","client_id":"b"}"#), 502),
+        ("the client of somebody else's request", http("201 Created", json, anothers), 502),
         ("ten megabytes", http("201 Created", json, large), 502),
         ("no content", b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(), 502),
         ("a redirect", format!("HTTP/1.1 302 Found\r\nLocation: {inside}\r\nContent-Length: 0\r\n\r\n").into(), 502),
@@ -92,6 +94,31 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
     }
     upstream.set(Mood::Well);
     assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201, "it recovers by itself");
+}
+
+/// As a server that answers one request twice does to whoever asks next.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_answered_with_the_client_of_another_registration() {
+    let (gateway, upstream) = start().await;
+    let token = gateway.token("partners", 2);
+    let alice = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!(alice.status, 201, "{alice:?}");
+    let mut again = orders();
+    again["client_id"] = alice.json()["client_id"].clone();
+    again["client_secret"] = alice.json()["client_secret"].clone();
+    upstream.set(Mood::Bytes(http("201 Created", "application/json", again.to_string())));
+    let bob = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!((bob.status, judged::problem_of_refusal(&bob)), (502, None), "{bob:?}");
+    let spent = register(gateway.address, Some(&token), &orders()).await;
+    assert_eq!(spent.status, 401, "bob's own client may be at the server");
+
+    let listed = gateway.run(&["--json", "registrations", "list", "--outcome", "unknown"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let registration = &listed["registrations"][0]["id"];
+    let export = String::from_utf8(gateway.run(&["audit", "export"]).stdout).unwrap();
+    let told = export.lines().find(|line| line.contains("registration_unknown")).expect("an event");
+    assert!(told.contains(registration.as_str().unwrap()), "{told}");
+    assert_eq!(export.matches("registration_admitted").count(), 1, "{export}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -273,6 +273,9 @@ async fn a_change_that_a_kill_broke_off_is_seen_when_the_client_is_looked_at_aga
     assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for the turn of the dead");
     assert_eq!(recorded().await, of("After", "after"), "what the server says is in the record");
     store.close().await;
+    let export = String::from_utf8(gateway.run(&["audit", "export"]).stdout).unwrap();
+    let found: Vec<&str> = export.lines().filter(|line| line.contains("found_at_the_server")).collect();
+    assert!(matches!(found[..], [event] if event.contains("client_updated") && event.contains(&client_id)), "{export}");
     let mut change = body("Later");
     change["client_id"] = json!(client_id);
     let request = management(("PUT", &client_id), &token, &change.to_string());
@@ -298,6 +301,9 @@ async fn a_client_whose_rotated_token_a_kill_lost_is_unmanageable_and_not_gone()
     assert!(client.unmanageable && client.lifecycle.state().is_live(), "{client:?}");
     assert!(server.clients().contains_key(&client_id));
     store.close().await;
+    let export = String::from_utf8(gateway.run(&["audit", "export"]).stdout).unwrap();
+    let lost = export.lines().filter(|line| line.contains(r#""reason":"unmanageable""#) && line.contains(&client_id));
+    assert_eq!(lost.count(), 1, "{export}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

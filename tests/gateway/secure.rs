@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use dcr_gateway::secret::Secret;
 use reqwest::{Certificate, Client, Identity};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -49,19 +50,25 @@ impl Setting {
     }
 
     async fn with(configuration: &str) -> Self {
+        let upstream = Upstream::start().await;
+        Self::before(upstream.address, upstream, configuration)
+    }
+
+    /// The same, before another server.
+    fn before(server: SocketAddr, upstream: Upstream, configuration: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("other")).unwrap();
         for directory in [directory.path().to_owned(), directory.path().join("other")] {
             dcr_gateway::demo::certificates::write(&directory).unwrap();
         }
+        std::fs::write(directory.path().join("credential"), "operator").unwrap();
         let read = |name: &str| std::fs::read(directory.path().join(name)).unwrap();
         let authority = Certificate::from_pem(&read("ca.pem")).unwrap();
         let identity = |certificate, key| Identity::from_pem(&[read(certificate), read(key)].concat()).unwrap();
         let (identity, other) =
             (identity("client.pem", "client.key"), identity("other/client.pem", "other/client.key"));
-        let upstream = Upstream::start().await;
-        let gateway = Gateway::start_in(directory, configuration, upstream.address);
+        let gateway = Gateway::start_in(directory, configuration, server);
         let builder = || Client::builder().tls_certs_only([authority.clone()]).no_proxy();
         let known = builder().identity(identity).build().unwrap();
         let other = builder().identity(other).build().unwrap();
@@ -110,6 +117,65 @@ async fn a_client_certificate_decides_the_profile_and_a_header_does_not() {
     assert_eq!(answer.status().as_u16(), 403);
     assert_eq!(answer.json::<Value>().await.unwrap()["error"], "access_denied");
     assert!(setting.upstream.take().is_empty());
+}
+
+/// Two hosts: browsers are asked for a certificate at neither but the second.
+const TWO_HOSTS: &str = r#"
+mtls_url: https://mtls.sso.example.com
+listeners:
+  - address: 127.0.0.1:0
+    tls: { certificate: server.pem, private_key: server.key }
+  - address: 127.0.0.1:0
+    tls:
+      certificate: server.pem
+      private_key: server.key
+      client_certificates: { request: required, trust: [ca.pem], issuers_without_list: accept }
+authorization_server:
+  credential: { bearer_token_file: credential }
+profiles:
+  - name: partners
+    match: { client_certificate: { san_dns: "*.partner.example" } }
+    initial_access_token: off
+    redirect_uris: { https: [{ host: app.example.com }] }
+  - name: everybody
+    match: {}
+    initial_access_token: off
+    redirect_uris: { https: [{ host: app.example.com }] }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_needs_a_certificate_manages_itself_where_it_is_asked_for_one() {
+    use dcr_gateway::demo::authorization_server::{Settings, router};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = listener.local_addr().unwrap();
+    let (issuer, credential) = ("https://sso.example.com".to_owned(), Secret::new("operator"));
+    tokio::spawn(axum::serve(listener, router(Settings { issuer, credential })).into_future());
+    let setting = Setting::before(server, Upstream::start().await, &on_base(TWO_HOSTS));
+    let told = setting.gateway.told(|said| said["message"] == "listening");
+    let mtls: SocketAddr = told["address"].as_str().unwrap().parse().unwrap();
+
+    let mut body = json!({"client_name": "Orders", "redirect_uris": ["https://app.example.com/callback"]});
+    let registered: Value = post(&setting.known, mtls, &body).await.json().await.unwrap();
+    let uri = registered["registration_client_uri"].as_str().unwrap();
+    let path = uri.strip_prefix("https://mtls.sso.example.com").unwrap_or_else(|| panic!("{registered}"));
+    let token = registered["registration_access_token"].as_str().unwrap();
+    body["client_id"] = registered["client_id"].clone();
+    let at = |method, address: SocketAddr| {
+        let url = format!("https://localhost:{}{path}", address.port());
+        setting.known.request(method, url).bearer_auth(token)
+    };
+    for asked in [at(http::Method::GET, mtls), at(http::Method::PUT, mtls).json(&body)] {
+        let answer = asked.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        assert_eq!(answer.json::<Value>().await.unwrap()["registration_client_uri"], uri);
+    }
+    let elsewhere = at(http::Method::GET, setting.gateway.address).send().await.unwrap();
+    assert_eq!(elsewhere.status().as_u16(), 403, "there nobody is asked for one");
+
+    body.as_object_mut().unwrap().remove("client_id");
+    let anybodys: Value = post(&setting.unknown, setting.gateway.address, &body).await.json().await.unwrap();
+    let uri = anybodys["registration_client_uri"].as_str().unwrap_or_else(|| panic!("{anybodys}"));
+    assert!(uri.starts_with("https://sso.example.com/"), "{uri}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! or with whatever it is told to.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
@@ -62,6 +63,8 @@ pub struct Upstream {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     mood: Arc<Mutex<Mood>>,
+    /// How many clients it has.
+    registered: Arc<AtomicUsize>,
     arrived: watch::Receiver<usize>,
 }
 
@@ -73,6 +76,7 @@ impl Upstream {
             address: listener.local_addr().unwrap(),
             received: Arc::default(),
             mood: Arc::new(Mutex::new(Mood::Well)),
+            registered: Arc::default(),
             arrived,
         };
         let (serving, arrive) = (upstream.clone(), Arc::new(arrive));
@@ -113,7 +117,7 @@ impl Upstream {
             let answer = match &mood {
                 Mood::MetadataAt(path, elsewhere) if is_discovery && request.target() != *path => elsewhere.clone(),
                 _ if is_discovery => discovery(),
-                _ => answer(&request),
+                _ => answer(&request, &self.registered),
             };
             self.received.lock().unwrap().push(request);
             if !is_discovery {
@@ -158,19 +162,20 @@ pub fn discovery() -> Vec<u8> {
 }
 
 /// RFC 7591 §3.2.1, with all the bad habits of real servers: nulls, empty texts, a secret for public clients, inside names.
-fn answer(request: &Received) -> Vec<u8> {
+fn answer(request: &Received, registered: &AtomicUsize) -> Vec<u8> {
     if request.method() != "POST" || request.target() != "/register" {
         return http("200 OK", "text/plain", "forwarded");
     }
     let Ok(mut members) = serde_json::from_slice::<Map<String, Value>>(&request.body) else {
         return http("400 Bad Request", "application/json", r#"{"error":"invalid_client_metadata"}"#);
     };
+    let client_id = format!("client-{}", registered.fetch_add(1, Ordering::SeqCst) + 1);
     for (member, value) in [
-        ("client_id", json!("client-1")),
+        ("client_id", json!(client_id)),
         ("client_id_issued_at", json!(1_760_000_000)),
         ("client_secret", json!("a-secret-for-the-client")),
         ("registration_access_token", json!(SECRET)),
-        ("registration_client_uri", json!(format!("http://{INSIDE}:9000/register/client-1"))),
+        ("registration_client_uri", json!(format!("http://{INSIDE}:9000/register/{client_id}"))),
     ] {
         members.insert(member.to_owned(), value);
     }

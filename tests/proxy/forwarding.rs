@@ -1,10 +1,14 @@
 //! Everything that is not ours streams through: unchanged, but for the headers that say who asks.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use dcr_gateway::authorization_server::settings::ClientIdMetadataDocuments;
 use dcr_gateway::authorization_server::settings::OtherPaths;
+use dcr_gateway::authorization_server::transport::{Limits, Transport as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::backend::{Afterwards, echo_after_upgrade, hasty, header_values, mirror, nobody, scripted};
 use crate::certificates::Authority;
@@ -267,4 +271,27 @@ async fn the_servers_answer_before_it_read_the_body_is_delivered() {
         let answer = read_answer(&mut stream).await;
         assert_eq!((answer.status, answer.body.as_str()), (413, "too large"));
     }
+}
+
+/// A name server that leads to the gateway itself.
+#[tokio::test]
+async fn a_gateway_that_is_its_own_server_finds_out_at_once() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = Gateway::plain(elsewhere.local_addr().unwrap());
+    let (address, rounds) = (gateway.address, Arc::new(AtomicUsize::new(0)));
+    let counted = rounds.clone();
+    tokio::spawn(async move {
+        while let Ok((mut there, _)) = elsewhere.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut back = TcpStream::connect(address).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut there, &mut back).await;
+            });
+        }
+    });
+    let answer = client().get(gateway.url("/anything")).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), rounds.load(Ordering::SeqCst)), (508, 1));
+    let request = http::Request::get("/anything").body(bytes::Bytes::new()).unwrap();
+    let limits = Limits { total: PATIENCE, response_bytes: 10_000 };
+    assert_eq!(gateway.settings.upstream.send(request, limits).await.unwrap().status(), 508, "a call of its own");
 }

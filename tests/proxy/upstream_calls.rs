@@ -39,6 +39,13 @@ fn get() -> http::Request<Bytes> {
     http::Request::get("/metadata").body(Bytes::new()).unwrap()
 }
 
+/// Until a connection that was used is given out again.
+async fn rest() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(100)).await;
+    tokio::time::resume();
+}
+
 #[tokio::test]
 async fn a_call_arrives_whole_and_under_the_public_name() {
     let response = upstream(mirror().await).send(post("{\"a\":1}"), LIMITS).await.unwrap();
@@ -57,9 +64,32 @@ async fn connections_are_kept() {
     let upstream = upstream(backend.address);
     for _ in 0..3 {
         assert_eq!(upstream.send(post("{}"), LIMITS).await.unwrap().status(), 201);
+        rest().await;
     }
     assert_eq!(backend.requests.load(Ordering::SeqCst), 3);
     assert_eq!(backend.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_second_answer_to_one_request_is_not_the_answer_to_the_next() {
+    let answer = |body: &str| format!("HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n{body}");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = upstream(listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        read_request(&mut first).await;
+        first.write_all(answer("alice").as_bytes()).await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        first.write_all(answer("alice").as_bytes()).await.unwrap();
+        while read_request(&mut second).await.is_some() {
+            second.write_all(answer("bob's").as_bytes()).await.unwrap();
+        }
+    });
+    for body in ["alice", "bob's"] {
+        assert_eq!(upstream.send(post("{}"), LIMITS).await.unwrap().body(), body);
+    }
+    rest().await;
+    assert_eq!(upstream.send(post("{}"), LIMITS).await.unwrap().body(), "bob's");
 }
 
 /// What it announces may still come: it would be the answer to somebody else's request.
@@ -77,6 +107,7 @@ async fn a_connection_on_which_a_body_is_announced_where_none_can_be_is_not_kept
         for _ in 0..2 {
             let response = upstream.send(post("{}"), LIMITS).await.unwrap();
             assert_eq!((response.status().as_str(), response.body().len()), (&answer[..3], 0));
+            rest().await;
         }
         assert_eq!(backend.connections.load(Ordering::SeqCst), connections, "{answer}");
     }
@@ -183,8 +214,10 @@ async fn closes_on_the_second() -> SocketAddr {
 #[tokio::test]
 async fn a_kept_connection_that_dies_is_replaced_for_reading_but_never_for_a_registration() {
     let upstream = upstream(closes_on_the_second().await);
-    assert_eq!(upstream.send(get(), LIMITS).await.unwrap().status(), 200);
-    assert_eq!(upstream.send(get(), LIMITS).await.unwrap().status(), 200);
+    for _ in 0..2 {
+        assert_eq!(upstream.send(get(), LIMITS).await.unwrap().status(), 200);
+        rest().await;
+    }
     let outcome = upstream.send(post("{}"), LIMITS).await;
     assert!(matches!(outcome, Err(TransportError::BrokenOff(_))), "{outcome:?}");
 }
@@ -193,6 +226,7 @@ async fn a_kept_connection_that_dies_is_replaced_for_reading_but_never_for_a_reg
 async fn reading_a_client_is_never_repeated_because_its_token_may_have_been_rotated() {
     let upstream = upstream(closes_on_the_second().await);
     assert_eq!(upstream.send(get(), LIMITS).await.unwrap().status(), 200);
+    rest().await;
     let mut read = get();
     read.extensions_mut().insert(Purpose::MANAGEMENT);
     assert!(matches!(upstream.send(read, LIMITS).await, Err(TransportError::BrokenOff(_))));

@@ -170,6 +170,11 @@ profiles:
 
 /// Takes everything, and answers only what a client needs to know.
 async fn register(State(sent): State<Sent>, axum::Json(body): axum::Json<Value>) -> (StatusCode, axum::Json<Value>) {
-    sent.lock().unwrap().push(body);
-    (StatusCode::CREATED, axum::Json(json!({"client_id": "c1", "client_secret": "s", "client_secret_expires_at": 0})))
+    let client_id = {
+        let mut sent = sent.lock().unwrap();
+        sent.push(body);
+        format!("c{}", sent.len())
+    };
+    let answer = json!({"client_id": client_id, "client_secret": "s", "client_secret_expires_at": 0});
+    (StatusCode::CREATED, axum::Json(answer))
 }

@@ -1,9 +1,28 @@
 //! What a listener's settings say against each other, and what nobody could connect through.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use url::{Host, Url};
+
 use crate::config::Findings;
 use crate::config::node::Node;
 use crate::config::place::Place;
 use crate::proxy::settings::{ClientCertificateRequest, ListenerSettings};
+
+/// Whether this URL surely leads to the listener: by its address, or by one of this machine's own where it listens on all.
+pub(super) fn is_at(listener: &ListenerSettings, url: &Url) -> bool {
+    let (address, port) = (listener.address.ip().to_canonical(), listener.address.port());
+    let host = match url.host() {
+        Some(Host::Ipv4(host)) => host.into(),
+        Some(Host::Ipv6(host)) => IpAddr::from(host).to_canonical(),
+        Some(Host::Domain("localhost")) if address.is_loopback() => address,
+        Some(Host::Domain("localhost")) => Ipv4Addr::LOCALHOST.into(),
+        _ => return false,
+    };
+    port != 0
+        && url.port_or_known_default() == Some(port)
+        && (host == address || (address.is_unspecified() && (host.is_loopback() || host.is_unspecified())))
+}
 
 pub(super) fn check(listener: &ListenerSettings, place: &Place, tree: &Node, findings: &mut Findings<'_>) {
     for reason in listener.contradictions() {

@@ -10,6 +10,7 @@ use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
 
+/// Each of these calls is idempotent (RFC 9110 §9.2.2), and a token that was lost on the way is looked for when the next one comes.
 pub(super) fn refusal(error: ManageError) -> Refusal {
     let reason = match &error {
         ManageError::Gone(_) => Reason::ManagementTokenUnknown,
@@ -21,7 +22,7 @@ pub(super) fn refusal(error: ManageError) -> Refusal {
         ManageError::Broken(_) => Reason::ServerBroken,
         ManageError::RateLimited { .. } => Reason::ServerRateLimited,
     };
-    let refusal = Refusal::from(reason).caused_by(&error);
+    let refusal = Refusal::from(reason).caused_by(&error).may_be_repeated();
     match error {
         ManageError::Refused { code, description: Some(description) } => refusal.coded(code).described(description),
         ManageError::Refused { code, description: None } => refusal.coded(code),

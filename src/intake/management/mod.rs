@@ -26,7 +26,6 @@ use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::audit::Event;
 use crate::lifecycle::{AtTheServer, State};
-use crate::policy::profile::Requirement;
 use crate::policy::{CertificateIdentity, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
@@ -250,7 +249,7 @@ fn certificate(
         PresentedCertificate::Verified(identity) => Some(identity.clone()),
         PresentedCertificate::None => None,
     };
-    if profile.client_certificate() != Requirement::Required && !profile.matches_certificates() {
+    if !profile.needs_certificate() {
         return Ok(certificate);
     }
     let registrant = Registrant { address, certificate, token: None, statement: None };

@@ -7,8 +7,14 @@ use crate::registration::{Scope, ScopeSet};
 use crate::store::ClientRecord;
 
 /// Brings the client up to what the server says about it, in the client's own terms. A scope that neither the record nor the
-/// profile grants is the server's own affair and becomes no part of what the client may keep.
-pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) {
+/// profile grants is the server's own affair and becomes no part of what the client may keep. True: the record had it otherwise.
+pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) -> bool {
+    let before = (client.client_name.clone(), client.redirect_uris.clone(), client.scope_granted.clone());
+    take_over(client, told, profile);
+    before != (client.client_name.clone(), client.redirect_uris.clone(), client.scope_granted.clone())
+}
+
+fn take_over(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) {
     client.client_name = told.get("client_name").and_then(Value::as_str).map(str::to_owned);
     if let Some(uris) = told.get("redirect_uris").and_then(Value::as_array) {
         client.redirect_uris = uris.iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -77,7 +83,8 @@ mod tests {
             "{ name: partners, match: {}, scopes: { initial: [openid], allowed: [profile], by_approval: [admin] } }";
         let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
         let mut client = client();
-        reconcile(&mut client, told.as_object().unwrap(), &profile);
+        assert!(reconcile(&mut client, told.as_object().unwrap(), &profile), "it is changed");
+        assert!(!reconcile(&mut client, told.as_object().unwrap(), &profile), "once");
         client
     }
 

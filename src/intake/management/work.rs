@@ -13,6 +13,7 @@ use crate::audit::{Event, Kind};
 use crate::authorization_server::{Asked, ManageError, Managed, ServerAccess, transport};
 use crate::intake::Tools;
 use crate::intake::access::{ClientAccess, Token};
+use crate::intake::audited;
 use crate::intake::handler::Answer;
 use crate::intake::reason::Reason;
 use crate::intake::refusal::Refusal;
@@ -104,7 +105,9 @@ impl Work {
                 }
                 if is_in_doubt && !is_behind && matches!(asking, Asking::Read) {
                     let told = self.in_client_terms(&held.client, held.client.metadata.clone());
-                    reconcile::reconcile(&mut held.client, &told, &profile);
+                    if reconcile::reconcile(&mut held.client, &told, &profile) {
+                        held.record(audited::found_changed(&self.event, &held.client));
+                    }
                 }
                 let access = self.access(&mut held.client);
                 if let Some(event) = self.recorded(&mut held.client, growing) {
@@ -201,7 +204,7 @@ impl Work {
 
     /// What the client manages itself with from now on: a token of the server's ends here.
     fn access(&self, client: &mut ClientRecord) -> ClientAccess {
-        let endpoint = &self.rulebook.rewriting.registration_endpoint;
+        let endpoint = self.rulebook.client_uris_below(&client.profile);
         if let Token::Gateways(token) = &self.token {
             return ClientAccess::with(token.clone(), endpoint, &client.client_id);
         }

@@ -202,10 +202,18 @@ impl Reason {
                 "too many requests are on their way to the server",
                 "Try again as Retry-After says, and read answers to their end; the operator's limits are authorization_server.max_forwarded_requests and max_forwarded_requests_per_address.",
             ),
+            Self::ForwardingLoop => (
+                "what was sent to the server came back to the gateway",
+                "Give the operator the request_id: `authorization_server.url` leads to the gateway itself.",
+            ),
             Self::Internal => ("the gateway failed", "Give the operator the request_id."),
             Self::ServerUnreachable => (
                 "the authorization server cannot be reached at the moment",
                 "Try again as Retry-After says; nothing was registered.",
+            ),
+            Self::ServerUnavailable => (
+                "the authorization server says that it is not available at the moment",
+                "Try again as Retry-After says; whether a client was registered is not known.",
             ),
             Self::ServerTimedOut => (
                 "the authorization server did not answer in time",
