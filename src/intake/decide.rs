@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use super::operations::NotDone;
 use super::rulebook::Rulebook;
-use super::{Intake, Tools, approve, audited, settle, turn};
+use super::{Intake, Tools, approve, audited, settle, to_its_end, turn};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
 use crate::store::ClientRecord;
-use crate::telemetry::InSpan as _;
 
 /// What is to become of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +74,7 @@ impl Intake {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
         let by_hand = Some((instruction.client_id.clone(), instruction.actor.clone()));
         let by_hand = by_hand.filter(|_| instruction.response.is_none() && instruction.change.ends_a_suspension());
-        // In a task of its own: once a call to the server has begun, an operator who goes away stops nothing.
-        let task = tokio::spawn(async move { work.change(&instruction).await }.in_current_span());
-        let client = task.await.map_err(|error| NotDone::Internal(error.to_string()))??;
+        let client = to_its_end(async move { work.change(&instruction).await }).await?;
         if let Some((client_id, actor)) = by_hand {
             self.lift_suspensions(&client_id, &actor).await?;
         }

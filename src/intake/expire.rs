@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::uses::Which;
-use super::{Intake, Tools, decide, server_uses, settle, turn, unavailable};
+use super::{Intake, Tools, decide, server_uses, settle, to_its_end, turn, unavailable};
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
@@ -73,10 +73,12 @@ impl Intake {
         }
         let mut expired = Vec::new();
         for (client, _) in report.due {
-            match expire(&rulebook, &self.tools, &client).await {
+            let client_id = client.client_id.clone();
+            let (rulebook, tools) = (rulebook.clone(), self.tools.clone());
+            match to_its_end(async move { expire(&rulebook, &tools, &client).await }).await {
                 Ok(client) => expired.extend(client),
                 Err(refusal) => tracing::warn!(
-                    client_id = client.client_id,
+                    client_id,
                     cause = refusal.cause(),
                     "a client that was never used could not be looked at"
                 ),

@@ -41,6 +41,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
+use tokio::task::JoinError;
 
 use crate::anomaly::{Seen, Watch};
 use crate::audit::Recorder;
@@ -50,7 +51,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::randomness::{self, Randomness};
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, InSpan as _};
 use crate::throttle::settings::ThrottleSettings;
 use crate::throttle::{NoThrottle, Standing, Throttle, ThrottleFiles};
 
@@ -132,6 +133,15 @@ impl Tools {
     fn registration_id(&self, at: Timestamp) -> RegistrationId {
         RegistrationId::from_random(at, randomness::octets(self.randomness))
     }
+}
+
+/// In a task of its own: once a call to the server has begun, whoever asked for it and goes away stops nothing.
+async fn to_its_end<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<JoinError> + Send + 'static,
+{
+    tokio::spawn(work.in_current_span()).await?
 }
 
 /// The store failed: closed.

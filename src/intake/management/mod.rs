@@ -21,7 +21,7 @@ use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::{Tools, register, response, sighting, unavailable};
+use super::{Tools, register, response, sighting, to_its_end, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::audit::Event;
@@ -127,16 +127,6 @@ async fn take_through(
     let (rulebook, tools) = (rulebook.clone(), tools.clone());
     let work = Work { rulebook, tools, client_id: client.client_id, token, event };
     to_its_end(async move { work.carry_out(asking).await }).await
-}
-
-/// In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
-    }
 }
 
 /// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
