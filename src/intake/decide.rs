@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::operations::NotDone;
 use super::rulebook::Rulebook;
-use super::{Intake, Tools, approve, audited, settle, to_its_end, turn};
+use super::{Intake, Tools, approve, audited, settle, turn};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
@@ -74,7 +74,7 @@ impl Intake {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
         let by_hand = Some((instruction.client_id.clone(), instruction.actor.clone()));
         let by_hand = by_hand.filter(|_| instruction.response.is_none() && instruction.change.ends_a_suspension());
-        let client = to_its_end(async move { work.change(&instruction).await }).await?;
+        let client = self.tools.under_way.to_its_end(async move { work.change(&instruction).await }).await?;
         if let Some((client_id, actor)) = by_hand {
             self.lift_suspensions(&client_id, &actor).await?;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::uses::Which;
-use super::{Intake, Tools, decide, server_uses, settle, to_its_end, turn, unavailable};
+use super::{Intake, Tools, decide, server_uses, settle, turn, unavailable};
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
@@ -75,7 +75,7 @@ impl Intake {
         for (client, _) in report.due {
             let client_id = client.client_id.clone();
             let (rulebook, tools) = (rulebook.clone(), self.tools.clone());
-            match to_its_end(async move { expire(&rulebook, &tools, &client).await }).await {
+            match self.tools.under_way.to_its_end(async move { expire(&rulebook, &tools, &client).await }).await {
                 Ok(client) => expired.extend(client),
                 Err(refusal) => tracing::warn!(
                     client_id,

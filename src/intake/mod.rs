@@ -30,6 +30,7 @@ mod sighting;
 mod standing;
 mod token;
 mod turn;
+mod under_way;
 mod uses;
 
 use std::collections::BTreeSet;
@@ -41,7 +42,6 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, StatusCode};
-use tokio::task::JoinError;
 
 use crate::anomaly::{Seen, Watch};
 use crate::audit::Recorder;
@@ -51,7 +51,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::randomness::{self, Randomness};
 use crate::sealing::Keys;
 use crate::store::{RegistrationId, Store, StoreError};
-use crate::telemetry::{self, InSpan as _};
+use crate::telemetry;
 use crate::throttle::settings::ThrottleSettings;
 use crate::throttle::{NoThrottle, Standing, Throttle, ThrottleFiles};
 
@@ -68,6 +68,7 @@ use recorded::RequestRecorder;
 use refusal::Refusal;
 use response::KnownResponses;
 use standing::Standings;
+use under_way::UnderWay;
 use uses::GatheredUses;
 
 /// Answers everything that the gateway answers itself.
@@ -97,6 +98,8 @@ pub struct Tools {
     responses: KnownResponses,
     /// Where requests are kept to try other rules on.
     requests: RequestRecorder,
+    /// What was begun about clients at the server.
+    under_way: UnderWay,
 }
 
 impl Tools {
@@ -104,7 +107,8 @@ impl Tools {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
         let (standings, uses, responses) = (Standings::default(), GatheredUses::default(), KnownResponses::default());
         let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
-        Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
+        let under_way = UnderWay::default();
+        Self { store, clock, randomness, standings, audit, watch, uses, responses, requests, under_way }
     }
 
     /// The same, recording what happens.
@@ -133,15 +137,6 @@ impl Tools {
     fn registration_id(&self, at: Timestamp) -> RegistrationId {
         RegistrationId::from_random(at, randomness::octets(self.randomness))
     }
-}
-
-/// In a task of its own: once a call to the server has begun, whoever asked for it and goes away stops nothing.
-async fn to_its_end<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: From<JoinError> + Send + 'static,
-{
-    tokio::spawn(work.in_current_span()).await?
 }
 
 /// The store failed: closed.
@@ -197,6 +192,11 @@ impl Intake {
     /// How long a registration, or other work on a client, can last from its intent to its outcome.
     pub fn longest_turn(&self) -> Duration {
         self.rulebook.load().longest_turn()
+    }
+
+    /// Waits until the calls about clients that were begun are over, and what they came to is in the record.
+    pub async fn calls_over(&self) {
+        self.tools.under_way.is_over().await;
     }
 
     /// Looks at the server's metadata without a client asking.

@@ -12,7 +12,7 @@ use super::audited;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::{Intake, Tools, to_its_end};
+use super::{Intake, Tools};
 use crate::authorization_server::{
     Administration, AdministrationError, Asked, ClientState, ManageError, Managed, ServerAccess,
 };
@@ -172,7 +172,7 @@ impl Intake {
     ) -> Result<RegistrationRecord, NotDone> {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
         let (name, by) = (id.clone(), actor.to_owned());
-        let record = to_its_end(async move { work.resolve(&id, resolution, &by).await }).await?;
+        let record = self.tools.under_way.to_its_end(async move { work.resolve(&id, resolution, &by).await }).await?;
         let client_id = record.client_id.as_deref();
         tracing::info!(registration = name.0, client_id, actor, "an unknown outcome was resolved");
         Ok(record)

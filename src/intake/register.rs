@@ -16,7 +16,7 @@ use super::recorded::{self, UndecidedRequest};
 use super::refusal::Refusal;
 use super::rulebook::{Rulebook, TokenHandling};
 use super::sighting::{self, Sighting};
-use super::{Tools, choosing, form, response, same_client, to_its_end, token};
+use super::{Tools, choosing, form, response, same_client, token};
 use crate::anomaly::hash_of;
 use crate::authorization_server;
 use crate::clock::Timestamp;
@@ -275,7 +275,7 @@ impl Registration<'_> {
     /// Once it is begun, a client that goes away stops nothing.
     async fn carry_out(&self, order: Order) -> Result<HandedOut, Refusal> {
         let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
-        to_its_end(async move { carry_out::carry_out(&rulebook, &tools, order).await }).await
+        self.tools.under_way.to_its_end(async move { carry_out::carry_out(&rulebook, &tools, order).await }).await
     }
 }
 

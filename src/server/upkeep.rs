@@ -149,7 +149,10 @@ pub(super) async fn settle(intake: &Intake, mut stopped: watch::Receiver<bool>) 
     let mut ticks = every(SETTLE_EVERY);
     let mut failed = false;
     while goes_on(&mut ticks, &mut stopped).await {
-        let looked = intake.settle_due().await;
+        let looked = tokio::select! {
+            looked = intake.settle_due() => looked,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
         if let Err(error) = &looked
             && !failed
         {
@@ -220,7 +223,11 @@ async fn end_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
 pub(super) async fn expire(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(EXPIRE_EVERY);
     while goes_on(&mut ticks, &mut stopped).await {
-        match intake.expire_unused().await {
+        let expired = tokio::select! {
+            expired = intake.expire_unused() => expired,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        match expired {
             Ok(_) | Err(NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind) => {}
             Err(NotExpired::Store(error)) => tracing::warn!(%error, "clients that nobody uses cannot be looked for"),
         }

@@ -1,4 +1,4 @@
-//! A call about a client, before a server that takes its time, whatever becomes of whoever asked for it.
+//! A call about a client, before a server that takes its time, whatever becomes of whoever asked for it, and of the gateway.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,11 +9,13 @@ use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use axum::{Json, Router};
 use dcr_gateway::clock::{Clock as _, SystemClock};
-use dcr_gateway::store::{Clients as _, Uses as _};
+use dcr_gateway::lifecycle::State;
+use dcr_gateway::store::{ClientRecord, Clients as _, Turn, TurnEnd, TurnTaken, Uses as _};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::records;
 use crate::world::{World, configuration};
@@ -76,7 +78,11 @@ async fn world() -> (Arc<Server>, World) {
     );
     let text = configuration(&section, "{ socket: admin.sock }");
     let text = text.replace("name: partners,", "name: partners, expire_unused_after: 10d,");
-    let world = World::configured(TempDir::new().unwrap(), &text).await;
+    // The record of now has no client that is so old, and what is sealed of one is good with the same key.
+    let before = World::configured(TempDir::new().unwrap(), &text).await;
+    assert_eq!(before.register("Orders").await["client_id"], CLIENT);
+    let server_access = before.store.client(CLIENT).await.unwrap().unwrap().server_access;
+    let world = World::configured(before.stop().await, &text).await;
     // What the gateway itself looked at when it started is over when it has answered.
     world.ask("GET", "/v1/unused-clients").await;
     let now = SystemClock.now();
@@ -85,8 +91,12 @@ async fn world() -> (Arc<Server>, World) {
     records::registered(&*world.store, "old", now.before(20 * DAY).unix_millis()).await;
     records::registered(&*world.store, "used", now.unix_millis()).await;
     world.store.note_uses(&[("c-used".to_owned(), now)]).await.unwrap();
-    // The server's token for it comes into the record.
-    assert_eq!(world.register("Orders").await["client_id"], CLIENT);
+    let turn = Turn { holder: "this test".to_owned(), lasts: Duration::from_secs(60) };
+    let TurnTaken::Taken { client, .. } = world.store.take_turn(CLIENT, &turn, now).await.unwrap() else {
+        panic!("nobody else is at it")
+    };
+    let client = ClientRecord { server_access, ..*client };
+    assert!(world.store.end_turn(TurnEnd::of(&client, &turn.holder), now).await.unwrap());
     (server, world)
 }
 
@@ -103,4 +113,21 @@ async fn an_operator_who_hangs_up_while_unused_clients_expire_loses_none() {
     }
     server.go_on.notify_one();
     world.until(CLIENT, |client| client["state"] == "expired" && client["unsettled"].is_null()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_told_to_stop_finishes_what_it_began_at_the_server() {
+    let (server, world) = world().await;
+    let expire = world.request("POST", "/v1/unused-clients/expire");
+    let asking = tokio::spawn(expire.send());
+    server.asked_to_delete.notified().await;
+    asking.abort();
+    let store = world.store.clone();
+    let stopping = tokio::spawn(world.stop());
+    // Longer than it waits for anything else.
+    assert!(timeout(Duration::from_secs(4), server.asked_to_delete.notified()).await.is_err(), "once is enough");
+    server.go_on.notify_one();
+    stopping.await.unwrap();
+    let client = store.client(CLIENT).await.unwrap().unwrap();
+    assert_eq!((client.lifecycle.state(), client.unsettled, client.unmanageable), (State::Expired, None, false));
 }

@@ -21,7 +21,7 @@ use super::handler::{Answer, Head, PresentedCertificate, Request};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use super::{Tools, register, response, sighting, to_its_end, unavailable};
+use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::audit::Event;
@@ -124,9 +124,8 @@ async fn take_through(
         }
     };
     let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
-    let (rulebook, tools) = (rulebook.clone(), tools.clone());
-    let work = Work { rulebook, tools, client_id: client.client_id, token, event };
-    to_its_end(async move { work.carry_out(asking).await }).await
+    let work = Work { rulebook: rulebook.clone(), tools: tools.clone(), client_id: client.client_id, token, event };
+    tools.under_way.to_its_end(async move { work.carry_out(asking).await }).await
 }
 
 /// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
@@ -174,9 +173,11 @@ async fn identify(
             Ok(Identified::Client(Box::new(client), token))
         }
         None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            let (rulebook, tools, head, segment) = (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
+            let (rulebook, own_tools, head, segment) =
+                (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
             let deletion = audited::managed(learned, &segment, None);
-            to_its_end(async move { take_in(&rulebook, &tools, (&head, &segment, presented), deletion).await }).await
+            let taking_in = async move { take_in(&rulebook, &own_tools, (&head, &segment, presented), deletion).await };
+            tools.under_way.to_its_end(taking_in).await
         }
         _ => Err(Reason::ManagementTokenUnknown.into()),
     }
