@@ -212,9 +212,10 @@ async fn take_in(
     let certificate = head.certificate().cloned();
     let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
     let profile = adopt::profile(rulebook, &registrant)?;
-    let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access };
+    let token = Token::Servers(token);
+    let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access, token: &token };
     let client = adopt::adopt(rulebook, tools, adoption).await?;
-    Ok(Identified::Client(Box::new(client), Token::Servers(token)))
+    Ok(Identified::Client(Box::new(client), token))
 }
 
 /// Whether the client may be managed at all, and by which rules.
