@@ -126,6 +126,7 @@ fn read_once(config: &Config) -> Vec<(&'static str, Value)> {
         .into_iter()
         .chain(addresses)
         .chain([("store", store), ("anomalies", thresholds), ("listeners[].max_connections", connections)])
+        .chain([("throttle.sources", written["throttle"]["sources"].clone())])
         .collect()
 }
 
@@ -196,6 +197,15 @@ fn seen(config: &Config) -> Fingerprints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_many_sources_the_throttle_remembers_waits_for_a_restart() {
+        let text = include_str!("../../tests/config/good/least.yaml");
+        let read = |text: &str| config::from_text(text, "gateway.yaml".as_ref(), &|_| None);
+        let with = |throttle| read_once(&read(&format!("{text}throttle: {{ {throttle} }}\n")).unwrap());
+        assert_ne!(with("sources: 7"), with("sources: 8"));
+        assert_eq!(with("total: { rate: 7/s, burst: 7 }"), with("total: { rate: 8/s, burst: 8 }"));
+    }
 
     #[tokio::test]
     async fn what_changed_since_it_was_read_is_a_reason_and_is_one_once() {

@@ -123,10 +123,7 @@ impl Gateway {
             beside.begin("detectors", async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
         }
         let recording = (&self.clock, &self.intake.tools().audit);
-        beside.begin(
-            "alerts",
-            alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()),
-        );
+        beside.begin("alerts", alerts::deliverer(&self.store, recording, &self.alerts).run(stopped.clone()));
         beside.begin("health", self.health_watch().run(stopped.clone()));
     }
 
