@@ -59,7 +59,6 @@ pub use cors::CorsSettings;
 pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
 pub use form::LARGEST_BODY;
-pub use register::STEPS;
 pub use rulebook::{ProfileLimits, Rulebook, TokenHandling, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
