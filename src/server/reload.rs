@@ -47,7 +47,7 @@ impl Gateway {
             };
             match reloaded {
                 Ok(()) => {
-                    let loaded = audit::configuration(Kind::ConfigurationLoaded, &self.config.file);
+                    let loaded = audit::configuration(Kind::ConfigurationLoaded, Some(self.config.digest));
                     audit::tell(&recorder, loaded, self.clock.now()).await;
                     let current = self.intake.current_key();
                     if current != key {
@@ -70,9 +70,9 @@ impl Gateway {
                     }
                     last_problem = None;
                 }
-                Err(problem) if reason == Reason::Retry && last_problem.as_ref() == Some(&problem) => {}
-                Err(problem) => {
-                    let refused = audit::configuration(Kind::ConfigurationRefused, &self.config.file);
+                Err((problem, _)) if reason == Reason::Retry && last_problem.as_ref() == Some(&problem) => {}
+                Err((problem, digest)) => {
+                    let refused = audit::configuration(Kind::ConfigurationRefused, digest);
                     audit::tell(&recorder, refused, self.clock.now()).await;
                     telemetry::metrics().reloaded(ReloadResult::Refused);
                     self.health.reloaded(Reload::Refused);
@@ -83,9 +83,15 @@ impl Gateway {
         }
     }
 
+    /// Otherwise why not, and the SHA-256 of what was refused, where it could be read.
+    fn reload(&mut self) -> Result<(), (String, Option<[u8; 32]>)> {
+        let config = config::load(&self.config.file).map_err(|problems| (problems.to_string(), problems.digest))?;
+        let digest = config.digest;
+        self.put_in_force(config).map_err(|problem| (problem, Some(digest)))
+    }
+
     /// Everything is made and checked before anything is put in force.
-    fn reload(&mut self) -> Result<(), String> {
-        let config = config::load(&self.config.file).map_err(|problems| problems.to_string())?;
+    fn put_in_force(&mut self, config: Config) -> Result<(), String> {
         // Made at a start alone: a misspelt name would put a new key in force, which opens nothing.
         let file = &config.settings.store.encryption_key_file.0;
         Keys::read(file).map_err(|error| StartError::Keys { file: file.clone(), error }.to_string())?;
