@@ -14,6 +14,8 @@ mod functions;
 mod layers;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/steps.rs"]
+mod steps;
 #[path = "architecture/words.rs"]
 mod words;
 
@@ -78,6 +80,12 @@ fn no_module_is_named_for_nothing() {
 #[test]
 fn the_tour_names_what_is_there() {
     let found = document::of_this_package();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn a_registration_is_taken_through_in_its_order() {
+    let found = steps::out_of_order(Sources::of_this_package());
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 

@@ -8,7 +8,7 @@ use dcr_gateway::authorization_server::dialect::Dialect;
 use dcr_gateway::authorization_server::endpoint::Endpoint;
 use dcr_gateway::authorization_server::settings::AuthorizationServerSettings;
 use dcr_gateway::authorization_server::transport::Limits;
-use dcr_gateway::authorization_server::{ManageError, Managed, Registrar as _, ServerAccess};
+use dcr_gateway::authorization_server::{ManageError, Managed, Registrar as _, ServerAccess, TokenAccess};
 use dcr_gateway::demo::authorization_server::{Settings, router};
 use dcr_gateway::policy::{self, Clearance, Profile};
 use dcr_gateway::proxy::{Upstream, UpstreamSettings};
@@ -54,7 +54,8 @@ async fn a_client_is_read_changed_and_deleted_with_the_tokens_the_server_gives()
     let first = clearance(&json!({"redirect_uris": ["https://app.example.com/a"], "client_name": "Orders"}));
     let registered = endpoint.register("r", &first, None).await.unwrap();
     let access = registered.access.unwrap();
-    assert_eq!(access.registration_client_uri, format!("/register/{}", registered.client_id));
+    let ServerAccess::ByToken(TokenAccess { registration_client_uri, .. }) = &access else { panic!("{access:?}") };
+    assert_eq!(*registration_client_uri, format!("/register/{}", registered.client_id));
     let secret = Secret::new(registered.metadata["client_secret"].as_str().unwrap());
 
     let read = endpoint.read(&access).await.unwrap();

@@ -37,8 +37,6 @@ pub struct Deliverer {
     pub alerts: Arc<Alerts>,
     /// For names and pauses.
     pub randomness: Randomness,
-    /// How long one message takes at most: `fetch.timeout`.
-    pub longest_fetch: Duration,
 }
 
 /// Until when a receiver is left alone, after how many failures in a row.
@@ -115,7 +113,7 @@ impl Deliverer {
                 audit: self.audit.clone(),
                 receiver: receiver.clone(),
                 randomness: self.randomness,
-                lasts: (self.longest_fetch + smtp::WHOLE) * 2,
+                lasts: (routing.longest_fetch + smtp::WHOLE) * 2,
             };
             at_work.spawn(work.carry_out());
         }
@@ -199,7 +197,8 @@ pub(super) mod tests {
             gateway: "https://sso.example.com".to_owned(),
         };
         let receivers = vec![Arc::new(Receiver::new(&serde_yaml::from_str(&yaml).unwrap(), secrets, &reach).unwrap())];
-        let routing = Routing { receivers, silences: Vec::new(), links: Links::default() };
+        let longest_fetch = Duration::from_secs(9);
+        let routing = Routing { receivers, silences: Vec::new(), links: Links::default(), longest_fetch };
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let beginning = Beginning {
             writer: WriterId("w".to_owned()),
@@ -209,14 +208,13 @@ pub(super) mod tests {
             now: NOW,
         };
         let begun = Recorder::begin(store.clone(), &AuditSettings::default(), beginning).await;
-        let (randomness, longest_fetch): (Randomness, _) = (|octets| octets.fill(7), Duration::from_secs(9));
+        let randomness: Randomness = |octets| octets.fill(7);
         Deliverer {
             store,
             clock: Arc::new(SetClock::at(NOW)),
             audit: begun.unwrap().0,
             alerts: Arc::new(Alerts::new(routing, randomness)),
             randomness,
-            longest_fetch,
         }
     }
 

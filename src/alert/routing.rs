@@ -1,6 +1,7 @@
 //! Who is told: the receivers and silences in force, which a reload replaces, and what each receiver is to be told of what happens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -32,6 +33,8 @@ pub struct Routing {
     pub silences: Vec<SilenceSettings>,
     /// Where notices lead.
     pub links: Links,
+    /// How long one message takes at most: `fetch.timeout`.
+    pub longest_fetch: Duration,
 }
 
 /// Turns what happens into what receivers are to be told.
@@ -111,7 +114,6 @@ impl Audience for Alerts {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::alert::notice::Topic;
@@ -140,6 +142,7 @@ mod tests {
             receivers: receivers.iter().map(receiver).collect(),
             silences: serde_yaml::from_str(silences).unwrap(),
             links: Links { console: Some("https://admin.example".to_owned()) },
+            longest_fetch: Duration::ZERO,
         };
         Alerts::new(routing, |octets| octets.fill(7))
     }

@@ -259,7 +259,8 @@ impl Keeper {
                         }
                     }
                 }
-                Due::Window if self.journal.is_over(now) => self.write_counts(now).await,
+                // What was lost of the last window is told although nobody is refused any more.
+                Due::Window if self.journal.is_over(now) || self.has_lost() => self.write_counts(now).await,
                 Due::Window => {}
                 Due::Sign => self.sign_head(now).await,
                 Due::Cut => self.cut(now).await,
@@ -274,6 +275,10 @@ impl Keeper {
             due.extend(self.journal.note(event, at).into_iter().map(|event| (event, at)));
         }
         self.write(due).await;
+    }
+
+    fn has_lost(&self) -> bool {
+        self.inner.lost.load(Ordering::Relaxed) > 0
     }
 
     async fn write_counts(&mut self, now: Timestamp) {
@@ -366,9 +371,12 @@ mod tests {
     use sqlx::{Connection as _, Executor as _};
 
     use super::*;
-    use crate::store::AuditLog as _;
+    use crate::audit::settings::RefusalSettings;
+    use crate::clock::SystemClock;
+    use crate::duration::DurationText;
     use crate::store::settings::{StoreSettings, StoreUrl};
     use crate::store::sql::SqlStore;
+    use crate::store::{AuditFilter, AuditLog as _};
 
     const AT: Timestamp = Timestamp::from_unix_millis(7_000);
 
@@ -391,6 +399,33 @@ mod tests {
         keeper.sign_head(now).await;
         let heads: Vec<usize> = store.chains().await.unwrap().iter().map(|chain| chain.heads.len()).collect();
         assert_eq!(heads, [1]);
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_is_told_when_the_store_is_back_although_nobody_is_refused_then() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(directory.path().join("gateway.db"));
+        let store = Arc::new(SqlStore::open(&StoreSettings { url, ..StoreSettings::default() }).await.unwrap());
+        let (writer, audience) = (WriterId("w".to_owned()), Arc::new(Nobody));
+        let beginning = Beginning { writer, keys: None, command: "serve", audience, now: AT };
+        let refusals = RefusalSettings { window: DurationText(Duration::from_millis(5)), ..RefusalSettings::default() };
+        let settings = AuditSettings { refusals, ..AuditSettings::default() };
+        let (_, keeper) = Recorder::begin(store.clone(), &settings, beginning).await.unwrap();
+        keeper.inner.lost.store(8, Ordering::Relaxed);
+        let (end, ended) = watch::channel(false);
+        let keeping = tokio::spawn(keeper.keep(Arc::new(SystemClock), ended));
+        let told = async {
+            loop {
+                let records = store.records(&AuditFilter::default(), None, 10).await.unwrap();
+                if records.iter().any(|record| record.event.contains("records_lost")) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), told).await.expect("their number is recorded");
+        end.send(true).unwrap();
+        keeping.await.unwrap();
     }
 
     #[tokio::test]

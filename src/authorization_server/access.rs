@@ -9,7 +9,16 @@ use crate::secret::Secret;
 
 /// The server's own access to one client. Never shown to a client: it gets the gateway's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerAccess {
+pub enum ServerAccess {
+    /// With a token of the client's.
+    ByToken(TokenAccess),
+    /// By the server's API and with the gateway's own credential, which know the client by this name.
+    ByApi(String),
+}
+
+/// A token of the server's for one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenAccess {
     /// The path and the query of the server's `registration_client_uri`; the host is the transport's.
     pub registration_client_uri: String,
     /// The token to present there.
@@ -25,17 +34,7 @@ pub struct ClientUris<'p> {
     pub below_it_only: bool,
 }
 
-impl ServerAccess {
-    /// A client of a server that is managed by its API, with the gateway's own credential: there is no token, only a name.
-    pub fn by_api(client_id: &str) -> Self {
-        Self { registration_client_uri: client_id.to_owned(), registration_access_token: Secret::new("") }
-    }
-
-    /// The name of a client that is managed by the server's API. None of what anybody presented: a bearer token is never empty.
-    pub fn managed_by_api(&self) -> Option<&str> {
-        self.registration_access_token.expose().is_empty().then_some(self.registration_client_uri.as_str())
-    }
-
+impl TokenAccess {
     /// What the answer to a registration gives; none without a token that a header can carry.
     pub fn given(answer: &Map<String, Value>, client_id: &str, uris: ClientUris<'_>) -> Option<Self> {
         let registration_access_token = token(answer)?;
@@ -124,7 +123,7 @@ mod tests {
     }
 
     fn uri_given(uri: Option<&str>, client_id: &str, uris: ClientUris<'_>) -> String {
-        ServerAccess::given(&answer(uri, "t"), client_id, uris).unwrap().registration_client_uri
+        TokenAccess::given(&answer(uri, "t"), client_id, uris).unwrap().registration_client_uri
     }
 
     #[test]
@@ -165,15 +164,15 @@ mod tests {
     #[test]
     fn there_is_no_access_without_a_token_that_a_header_can_carry() {
         for token in ["", "two words", "new\nline", "é"] {
-            assert_eq!(ServerAccess::given(&answer(Some("/reg/c"), token), "c", ANY), None, "{token:?}");
+            assert_eq!(TokenAccess::given(&answer(Some("/reg/c"), token), "c", ANY), None, "{token:?}");
         }
-        assert_eq!(ServerAccess::given(&Map::new(), "c", ANY), None);
-        assert_eq!(ServerAccess::given(&answer(None, "t"), "..", ANY), None);
+        assert_eq!(TokenAccess::given(&Map::new(), "c", ANY), None);
+        assert_eq!(TokenAccess::given(&answer(None, "t"), "..", ANY), None);
     }
 
     #[test]
     fn an_answer_replaces_what_it_names_and_nothing_else() {
-        let access = ServerAccess::given(&answer(Some("/reg/c"), "t1"), "c", ANY).unwrap();
+        let access = TokenAccess::given(&answer(Some("/reg/c"), "t1"), "c", ANY).unwrap();
         assert_eq!(access.replaced(&Map::new(), ANY), None);
         assert_eq!(access.replaced(&answer(Some("http://inside/reg/c"), "t1"), ANY), None);
         let rotated = access.replaced(&answer(None, "t2"), ANY).unwrap();

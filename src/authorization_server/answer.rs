@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::access::{ClientUris, ServerAccess};
+use super::access::{ClientUris, ServerAccess, TokenAccess};
 use super::{RegisterError, Registered};
 use crate::fetch::retry_after;
 use crate::registration::members::is_client_id;
@@ -96,7 +96,7 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
             "the answer is another registration's: it has none of the redirect URIs".to_owned(),
         ));
     }
-    let access = ServerAccess::given(&answered, &client_id, call.uris);
+    let access = TokenAccess::given(&answered, &client_id, call.uris).map(ServerAccess::ByToken);
     let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
     Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added })
 }
@@ -236,6 +236,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::secret::Secret;
 
     fn answer(status: u16, body: &str) -> Response<Bytes> {
         Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()
@@ -334,9 +335,9 @@ mod tests {
         let registered = read_ours(answer(201, body)).unwrap();
         assert!(!registered.metadata.contains_key("registration_access_token"));
         assert!(!registered.metadata.contains_key("registration_client_uri"));
-        let access = registered.access.unwrap();
-        assert_eq!(access.registration_client_uri, "/c");
-        assert_eq!(access.registration_access_token.expose(), "t");
+        let (uri, token) = ("/c".to_owned(), Secret::new("t"));
+        let expected = TokenAccess { registration_client_uri: uri, registration_access_token: token };
+        assert_eq!(registered.access, Some(ServerAccess::ByToken(expected)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::credential::Credential;
 use super::dialect::Dialect;
 use super::management::{self, ManagementCall, SentUpdate};
 use super::transport::{self, Limits, Purpose, Transport};
-use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess};
+use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess, TokenAccess};
 use crate::policy::{Clearance, Judged, LetThrough};
 use crate::secret::Secret;
 
@@ -67,6 +67,7 @@ impl Registrar for Endpoint {
     }
 
     async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError> {
+        let access = by_token(access)?;
         let response = self.manage(Method::GET, access, None).await?;
         management::read(response, ManagementCall { access, uris: self.client_uris(), update: None })
     }
@@ -78,6 +79,7 @@ impl Registrar for Endpoint {
         judged: &dyn Judged,
         client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError> {
+        let access = by_token(access)?;
         let registered = self.dialect.outgoing(judged);
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
@@ -86,6 +88,7 @@ impl Registrar for Endpoint {
     }
 
     async fn restate(&self, access: &ServerAccess, recorded: Recorded<'_>) -> Result<Managed, ManageError> {
+        let access = by_token(access)?;
         let Recorded { client_id, client_secret, .. } = recorded;
         let registered = self.dialect.restated(recorded);
         let sent = self.dialect.update(&registered, client_id, client_secret);
@@ -95,7 +98,15 @@ impl Registrar for Endpoint {
     }
 
     async fn delete(&self, access: &ServerAccess) -> Result<(), ManageError> {
-        management::read_deletion(&self.manage(Method::DELETE, access, None).await?)
+        management::read_deletion(&self.manage(Method::DELETE, by_token(access)?, None).await?)
+    }
+}
+
+/// A client that was registered by the server's API, as the configuration had it before, has no token.
+fn by_token(access: &ServerAccess) -> Result<&TokenAccess, ManageError> {
+    match access {
+        ServerAccess::ByToken(access) => Ok(access),
+        ServerAccess::ByApi(_) => Err(ManageError::NotOffered("the client was registered by its API".to_owned())),
     }
 }
 
@@ -162,7 +173,7 @@ impl Endpoint {
     async fn manage(
         &self,
         method: Method,
-        access: &ServerAccess,
+        access: &TokenAccess,
         members: Option<&Map<String, Value>>,
     ) -> Result<http::Response<Bytes>, ManageError> {
         let not_sent = |error: String| ManageError::Unreachable(error);
@@ -270,10 +281,10 @@ scopes: { initial: [openid], allowed: [openid, profile] }
     }
 
     fn access() -> ServerAccess {
-        ServerAccess {
+        ServerAccess::ByToken(TokenAccess {
             registration_client_uri: "/register/c-1".to_owned(),
             registration_access_token: Secret::new("t1"),
-        }
+        })
     }
 
     /// Gives tokens and takes none of them, each after `TAKES`.
@@ -326,6 +337,17 @@ scopes: { initial: [openid], allowed: [openid, profile] }
     }
 
     #[tokio::test]
+    async fn of_a_client_that_was_registered_by_an_api_the_server_is_asked_nothing() {
+        let world = world(Kind::Rfc7591, &[]);
+        let access = ServerAccess::ByApi("c-1".to_owned());
+        let updated = world.endpoint.update(&access, "c-1", &tool(), None).await;
+        assert!(matches!(updated, Err(ManageError::NotOffered(_))), "{updated:?}");
+        assert!(matches!(world.endpoint.read(&access).await, Err(ManageError::NotOffered(_))));
+        assert!(matches!(world.endpoint.delete(&access).await, Err(ManageError::NotOffered(_))));
+        assert!(world.sent().is_empty());
+    }
+
+    #[tokio::test]
     async fn what_is_let_through_goes_with_the_registrants_own_credential_or_none() {
         let yaml = "{ name: tools, match: {}, enforcement: report_only }";
         let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
@@ -351,7 +373,8 @@ scopes: { initial: [openid], allowed: [openid, profile] }
         let world = world(Kind::Rfc7591, &[(200, json!({"client_id": "c-1", "registration_access_token": "t2"}))]);
         let clearance = clearance(&json!({"redirect_uris": ["https://app.example.com/cb"]}));
         let managed = world.endpoint.update(&access(), "c-1", &clearance, Some(&Secret::new("s"))).await.unwrap();
-        assert_eq!(managed.access.unwrap().registration_access_token, Secret::new("t2"));
+        let Some(ServerAccess::ByToken(rotated)) = managed.access else { panic!("{:?}", managed.access) };
+        assert_eq!(rotated.registration_access_token, Secret::new("t2"));
         assert_eq!(managed.metadata["redirect_uris"], json!(["https://app.example.com/cb"]));
         assert!(!managed.metadata.contains_key("client_secret"), "what was sent is not what the server said");
         let expected = json!({

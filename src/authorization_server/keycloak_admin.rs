@@ -14,12 +14,12 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::ServerAccess;
 use super::access::ClientUris;
 use super::administration::{Administration, AdministrationError, ClientState};
 use super::credential::AccessTokenSource;
 use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::transport::{Limits, Transport};
+use super::{ServerAccess, TokenAccess};
 use crate::clock::Timestamp;
 use crate::registration::{ScopeSet, json as strict_json};
 
@@ -111,7 +111,8 @@ impl Administration for KeycloakAdministration {
         let token = members.get("registrationAccessToken").cloned().unwrap_or_default();
         let members = [("registration_access_token".to_owned(), token)].into_iter().collect();
         let uris = ClientUris { registration_path: &self.registration_path, below_it_only: true };
-        ServerAccess::given(&members, client_id, uris)
+        TokenAccess::given(&members, client_id, uris)
+            .map(ServerAccess::ByToken)
             .ok_or_else(|| broken("no registration access token in the answer"))
     }
 
@@ -337,8 +338,9 @@ mod tests {
     #[tokio::test]
     async fn a_new_token_comes_with_the_place_where_it_is_good() {
         let access = world(REGISTRATION).administration.new_registration_access_token("c1").await.unwrap();
-        assert_eq!(access.registration_client_uri, format!("{REGISTRATION}/c1"));
-        assert_eq!(access.registration_access_token, Secret::new("new"));
+        let (uri, token) = (format!("{REGISTRATION}/c1"), Secret::new("new"));
+        let expected = TokenAccess { registration_client_uri: uri, registration_access_token: token };
+        assert_eq!(access, ServerAccess::ByToken(expected));
     }
 
     #[tokio::test]

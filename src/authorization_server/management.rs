@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::access::{ClientUris, ServerAccess};
+use super::access::{ClientUris, ServerAccess, TokenAccess};
 use super::answer;
 use crate::fetch::retry_after;
 use crate::registration::{ErrorCode, json};
@@ -82,7 +82,7 @@ impl ManageError {
 #[derive(Debug, Clone, Copy)]
 pub struct ManagementCall<'c> {
     /// What was presented.
-    pub access: &'c ServerAccess,
+    pub access: &'c TokenAccess,
     /// Which URIs of management are believed.
     pub uris: ClientUris<'c>,
     /// What was to be put in the place of what was registered; none when the client was only read.
@@ -115,7 +115,7 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
         return Err(broken("the answer is about another client".to_owned()));
     }
     let unnamed = call.update.map(|update| update.registered.clone()).unwrap_or_default();
-    let access = call.access.replaced(&answered, call.uris);
+    let access = call.access.replaced(&answered, call.uris).map(ServerAccess::ByToken);
     let mut metadata = answer::sound(answered, unnamed);
     let client_secret = match metadata.remove("client_secret") {
         Some(Value::String(secret)) => Some(Secret::new(secret)),
@@ -183,8 +183,8 @@ mod tests {
 
     const URIS: ClientUris<'_> = ClientUris { registration_path: "/reg", below_it_only: false };
 
-    fn access() -> ServerAccess {
-        ServerAccess { registration_client_uri: "/reg/c".to_owned(), registration_access_token: Secret::new("t1") }
+    fn access() -> TokenAccess {
+        TokenAccess { registration_client_uri: "/reg/c".to_owned(), registration_access_token: Secret::new("t1") }
     }
 
     fn answer(status: u16, body: &str) -> Response<Bytes> {
@@ -213,8 +213,8 @@ mod tests {
         });
         assert_eq!(Value::Object(managed.metadata), expected);
         assert_eq!(managed.client_secret, Some(Secret::new("s")));
-        let expected = ServerAccess { registration_access_token: Secret::new("t2"), ..access() };
-        assert_eq!(managed.access, Some(expected));
+        let expected = TokenAccess { registration_access_token: Secret::new("t2"), ..access() };
+        assert_eq!(managed.access, Some(ServerAccess::ByToken(expected)));
     }
 
     #[test]

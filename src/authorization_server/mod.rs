@@ -27,7 +27,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-pub use access::ServerAccess;
+pub use access::{ServerAccess, TokenAccess};
 pub use administration::{Administration, AdministrationError, ClientState};
 pub use existing::{ExistingClient, ExistingPage, Origin, RecordedUses};
 pub use management::{ManageError, Managed};

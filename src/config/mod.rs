@@ -15,6 +15,8 @@ mod urls;
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 pub use fingerprint::{Fingerprint, Fingerprints};
 pub use node::Environment;
 pub use problem::{Problem, Problems, Severity};
@@ -49,6 +51,8 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// What may not be what was meant.
     pub warnings: Vec<Problem>,
+    /// SHA-256 of the file as it was read.
+    pub digest: [u8; 32],
     /// What it was [loaded](load) from: the file, those that it names and the encryption keys, each as it was before it was read.
     pub seen: Fingerprints,
 }
@@ -77,11 +81,15 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
             reason: format!("the file cannot be read: {error}"),
             hint: hints::for_unreadable_file(&error).to_owned(),
         };
-        Problems { file: file.to_owned(), problems: vec![problem], incomplete: false }
+        Problems { file: file.to_owned(), problems: vec![problem], incomplete: false, digest: None }
     })?;
     let mut config = from_text(&text, file, &|name| std::env::var(name).ok())?;
     config.seen.insert(file.to_owned(), as_it_was);
     Ok(config)
+}
+
+fn digest_of(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
 }
 
 /// As [`load`], from a text that is, or could be, in `file`.
@@ -130,6 +138,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
             issuer_path: meant.issuer_path,
             paths: meant.paths,
             warnings: findings.into_problems(file).problems,
+            digest: digest_of(text),
             seen,
         }),
     }
@@ -222,7 +231,8 @@ impl Findings<'_> {
 
     fn into_problems(mut self, file: &Path) -> Problems {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
-        Problems { file: file.to_owned(), problems: self.problems, incomplete: false }
+        let digest = Some(digest_of(self.text));
+        Problems { file: file.to_owned(), problems: self.problems, incomplete: false, digest }
     }
 
     /// Where more may come to light once these are mended.

@@ -43,6 +43,9 @@ pub struct Problems {
     pub problems: Vec<Problem>,
     /// Some checks need what could not be read: they will be made when that is mended.
     pub incomplete: bool,
+    /// SHA-256 of the file as it was read; none: it could not be.
+    #[serde(skip)]
+    pub digest: Option<[u8; 32]>,
 }
 
 impl std::error::Error for Problems {}

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Tools;
-use crate::authorization_server::ServerAccess;
+use crate::authorization_server::{ServerAccess, TokenAccess};
 use crate::hexadecimal::percent_encoded;
 use crate::randomness;
 use crate::sealing::{Keys, NotOpened, NotSealed};
@@ -88,7 +88,9 @@ pub(super) struct KeptAccess {
 
 #[derive(Serialize, Deserialize)]
 struct Written {
+    /// The client's name where it is managed by the server's API.
     uri: String,
+    /// Empty where it is: a bearer token never is.
     token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
@@ -96,9 +98,15 @@ struct Written {
 
 impl KeptAccess {
     pub(super) fn seal(&self, keys: &Keys, tools: &Tools, client_id: &str) -> Result<Sealed, NotSealed> {
+        let (uri, token) = match &self.access {
+            ServerAccess::ByToken(access) => {
+                (&access.registration_client_uri, access.registration_access_token.expose())
+            }
+            ServerAccess::ByApi(client_id) => (client_id, ""),
+        };
         let written = Written {
-            uri: self.access.registration_client_uri.clone(),
-            token: self.access.registration_access_token.expose().to_owned(),
+            uri: uri.clone(),
+            token: token.to_owned(),
             client_secret: self.client_secret.as_ref().map(|secret| secret.expose().to_owned()),
         };
         let text = serde_json::to_string(&written).map_err(|_| NotSealed)?;
@@ -108,13 +116,14 @@ impl KeptAccess {
     pub(super) fn open(keys: &Keys, client_id: &str, sealed: &Sealed) -> Result<Self, NotOpened> {
         let text = keys.open(client_id, sealed)?;
         let written: Written = serde_json::from_str(text.expose()).map_err(|_| NotOpened)?;
-        Ok(Self {
-            access: ServerAccess {
-                registration_client_uri: written.uri,
-                registration_access_token: Secret::new(written.token),
-            },
-            client_secret: written.client_secret.map(Secret::new),
-        })
+        let Written { uri, token, client_secret } = written;
+        let access = if token.is_empty() {
+            ServerAccess::ByApi(uri)
+        } else {
+            let registration_access_token = Secret::new(token);
+            ServerAccess::ByToken(TokenAccess { registration_client_uri: uri, registration_access_token })
+        };
+        Ok(Self { access, client_secret: client_secret.map(Secret::new) })
     }
 }
 

@@ -10,7 +10,6 @@ use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
 use crate::store::ClientRecord;
-use crate::telemetry::InSpan as _;
 
 /// What is to become of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,15 +92,12 @@ impl Intake {
     /// recorded.
     pub async fn change_client(&self, instruction: Instruction) -> Result<ClientRecord, NotDone> {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
-        let by_hand = Some((instruction.client_id.clone(), instruction.actor.clone()));
-        let by_hand = by_hand.filter(|_| instruction.response.is_none() && instruction.change.ends_a_suspension());
-        // In a task of its own: once a call to the server has begun, an operator who goes away stops nothing.
-        let task = tokio::spawn(async move { work.change(&instruction).await }.in_current_span());
-        let client = task.await.map_err(|error| NotDone::Internal(error.to_string()))??;
-        if let Some((client_id, actor)) = by_hand {
-            self.lift_suspensions(&client_id, &actor).await?;
-        }
-        Ok(client)
+        let changing = async move {
+            let client = work.change(&instruction).await?;
+            work.end_suspensions(&instruction).await;
+            Ok(client)
+        };
+        self.tools.under_way.to_its_end(changing).await
     }
 }
 
@@ -148,6 +144,17 @@ impl Work {
         let client = self.tools.store.client(client_id).await?.ok_or_else(unknown)?;
         let is_gone = client.lifecycle.at_the_server() == AtTheServer::Absent && wanted != AtTheServer::Absent;
         if is_gone { Err(NotDone::Gone) } else { Ok(client) }
+    }
+
+    /// By hand, the client is no longer suspended: neither is what suspended it in force. It is changed whatever comes of this.
+    async fn end_suspensions(&self, instruction: &Instruction) {
+        let Instruction { client_id, change, actor, response, .. } = instruction;
+        if response.is_some() || !change.ends_a_suspension() {
+            return;
+        }
+        if let Err(error) = self.tools.lift_suspensions(client_id, actor).await {
+            tracing::warn!(%error, client_id, "what suspended a client is in force until its time is over");
+        }
     }
 
     /// The client as it is to be in the record.

@@ -73,10 +73,12 @@ impl Intake {
         }
         let mut expired = Vec::new();
         for (client, _) in report.due {
-            match expire(&rulebook, &self.tools, &client).await {
+            let client_id = client.client_id.clone();
+            let (rulebook, tools) = (rulebook.clone(), self.tools.clone());
+            match self.tools.under_way.to_its_end(async move { expire(&rulebook, &tools, &client).await }).await {
                 Ok(client) => expired.extend(client),
                 Err(refusal) => tracing::warn!(
-                    client_id = client.client_id,
+                    client_id,
                     cause = refusal.cause(),
                     "a client that was never used could not be looked at"
                 ),

@@ -134,10 +134,17 @@ impl Intake {
         }
         if rulebook.reads_events_every.is_some() {
             // What is read of events from now on is about clients that are in the record; this was before.
-            match administration.last_recorded_use(client_id).await {
-                Ok(Some(at)) => self.tools.store.note_uses(&[(client_id.to_owned(), at)]).await?,
-                Ok(None) => {}
-                Err(error) => tracing::warn!(client_id, %error, "the last use of an imported client is unknown"),
+            let noted = match administration.last_recorded_use(client_id).await {
+                Ok(Some(at)) => {
+                    let noted = self.tools.store.note_uses(&[(client_id.to_owned(), at)]).await;
+                    noted.map_err(|error| error.to_string())
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(error) = noted {
+                // The client is in the record all the same.
+                tracing::warn!(client_id, error, "the last use of an imported client is unknown");
             }
         }
         let Importing { profile, actor, .. } = &importing;

@@ -30,6 +30,7 @@ mod sighting;
 mod standing;
 mod token;
 mod turn;
+mod under_way;
 mod uses;
 
 use std::collections::BTreeSet;
@@ -59,7 +60,6 @@ pub use cors::CorsSettings;
 pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
 pub use form::LARGEST_BODY;
-pub use register::STEPS;
 pub use rulebook::{ProfileLimits, Rulebook, TokenHandling, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};
@@ -68,6 +68,7 @@ use recorded::RequestRecorder;
 use refusal::Refusal;
 use response::KnownResponses;
 use standing::Standings;
+use under_way::UnderWay;
 use uses::GatheredUses;
 
 /// Answers everything that the gateway answers itself.
@@ -97,6 +98,8 @@ pub struct Tools {
     responses: KnownResponses,
     /// Where requests are kept to try other rules on.
     requests: RequestRecorder,
+    /// What was begun about clients at the server.
+    under_way: UnderWay,
 }
 
 impl Tools {
@@ -104,7 +107,8 @@ impl Tools {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, randomness: Randomness) -> Self {
         let (standings, uses, responses) = (Standings::default(), GatheredUses::default(), KnownResponses::default());
         let (audit, watch, requests) = (Recorder::silent(), Watch::nobody(), RequestRecorder::default());
-        Self { store, clock, randomness, standings, audit, watch, uses, responses, requests }
+        let under_way = UnderWay::default();
+        Self { store, clock, randomness, standings, audit, watch, uses, responses, requests, under_way }
     }
 
     /// The same, recording what happens.
@@ -188,6 +192,11 @@ impl Intake {
     /// How long a registration, or other work on a client, can last from its intent to its outcome.
     pub fn longest_turn(&self) -> Duration {
         self.rulebook.load().longest_turn()
+    }
+
+    /// Waits until the calls about clients that were begun are over, and what they came to is in the record.
+    pub async fn calls_over(&self) {
+        self.tools.under_way.is_over().await;
     }
 
     /// Looks at the server's metadata without a client asking.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 
 use super::access::KeptAccess;
 use super::audited;
@@ -17,7 +18,6 @@ use crate::authorization_server::{
 };
 use crate::lifecycle::{Lifecycle, NotPossible, SameActor};
 use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord, StoreError};
-use crate::telemetry::InSpan as _;
 
 /// What an operator found out about a registration whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,12 @@ impl From<Refusal> for NotDone {
     }
 }
 
+impl From<JoinError> for NotDone {
+    fn from(error: JoinError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
 impl From<StoreError> for NotDone {
     fn from(error: StoreError) -> Self {
         Self::Store(error.to_string())
@@ -174,8 +180,7 @@ impl Intake {
     ) -> Result<RegistrationRecord, NotDone> {
         let work = Work { rulebook: self.rulebook.load_full(), tools: self.tools.clone() };
         let (name, by) = (id.clone(), actor.to_owned());
-        let task = tokio::spawn(async move { work.resolve(&id, resolution, &by).await }.in_current_span());
-        let record = task.await.map_err(|error| NotDone::Internal(error.to_string()))??;
+        let record = self.tools.under_way.to_its_end(async move { work.resolve(&id, resolution, &by).await }).await?;
         let client_id = record.client_id.as_deref();
         tracing::info!(registration = name.0, client_id, actor, "an unknown outcome was resolved");
         Ok(record)

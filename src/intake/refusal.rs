@@ -9,6 +9,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use serde::Serialize;
+use tokio::task::JoinError;
 
 use super::handler::{Answer, ProtocolRefusal};
 use super::reason::Reason;
@@ -57,6 +58,12 @@ impl From<Reason> for Refusal {
         let (description, code, cause, response) = (None, None, None, None);
         let (violations, headers) = (Vec::new(), HeaderMap::new());
         Self(Box::new(Details { reason, description, code, violations, headers, cause, response }))
+    }
+}
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Self {
+        Self::from(Reason::Internal).caused_by(error)
     }
 }
 

@@ -31,25 +31,6 @@ use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
 use crate::throttle::{Denied, LimitReached, Source};
 
-/// The steps in the order in which `register` takes them; a test pins the list.
-pub const STEPS: [&str; 15] = [
-    "form: POST with the media type of a registration",
-    "responses in force: the address is not banned, registration is not locked down",
-    "throttle everybody, and the address",
-    "identify: the client certificate, the initial access token; neither is banned",
-    "choose the profile, and see that its required credentials are there",
-    "throttle the registrant: its token, certificate or address",
-    "read the body: bounded, with a deadline, strict JSON",
-    "hear the software statement: verified, its claims put over the request",
-    "throttle the software that the statement names",
-    "judge: every rule, then the scopes",
-    "the same public client again: look whether the server still has it",
-    "begin: the same client handed out again, or the token's use reserved, quotas counted and the intent written, in one transaction",
-    "send what was judged to the authorization server",
-    "finish: the outcome and the client written, the token's use and the quotas settled",
-    "answer with everything that was registered",
-];
-
 /// Takes one registration through, and tells what became of it.
 pub async fn register(rulebook: &Arc<Rulebook>, tools: &Arc<Tools>, request: Request<'_>) -> Answer {
     let began = Instant::now();
@@ -142,7 +123,7 @@ impl Registration<'_> {
         form::created(&handed_out.metadata)
     }
 
-    /// Steps 4 to 6: everything that can be said of who asks, before the body is read.
+    /// Everything that can be said of who asks, before the body is read.
     async fn admit(&mut self) -> Result<(Registrant, Profile), Refusal> {
         let registrant = self.identify().await?;
         let profile = self.choose_profile(&registrant)?;
@@ -280,11 +261,7 @@ impl Registration<'_> {
     /// Once it is begun, a client that goes away stops nothing.
     async fn carry_out(&self, order: Order) -> Result<HandedOut, Refusal> {
         let (rulebook, tools) = (self.rulebook.clone(), self.tools.clone());
-        let task = async move { carry_out::carry_out(&rulebook, &tools, order).await };
-        match tokio::spawn(task.in_current_span()).await {
-            Ok(result) => result,
-            Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
-        }
+        self.tools.under_way.to_its_end(async move { carry_out::carry_out(&rulebook, &tools, order).await }).await
     }
 }
 

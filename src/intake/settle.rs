@@ -47,7 +47,8 @@ impl From<ManageError> for NotYet {
 }
 
 impl Intake {
-    /// Looks at the clients that are due, whichever replica's they are; returns how many there were.
+    /// Looks at the clients that are due, whichever replica's they are; returns how many there were. Who does not wait for the end begins no more
+    /// of them: those that were begun go to theirs.
     pub async fn settle_due(&self) -> Result<usize, StoreError> {
         let due = self.tools.store.due(self.tools.clock.now(), AT_ONCE).await?;
         let (count, mut due) = (due.len(), due.into_iter());
@@ -57,11 +58,16 @@ impl Intake {
                 && let Some(client_id) = due.next()
             {
                 let (rulebook, tools) = (self.rulebook.load_full(), self.tools.clone());
-                working.spawn(async move { look_at(&rulebook, &tools, &client_id).await }.in_current_span());
+                let own_tools = tools.clone();
+                let looking = async move {
+                    look_at(&rulebook, &own_tools, &client_id).await;
+                    Ok(())
+                };
+                working.spawn(async move { tools.under_way.to_its_end(looking).await }.in_current_span());
             }
             match working.join_next().await {
-                Some(Ok(())) => {}
-                Some(Err(error)) => tracing::error!(%error, "a client could not be looked at"),
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error)) | Err(error)) => tracing::error!(%error, "a client could not be looked at"),
                 None => return Ok(count),
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -70,7 +71,7 @@ impl Phases {
     ) -> Option<Answer> {
         let Received { head, route, forwarding, deadline, client } = received;
         if route == Ok(Route::Other) && head.path == "*" {
-            return Some(Answer::empty(http::StatusCode::NO_CONTENT));
+            return Some(Answer::empty(StatusCode::NO_CONTENT));
         }
         let is_the_handlers = matches!(route, Ok(Route::Registration | Route::Management { .. }));
         if !is_the_handlers && let Some(answer) = self.handler.judge_address(head) {
@@ -119,7 +120,7 @@ impl Phases {
     }
 
     /// Tells the handler how a token request was answered, in the request's span.
-    fn token_answered(&self, exchange: &Exchange, status: http::StatusCode) {
+    fn token_answered(&self, exchange: &Exchange, status: StatusCode) {
         let (Some(head), Some(forwarded)) = (&exchange.head, &exchange.forwarded) else { return };
         let Some(clients) = forwarded.token_request() else { return };
         let tell = || self.handler.token_answered(head, clients, status);
@@ -271,6 +272,10 @@ impl ProxyHttp for Phases {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        // 100 and 103 announce the answer, they are none.
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
         if let Some(call) = exchange.call.take() {
             call.finish(Ok(response.status));
         }

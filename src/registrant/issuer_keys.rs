@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::HeaderMap;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
 use serde_json::{Map, Value};
@@ -32,6 +32,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// After a failure, the next attempt.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// For so long after a failure nobody waits for the next attempt who can do with the keys there are.
+const NOT_WAITED_FOR: Duration = Duration::from_secs(30);
 
 /// There are no keys to verify with, and nothing is known about the token. For the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,8 +126,9 @@ pub struct FetchedKeys {
     client: FetchClient,
     target: Target,
     known: ArcSwapOption<Known>,
+    latest: ArcSwap<Attempt>,
     /// Whose turn it is to fetch.
-    turn: tokio::sync::Mutex<Attempts>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 struct Known {
@@ -132,10 +136,18 @@ struct Known {
     fresh_until: Timestamp,
 }
 
+/// The latest attempt to fetch.
 #[derive(Default)]
-struct Attempts {
-    last: Option<Timestamp>,
+struct Attempt {
+    at: Option<Timestamp>,
     failure: Option<String>,
+}
+
+impl Attempt {
+    /// Whether it began so long ago, or never.
+    fn is_past(&self, pause: Duration, now: Timestamp) -> bool {
+        self.at.is_none_or(|at| now >= at.after(pause))
+    }
 }
 
 /// Why keys are fetched.
@@ -149,18 +161,32 @@ enum Need {
 impl FetchedKeys {
     /// Keys that were not fetched yet.
     pub fn new(issuer: String, client: FetchClient, target: Target) -> Arc<Self> {
-        Arc::new(Self { issuer, client, target, known: ArcSwapOption::empty(), turn: tokio::sync::Mutex::default() })
+        let (known, latest, turn) = (ArcSwapOption::empty(), ArcSwap::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { issuer, client, target, known, latest, turn })
     }
 
     async fn current(self: &Arc<Self>, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
         if let Some(known) = self.known.load().as_ref().filter(|known| now < known.fresh_until) {
             return Ok(known.keys.clone());
         }
-        let failure = self.fetch(Need::Fresh, now).await;
-        match self.known.load().as_ref() {
-            Some(known) if now < known.fresh_until.after(STALE) => Ok(known.keys.clone()),
-            _ => Err(KeysUnavailable { issuer: self.issuer.clone(), cause: failure.unwrap_or_default() }),
+        if let Some(keys) = self.serving(now).filter(|_| self.failed_lately(now)) {
+            self.fetch_in_background(now);
+            return Ok(keys);
         }
+        let failure = self.fetch(Need::Fresh, now).await;
+        let unavailable = || KeysUnavailable { issuer: self.issuer.clone(), cause: failure.unwrap_or_default() };
+        self.serving(now).ok_or_else(unavailable)
+    }
+
+    /// The keys that serve, fresh or not.
+    fn serving(&self, now: Timestamp) -> Option<Arc<KeySet>> {
+        let known = self.known.load();
+        known.as_ref().filter(|known| now < known.fresh_until.after(STALE)).map(|known| known.keys.clone())
+    }
+
+    fn failed_lately(&self, now: Timestamp) -> bool {
+        let latest = self.latest.load();
+        latest.failure.is_some() && !latest.is_past(NOT_WAITED_FOR, now)
     }
 
     async fn others_than(self: &Arc<Self>, seen: &Arc<KeySet>, now: Timestamp) -> Option<Arc<KeySet>> {
@@ -176,33 +202,40 @@ impl FetchedKeys {
         task.await.unwrap_or_else(|error| Some(error.to_string()))
     }
 
-    async fn fetch_when_due(&self, need: Need, now: Timestamp) -> Option<String> {
-        let mut attempts = self.turn.lock().await;
-        if !self.is_due(&need, &attempts, now) {
-            return attempts.failure.clone();
+    /// Unless somebody is at it.
+    fn fetch_in_background(self: &Arc<Self>, now: Timestamp) {
+        if self.turn.try_lock().is_ok() && self.is_due(&Need::Fresh, now) {
+            let own = self.clone();
+            tokio::spawn(async move { own.fetch_when_due(Need::Fresh, now).await });
         }
-        attempts.last = Some(now);
-        match self.ask(now).await {
+    }
+
+    async fn fetch_when_due(&self, need: Need, now: Timestamp) -> Option<String> {
+        let _turn = self.turn.lock().await;
+        if !self.is_due(&need, now) {
+            return self.latest.load().failure.clone();
+        }
+        let failure = match self.ask(now).await {
             Ok(known) => {
                 self.known.store(Some(Arc::new(known)));
-                attempts.failure = None;
+                None
             }
             Err(cause) => {
                 tracing::warn!(issuer = self.issuer, from = ?self.target, cause, "keys were not fetched");
-                attempts.failure = Some(cause);
+                Some(cause)
             }
-        }
-        attempts.failure.clone()
+        };
+        self.latest.store(Arc::new(Attempt { at: Some(now), failure: failure.clone() }));
+        failure
     }
 
-    fn is_due(&self, need: &Need, attempts: &Attempts, now: Timestamp) -> bool {
-        let passed = |pause| attempts.last.is_none_or(|last| now >= last.after(pause));
-        let known = self.known.load();
+    fn is_due(&self, need: &Need, now: Timestamp) -> bool {
+        let (known, latest) = (self.known.load(), self.latest.load());
         match (need, known.as_ref()) {
             (Need::Fresh, Some(known)) if now < known.fresh_until => false,
-            (Need::Fresh, _) => attempts.failure.is_none() || passed(TRY_AGAIN),
-            (Need::OthersThan(seen), Some(known)) => Arc::ptr_eq(seen, &known.keys) && passed(LOOK_AGAIN),
-            (Need::OthersThan(_), None) => passed(LOOK_AGAIN),
+            (Need::Fresh, _) => latest.failure.is_none() || latest.is_past(TRY_AGAIN, now),
+            (Need::OthersThan(seen), Some(known)) => Arc::ptr_eq(seen, &known.keys) && latest.is_past(LOOK_AGAIN, now),
+            (Need::OthersThan(_), None) => latest.is_past(LOOK_AGAIN, now),
         }
     }
 
@@ -243,7 +276,8 @@ fn freshness(headers: &HeaderMap) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::task::Poll;
 
     use axum::Router;
     use axum::extract::State;
@@ -252,6 +286,7 @@ mod tests {
     use axum::routing::get;
 
     use super::*;
+    use crate::duration::DurationText;
     use crate::fetch::settings::FetchSettings;
     use crate::jose::signing::Signer;
     use crate::jose::{self, Algorithm, JoseError};
@@ -265,16 +300,21 @@ mod tests {
     /// A server that publishes what it is told to, and counts.
     struct Issuer {
         asked: AtomicUsize,
+        is_silent: AtomicBool,
         answer: Mutex<(StatusCode, String)>,
     }
 
     impl Issuer {
         async fn publishing(signer: &Signer) -> (Arc<Self>, IssuerKeys) {
-            let issuer = Arc::new(Self { asked: AtomicUsize::new(0), answer: Mutex::default() });
+            let (asked, is_silent) = (AtomicUsize::new(0), AtomicBool::new(false));
+            let issuer = Arc::new(Self { asked, is_silent, answer: Mutex::default() });
             issuer.publish(signer);
             async fn answer(State(issuer): State<Arc<Issuer>>) -> impl IntoResponse {
                 issuer.asked.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
+                if issuer.is_silent.load(Ordering::SeqCst) {
+                    std::future::pending::<()>().await;
+                }
                 let (status, body) = issuer.answer.lock().unwrap().clone();
                 (status, [(CACHE_CONTROL, "public, max-age=300")], body)
             }
@@ -297,6 +337,16 @@ mod tests {
 
         fn asked(&self) -> usize {
             self.asked.load(Ordering::SeqCst)
+        }
+
+        /// Waits until it was asked so often, and no more, and what came of it is known.
+        async fn until_asked(&self, times: usize, keys: &IssuerKeys) {
+            let IssuerKeys::Fetched(fetched) = keys else { panic!("they are fetched") };
+            while self.asked() < times {
+                tokio::task::yield_now().await;
+            }
+            drop(fetched.turn.lock().await);
+            assert_eq!(self.asked(), times);
         }
     }
 
@@ -339,7 +389,7 @@ mod tests {
         keys.current(after(304)).await.unwrap();
         assert_eq!(issuer.asked(), 2, "asked again too soon after a failure");
         keys.current(after(300 + 3599)).await.unwrap();
-        assert_eq!(issuer.asked(), 3);
+        issuer.until_asked(3, &keys).await;
         let gone = keys.current(after(300 + 3605)).await.unwrap_err();
         assert_eq!(gone.to_string(), "the keys of https://idp.example cannot be had: the answer was 503");
     }
@@ -355,8 +405,39 @@ mod tests {
             *issuer.answer.lock().unwrap() = (StatusCode::OK, (*body).to_owned());
             let later = after(300 + 5 * number as u64);
             assert!(Arc::ptr_eq(&keys.current(later).await.unwrap(), &seen), "{body}");
-            assert_eq!(issuer.asked(), number + 2);
+            issuer.until_asked(number + 2, &keys).await;
         }
+    }
+
+    #[tokio::test]
+    async fn one_attempt_is_waited_for_when_the_issuer_says_nothing_and_the_keys_serve_meanwhile() {
+        let (issuer, keys) = Issuer::publishing(&Signer::new(Algorithm::EdDsa, "a")).await;
+        let IssuerKeys::Fetched(fetched) = &keys else { panic!("they are fetched") };
+        let timeout = DurationText(Duration::from_secs(2));
+        let client = FetchClient::new(&FetchSettings { timeout, ..FetchSettings::default() }).unwrap();
+        let keys = IssuerKeys::Fetched(FetchedKeys::new("a".into(), client, fetched.target.clone()));
+        keys.current(NOW).await.unwrap();
+        issuer.is_silent.store(true, Ordering::SeqCst);
+        keys.current(after(300)).await.unwrap();
+        assert_eq!(issuer.asked(), 2);
+        for seconds in [305, 306, 307] {
+            let mut asking = Box::pin(keys.current(after(seconds)));
+            let now = std::future::poll_fn(|cx| Poll::Ready(asking.as_mut().poll(cx)));
+            assert!(now.await.is_ready(), "after {seconds} seconds");
+        }
+        issuer.until_asked(3, &keys).await;
+        issuer.is_silent.store(false, Ordering::SeqCst);
+        keys.current(after(320)).await.unwrap();
+        issuer.until_asked(4, &keys).await;
+        keys.current(after(620 - 1)).await.unwrap();
+        assert_eq!(issuer.asked(), 4, "they are fresh again");
+        // What failed long ago says nothing of the next attempt: an hour later a key may have been taken back.
+        issuer.fail();
+        keys.current(after(620)).await.unwrap();
+        issuer.publish(&Signer::new(Algorithm::EdDsa, "b"));
+        let seen = keys.current(after(700)).await.unwrap();
+        assert_eq!(issuer.asked(), 6);
+        assert!(Arc::ptr_eq(&seen, &keys.current(after(701)).await.unwrap()));
     }
 
     #[tokio::test]

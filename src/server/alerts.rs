@@ -32,9 +32,9 @@ const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
 pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
     let settings = &config.settings;
     let links = Links { console: settings.admin.console().map(str::to_owned) };
-    let silences = settings.silences.clone();
+    let (silences, longest_fetch) = (settings.silences.clone(), settings.fetch.timeout.0);
     if settings.alerts.is_empty() {
-        return Ok(Routing { receivers: Vec::new(), silences, links });
+        return Ok(Routing { receivers: Vec::new(), silences, links, longest_fetch });
     }
     let trust = fetch::trusted(&settings.fetch)?;
     let reach = Reach {
@@ -52,12 +52,11 @@ pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
         };
         Receiver::new(receiver, secrets, &reach).map(Arc::new).map_err(StartError::Alerts)
     });
-    Ok(Routing { receivers: receivers.collect::<Result<_, _>>()?, silences, links })
+    Ok(Routing { receivers: receivers.collect::<Result<_, _>>()?, silences, links, longest_fetch })
 }
 
 /// Delivers what receivers are to be told.
 pub(super) fn deliverer(
-    config: &Config,
     store: &Arc<dyn Store>,
     (clock, audit): (&Arc<dyn Clock>, &Recorder),
     alerts: &Arc<Alerts>,
@@ -68,7 +67,6 @@ pub(super) fn deliverer(
         audit: audit.clone(),
         alerts: alerts.clone(),
         randomness: randomness::of_the_system,
-        longest_fetch: config.settings.fetch.timeout.0,
     }
 }
 
@@ -176,6 +174,13 @@ mod tests {
         let (wrong, right) = if is_wrong { (throttle, Vec::new()) } else { (Vec::new(), throttle) };
         let now = Timestamp::from_unix_millis(seconds * 1000);
         known.news(wrong, right, now).into_iter().map(|news| news.notice.status).collect()
+    }
+
+    #[test]
+    fn how_long_a_receiver_may_take_is_what_the_configuration_in_force_says() {
+        let text = concat!(include_str!("../../tests/config/good/least.yaml"), "fetch: { timeout: 2m }\n");
+        let config = crate::config::from_text(text, "gateway.yaml".as_ref(), &|_| None).unwrap();
+        assert_eq!(alert_routing(&config).unwrap().longest_fetch.as_secs(), 120);
     }
 
     #[tokio::test]

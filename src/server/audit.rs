@@ -1,9 +1,6 @@
 //! The audit log of this process: begun before anything is served, ended after everything else.
 
-use std::path::Path;
 use std::sync::Arc;
-
-use sha2::{Digest as _, Sha256};
 
 use super::StartError;
 use crate::audit::recorder::Beginning;
@@ -43,16 +40,16 @@ pub(super) async fn begin(
         );
     }
     let (recorder, keeper) = Recorder::begin(store, settings, beginning).await?;
-    recorder.record(configuration(Kind::ConfigurationLoaded, &config.file), now).await?;
+    recorder.record(configuration(Kind::ConfigurationLoaded, Some(config.digest)), now).await?;
     Ok((recorder, keeper))
 }
 
-/// What became of a configuration, named by what its file holds now.
-pub(super) fn configuration(kind: Kind, file: &Path) -> Event {
+/// What became of a configuration, named by the SHA-256 of its file as it was read: the file may hold another one by now.
+pub(super) fn configuration(kind: Kind, digest: Option<[u8; 32]>) -> Event {
     let event = Event::new(kind, Actor::Gateway);
-    match std::fs::read(file) {
-        Ok(octets) => event.about(Subject::Configuration(RecordHash(Sha256::digest(octets).into()).to_string())),
-        Err(_) => event,
+    match digest {
+        Some(digest) => event.about(Subject::Configuration(RecordHash(digest).to_string())),
+        None => event,
     }
 }
 
@@ -60,5 +57,34 @@ pub(super) fn configuration(kind: Kind, file: &Path) -> Event {
 pub(super) async fn tell(recorder: &Recorder, event: Event, now: Timestamp) {
     if let Err(error) = recorder.record(event, now).await {
         tracing::error!(%error, "an event is not on the audit log");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{AuditFilter, AuditLog as _};
+
+    #[tokio::test]
+    async fn the_record_names_the_configuration_that_was_read_whatever_the_file_holds_by_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.yaml");
+        let text = include_str!("../../tests/config/good/least.yaml");
+        std::fs::write(&file, text).unwrap();
+        let config = config::load(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        std::fs::write(&file, "profiles: nonsense").unwrap();
+        let store = Arc::new(MemoryStore::default());
+        begin(&config, store.clone(), &SystemClock, Arc::new(Nobody)).await.unwrap();
+        let records = store.records(&AuditFilter::default(), None, 10).await.unwrap();
+        let loaded = RecordHash(Sha256::digest(text).into()).to_string();
+        assert!(records.iter().any(|record| record.event.contains(&loaded)), "{records:?}");
+
+        let refused = config::load(&file).unwrap_err().digest;
+        assert_eq!(refused, Some(Sha256::digest("profiles: nonsense").into()));
     }
 }

@@ -43,7 +43,7 @@ use crate::throttle::{Throttle, ThrottleFiles};
 pub(super) const LARGEST_ANSWER: usize = 1024 * 1024;
 
 /// How long requests may go on after the shutdown has begun.
-const DRAIN: Duration = Duration::from_secs(30);
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
 
 /// What a reload replaces.
 pub struct Parts {

@@ -47,7 +47,7 @@ impl Gateway {
             };
             match reloaded {
                 Ok(()) => {
-                    let loaded = audit::configuration(Kind::ConfigurationLoaded, &self.config.file);
+                    let loaded = audit::configuration(Kind::ConfigurationLoaded, Some(self.config.digest));
                     audit::tell(&recorder, loaded, self.clock.now()).await;
                     let current = self.intake.current_key();
                     if current != key {
@@ -70,9 +70,9 @@ impl Gateway {
                     }
                     last_problem = None;
                 }
-                Err(problem) if reason == Reason::Retry && last_problem.as_ref() == Some(&problem) => {}
-                Err(problem) => {
-                    let refused = audit::configuration(Kind::ConfigurationRefused, &self.config.file);
+                Err((problem, _)) if reason == Reason::Retry && last_problem.as_ref() == Some(&problem) => {}
+                Err((problem, digest)) => {
+                    let refused = audit::configuration(Kind::ConfigurationRefused, digest);
                     audit::tell(&recorder, refused, self.clock.now()).await;
                     telemetry::metrics().reloaded(ReloadResult::Refused);
                     self.health.reloaded(Reload::Refused);
@@ -83,9 +83,15 @@ impl Gateway {
         }
     }
 
+    /// Otherwise why not, and the SHA-256 of what was refused, where it could be read.
+    fn reload(&mut self) -> Result<(), (String, Option<[u8; 32]>)> {
+        let config = config::load(&self.config.file).map_err(|problems| (problems.to_string(), problems.digest))?;
+        let digest = config.digest;
+        self.put_in_force(config).map_err(|problem| (problem, Some(digest)))
+    }
+
     /// Everything is made and checked before anything is put in force.
-    fn reload(&mut self) -> Result<(), String> {
-        let config = config::load(&self.config.file).map_err(|problems| problems.to_string())?;
+    fn put_in_force(&mut self, config: Config) -> Result<(), String> {
         // Made at a start alone: a misspelt name would put a new key in force, which opens nothing.
         let file = &config.settings.store.encryption_key_file.0;
         Keys::read(file).map_err(|error| StartError::Keys { file: file.clone(), error }.to_string())?;
@@ -126,6 +132,7 @@ fn read_once(config: &Config) -> Vec<(&'static str, Value)> {
         .into_iter()
         .chain(addresses)
         .chain([("store", store), ("anomalies", thresholds), ("listeners[].max_connections", connections)])
+        .chain([("throttle.sources", written["throttle"]["sources"].clone())])
         .collect()
 }
 
@@ -196,6 +203,15 @@ fn seen(config: &Config) -> Fingerprints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_many_sources_the_throttle_remembers_waits_for_a_restart() {
+        let text = include_str!("../../tests/config/good/least.yaml");
+        let read = |text: &str| config::from_text(text, "gateway.yaml".as_ref(), &|_| None);
+        let with = |throttle| read_once(&read(&format!("{text}throttle: {{ {throttle} }}\n")).unwrap());
+        assert_ne!(with("sources: 7"), with("sources: 8"));
+        assert_eq!(with("total: { rate: 7/s, burst: 7 }"), with("total: { rate: 8/s, burst: 8 }"));
+    }
 
     #[tokio::test]
     async fn what_changed_since_it_was_read_is_a_reason_and_is_one_once() {

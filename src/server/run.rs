@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use super::alerts::{self, HealthWatch};
 use super::beside::Beside;
+use super::compose::DRAIN;
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use super::service_manager::{self, News};
 use super::{Gateway, upkeep};
@@ -40,23 +42,31 @@ impl Gateway {
         let (drained, is_drained) = watch::channel(false);
         self.begin_until_drained(&mut beside, &is_drained);
         self.begin_until_stopped(&mut beside, &stopped);
-        let (proxy, health) = (self.proxy.clone(), self.health.clone());
+        let (proxy, intake, health) = (self.proxy.clone(), self.intake.clone(), self.health.clone());
         let reloading = beside.begin("reload", self.reload_when_needed());
         health.enter(Phase::Serving);
         service_manager::tell(News::Serving);
         let mut draining = stopped.clone();
-        beside.begin("phase", async move {
+        let begins_to_drain = async move {
             let _ = draining.wait_for(|stopped| *stopped).await;
             health.enter(Phase::Draining);
-        });
-        tokio::select! {
-            () = proxy.run(stopped) => {}
+            Instant::now()
+        };
+        let ((), since) = tokio::select! {
+            ended = async { tokio::join!(proxy.run(stopped), begins_to_drain) } => ended,
             never = beside.watch() => match never {},
             never = recording.watch() => match never {},
-        }
+        };
         reloading.abort();
         let _ = drained.send(true);
         beside.end(END_DEADLINE).await;
+        // As long as requests in flight have: of a call that is cut off nobody knows what became of the client.
+        let calls = DRAIN.saturating_sub(since.elapsed()).max(END_DEADLINE);
+        if timeout(calls, intake.calls_over()).await.is_err() {
+            tracing::error!(
+                "calls to the authorization server are cut off: the next one about these clients finds out what they did"
+            );
+        }
         // Last: it records the end.
         let _ = all_done.send(true);
         recording.end(RECORD_DEADLINE).await;
@@ -113,10 +123,7 @@ impl Gateway {
             beside.begin("detectors", async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
         }
         let recording = (&self.clock, &self.intake.tools().audit);
-        beside.begin(
-            "alerts",
-            alerts::deliverer(&self.config, &self.store, recording, &self.alerts).run(stopped.clone()),
-        );
+        beside.begin("alerts", alerts::deliverer(&self.store, recording, &self.alerts).run(stopped.clone()));
         beside.begin("health", self.health_watch().run(stopped.clone()));
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Interval;
 
 use crate::alert::Alerts;
@@ -106,10 +106,13 @@ async fn look(
     loop {
         let findings = tokio::select! {
             findings = watcher.next() => findings,
-            Some(_) = responding.join_next() => continue,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+            Some(ended) = responding.join_next() => {
+                tell_if_broken_off(ended);
+                continue;
+            }
+            _ = stopped.wait_for(|stopped| *stopped) => None,
         };
-        let Some(findings) = findings else { return };
+        let Some(findings) = findings else { break };
         for finding in findings {
             let name = randomness::name(randomness::of_the_system);
             let record = record::of(name.clone(), &finding);
@@ -119,6 +122,15 @@ async fn look(
             let intake = intake.clone();
             responding.spawn(async move { intake.respond(&finding, &name).await });
         }
+    }
+    while let Some(ended) = responding.join_next().await {
+        tell_if_broken_off(ended);
+    }
+}
+
+fn tell_if_broken_off(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "what a finding calls for broke off: it holds here alone, and is tried again");
     }
 }
 
@@ -149,7 +161,10 @@ pub(super) async fn settle(intake: &Intake, mut stopped: watch::Receiver<bool>) 
     let mut ticks = every(SETTLE_EVERY);
     let mut failed = false;
     while goes_on(&mut ticks, &mut stopped).await {
-        let looked = intake.settle_due().await;
+        let looked = tokio::select! {
+            looked = intake.settle_due() => looked,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
         if let Err(error) = &looked
             && !failed
         {
@@ -220,7 +235,11 @@ async fn end_responses(intake: &Intake, mut stopped: watch::Receiver<bool>) {
 pub(super) async fn expire(intake: &Intake, mut stopped: watch::Receiver<bool>) {
     let mut ticks = every(EXPIRE_EVERY);
     while goes_on(&mut ticks, &mut stopped).await {
-        match intake.expire_unused().await {
+        let expired = tokio::select! {
+            expired = intake.expire_unused() => expired,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        match expired {
             Ok(_) | Err(NotExpired::NotWatched | NotExpired::NoUseSeen | NotExpired::EventsBehind) => {}
             Err(NotExpired::Store(error)) => tracing::warn!(%error, "clients that nobody uses cannot be looked for"),
         }

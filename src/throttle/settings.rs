@@ -34,7 +34,7 @@ pub struct ThrottleSettings {
     /// The ceiling of all attempts together. Default: 5000/s, burst 10000.
     pub total: Ceiling,
     /// How many addresses are remembered at once, about 100 octets each; past that, the one not seen for longest is forgotten.
-    /// As many tokens and certificates are remembered beside them. Default: 100000.
+    /// As many tokens and certificates are remembered beside them. Takes effect at a start. Default: 100000.
     pub sources: NonZeroU32,
 }
 

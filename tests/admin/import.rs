@@ -9,6 +9,7 @@ use std::time::Duration;
 use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::store::{AuditFilter, AuditLog as _, Clients as _, Uses as _};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::process::Gateway;
@@ -254,6 +255,29 @@ async fn nothing_expires_while_the_servers_events_cannot_be_read() {
     realm.keeps(everything());
     let read = async { while refused().await.0 != 200 {} };
     tokio::time::timeout(Duration::from_secs(30), read).await.expect("they are read as soon as they can be");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_last_use_cannot_be_written_is_taken_all_the_same() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (realm, address) = Realm::start().await;
+    realm.keeps(everything());
+    realm.has(REGISTERED, "app.example.com");
+    realm.saw(REGISTERED, SystemClock.now().unix_millis());
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("credential"), "operator").unwrap();
+    let server = section(address, "last_use_from_events: { every: 1h },");
+    let text = configuration(&server, "{ socket: admin.sock, listen: 127.0.0.1:0 }");
+    let gateway = Gateway::start_in(directory, &text, address);
+    let url = format!("sqlite://{}", gateway.file("gateway.db").display());
+    let mut beside = SqliteConnection::connect(&url).await.unwrap();
+    let full = "BEGIN SELECT raise(ABORT, 'database or disk is full'); END";
+    let trigger = format!("CREATE TRIGGER full BEFORE UPDATE OF last_used_at ON clients {full}");
+    beside.execute(AssertSqlSafe(trigger)).await.unwrap();
+    let taken = gateway.run(&["--json", "import", "--take", REGISTERED, "--profile", "partners"]);
+    let taken: Value = serde_json::from_slice(&taken.stdout).unwrap();
+    assert_eq!(taken["clients"][0]["result"], "imported", "{taken}");
+    gateway.told(|said| said["message"] == "the last use of an imported client is unknown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

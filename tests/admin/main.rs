@@ -8,6 +8,7 @@ mod console;
 mod document;
 mod elevation;
 mod findings;
+mod hung_up;
 mod import;
 mod keycloak;
 mod network;

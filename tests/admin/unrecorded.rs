@@ -1,7 +1,12 @@
-//! A store that takes no audit record: whatever an operator asks for is not done, by whichever way it is asked, and nobody is signed in.
+//! A store that takes no audit record: whatever an operator asks for is not done, by whichever way it is asked, and nobody is signed in. One
+//! that takes the half: what was done is not said to have failed.
 
+use std::time::Duration;
+
+use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
+use dcr_gateway::store::{Recording, ResponseAction, ResponseRecord, Responses as _};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, SqliteConnection};
@@ -94,4 +99,36 @@ async fn what_cannot_be_recorded_is_not_done_and_nobody_is_signed_in() {
     assert_eq!((count("token_created"), count("token_revoked"), count("registration_resolved")), (2, 1, 1));
     assert_eq!(count("operator_signed_in"), 1);
     assert!(gateway.run(&["audit", "verify"]).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_was_resumed_is_said_to_be_although_what_suspended_it_cannot_be_ended() {
+    let gateway = gateway().await;
+    let url = StoreUrl::Sqlite(gateway.file("gateway.db"));
+    let store = SqlStore::open(&StoreSettings { url, ..StoreSettings::default() }).await.unwrap();
+    let now = SystemClock.now();
+    records::registered(&store, "1", now.unix_millis()).await;
+    let suspension = ResponseRecord {
+        id: "of-a-detector".to_owned(),
+        action: ResponseAction::SuspendClient,
+        subject: "c-1".to_owned(),
+        factor: 1,
+        dry_run: false,
+        author: "lookalike_names".to_owned(),
+        finding: None,
+        reason: None,
+        created_at: now,
+        expires_at: now.after(Duration::from_secs(3600)),
+        ended: None,
+    };
+    store.impose(suspension, Recording::nothing()).await.unwrap();
+    store.close().await;
+    assert!(gateway.run(&["clients", "suspend", "c-1"]).status.success());
+    let refused = "BEGIN SELECT raise(ABORT, 'database or disk is full'); END";
+    tamper(&gateway, &format!("CREATE TRIGGER full BEFORE UPDATE ON responses {refused}")).await;
+    let resumed = gateway.run(&["--json", "clients", "resume", "c-1"]);
+    assert!(resumed.status.success(), "{resumed:?}");
+    gateway.told(|said| said["message"] == "what suspended a client is in force until its time is over");
+    let client = gateway.run(&["--json", "clients", "show", "c-1"]).stdout;
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&client).unwrap()["state"], "active");
 }

@@ -1,7 +1,7 @@
 //! What Cognito is sent, and what becomes of its answers.
 
 use dcr_gateway::authorization_server::{
-    Administration, AdministrationError, ClientState, ManageError, RegisterError, Registrar, ServerAccess,
+    Administration, AdministrationError, ClientState, ManageError, RegisterError, Registrar, ServerAccess, TokenAccess,
 };
 use dcr_gateway::secret::Secret;
 use serde_json::json;
@@ -36,7 +36,7 @@ async fn a_client_is_described_as_cognito_describes_clients() {
         })
     );
     assert_eq!(registered.client_id, "client1");
-    assert_eq!(registered.access, Some(ServerAccess::by_api("client1")));
+    assert_eq!(registered.access, Some(ServerAccess::ByApi("client1".to_owned())));
     let expected = json!({
         "client_id": "client1", "client_id_issued_at": 1_700_000_000, "client_secret": "s3cret", "client_secret_expires_at": 0,
         "redirect_uris": ["https://app.example.com/cb", "http://localhost:33418/cb"], "client_name": "Orders (acme)",
@@ -130,13 +130,14 @@ async fn a_deleted_client_is_gone() {
 async fn a_token_that_somebody_presents_opens_no_client() {
     let world = world("").await;
     world.cognito.register("r", &cleared(&json!({})), None).await.unwrap();
-    let presented = ServerAccess {
+    let presented = ServerAccess::ByToken(TokenAccess {
         registration_client_uri: "client1".to_owned(),
         registration_access_token: Secret::new("anything"),
-    };
+    });
     assert!(matches!(world.cognito.read(&presented).await, Err(ManageError::Gone(_))));
     assert!(matches!(Registrar::delete(&world.cognito, &presented).await, Err(ManageError::Gone(_))));
-    let other = world.cognito.update(&ServerAccess::by_api("other"), "client1", &cleared(&json!({})), None).await;
+    let other =
+        world.cognito.update(&ServerAccess::ByApi("other".to_owned()), "client1", &cleared(&json!({})), None).await;
     assert!(matches!(other, Err(ManageError::Gone(_))));
     assert_eq!(world.pool.clients.lock().unwrap().len(), 1);
 }

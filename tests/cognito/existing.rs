@@ -24,7 +24,7 @@ async fn every_app_client_is_listed_as_it_is_and_without_its_secret() {
     assert_eq!(origins, [("by-hand", Origin::Unknown), ("client1", Origin::Registration)]);
     let by_hand = &page.clients[0];
     assert_eq!(by_hand.created_at.map(|at| at.unix_seconds()), Some(1_600_000_000));
-    assert_eq!(by_hand.access, Some(ServerAccess::by_api("by-hand")));
+    assert_eq!(by_hand.access, Some(ServerAccess::ByApi("by-hand".to_owned())));
     assert_eq!(
         Value::Object(by_hand.metadata.clone()),
         json!({

@@ -49,7 +49,11 @@ async fn where_looking_at_the_scopes_failed_surely_nothing_was_done() {
     assert!(matches!(error, RegisterError::Unreachable(_)), "{error:?}");
     assert!(world.pool.inputs("CreateUserPoolClient").is_empty());
     world.pool.answer_next(500, "InternalErrorException", "sorry");
-    let error = world.cognito.update(&ServerAccess::by_api("client1"), "client1", &clearance, None).await.unwrap_err();
+    let error = world
+        .cognito
+        .update(&ServerAccess::ByApi("client1".to_owned()), "client1", &clearance, None)
+        .await
+        .unwrap_err();
     assert!(error.surely_nothing_changed(), "{error:?}");
 
     // As where nobody answers in time, and where it was the client that was looked at.
@@ -102,7 +106,7 @@ async fn a_server_that_hangs_up_or_says_nothing_leaves_the_outcome_unknown() {
     let clearance = cleared(&json!({"scope": "openid"}));
     let error = cognito.register("r", &clearance, None).await.unwrap_err();
     assert!(matches!(error, RegisterError::Broken(_)), "{error:?}");
-    let error = cognito.read(&ServerAccess::by_api("client1")).await.unwrap_err();
+    let error = cognito.read(&ServerAccess::ByApi("client1".to_owned())).await.unwrap_err();
     assert!(matches!(error, ManageError::TimedOut), "{error:?}");
     silent.abort();
 }

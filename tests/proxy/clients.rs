@@ -137,6 +137,17 @@ async fn what_the_token_endpoint_answers_is_told_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_only_announces_an_answer_of_the_token_endpoint_is_told_to_nobody() {
+    let answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let server = scripted(answer, Afterwards::Keep).await.address;
+    let handler = Arc::new(Mirror::default());
+    let gateway = Gateway::start_with(settings(plain_listener(), server), handler.clone());
+    let answer = form("client_id=orders&grant_type=refresh_token", gateway.url(TOKEN)).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    assert_eq!(*handler.0.lock().unwrap(), [(vec!["orders".to_owned()], 400)]);
+}
+
+#[tokio::test]
 async fn a_token_endpoint_that_fails_is_told_as_the_client_sees_it() {
     let broken = scripted("nonsense", Afterwards::Close).await.address;
     for (server, status) in [(nobody().await, 503), (broken, 502)] {

@@ -113,7 +113,7 @@ pub(super) fn existing(client: &UserPoolClientType) -> ExistingClient {
         is_enabled: true,
         // The name is the only thing that tells, and only of those that a gateway made.
         origin: if names::is_marked(name) { Origin::Registration } else { Origin::Unknown },
-        access: Some(ServerAccess::by_api(&client_id)),
+        access: Some(ServerAccess::ByApi(client_id.clone())),
         client_id,
     }
 }

@@ -72,7 +72,10 @@ impl Cognito {
 
     /// The access of a client that is managed by the API; a token that somebody presented opens nothing.
     fn client_id(access: &ServerAccess) -> Result<&str, ManageError> {
-        access.managed_by_api().ok_or_else(|| ManageError::Gone("Cognito has no registration access tokens".to_owned()))
+        match access {
+            ServerAccess::ByApi(client_id) => Ok(client_id),
+            ServerAccess::ByToken(_) => Err(ManageError::Gone("Cognito has no registration access tokens".to_owned())),
+        }
     }
 
     /// Puts a description in the place of what is registered.
@@ -190,7 +193,7 @@ impl Registrar for Cognito {
             metadata.insert("client_secret".to_owned(), secret.expose().into());
             metadata.insert("client_secret_expires_at".to_owned(), 0.into());
         }
-        let access = Some(ServerAccess::by_api(&client_id));
+        let access = Some(ServerAccess::ByApi(client_id.clone()));
         Ok(Registered { client_id, metadata, access, redirect_uris_added: Vec::new() })
     }
 
@@ -268,7 +271,7 @@ impl Administration for Cognito {
     }
 
     async fn new_registration_access_token(&self, client_id: &str) -> Result<ServerAccess, AdministrationError> {
-        Ok(ServerAccess::by_api(client_id))
+        Ok(ServerAccess::ByApi(client_id.to_owned()))
     }
 
     /// The pool lists names alone: each client is asked for, at the rate of the operation.

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::authorization_server::{Managed, ServerAccess};
+use crate::authorization_server::{Managed, ServerAccess, TokenAccess};
 use crate::hexadecimal::{percent_decoded, percent_encoded};
 use crate::intake::access::{KeptAccess, Token};
 use crate::intake::audited::{self, RequestReference};
@@ -28,10 +28,9 @@ pub(super) async fn presented(
 ) -> Result<Option<ServerAccess>, Refusal> {
     let client_id = String::from_utf8_lossy(&percent_decoded(segment.as_bytes())).into_owned();
     let known = tools.store.client(&client_id).in_span(span::store_span("client")).await.map_err(unavailable)?;
-    Ok(known.is_none().then(|| ServerAccess {
-        registration_client_uri: format!("{}/{segment}", rulebook.rewriting.registration_path),
-        registration_access_token: token,
-    }))
+    let registration_client_uri = format!("{}/{segment}", rulebook.rewriting.registration_path);
+    let presented = TokenAccess { registration_client_uri, registration_access_token: token };
+    Ok(known.is_none().then_some(ServerAccess::ByToken(presented)))
 }
 
 /// Whoever asks, and the profile by which the client is judged from now on. It has been registered: no initial access token is needed.
@@ -51,11 +50,13 @@ pub(super) struct Adoption<'a> {
     pub(super) registrant: &'a Registrant,
     pub(super) segment: &'a str,
     pub(super) access: ServerAccess,
+    /// What it was made of.
+    pub(super) token: &'a Token,
 }
 
 /// Reads the client at the server and enters it, with the token it came with. It counts against no quota: it exists already.
 pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption<'_>) -> Result<ClientRecord, Refusal> {
-    let Adoption { head, profile, registrant, segment, access } = adoption;
+    let Adoption { head, profile, registrant, segment, access, token } = adoption;
     let read = rulebook.registrar.read(&access).await;
     let managed = read.map_err(super::refusal)?;
     let Some(Value::String(client_id)) = managed.metadata.get("client_id").cloned() else {
@@ -67,7 +68,6 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     let intent = intent(tools, (profile, registrant), &managed.metadata);
     let id = intent.id.clone();
     let Managed { metadata, access: replaced, client_secret, .. } = managed;
-    let presented = Token::Servers(access.registration_access_token.clone()).hash();
     let kept = KeptAccess { access: replaced.unwrap_or(access), client_secret };
     let sealed = kept.seal(&rulebook.keys, tools, &client_id);
     let sealed = sealed.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
@@ -75,7 +75,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
         client_id: client_id.clone(),
         lifecycle: Lifecycle::Active,
         metadata,
-        access_token: Some(presented),
+        access_token: Some(token.hash()),
         server_access: Some(sealed),
         // Another request with the same token may have been quicker, and have its answer: its token must stay good.
         if_known: IfKnown::Leave,

@@ -123,19 +123,8 @@ async fn take_through(
         }
     };
     let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
-    let (rulebook, tools) = (rulebook.clone(), tools.clone());
-    let work = Work { rulebook, tools, client_id: client.client_id, token, event };
-    to_its_end(async move { work.carry_out(asking).await }).await
-}
-
-/// In a task of its own: once a call to the server has begun, a client that goes away stops nothing.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(done) => done,
-        Err(error) => Err(Refusal::from(Reason::Internal).caused_by(error)),
-    }
+    let work = Work { rulebook: rulebook.clone(), tools: tools.clone(), client_id: client.client_id, token, event };
+    tools.under_way.to_its_end(async move { work.carry_out(asking).await }).await
 }
 
 /// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
@@ -183,9 +172,11 @@ async fn identify(
             Ok(Identified::Client(Box::new(client), token))
         }
         None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            let (rulebook, tools, head, segment) = (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
+            let (rulebook, own_tools, head, segment) =
+                (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
             let deletion = audited::managed(learned, &segment, None);
-            to_its_end(async move { take_in(&rulebook, &tools, (&head, &segment, presented), deletion).await }).await
+            let taking_in = async move { take_in(&rulebook, &own_tools, (&head, &segment, presented), deletion).await };
+            tools.under_way.to_its_end(taking_in).await
         }
         _ => Err(Reason::ManagementTokenUnknown.into()),
     }
@@ -220,9 +211,10 @@ async fn take_in(
     let certificate = head.certificate().cloned();
     let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
     let profile = adopt::profile(rulebook, &registrant)?;
-    let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access };
+    let token = Token::Servers(token);
+    let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access, token: &token };
     let client = adopt::adopt(rulebook, tools, adoption).await?;
-    Ok(Identified::Client(Box::new(client), Token::Servers(token)))
+    Ok(Identified::Client(Box::new(client), token))
 }
 
 /// Whether the client may be managed at all, and by which rules.

@@ -35,6 +35,22 @@ impl Wanted {
     }
 }
 
+/// A response that somebody is at: nobody else is, until this is dropped.
+struct Work<'k> {
+    known: &'k KnownResponses,
+    wanted: Wanted,
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        if let Some(wanted) =
+            self.known.waiting().iter_mut().find(|wanted| wanted.response.id == self.wanted.response.id)
+        {
+            wanted.is_at_work = false;
+        }
+    }
+}
+
 impl Intake {
     /// Does what the operator's rules say about a finding, which has this name in the record. What cannot be done is told in the log; what
     /// the store cannot take now holds here and waits for it.
@@ -48,7 +64,7 @@ impl Intake {
                 self.tools.responses.want(wanted)
             });
             match held {
-                Ok(Some(wanted)) => self.write(wanted).await,
+                Ok(Some(work)) => self.write(work).await,
                 Ok(None) => {}
                 Err(why_not) => tracing::warn!(action, subject, finding = name, "no response: {why_not}"),
             }
@@ -57,15 +73,15 @@ impl Intake {
 
     /// Writes what waits for the store; returns how many still wait.
     pub async fn write_responses(&self) -> usize {
-        for wanted in self.tools.responses.idle() {
-            self.write(wanted).await;
+        for work in self.tools.responses.idle() {
+            self.write(work).await;
         }
         self.tools.responses.count_waiting()
     }
 
     /// One try.
-    async fn write(&self, wanted: Wanted) {
-        let Wanted { response, .. } = &wanted;
+    async fn write(&self, work: Work<'_>) {
+        let Wanted { response, .. } = &work.wanted;
         let (id, action, subject) = (response.id.clone(), response.action.as_str(), response.subject.clone());
         let finding = response.finding.clone();
         if response.expires_at <= self.tools.clock.now() {
@@ -77,7 +93,7 @@ impl Intake {
             );
             return self.tools.responses.done(&id);
         }
-        match self.carry_out(wanted).await {
+        match self.carry_out(work.wanted.clone()).await {
             Ok(None) => self.tools.responses.done(&id),
             Ok(Some(why_not)) => {
                 tracing::warn!(action, subject, finding, "no response: {why_not}");
@@ -154,9 +170,8 @@ fn wanted(called: Called, (finding, name): (&Finding, &str), (id, now): (String,
 }
 
 impl KnownResponses {
-    /// It holds from now on, and is the caller's work until [`KnownResponses::done`] or [`KnownResponses::failed`]; none: the same waits already, and
-    /// lasts as long as both.
-    fn want(&self, wanted: Wanted) -> Result<Option<Wanted>, &'static str> {
+    /// It holds from now on, and is the caller's work; none: the same waits already, and lasts as long as both.
+    fn want(&self, wanted: Wanted) -> Result<Option<Work<'_>>, &'static str> {
         let mut waiting = self.waiting();
         let same = waiting.iter_mut().filter(|known| !known.is_at_work).find(|known| known.is_same(&wanted));
         let work = if let Some(known) = same {
@@ -165,7 +180,7 @@ impl KnownResponses {
             None
         } else if waiting.len() < MOST_WAITING {
             waiting.push(wanted.clone());
-            Some(wanted)
+            Some(Work { known: self, wanted })
         } else {
             return Err("too many wait for the store");
         };
@@ -174,13 +189,13 @@ impl KnownResponses {
         Ok(work)
     }
 
-    /// Those that nobody is at, whose work they are from now on.
-    fn idle(&self) -> Vec<Wanted> {
+    /// Those that nobody is at: they are the caller's work from now on.
+    fn idle(&self) -> Vec<Work<'_>> {
         let mut waiting = self.waiting();
         let idle = waiting.iter_mut().filter(|wanted| !wanted.is_at_work);
         idle.map(|wanted| {
             wanted.is_at_work = true;
-            wanted.clone()
+            Work { known: self, wanted: wanted.clone() }
         })
         .collect()
     }
@@ -194,12 +209,48 @@ impl KnownResponses {
     /// It still waits; true the first time.
     fn failed(&self, id: &str) -> bool {
         let mut waiting = self.waiting();
-        let Some(wanted) = waiting.iter_mut().find(|wanted| wanted.response.id == id) else { return false };
-        wanted.is_at_work = false;
-        !std::mem::replace(&mut wanted.has_failed, true)
+        let wanted = waiting.iter_mut().find(|wanted| wanted.response.id == id);
+        wanted.is_some_and(|wanted| !std::mem::replace(&mut wanted.has_failed, true))
     }
 
     fn count_waiting(&self) -> usize {
         self.waiting().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ban(id: &str) -> Wanted {
+        let response = ResponseRecord {
+            id: id.to_owned(),
+            action: ResponseAction::BanAddress,
+            subject: format!("192.0.2.{id}/32"),
+            factor: 1,
+            dry_run: false,
+            author: "token_guessing".to_owned(),
+            finding: None,
+            reason: None,
+            created_at: Timestamp::from_unix_millis(0),
+            expires_at: Timestamp::from_unix_millis(60_000),
+            ended: None,
+        };
+        Wanted { response, instead: None, is_at_work: true, has_failed: false }
+    }
+
+    #[test]
+    fn what_breaks_off_is_tried_again_and_what_somebody_is_at_is_not() {
+        let known = KnownResponses::default();
+        let first = known.want(ban("1")).unwrap().expect("it is new");
+        let idle = || known.idle().iter().map(|work| work.wanted.response.id.clone()).collect::<Vec<_>>();
+        assert_eq!(idle(), Vec::<String>::new());
+        drop(first);
+        assert_eq!(idle(), ["1"]);
+        assert_eq!(idle(), ["1"], "it broke off once more");
+        let again = known.idle();
+        known.done("1");
+        drop(again);
+        assert_eq!((idle(), known.count_waiting()), (Vec::new(), 0));
     }
 }

@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use super::event;
 use crate::audit::Event;
 use crate::clock::Timestamp;
-use crate::intake::Intake;
 use crate::intake::decide::{Change, Instruction};
 use crate::intake::operations::NotDone;
 use crate::intake::settle::next_attempt;
+use crate::intake::{Intake, Tools};
 use crate::lifecycle::Lifecycle;
 use crate::store::{Ending, Imposed, Recording, ResponseAction, ResponseRecord, StoreError};
 
@@ -74,7 +74,7 @@ impl Intake {
         // Before it is ended: where that fails, lifting it again does it.
         self.undo(&known, actor).await?;
         let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
-        let record = self.recording_end(move |ended| event::lifted(ended, comment.clone()));
+        let record = self.tools.recording_end(move |ended| event::lifted(ended, comment.clone()));
         let ended = store.end_response(id, ending, record).await?;
         let lifted = ended.ok_or(NotDone::ResponseOver(known.id))?;
         event::tell_lifted(&lifted);
@@ -92,10 +92,7 @@ impl Intake {
     /// # Errors
     /// The store's.
     pub async fn responses_in_force(&self) -> Result<Vec<ResponseRecord>, StoreError> {
-        let read = self.tools.store.responses_in_force(None).await?;
-        let (mut responses, now) = (read.map(|read| read.responses).unwrap_or_default(), self.tools.clock.now());
-        responses.retain(|response| response.is_in_force(now));
-        Ok(responses)
+        self.tools.responses_in_force().await
     }
 
     /// Looks at the store for what others imposed or lifted.
@@ -149,7 +146,7 @@ impl Intake {
     async fn end_expired(&self, response: &ResponseRecord, now: Timestamp) -> Result<(), NotDone> {
         // Before it is ended: should this process die in between, another one does it.
         self.undo(response, &response.author).await?;
-        let (ending, record) = (Ending { at: now, by: None }, self.recording_end(event::expired));
+        let (ending, record) = (Ending { at: now, by: None }, self.tools.recording_end(event::expired));
         let Some(ended) = self.tools.store.end_response(&response.id, ending, record).await? else {
             return self.suspend_again(response).await;
         };
@@ -168,20 +165,6 @@ impl Intake {
         }
     }
 
-    /// An operator resumed or removed the client by hand: what suspended it is over.
-    pub(in crate::intake) async fn lift_suspensions(&self, client_id: &str, actor: &str) -> Result<(), StoreError> {
-        let is_its = |response: &ResponseRecord| is_suspension(response) && response.subject == client_id;
-        let in_force = self.responses_in_force().await?;
-        for response in in_force.into_iter().filter(is_its) {
-            let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
-            let record = self.recording_end(|ended| event::lifted(ended, None));
-            if let Some(lifted) = self.tools.store.end_response(&response.id, ending, record).await? {
-                event::tell_lifted(&lifted);
-            }
-        }
-        Ok(())
-    }
-
     /// Writes it, with what is recorded of it; returns it as it is in force.
     pub(super) async fn enter(&self, response: ResponseRecord, now: Timestamp) -> Result<ResponseRecord, NotDone> {
         let recorded = response.clone();
@@ -194,13 +177,6 @@ impl Intake {
         };
         event::tell(&in_force, what);
         Ok(in_force)
-    }
-
-    fn recording_end(
-        &self,
-        event: impl Fn(&ResponseRecord) -> Event + Send + Sync + 'static,
-    ) -> Recording<ResponseRecord> {
-        self.tools.audit.recording(move |ended| vec![event(ended)], self.tools.clock.now())
     }
 
     /// Reads what was written just now. Where that fails the next look does it.
@@ -248,6 +224,36 @@ impl Intake {
             Ok(_) | Err(NotDone::NotPossible(_) | NotDone::Gone) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Tools {
+    async fn responses_in_force(&self) -> Result<Vec<ResponseRecord>, StoreError> {
+        let read = self.store.responses_in_force(None).await?;
+        let (mut responses, now) = (read.map(|read| read.responses).unwrap_or_default(), self.clock.now());
+        responses.retain(|response| response.is_in_force(now));
+        Ok(responses)
+    }
+
+    /// An operator resumed or removed the client by hand: what suspended it is over.
+    pub(in crate::intake) async fn lift_suspensions(&self, client_id: &str, actor: &str) -> Result<(), StoreError> {
+        let is_its = |response: &ResponseRecord| is_suspension(response) && response.subject == client_id;
+        let in_force = self.responses_in_force().await?;
+        for response in in_force.into_iter().filter(is_its) {
+            let ending = Ending { at: self.clock.now(), by: Some(actor.to_owned()) };
+            let record = self.recording_end(|ended| event::lifted(ended, None));
+            if let Some(lifted) = self.store.end_response(&response.id, ending, record).await? {
+                event::tell_lifted(&lifted);
+            }
+        }
+        Ok(())
+    }
+
+    fn recording_end(
+        &self,
+        event: impl Fn(&ResponseRecord) -> Event + Send + Sync + 'static,
+    ) -> Recording<ResponseRecord> {
+        self.audit.recording(move |ended| vec![event(ended)], self.clock.now())
     }
 }
 
