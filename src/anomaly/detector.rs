@@ -19,8 +19,20 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// One detector: pure over the stream, bounded in memory.
 pub(super) trait Detector: Send {
+    /// Looks at what happened. All that it shows is raised: what is left out would be known from then on, and never found.
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised>;
+}
+
+/// A detector to which one observation shows one thing at most.
+pub(super) trait RaisesOne: Send {
     /// Looks at what happened.
     fn observe(&mut self, observed: &Observation) -> Option<Raised>;
+}
+
+impl<D: RaisesOne> Detector for D {
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised> {
+        RaisesOne::observe(self, observed).into_iter().collect()
+    }
 }
 
 /// For how long a detector only learns, from the first observation on.
@@ -91,26 +103,27 @@ impl Detectors {
     pub fn observe(&mut self, observed: &Observation) -> Vec<Finding> {
         let mut findings = Vec::new();
         for armed in &mut self.armed {
-            let Some(raised) = armed.detector.observe(observed) else { continue };
-            if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
-                continue;
+            for raised in armed.detector.observe(observed) {
+                if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
+                    continue;
+                }
+                if armed.has_had_enough(observed.at) {
+                    self.suppressed += 1;
+                    continue;
+                }
+                armed.found.put(hash(&raised.subject), observed.at);
+                findings.push(Finding {
+                    at: observed.at,
+                    detector: armed.name,
+                    mode: armed.mode,
+                    subject: raised.subject,
+                    score: raised.score,
+                    evidence: raised.evidence,
+                    sentence: raised.sentence,
+                    request_id: observed.request_id.clone(),
+                    involved: observed.involved(),
+                });
             }
-            if armed.has_had_enough(observed.at) {
-                self.suppressed += 1;
-                continue;
-            }
-            armed.found.put(hash(&raised.subject), observed.at);
-            findings.push(Finding {
-                at: observed.at,
-                detector: armed.name,
-                mode: armed.mode,
-                subject: raised.subject,
-                score: raised.score,
-                evidence: raised.evidence,
-                sentence: raised.sentence,
-                request_id: observed.request_id.clone(),
-                involved: observed.involved(),
-            });
         }
         findings
     }

@@ -39,9 +39,9 @@ impl<V> Sources<V> {
         self.0.pop(&key)
     }
 
-    /// Remembers this of it. What was forgotten for it, or was remembered of it before.
-    pub(super) fn put(&mut self, key: u64, value: V) -> Option<V> {
-        self.0.push(key, value).map(|(_, before)| before)
+    /// Remembers this of it.
+    pub(super) fn put(&mut self, key: u64, value: V) {
+        self.0.push(key, value);
     }
 }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, window};
+use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
@@ -55,7 +55,7 @@ impl DormantClients {
     }
 }
 
-impl Detector for DormantClients {
+impl RaisesOne for DormantClients {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::TokenRequest(request) = &observed.seen else { return None };
         let (client, idle_since) = (request.client.as_ref()?, request.idle_since?);

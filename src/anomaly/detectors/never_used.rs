@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days, hours};
@@ -108,7 +108,7 @@ impl NeverUsed {
     }
 }
 
-impl Detector for NeverUsed {
+impl RaisesOne for NeverUsed {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         self.grow_up(observed.at);
         let registration = match &observed.seen {

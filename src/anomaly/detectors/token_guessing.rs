@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, window};
+use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
@@ -64,7 +64,7 @@ impl TokenGuessing {
     }
 }
 
-impl Detector for TokenGuessing {
+impl RaisesOne for TokenGuessing {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::BadCredential { presented } = observed.seen else { return None };
         let now = window(observed.at, self.settings.window);

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::first_sights::{domain, is_loopback};
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
@@ -43,7 +43,7 @@ impl Widening {
     }
 }
 
-impl Detector for Widening {
+impl RaisesOne for Widening {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Change(change) = &observed.seen else { return None };
         let had = |host: &str| change.hosts_before.iter().any(|before| domain(before) == domain(host));
