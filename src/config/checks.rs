@@ -103,6 +103,7 @@ pub(super) fn check_whole(
     enforcement::check(settings, parts, tree, whole.findings);
     whole.check_clean_up();
     whole.check_unreachable_profiles();
+    whole.check_anomalies();
     whole.check_throttle();
     whole.check_telemetry();
     whole.check_audit();
@@ -241,6 +242,10 @@ impl Whole<'_, '_> {
             let reason = "is not there, and the profile is open to anybody: one address may register as many clients as the throttle lets through";
             self.warn(&place, reason, "give it a rate, and quotas: registrations and live_clients");
         }
+    }
+
+    fn check_anomalies(&mut self) {
+        self.add_all(&Place::root().key("anomalies"), self.settings.anomalies.problems());
     }
 
     fn check_throttle(&mut self) {
