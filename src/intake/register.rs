@@ -133,6 +133,7 @@ impl Registration<'_> {
         self.event.client_id = Some(handed_out.client_id);
         if handed_out.repeated {
             self.event.reason = "repeated";
+            self.sighting.repeated = true;
         }
         form::created(&handed_out.metadata)
     }

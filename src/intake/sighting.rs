@@ -18,6 +18,8 @@ pub(super) struct Sighting {
     certificate: Option<String>,
     /// A hash of what was asked for.
     pub(super) asked: u64,
+    /// A client was handed out again that was there before.
+    pub(super) repeated: bool,
 }
 
 impl Sighting {
@@ -38,7 +40,7 @@ impl Sighting {
             redirect_hosts: event.redirect_uri_hosts.clone(),
             client_name: event.client_name.clone(),
             admitted: event.decision != Decision::Refuse,
-            reason: event.reason,
+            repeated: self.repeated,
             violations: event.violations.clone(),
             asked: self.asked,
             client: event.client_id.clone(),
