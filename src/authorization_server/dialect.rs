@@ -91,8 +91,14 @@ impl Dialect {
         if self.software_statements == SoftwareStatementsSent::Omit {
             members.remove(software_statement::MEMBER);
         }
-        if let Some(Value::Array(uris)) = members.get_mut("redirect_uris") {
-            *uris = self.all_written(judged.redirect_uris(), uris);
+        let lists = [
+            ("redirect_uris", judged.redirect_uris()),
+            ("post_logout_redirect_uris", judged.post_logout_redirect_uris()),
+        ];
+        for (member, judged) in lists {
+            if let Some(Value::Array(uris)) = members.get_mut(member) {
+                *uris = self.all_written(judged, uris);
+            }
         }
         if self.scope_always_without_openid {
             let scope = judged.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
@@ -142,9 +148,11 @@ impl Dialect {
 
     /// Puts the server's members back into the client's terms: the redirect URIs it asked for, its scopes.
     pub fn incoming(self, asked: &Asked, answered: &mut Map<String, Value>) {
-        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+        // Who named none is told of some all the same: Keycloak takes those of the login.
+        let post_logout = asked.post_logout_redirect_uris.as_ref().unwrap_or(&asked.redirect_uris);
+        for (member, asked) in [("redirect_uris", &asked.redirect_uris), ("post_logout_redirect_uris", post_logout)] {
             if let Some(Value::Array(uris)) = answered.get_mut(member) {
-                *uris = self.as_asked(&asked.redirect_uris, uris);
+                *uris = self.as_asked(asked, uris);
             }
         }
         if self.adds_response_types {
@@ -212,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{Profile, judge};
-    use crate::registration::SoftwareStatement;
+    use crate::registration::{ClientMetadata, SoftwareStatement};
 
     /// What a client gets to register that presented a statement with a name.
     fn clearance() -> crate::policy::Clearance {
@@ -226,6 +234,26 @@ mod tests {
         };
         let requested = Map::from_iter([("grant_types".to_owned(), json!(["client_credentials"]))]);
         judge(&profile, &statement.apply(requested)).result.unwrap()
+    }
+
+    #[test]
+    fn a_loopback_uri_for_logout_goes_without_its_port_and_comes_back_with_its_own() {
+        let yaml = "{name: apps, match: {}, redirect_uris: {loopback: allow}}";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let (login, logout) =
+            (json!(["http://127.0.0.1:4711/cb"]), json!(["http://127.0.0.1/cb", "http://[::1]:9/bye"]));
+        let requested = Map::from_iter([
+            ("redirect_uris".to_owned(), login.clone()),
+            ("post_logout_redirect_uris".to_owned(), logout.clone()),
+            ("token_endpoint_auth_method".to_owned(), json!("none")),
+        ]);
+        let clearance = judge(&profile, &ClientMetadata::from_json(requested)).result.unwrap();
+        let keycloak =
+            Dialect::of(&serde_yaml::from_str("{kind: keycloak, issuer: 'https://a', url: 'https://a'}").unwrap());
+        let mut members = keycloak.outgoing(&clearance);
+        assert_eq!(members["post_logout_redirect_uris"], json!(["http://127.0.0.1/cb", "http://[::1]/bye"]));
+        keycloak.incoming(&Asked::from(&clearance), &mut members);
+        assert_eq!((&members["redirect_uris"], &members["post_logout_redirect_uris"]), (&login, &logout));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub trait Judged: Send + Sync {
     fn metadata(&self) -> &Map<String, Value>;
     /// Those of its redirect URIs that are some, in the order asked for.
     fn redirect_uris(&self) -> &[RedirectUri];
+    /// The same of `post_logout_redirect_uris`.
+    fn post_logout_redirect_uris(&self) -> &[RedirectUri];
     /// What became of the scopes.
     fn scopes(&self) -> &ScopeDecision;
     /// What the rules found; nothing of what was admitted.
@@ -54,6 +56,10 @@ impl Judged for Clearance {
 
     fn redirect_uris(&self) -> &[RedirectUri] {
         self.redirect_uris()
+    }
+
+    fn post_logout_redirect_uris(&self) -> &[RedirectUri] {
+        self.post_logout_redirect_uris()
     }
 
     fn scopes(&self) -> &ScopeDecision {

@@ -44,7 +44,9 @@ const ENDPOINTS: [&str; 3] =
 /// What `asked` has and `client` has not: of what would be sent to the server, in the terms in which the client is told what it has.
 pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let sent = registrar.outgoing(asked);
-    let terms = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+    // Where it may be sent after a logout is not on record in its own terms, and is compared in the server's.
+    let recorded = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+    let terms = Asked { post_logout_redirect_uris: Some(Vec::new()), ..recorded };
     let has = registrar.in_client_terms(&terms, client.metadata.clone());
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
     let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
