@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::operations::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
+use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
@@ -112,8 +113,10 @@ impl Work {
             }
         };
         let wanted = to.lifecycle.at_the_server();
-        held.client = to;
-        held.record(audited::changed(instruction, &held.client));
+        let before = std::mem::replace(&mut held.client, to);
+        let event = audited::changed(instruction, (&before, &held.client));
+        let version = self.rulebook.profile(&held.client.profile).map(|profile| profile.version().to_owned());
+        held.record(Event { policy_version: version, ..event });
         held.end_untried().await?;
         tracing::info!(client_id, actor, ?change, response = instruction.response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -230,6 +231,11 @@ async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_u
         let (status, decided) = post(&world, &client, (decision, json!({}))).await;
         assert_eq!((status, &decided["state"]), (200, &json!("active")), "{decided}");
         assert_eq!((decided.get("asked"), decided.get("unsettled")), (None, None), "{decided}");
+        let events = world.store.records(&AuditFilter::default(), None, 5).await.unwrap();
+        let event = events.iter().find(|record| record.event.contains("\"decided\"")).expect("a decision");
+        assert!(event.event.contains(r#""decided":"change""#), "{}", event.event);
+        let is_granted = event.event.contains(r#""scope_granted":"profile orders""#);
+        assert_eq!(is_granted, decision == "/approve", "{}", event.event);
         let (_, read) = world.manage_itself("GET", &client, None).await;
         assert_eq!((&read["redirect_uris"], &read["scope"]), (&uris, &json!(scope)), "{decision}");
         assert_eq!(post(&world, &client, (decision, json!({}))).await.0, 409, "once");

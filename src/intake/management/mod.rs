@@ -108,6 +108,7 @@ async fn take_through(
     learned.event.client_id = Some(client.client_id.clone());
     learned.event.profile = Some(client.profile.clone());
     let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
+    learned.event.policy_version = Some(profile.version().to_owned());
     let certificate = certificate(&profile, &head.certificate, head.client_address)?;
     response::check_certificate(tools, certificate.as_deref())?;
     let asking = match head.method {

@@ -189,7 +189,11 @@ impl Work {
                 let aside = Aside { waits: Some(Waits::Growth), ..Aside::default() };
                 Some(Event { growth: Some(growth), aside, ..event })
             }
-            None => (event.event == Kind::ClientUpdated).then_some(event),
+            None => (event.event == Kind::ClientUpdated).then(|| Event {
+                scope_granted: Some(client.scope_granted.clone()),
+                scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+                ..event
+            }),
         }
     }
 
