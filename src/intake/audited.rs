@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
+use super::refusal::Refusal;
 use super::{Tools, approve};
 use crate::audit::event::{Aside, Decided, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
@@ -214,6 +215,19 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
         };
         refused(tools, &event, reason);
     }
+}
+
+/// A forwarded request that was refused: by what the record says of its client, or for where it comes from. Noted.
+pub(super) fn forwarded_refused(tools: &Tools, head: &Head, refusal: &Refusal, client_id: Option<&str>) {
+    let event = || Event {
+        subject: client_id.map(|id| Subject::Client(id.to_owned())),
+        reason: Some(refusal.reason().explained().name.to_owned()),
+        trace_id: propagation::trace_id(&Span::current()),
+        request_id: Some(head.request_id.clone()),
+        refused_by: refusal.response().map(str::to_owned),
+        ..Event::new(Kind::ForwardedRefused, Actor::Client { address: head.client_address })
+    };
+    tools.audit.note(event, tools.clock.now());
 }
 
 /// A client's call that was refused: noted.

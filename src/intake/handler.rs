@@ -231,3 +231,28 @@ impl ProtocolRefusal {
         Reason::from(self).explained().status
     }
 }
+
+/// Heads for tests.
+#[cfg(test)]
+mod by_hand {
+    use super::*;
+
+    impl Head {
+        /// A `POST` of nothing in particular.
+        pub(in crate::intake) fn posted(path: &str, from: IpAddr) -> Self {
+            Self {
+                method: http::Method::POST,
+                path: path.to_owned(),
+                query: None,
+                headers: http::HeaderMap::new(),
+                peer: from,
+                client_address: from,
+                certificate: PresentedCertificate::None,
+                request_id: "r".to_owned(),
+                secure: true,
+                version: http::Version::HTTP_11,
+                tls: None,
+            }
+        }
+    }
+}

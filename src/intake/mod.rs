@@ -255,7 +255,8 @@ impl Handler for Intake {
         endpoint: ClientEndpoint,
     ) -> Option<Answer> {
         let rulebook = self.rulebook.load_full();
-        let refusal = standing::judge(&self.tools, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
+        let asking = (self.tools.as_ref(), head);
+        let refusal = standing::judge(asking, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
         Some(out_of_use::answer(&rulebook, head, refusal, endpoint))
     }
 
@@ -276,6 +277,7 @@ impl Handler for Intake {
         let (request_id, response) = (&head.request_id, refusal.response().unwrap_or_default());
         telemetry::response::refused_by(response);
         tracing::info!(request_id, response, client = %head.client_address, "a request of a banned address was refused");
+        audited::forwarded_refused(&self.tools, head, &refusal, None);
         Some(refused(refusal, head))
     }
 

@@ -96,7 +96,6 @@ mod tests {
     use crate::anomaly::{AnomalySettings, DetectorName, Watcher, watch};
     use crate::clock::by_hand::SetClock;
     use crate::clock::{Clock as _, SystemClock};
-    use crate::intake::handler::PresentedCertificate;
     use crate::store::memory::MemoryStore;
 
     /// A token endpoint that is watched, at a time of its own.
@@ -115,19 +114,7 @@ mod tests {
 
     impl World {
         fn answered(&self, status: StatusCode, times: usize) {
-            let head = Head {
-                method: http::Method::POST,
-                path: "/token".to_owned(),
-                query: None,
-                headers: http::HeaderMap::new(),
-                peer: [203, 0, 113, 9].into(),
-                client_address: [203, 0, 113, 9].into(),
-                certificate: PresentedCertificate::None,
-                request_id: "r".to_owned(),
-                secure: true,
-                version: http::Version::HTTP_11,
-                tls: None,
-            };
+            let head = Head::posted("/token", [203, 0, 113, 9].into());
             let clients = UnverifiedClients { ids: vec!["c".to_owned()], ..UnverifiedClients::default() };
             for _ in 0..times {
                 tell(&self.tools, &head, Seen::TokenRequest(token_request(&self.tools, &clients, status)));

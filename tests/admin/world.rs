@@ -15,6 +15,7 @@ use dcr_gateway::demo::authorization_server::{Settings, router};
 use dcr_gateway::secret::Secret;
 use dcr_gateway::server::Gateway;
 use dcr_gateway::store::memory::MemoryStore;
+use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use reqwest::header::{ETAG, IF_MATCH};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -200,6 +201,20 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, there).await.expect("the client becomes what it should")
+    }
+
+    /// Waits until something is recorded of the request.
+    pub async fn recorded(&self, request_id: &str) -> Value {
+        let there = async {
+            loop {
+                let records = self.store.records(&AuditFilter::default(), None, 100).await.unwrap();
+                if let Some(record) = records.iter().find(|record| record.event.contains(request_id)) {
+                    return serde_json::from_str(&record.event).unwrap();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, there).await.expect("a record")
     }
 
     fn registration_path(&self) -> String {
