@@ -21,7 +21,7 @@ pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, pr
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use serde_json::json;
@@ -31,7 +31,7 @@ mod tests {
     use crate::lifecycle::Lifecycle;
     use crate::store::{RegistrantRecord, RegistrationId};
 
-    fn client() -> ClientRecord {
+    pub(in crate::intake::management) fn client() -> ClientRecord {
         let at = Timestamp::from_unix_millis(0);
         ClientRecord {
             client_id: "c1".to_owned(),

@@ -152,6 +152,8 @@ impl Work {
         }
         match self.rulebook.management.growth {
             Growth::Allow => Ok((profile, Admitted::AsAsked)),
+            Growth::Approval if growth.is_of_other_software() => Err(Refusal::from(Reason::GrowthRefused)
+                .described(format!("other software registers as a client of its own: {growth}"))),
             Growth::Approval => {
                 let members = growth::asked(update.passage.judged());
                 Ok((profile, Admitted::Waits(Growing { members, growth: growth.to_string() })))
