@@ -112,7 +112,7 @@ pub enum NotDone {
     #[error("whether the authorization server did it is unknown, the record is as it was; try again: {0}")]
     ServerUnclear(String),
     /// The store failed.
-    #[error("the store failed: {0}")]
+    #[error("{0}")]
     Store(String),
     /// Ours.
     #[error("{0}")]
@@ -279,4 +279,18 @@ fn as_asked_for(client_id: &str, intent: &Intent) -> Map<String, Value> {
         metadata.insert("token_endpoint_auth_method".to_owned(), "none".into());
     }
     metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::unavailable;
+
+    #[test]
+    fn a_store_that_failed_is_said_to_have_failed_once() {
+        let error = || StoreError("disk full".into());
+        for not_done in [NotDone::from(error()), NotDone::from(unavailable(error()))] {
+            assert_eq!(not_done.to_string(), "the store failed: disk full");
+        }
+    }
 }
