@@ -16,6 +16,7 @@ use crate::authorization_server::{
     Administration, AdministrationError, Asked, ClientState, ManageError, Managed, ServerAccess,
 };
 use crate::lifecycle::{Lifecycle, NotPossible, SameActor};
+use crate::registration::json;
 use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord, StoreError};
 use crate::telemetry::InSpan as _;
 
@@ -258,8 +259,7 @@ impl Work {
     fn check_it_is_the_one(&self, intent: &Intent, managed: &Managed) -> Result<(), NotDone> {
         let asked = Asked::recorded(&intent.redirect_uris, &intent.scope_granted);
         let metadata = self.rulebook.registrar.in_client_terms(&asked, managed.metadata.clone());
-        let registered = metadata.get("redirect_uris").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let registered: BTreeSet<&str> = registered.iter().filter_map(Value::as_str).collect();
+        let registered: BTreeSet<&str> = json::texts_of(&metadata, "redirect_uris").collect();
         let wanted: BTreeSet<&str> = intent.redirect_uris.iter().map(String::as_str).collect();
         if registered == wanted { Ok(()) } else { Err(NotDone::OtherClient) }
     }

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::intake::replay::{Judgement, Judges};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
-use crate::registration::RedirectUri;
 use crate::registration::redirect_uri::RedirectUriKind;
+use crate::registration::{RedirectUri, json};
 use crate::store::RecordedRequest;
 
 /// What would be different.
@@ -167,13 +167,12 @@ impl Change {
 
 /// Whose requests are told of together: the name, and the redirect URIs without loopback ports, which change with every start of a program.
 pub(super) fn client(metadata: &Map<String, Value>) -> (Option<String>, Vec<String>) {
-    let name = metadata.get("client_name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned);
-    let uris = metadata.get("redirect_uris").and_then(Value::as_array);
+    let name = json::text_of(metadata, "client_name").filter(|name| !name.is_empty()).map(str::to_owned);
     let written = |text: &str| match RedirectUri::parse(text) {
         Ok(uri) if matches!(uri.kind(), RedirectUriKind::Loopback(_)) => uri.without_port().as_str().to_owned(),
         _ => text.to_owned(),
     };
-    let mut uris: Vec<String> = uris.into_iter().flatten().filter_map(Value::as_str).map(written).collect();
+    let mut uris: Vec<String> = json::texts_of(metadata, "redirect_uris").map(written).collect();
     uris.sort();
     uris.dedup();
     (name, uris)

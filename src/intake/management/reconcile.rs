@@ -3,17 +3,17 @@
 use serde_json::{Map, Value};
 
 use crate::policy::Profile;
-use crate::registration::{Scope, ScopeSet};
+use crate::registration::{Scope, ScopeSet, json};
 use crate::store::ClientRecord;
 
 /// Brings the client up to what the server says about it, in the client's own terms. A scope that neither the record nor the
 /// profile grants is the server's own affair and becomes no part of what the client may keep.
 pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) {
-    client.client_name = told.get("client_name").and_then(Value::as_str).map(str::to_owned);
-    if let Some(uris) = told.get("redirect_uris").and_then(Value::as_array) {
-        client.redirect_uris = uris.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    client.client_name = json::text_of(told, "client_name").map(str::to_owned);
+    if told.get("redirect_uris").is_some_and(Value::is_array) {
+        client.redirect_uris = json::texts_of(told, "redirect_uris").map(str::to_owned).collect();
     }
-    let told = told.get("scope").and_then(Value::as_str).and_then(|scope| ScopeSet::parse(scope).ok());
+    let told = json::text_of(told, "scope").and_then(|scope| ScopeSet::parse(scope).ok());
     let Some(told) = told else { return };
     let before = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
     let is_granted = |scope: &&Scope| before.contains(scope) || profile.grants_at_once(scope);

@@ -18,7 +18,7 @@ use crate::policy::clearance::ScopeDecision;
 use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::software_statement::MEMBER;
-use crate::registration::{Scope, ScopeSet};
+use crate::registration::{Scope, ScopeSet, json};
 use crate::secret::Secret;
 use crate::store::ClientRecord;
 use crate::telemetry::span;
@@ -147,7 +147,7 @@ fn restates_scope(judged: &dyn Judged, client: &ClientRecord) -> bool {
 pub(in crate::intake) fn enter(judged: &dyn Judged, client: &mut ClientRecord) {
     let scopes = judged.scopes();
     client.let_through = recorded::rules_of(judged);
-    client.client_name = judged.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned);
+    client.client_name = json::text_of(judged.metadata(), "client_name").map(str::to_owned);
     client.redirect_uris = judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
     client.scope_requested = scopes.requested.as_ref().map(ToString::to_string);
     client.scope_granted = scopes.granted.to_string();
