@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::management;
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use crate::authorization_server;
 use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
 use crate::audit::Event;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::access::KeptAccess;
 use super::audited;
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools};
 use crate::authorization_server::{self, Administration, AdministrationError, ExistingClient};

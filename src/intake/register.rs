@@ -221,7 +221,7 @@ impl Registration<'_> {
             Passage::LetThrough(_) => (Decision::ReportOnly, Reason::RulesViolated.explained().name),
         };
         let judged = passage.judged();
-        self.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+        self.event.violations = judged.violated_rules();
         self.event.scope_granted = Some(judged.scopes().granted.to_string());
         self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
         self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect();

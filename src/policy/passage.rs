@@ -22,6 +22,10 @@ pub trait Judged: Send + Sync {
     fn scopes(&self) -> &ScopeDecision;
     /// What the rules found; nothing of what was admitted.
     fn violations(&self) -> &[Violation];
+    /// The names of the rules that it violates, a rule for each of its violations.
+    fn violated_rules(&self) -> Vec<&'static str> {
+        self.violations().iter().map(|violation| violation.rule.as_str()).collect()
+    }
     /// The permit; none of what is only let through.
     fn clearance(&self) -> Option<&Clearance>;
 }

@@ -154,7 +154,7 @@ async fn read_change(
     let update = read?;
     let judged = update.passage.judged();
     let growth = growth::of(registrar, client, judged);
-    learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+    learned.event.violations = judged.violated_rules();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
     learned.change = Some(growth.seen(client));
     Ok(update)

@@ -10,7 +10,7 @@ use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::intake::Intake;
 use crate::intake::decide::{Change, Instruction};
-use crate::intake::operations::NotDone;
+use crate::intake::not_done::NotDone;
 use crate::intake::settle::next_attempt;
 use crate::lifecycle::Lifecycle;
 use crate::store::{Ending, Imposed, Recording, ResponseAction, ResponseRecord, StoreError};
