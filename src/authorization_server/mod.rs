@@ -154,7 +154,7 @@ impl Asked {
         Self {
             redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
             post_logout_redirect_uris: None,
-            granted: ScopeSet::parse(scope_granted).unwrap_or_default(),
+            granted: ScopeSet::recorded(scope_granted),
             software_statement: None,
         }
     }

@@ -51,7 +51,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
     let terms = Asked { post_logout_redirect_uris: Some(Vec::new()), ..recorded };
     let has = registrar.in_client_terms(&terms, client.metadata.clone());
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
-    let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let granted = ScopeSet::recorded(&client.scope_granted);
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
     let differs = |member: &&'static str| {
         let value = sent.get(*member).filter(|value| !value.is_null());

@@ -15,7 +15,7 @@ pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, pr
     }
     let told = json::text_of(told, "scope").and_then(|scope| ScopeSet::parse(scope).ok());
     let Some(told) = told else { return };
-    let before = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let before = ScopeSet::recorded(&client.scope_granted);
     let is_granted = |scope: &&Scope| before.contains(scope) || profile.grants_at_once(scope);
     client.scope_granted = told.iter().filter(is_granted).cloned().collect::<ScopeSet>().to_string();
 }

@@ -65,11 +65,9 @@ pub(super) async fn read(
     let heard = judging.rulebook.software_statements.hear(members, judging.circumstances).await;
     let (requested, _) = heard.map_err(Refusal::statement)?;
     let profile = judging.profile;
-    let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
+    let approved = ScopeSet::recorded(&client.scope_approved);
     let raised = match (profile.approvals().elevation, &client.lifecycle) {
-        (Elevation::Automatic, Lifecycle::Active) => {
-            approved.iter().chain(profile.grantable().iter()).cloned().collect()
-        }
+        (Elevation::Automatic, Lifecycle::Active) => approved.union(profile.grantable()),
         _ => approved.clone(),
     };
     let judged = span::policy_span()
@@ -126,9 +124,8 @@ impl Update {
         client.asked = None;
         client.first_approval = None;
         if !self.elevated.is_empty() {
-            let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
-            let approved: ScopeSet = approved.iter().chain(self.elevated.iter()).cloned().collect();
-            client.scope_approved = approved.to_string();
+            let approved = ScopeSet::recorded(&client.scope_approved);
+            client.scope_approved = approved.union(&self.elevated).to_string();
             let comment = Some(format!("elevation: automatic, by asking for {}", self.elevated));
             client.approved = Some(Action { at: now, actor: GATEWAY.to_owned(), comment });
         }
@@ -138,7 +135,7 @@ impl Update {
 /// Whether its scopes are those that a read told the client: written back, they take back nothing of what it asked for and waits for.
 fn restates_scope(judged: &dyn Judged, client: &ClientRecord) -> bool {
     let set = |scopes: &ScopeSet| scopes.iter().cloned().collect::<BTreeSet<_>>();
-    let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let granted = ScopeSet::recorded(&client.scope_granted);
     let ScopeDecision { requested, withheld, .. } = judged.scopes();
     withheld.is_empty() && requested.as_ref().is_some_and(|requested| set(requested) == set(&granted))
 }
