@@ -84,13 +84,7 @@ impl Dialect {
 
     /// The request body for the server, from what was judged alone.
     pub fn outgoing(self, judged: &dyn Judged) -> Map<String, Value> {
-        let mut members = judged.metadata().clone();
-        if let Some(known) = self.members {
-            members.retain(|name, _| known.contains(&name.as_str()));
-        }
-        if self.software_statements == SoftwareStatementsSent::Omit {
-            members.remove(software_statement::MEMBER);
-        }
+        let mut members = self.understood(judged.metadata().clone());
         let lists = [
             ("redirect_uris", judged.redirect_uris()),
             ("post_logout_redirect_uris", judged.post_logout_redirect_uris()),
@@ -101,8 +95,7 @@ impl Dialect {
             }
         }
         if self.scope_always_without_openid {
-            let scope = judged.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
-            members.insert("scope".to_owned(), scope.collect::<ScopeSet>().to_string().into());
+            members.insert("scope".to_owned(), self.sent_scope(&judged.scopes().granted));
         }
         members
     }
@@ -111,16 +104,26 @@ impl Dialect {
     pub fn restated(self, recorded: Recorded<'_>) -> Map<String, Value> {
         let mut members = recorded.metadata.clone();
         members.retain(|name, _| !ASSIGNED.contains(&name.as_str()));
+        let mut members = self.understood(members);
+        members.insert("scope".to_owned(), self.sent_scope(recorded.scopes));
+        members
+    }
+
+    /// Of these members those that the server accepts.
+    fn understood(self, mut members: Map<String, Value>) -> Map<String, Value> {
         if let Some(known) = self.members {
             members.retain(|name, _| known.contains(&name.as_str()));
         }
         if self.software_statements == SoftwareStatementsSent::Omit {
             members.remove(software_statement::MEMBER);
         }
-        let is_sent = |scope: &&Scope| !self.scope_always_without_openid || !is_openid(scope);
-        let scope: ScopeSet = recorded.scopes.iter().filter(is_sent).cloned().collect();
-        members.insert("scope".to_owned(), scope.to_string().into());
         members
+    }
+
+    /// These scopes as the server is told them.
+    fn sent_scope(self, scopes: &ScopeSet) -> Value {
+        let is_sent = |scope: &&Scope| !self.scope_always_without_openid || !is_openid(scope);
+        scopes.iter().filter(is_sent).cloned().collect::<ScopeSet>().to_string().into()
     }
 
     /// The body of an update (RFC 7592 §2.2) to the members of [`Self::outgoing`], and which client. Never what only the server assigns.
