@@ -246,6 +246,7 @@ const CLI: &[&str] = &[
     "secret",
     "server",
     "store",
+    "telemetry",
 ];
 
 /// Imports of another module that the table does not allow.

@@ -5,12 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::intake::reason::Reason;
 use crate::intake::replay::{Judgement, Judges};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
 use crate::registration::redirect_uri::RedirectUriKind;
 use crate::registration::{RedirectUri, json};
 use crate::store::RecordedRequest;
+use crate::telemetry::Decision;
 
 /// What would be different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,17 +89,25 @@ pub(super) fn compare(request: &RecordedRequest, judges: &Judges<'_>) -> Compare
     Compared::Changed(Box::new(Difference { change, from, to, because }))
 }
 
-const REFUSED: &str = "refuse";
-const ADMITTED: &str = "admit";
-const LET_THROUGH: &str = "report_only";
+const REFUSED: &str = Decision::Refuse.as_str();
+const ADMITTED: &str = Decision::Admit.as_str();
+const LET_THROUGH: &str = Decision::ReportOnly.as_str();
 
 /// What was decided; none where it was refused before the rules were asked, for a reason of that moment.
 fn then(request: &RecordedRequest) -> Option<Effect> {
     let decision = match request.decision.as_str() {
-        "admit" => ADMITTED,
-        "report_only" => LET_THROUGH,
-        _ if request.reason == "rules_violated" || request.reason.starts_with("statement_") => REFUSED,
-        _ => return None,
+        ADMITTED => ADMITTED,
+        LET_THROUGH => LET_THROUGH,
+        _ => match Reason::named(&request.reason)? {
+            Reason::RulesViolated
+            | Reason::StatementRequired
+            | Reason::StatementInvalid
+            | Reason::StatementExpired
+            | Reason::StatementBindingUnmet
+            | Reason::StatementIssuerUntrusted
+            | Reason::StatementBlocked => REFUSED,
+            _ => return None,
+        },
     };
     let profile = request.profile.clone();
     if decision == REFUSED {
