@@ -25,7 +25,7 @@ pub enum StartError {
     Upstream(#[from] UpstreamProblem),
     /// A file with a secret, or with CAs.
     #[error("{}: {reason}", file.display())]
-    Secret {
+    File {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
