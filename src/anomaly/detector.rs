@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::detectors;
 use super::finding::{DetectorName, Finding, Raised, Subject};
+use super::network::known_within;
 use super::observation::Observation;
 use super::settings::{AnomalySettings, Mode};
-use super::sources::{Sources, hash, known_within};
+use super::sources::{Sources, hash};
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;

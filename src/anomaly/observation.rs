@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::finding::Subject;
-use super::sources::network;
+use super::network::network;
 use crate::clock::Timestamp;
 
 /// One thing that happened.

@@ -10,9 +10,10 @@ use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
 
 /// The thresholds of `token_guessing`.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::first_sights::{domain, is_loopback};
 use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::network;
 use crate::duration::DurationText;
 
 /// The thresholds of `widening`.
