@@ -219,12 +219,12 @@ impl Handler for Intake {
         rulebook.cors.decorate(head, "POST, OPTIONS", answer)
     }
 
-    async fn manage(&self, request: Request<'_>, client_id: &str) -> Answer {
+    async fn manage(&self, request: Request<'_>, segment: &str) -> Answer {
         let rulebook = self.rulebook.load_full();
         let head = request.head;
         let answer = match preflight(head, management::ALLOWED) {
             Some(answer) => answer,
-            None => management::manage(&rulebook, &self.tools, request, client_id).await,
+            None => management::manage(&rulebook, &self.tools, request, segment).await,
         };
         rulebook.cors.decorate(head, management::ALLOWED, answer)
     }
