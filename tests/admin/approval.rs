@@ -7,7 +7,7 @@ use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up};
+use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up, public};
 
 const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, refunds] }";
 
@@ -17,12 +17,6 @@ async fn world(rules: &str) -> World {
 
 fn confidential(scope: &str) -> Value {
     json!({ "redirect_uris": ["https://app.example.com/callback"], "scope": scope })
-}
-
-fn public(scope: &str) -> Value {
-    json!({
-        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
-    })
 }
 
 fn path(client: &Value, rest: &str) -> String {

@@ -18,6 +18,7 @@ use dcr_gateway::store::memory::MemoryStore;
 use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use reqwest::header::{ETAG, IF_MATCH};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -43,6 +44,20 @@ pub struct Answer {
     pub etag: Option<String>,
     pub media_type: String,
     pub body: Value,
+}
+
+/// A public client that asks for these scopes.
+pub fn public(scope: &str) -> Value {
+    json!({
+        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
+    })
+}
+
+/// An entry of `admin.tokens`, for `token-of-ROLE`.
+pub fn entry(role: &str) -> String {
+    let digest = Sha256::digest(format!("token-of-{role}"));
+    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{{ name: some {role}, role: {role}, sha256: \"{digest}\" }}")
 }
 
 /// The demo's authorization server; where it is.
