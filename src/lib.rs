@@ -1,10 +1,7 @@
-//! A gateway in front of an authorization server's dynamic client registration (RFC 7591, RFC 7592).
-//!
-//! The modules form layers; nothing points upward (`tests/architecture.rs` holds the list):
-//! `registration` (what a request says), `jose` (what others signed) and `policy` (whether it may pass) are pure;
-//! `fetch`, `registrant`, `throttle`, `store` and `authorization_server` are what a decision needs, `audit` the record of it,
-//! `anomaly` what is unusual about it and `alert` who is told; `intake` takes one registration through all of them;
-//! `proxy` and `admin` are the network, on sockets of their own or on those `handed_over`; `server` and `cli` put everything together.
+//! A gateway in front of an authorization server's dynamic client registration (RFC 7591, RFC 7592). The modules form layers, and nothing points upward
+//! (`tests/architecture/layers.rs` holds the list): `registration`, `jose` and `policy` are pure; `fetch`, `registrant`, `throttle`, `store` and
+//! `authorization_server` are what a decision needs, `audit`, `anomaly` and `alert` its record, what is unusual about it and who is told; `intake` takes one
+//! registration through all of them; `proxy` and `admin` are the network, also on sockets that are `handed_over`; `server`, `cli` and `demo` put it together.
 #![deny(missing_docs)]
 
 pub mod admin;

@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::{Deserialize, Serialize};
 
-use crate::intake::operations::NotDone;
+use crate::intake::not_done::NotDone;
 use crate::store::StoreError;
 
 /// The kinds of problem: one closed list.

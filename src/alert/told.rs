@@ -129,6 +129,7 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         | Kind::ClientRead
         | Kind::ClientImported
         | Kind::ManagementRefused
+        | Kind::ForwardedRefused
         | Kind::ResponseDryRun
         | Kind::ResponseProlonged
         | Kind::ResponseLifted

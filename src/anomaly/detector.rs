@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::detectors;
 use super::finding::{DetectorName, Finding, Raised, Subject};
+use super::network::known_within;
 use super::observation::Observation;
 use super::settings::{AnomalySettings, Mode};
-use super::sources::{Sources, hash, known_within};
+use super::sources::{Sources, hash};
 use crate::clock::Timestamp;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
@@ -19,8 +20,20 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// One detector: pure over the stream, bounded in memory.
 pub(super) trait Detector: Send {
+    /// Looks at what happened. All that it shows is raised: what is left out would be known from then on, and never found.
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised>;
+}
+
+/// A detector to which one observation shows one thing at most.
+pub(super) trait RaisesOne: Send {
     /// Looks at what happened.
     fn observe(&mut self, observed: &Observation) -> Option<Raised>;
+}
+
+impl<D: RaisesOne> Detector for D {
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised> {
+        RaisesOne::observe(self, observed).into_iter().collect()
+    }
 }
 
 /// For how long a detector only learns, from the first observation on.
@@ -91,26 +104,27 @@ impl Detectors {
     pub fn observe(&mut self, observed: &Observation) -> Vec<Finding> {
         let mut findings = Vec::new();
         for armed in &mut self.armed {
-            let Some(raised) = armed.detector.observe(observed) else { continue };
-            if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
-                continue;
+            for raised in armed.detector.observe(observed) {
+                if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
+                    continue;
+                }
+                if armed.has_had_enough(observed.at) {
+                    self.suppressed += 1;
+                    continue;
+                }
+                armed.found.put(hash(&raised.subject), observed.at);
+                findings.push(Finding {
+                    at: observed.at,
+                    detector: armed.name,
+                    mode: armed.mode,
+                    subject: raised.subject,
+                    score: raised.score,
+                    evidence: raised.evidence,
+                    sentence: raised.sentence,
+                    request_id: observed.request_id.clone(),
+                    involved: observed.involved(),
+                });
             }
-            if armed.has_had_enough(observed.at) {
-                self.suppressed += 1;
-                continue;
-            }
-            armed.found.put(hash(&raised.subject), observed.at);
-            findings.push(Finding {
-                at: observed.at,
-                detector: armed.name,
-                mode: armed.mode,
-                subject: raised.subject,
-                score: raised.score,
-                evidence: raised.evidence,
-                sentence: raised.sentence,
-                request_id: observed.request_id.clone(),
-                involved: observed.involved(),
-            });
         }
         findings
     }

@@ -5,6 +5,9 @@
 /// How many bits there are.
 const BITS: u32 = 256;
 
+/// More than so many are never counted: all bits set say 1597.
+pub(super) const MOST_TOLD: u32 = 1500;
+
 /// The bits of what was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Distinct([u64; BITS as usize / 64]);
@@ -80,6 +83,13 @@ mod tests {
             let off = f64::from(distinct.count().abs_diff(many)) / f64::from(many);
             assert!(off <= 0.15, "{many} counted as {}", distinct.count());
         }
+    }
+
+    #[test]
+    fn what_is_more_than_can_be_told_apart_counts_as_more_than_a_threshold_may_be() {
+        let mut distinct = Distinct::default();
+        (0..100_000).for_each(|thing| _ = distinct.see(hash(&thing)));
+        assert!(distinct.count() > MOST_TOLD);
     }
 
     #[test]

@@ -230,7 +230,7 @@ pub struct Evidence {
 }
 
 /// What a detector raises; [`super::Detectors`] makes a finding of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Raised {
     /// About whom.
     pub subject: Subject,

@@ -7,6 +7,7 @@ mod detectors;
 mod distinct;
 pub mod finding;
 mod habit;
+mod network;
 pub mod observation;
 pub mod record;
 pub mod response;

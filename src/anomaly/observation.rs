@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::finding::Subject;
-use super::sources::network;
+use super::network::network;
 use crate::clock::Timestamp;
 
 /// One thing that happened.
@@ -97,8 +97,8 @@ pub struct RegistrationSeen {
     pub client_name: Option<String>,
     /// Whether it was admitted.
     pub admitted: bool,
-    /// The stable name of the reason.
-    pub reason: &'static str,
+    /// Whether a client was handed out again that was there before.
+    pub repeated: bool,
     /// The rules that were violated.
     pub violations: Vec<&'static str>,
     /// A hash of what was asked for: tells a retry from another try.
@@ -110,7 +110,7 @@ pub struct RegistrationSeen {
 /// A request to the token endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct TokenRequestSeen {
-    /// The client, where it named itself.
+    /// The client, once the server has given it something.
     pub client: Option<String>,
     /// The status of the answer.
     pub status: u16,

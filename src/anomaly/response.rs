@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::finding::{Finding, Subject};
-use super::sources::known_within;
+use super::network::{around, known_within};
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
 use crate::store::ResponseAction;
@@ -19,13 +19,7 @@ use settings::{one_subscriber, whole_ipv4};
 
 /// What an operator's ban of an address without a prefix is of.
 pub fn network_of(address: IpAddr) -> IpNet {
-    wide((whole_ipv4(), one_subscriber()), address)
-}
-
-fn wide((ipv4, ipv6): (u8, u8), address: IpAddr) -> IpNet {
-    let address = address.to_canonical();
-    let prefix = if address.is_ipv4() { ipv4 } else { ipv6 };
-    IpNet::new(address, prefix).unwrap_or_else(|_| IpNet::from(address)).trunc()
+    around(address, (whole_ipv4(), one_subscriber()))
 }
 
 /// What is to be done about a finding.
@@ -113,7 +107,7 @@ impl About<'_> {
     }
 
     fn network_of(&self, address: IpAddr) -> Option<String> {
-        let network = wide((self.rule.ipv4_prefix, self.rule.ipv6_prefix), address);
+        let network = around(address, (self.rule.ipv4_prefix, self.rule.ipv6_prefix));
         self.responder.known_within(&network).is_none().then(|| network.to_string())
     }
 

@@ -18,9 +18,11 @@ use super::detectors::token_guessing::TokenGuessingSettings;
 use super::detectors::token_request_rates::TokenRequestRatesSettings;
 use super::detectors::unusual_hours::UnusualHoursSettings;
 use super::detectors::widening::WideningSettings;
+use super::distinct::MOST_TOLD;
 use super::response::ResponseSettings;
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
+use crate::setting_problem::SettingProblem;
 
 /// What becomes of what a detector sees.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -84,6 +86,27 @@ pub struct AnomalySettings {
     pub widening: WideningSettings,
 }
 
+impl AnomalySettings {
+    /// Thresholds that nothing could reach.
+    pub fn problems(&self) -> Vec<SettingProblem> {
+        let counted = [
+            ("redirect_host_crowds.minimum", self.redirect_host_crowds.minimum, MOST_TOLD),
+            // From everywhere it takes twice as many.
+            ("token_guessing.guesses", self.token_guessing.guesses, MOST_TOLD / 2),
+            ("credential_spread.minimum", self.credential_spread.minimum, MOST_TOLD),
+            ("probing.attempts", self.probing.attempts, MOST_TOLD),
+            ("probing.refusals", self.probing.refusals, MOST_TOLD),
+            ("dormant_clients.minimum", self.dormant_clients.minimum, MOST_TOLD),
+        ];
+        let never = counted.into_iter().filter(|(_, threshold, most)| threshold.get() > *most);
+        let problem = |(place, threshold, most): (&str, NonZeroU32, u32)| {
+            let reason = format!("{threshold} is never reached: so many cannot be told apart");
+            SettingProblem::new(place, reason, format!("write {most} or less; mode: off turns a detector off"))
+        };
+        never.map(problem).collect()
+    }
+}
+
 impl Default for AnomalySettings {
     fn default() -> Self {
         Self {
@@ -137,6 +160,18 @@ mod tests {
         let written: AnomalySettings = serde_yaml::from_str("probing: { mode: off }").unwrap();
         assert_eq!(written.probing, ProbingSettings { mode: Mode::Off, ..ProbingSettings::default() });
         assert_eq!(AnomalySettings { probing: ProbingSettings::default(), ..written }, AnomalySettings::default());
+    }
+
+    #[test]
+    fn a_threshold_that_nothing_could_reach_is_a_problem() {
+        let places = |yaml: &str| -> Vec<String> {
+            let written: AnomalySettings = serde_yaml::from_str(yaml).unwrap();
+            written.problems().into_iter().map(|problem| problem.place).collect()
+        };
+        assert_eq!(places("{}"), Vec::<String>::new());
+        assert_eq!(places("{ probing: { attempts: 1500 }, token_guessing: { guesses: 750 } }"), Vec::<String>::new());
+        let above = places("{ probing: { attempts: 1501 }, token_guessing: { guesses: 751 } }");
+        assert_eq!(above, ["token_guessing.guesses", "probing.attempts"]);
     }
 
     #[test]

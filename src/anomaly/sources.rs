@@ -2,14 +2,10 @@
 //! so that one entry takes the same room whatever an attacker writes.
 
 use std::hash::{BuildHasher as _, DefaultHasher, Hash, Hasher, RandomState};
-use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::LazyLock;
 
-use ipnet::IpNet;
 use lru::LruCache;
-
-use crate::policy::matching::Network;
 
 /// What is remembered of each source.
 pub(super) struct Sources<V>(LruCache<u64, V>);
@@ -39,9 +35,9 @@ impl<V> Sources<V> {
         self.0.pop(&key)
     }
 
-    /// Remembers this of it. What was forgotten for it, or was remembered of it before.
-    pub(super) fn put(&mut self, key: u64, value: V) -> Option<V> {
-        self.0.push(key, value).map(|(_, before)| before)
+    /// Remembers this of it.
+    pub(super) fn put(&mut self, key: u64, value: V) {
+        self.0.push(key, value);
     }
 }
 
@@ -57,21 +53,6 @@ pub(super) fn hash(thing: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);
     hasher.finish()
-}
-
-/// The network that counts as one source: /24, for IPv6 /48, which is what one subscriber or one machine room has.
-pub(super) fn network(address: IpAddr) -> IpNet {
-    let (address, length) = match address.to_canonical() {
-        address @ IpAddr::V4(_) => (address, 24),
-        address @ IpAddr::V6(_) => (address, 48),
-    };
-    IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address)).trunc()
-}
-
-/// The known network that the network touches.
-pub(super) fn known_within(known: &[Network], network: &IpNet) -> Option<Network> {
-    let touches = |known: &&Network| known.contains(network.network()) || network.contains(&known.first_address());
-    known.iter().find(touches).copied()
 }
 
 #[cfg(test)]
@@ -93,13 +74,5 @@ mod tests {
     fn what_is_presented_has_a_hash_that_nobody_can_foresee() {
         assert_eq!(hash_of(b"Bearer a"), hash_of(b"Bearer a"));
         assert_ne!(hash_of(b"Bearer a"), hash(b"Bearer a"));
-    }
-
-    #[test]
-    fn one_subscriber_is_one_network() {
-        let network = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(network("192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(network("::ffff:192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(network("2001:db8:1:2::3"), "2001:db8:1::/48");
     }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::key_file::{KeyFileError, KeyFiles, RandomKey};
+use crate::key_file::{KeyFileError, KeyFiles, RandomKey, Replacement};
 use crate::store::{Head, RecordHash, SignedHead};
 
 /// What a signature is made over begins with this: another form is another name.
@@ -34,6 +34,9 @@ pub struct SigningKeys {
     name: String,
     known: PublicKeys,
 }
+
+/// A key file with another key at its head, which is not in force yet.
+pub struct SigningRotation(Replacement<Ed25519KeyPair>);
 
 /// Keys by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,12 +64,20 @@ impl SigningKeys {
         Self::of(FILES.read(file)?)
     }
 
-    /// Puts the key at the head of the file, which is made where there is none; earlier keys stay, for what they signed.
+    /// Prepares the file with the key at its head, which is made where there is none; earlier keys stay, for what they signed.
+    ///
+    /// # Errors
+    /// As [`SigningKeys::read`].
+    pub fn rotate(file: &Path, key: &RandomKey) -> Result<SigningRotation, KeyFileError> {
+        FILES.prepare_first(file, key).map(SigningRotation)
+    }
+
+    /// Puts the key at the head of the file at once.
     ///
     /// # Errors
     /// As [`SigningKeys::read`].
     pub fn add(file: &Path, key: &RandomKey) -> Result<Self, KeyFileError> {
-        Self::of(FILES.prepare_first(file, key)?.put_in_force()?)
+        Self::rotate(file, key)?.put_in_force()
     }
 
     fn of(pairs: Vec<Ed25519KeyPair>) -> Result<Self, KeyFileError> {
@@ -99,6 +110,26 @@ impl SigningKeys {
     }
 }
 
+impl SigningRotation {
+    /// What the new key is called.
+    pub fn name(&self) -> String {
+        self.0
+            .keys()
+            .first()
+            .and_then(|pair| name_of(pair.public_key().as_ref()))
+            .map(|(name, _)| name)
+            .unwrap_or_default()
+    }
+
+    /// Replaces the file as a whole; it stays replaced when the machine loses its power.
+    ///
+    /// # Errors
+    /// The file's. Where only its directory could not be written to disk, the new one is in force all the same.
+    pub fn put_in_force(self) -> Result<SigningKeys, KeyFileError> {
+        SigningKeys::of(self.0.put_in_force()?)
+    }
+}
+
 impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SigningKeys({})", self.name)
@@ -112,9 +143,7 @@ impl PublicKeys {
     }
 
     fn insert(&mut self, key: &[u8]) -> Option<String> {
-        let key: [u8; KEY] = key.try_into().ok()?;
-        let digest: [u8; 32] = Sha256::digest(key).into();
-        let name = RecordHash(digest).to_string()[..16].to_owned();
+        let (name, key) = name_of(key)?;
         self.0.insert(name.clone(), key);
         Some(name)
     }
@@ -134,6 +163,12 @@ impl PublicKeys {
             Err(_) => Vouched::Forged,
         }
     }
+}
+
+/// What a public key is called, and the key; none: it is not as long as a key.
+fn name_of(key: &[u8]) -> Option<(String, [u8; KEY])> {
+    let key: [u8; KEY] = key.try_into().ok()?;
+    Some((RecordHash(Sha256::digest(key).into()).to_string()[..16].to_owned(), key))
 }
 
 /// A statement without a signature, where no key is configured.
@@ -191,8 +226,12 @@ mod tests {
         let file = directory.path().join("deeper/audit.key");
         let before = SigningKeys::add(&file, &[1; KEY]).unwrap();
         let old = before.sign(Purpose::Head, head(5));
-        SigningKeys::add(&file, &[2; KEY]).unwrap();
+        let rotation = SigningKeys::rotate(&file, &[2; KEY]).unwrap();
+        assert_eq!(SigningKeys::read(&file).unwrap().name(), before.name());
+        let name = rotation.name();
+        rotation.put_in_force().unwrap();
         let keys = SigningKeys::read(&file).unwrap();
+        assert_eq!(keys.name(), name);
         assert_ne!(keys.name(), before.name());
         assert_eq!(keys.known().check(Purpose::Head, &old), Vouched::Signed);
         assert_eq!(keys.sign(Purpose::Head, head(5)).key.as_deref(), Some(keys.name()));

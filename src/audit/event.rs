@@ -91,6 +91,20 @@ impl Subject {
     }
 }
 
+/// What an operator decided about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decided {
+    /// The client itself.
+    Client,
+    /// The first of two approvals of the client itself, or of scopes: nothing is granted yet.
+    ClientFirstOfTwo,
+    /// A change that the client asked for.
+    Change,
+    /// The first of two approvals of such a change: nothing is changed yet.
+    ChangeFirstOfTwo,
+}
+
 /// What receivers of alerts are told beside an event, and the record does not hold: what a registrant wrote freely, and who must decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Aside {
@@ -145,7 +159,10 @@ pub struct Event {
     /// The registration in the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// Scopes that were granted.
+    /// What an operator decided about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+    /// Scopes that were granted; by an operator: by this decision. Of the first of two approvals: that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_granted: Option<String>,
     /// Scopes that were withheld.
@@ -200,6 +217,7 @@ impl Event {
             request_id: None,
             request_digest: None,
             registration: None,
+            decided: None,
             scope_granted: None,
             scope_withheld: None,
             growth: None,

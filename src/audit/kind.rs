@@ -20,6 +20,8 @@ pub enum Kind {
     ClientUpdated,
     ClientDeleted,
     ManagementRefused,
+    // What clients do at the endpoints that are forwarded.
+    ForwardedRefused,
     // What operators do to clients, and time.
     ClientApproved,
     ClientElevated,
@@ -56,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::RegistrationAdmitted,
         Self::RegistrationLetThrough,
         Self::RegistrationRepeated,
@@ -68,6 +70,7 @@ impl Kind {
         Self::ClientUpdated,
         Self::ClientDeleted,
         Self::ManagementRefused,
+        Self::ForwardedRefused,
         Self::ClientApproved,
         Self::ClientElevated,
         Self::ClientRejected,
@@ -111,6 +114,7 @@ impl Kind {
             Self::ClientUpdated => "client_updated",
             Self::ClientDeleted => "client_deleted",
             Self::ManagementRefused => "management_refused",
+            Self::ForwardedRefused => "forwarded_refused",
             Self::ClientApproved => "client_approved",
             Self::ClientElevated => "client_elevated",
             Self::ClientRejected => "client_rejected",

@@ -100,6 +100,7 @@ const fn managed(kind: Kind) -> (u8, u8, bool) {
             (DELETE, INFORMATIONAL, true)
         }
         Kind::ManagementRefused => (UPDATE, LOW, false),
+        Kind::ForwardedRefused => (READ, LOW, false),
         Kind::ResponseImposed => (CREATE, MEDIUM, true),
         Kind::ResponseDryRun => (CREATE, LOW, false),
         Kind::ResponseProlonged => (UPDATE, MEDIUM, true),

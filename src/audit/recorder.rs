@@ -331,8 +331,7 @@ impl Keeper {
     }
 
     async fn cut(&self, now: Timestamp) {
-        let retention = i64::try_from(self.settings.retention.0.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp::from_unix_millis(now.unix_millis().saturating_sub(retention));
+        let before = now.before(self.settings.retention.0);
         loop {
             let cut = async {
                 let expired = self.inner.store.expired(before, now).await?;

@@ -85,21 +85,18 @@ impl Dialect {
 
     /// The request body for the server, from what was judged alone.
     pub fn outgoing(self, judged: &dyn Judged) -> Map<String, Value> {
-        let mut members = judged.metadata().clone();
-        if let Some(known) = self.members {
-            members.retain(|name, _| known.contains(&name.as_str()));
-        }
-        if self.software_statements == SoftwareStatementsSent::Omit {
-            members.remove(software_statement::MEMBER);
-        }
-        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+        let mut members = self.understood(judged.metadata().clone());
+        let lists = [
+            ("redirect_uris", judged.redirect_uris()),
+            ("post_logout_redirect_uris", judged.post_logout_redirect_uris()),
+        ];
+        for (member, judged) in lists {
             if let Some(Value::Array(uris)) = members.get_mut(member) {
-                *uris = self.all_written(uris);
+                *uris = self.all_written(judged, uris);
             }
         }
         if self.scope_always_without_openid {
-            let scope = judged.scopes().granted.iter().filter(|scope| !is_openid(scope)).cloned();
-            members.insert("scope".to_owned(), scope.collect::<ScopeSet>().to_string().into());
+            members.insert("scope".to_owned(), self.sent_scope(&judged.scopes().granted));
         }
         members
     }
@@ -108,16 +105,26 @@ impl Dialect {
     pub fn restated(self, recorded: Recorded<'_>) -> Map<String, Value> {
         let mut members = recorded.metadata.clone();
         members.retain(|name, _| !ASSIGNED.contains(&name.as_str()));
+        let mut members = self.understood(members);
+        members.insert("scope".to_owned(), self.sent_scope(recorded.scopes));
+        members
+    }
+
+    /// Of these members those that the server accepts.
+    fn understood(self, mut members: Map<String, Value>) -> Map<String, Value> {
         if let Some(known) = self.members {
             members.retain(|name, _| known.contains(&name.as_str()));
         }
         if self.software_statements == SoftwareStatementsSent::Omit {
             members.remove(software_statement::MEMBER);
         }
-        let is_sent = |scope: &&Scope| !self.scope_always_without_openid || !is_openid(scope);
-        let scope: ScopeSet = recorded.scopes.iter().filter(is_sent).cloned().collect();
-        members.insert("scope".to_owned(), scope.to_string().into());
         members
+    }
+
+    /// These scopes as the server is told them.
+    fn sent_scope(self, scopes: &ScopeSet) -> Value {
+        let is_sent = |scope: &&Scope| !self.scope_always_without_openid || !is_openid(scope);
+        scopes.iter().filter(is_sent).cloned().collect::<ScopeSet>().to_string().into()
     }
 
     /// The body of an update (RFC 7592 §2.2) to the members of [`Self::outgoing`], and which client. Never what only the server assigns.
@@ -145,10 +152,9 @@ impl Dialect {
 
     /// Puts the server's members back into the client's terms: the redirect URIs it asked for, its scopes.
     pub fn incoming(self, asked: &Asked, answered: &mut Map<String, Value>) {
-        // Keycloak answers with the redirect URIs for a client that named none to return to after logout.
-        let names_none = asked.post_logout_redirect_uris.is_empty();
-        let after_logout = if names_none { &asked.redirect_uris } else { &asked.post_logout_redirect_uris };
-        for (member, asked) in [("redirect_uris", &asked.redirect_uris), ("post_logout_redirect_uris", after_logout)] {
+        // Who named none is told of some all the same: Keycloak takes those of the login.
+        let post_logout = asked.post_logout_redirect_uris.as_ref().unwrap_or(&asked.redirect_uris);
+        for (member, asked) in [("redirect_uris", &asked.redirect_uris), ("post_logout_redirect_uris", post_logout)] {
             if let Some(Value::Array(uris)) = answered.get_mut(member) {
                 *uris = self.as_asked(asked, uris);
             }
@@ -174,11 +180,11 @@ impl Dialect {
     }
 
     /// How the server is told redirect URIs, each once. What is let through and is none stays as it is.
-    fn all_written(self, asked: &[Value]) -> Vec<Value> {
+    fn all_written(self, uris: &[RedirectUri], asked: &[Value]) -> Vec<Value> {
         let mut written: Vec<Value> = Vec::with_capacity(asked.len());
         for value in asked {
-            let uri = value.as_str().and_then(|text| RedirectUri::parse(text).ok());
-            let value = uri.map_or_else(|| value.clone(), |uri| self.written(&uri).into());
+            let uri = uris.iter().find(|uri| Some(uri.as_str()) == value.as_str());
+            let value = uri.map_or_else(|| value.clone(), |uri| self.written(uri).into());
             if !written.contains(&value) {
                 written.push(value);
             }
@@ -218,7 +224,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{Profile, judge};
-    use crate::registration::SoftwareStatement;
+    use crate::registration::{ClientMetadata, SoftwareStatement};
 
     /// What a client gets to register that presented a statement with a name.
     fn clearance() -> crate::policy::Clearance {
@@ -232,6 +238,26 @@ mod tests {
         };
         let requested = Map::from_iter([("grant_types".to_owned(), json!(["client_credentials"]))]);
         judge(&profile, &statement.apply(requested)).result.unwrap()
+    }
+
+    #[test]
+    fn a_loopback_uri_for_logout_goes_without_its_port_and_comes_back_with_its_own() {
+        let yaml = "{name: apps, match: {}, redirect_uris: {loopback: allow}}";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let (login, logout) =
+            (json!(["http://127.0.0.1:4711/cb"]), json!(["http://127.0.0.1/cb", "http://[::1]:9/bye"]));
+        let requested = Map::from_iter([
+            ("redirect_uris".to_owned(), login.clone()),
+            ("post_logout_redirect_uris".to_owned(), logout.clone()),
+            ("token_endpoint_auth_method".to_owned(), json!("none")),
+        ]);
+        let clearance = judge(&profile, &ClientMetadata::from_json(requested)).result.unwrap();
+        let keycloak =
+            Dialect::of(&serde_yaml::from_str("{kind: keycloak, issuer: 'https://a', url: 'https://a'}").unwrap());
+        let mut members = keycloak.outgoing(&clearance);
+        assert_eq!(members["post_logout_redirect_uris"], json!(["http://127.0.0.1/cb", "http://[::1]/bye"]));
+        keycloak.incoming(&Asked::from(&clearance), &mut members);
+        assert_eq!((&members["redirect_uris"], &members["post_logout_redirect_uris"]), (&login, &logout));
     }
 
     #[test]

@@ -79,22 +79,13 @@ impl Registrar for Endpoint {
         judged: &dyn Judged,
         client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError> {
-        let access = by_token(access)?;
-        let registered = self.dialect.outgoing(judged);
-        let sent = self.dialect.update(&registered, client_id, client_secret);
-        let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(SentUpdate { client_id, registered: &registered });
-        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+        self.put(by_token(access)?, (client_id, client_secret), self.dialect.outgoing(judged)).await
     }
 
     async fn restate(&self, access: &ServerAccess, recorded: Recorded<'_>) -> Result<Managed, ManageError> {
         let access = by_token(access)?;
         let Recorded { client_id, client_secret, .. } = recorded;
-        let registered = self.dialect.restated(recorded);
-        let sent = self.dialect.update(&registered, client_id, client_secret);
-        let response = self.manage(Method::PUT, access, Some(&sent)).await?;
-        let update = Some(SentUpdate { client_id, registered: &registered });
-        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+        self.put(access, (client_id, client_secret), self.dialect.restated(recorded)).await
     }
 
     async fn delete(&self, access: &ServerAccess) -> Result<(), ManageError> {
@@ -116,6 +107,19 @@ fn body(members: &Map<String, Value>) -> Result<Bytes, RegisterError> {
 }
 
 impl Endpoint {
+    /// Puts these members in the place of what is registered (RFC 7592 §2.2).
+    async fn put(
+        &self,
+        access: &TokenAccess,
+        (client_id, client_secret): (&str, Option<&Secret>),
+        registered: Map<String, Value>,
+    ) -> Result<Managed, ManageError> {
+        let sent = self.dialect.update(&registered, client_id, client_secret);
+        let response = self.manage(Method::PUT, access, Some(&sent)).await?;
+        let update = Some(SentUpdate { client_id, registered: &registered });
+        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+    }
+
     async fn send(
         &self,
         members: &Map<String, Value>,

@@ -141,8 +141,8 @@ pub struct Registered {
 pub struct Asked {
     /// The redirect URIs as the client wrote them.
     pub redirect_uris: Vec<RedirectUri>,
-    /// Where it asked to return to after logout, as it wrote that; the record does not know.
-    pub post_logout_redirect_uris: Vec<RedirectUri>,
+    /// Its post-logout redirect URIs likewise. None: it named none, or they are not on record; then those of `redirect_uris` are meant.
+    pub post_logout_redirect_uris: Option<Vec<RedirectUri>>,
     /// The scopes granted to it.
     pub granted: ScopeSet,
     /// The software statement it presented.
@@ -154,8 +154,8 @@ impl Asked {
     pub fn recorded(redirect_uris: &[String], scope_granted: &str) -> Self {
         Self {
             redirect_uris: redirect_uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok()).collect(),
-            post_logout_redirect_uris: Vec::new(),
-            granted: ScopeSet::parse(scope_granted).unwrap_or_default(),
+            post_logout_redirect_uris: None,
+            granted: ScopeSet::recorded(scope_granted),
             software_statement: None,
         }
     }
@@ -163,11 +163,10 @@ impl Asked {
 
 impl<J: Judged + ?Sized> From<&J> for Asked {
     fn from(judged: &J) -> Self {
-        let after_logout = judged.metadata().get("post_logout_redirect_uris").and_then(Value::as_array);
-        let after_logout = after_logout.into_iter().flatten().filter_map(|uri| RedirectUri::parse(uri.as_str()?).ok());
         Self {
             redirect_uris: judged.redirect_uris().to_vec(),
-            post_logout_redirect_uris: after_logout.collect(),
+            post_logout_redirect_uris: Some(judged.post_logout_redirect_uris().to_vec())
+                .filter(|uris| !uris.is_empty()),
             granted: judged.scopes().granted.clone(),
             software_statement: software_statement::of(judged.metadata()),
         }

@@ -1,6 +1,7 @@
 //! `audit tail|export|verify`: the record of what happened, straight on the store or on an export; no running gateway is needed.
 
 mod export;
+mod reading;
 mod tail;
 mod verify;
 

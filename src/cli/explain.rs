@@ -24,6 +24,7 @@ use crate::registrant::client_certificate;
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::json;
 use crate::server::software_statements;
+use crate::telemetry::Decision;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -203,7 +204,7 @@ fn write_refusal(out: &mut dyn Write, profile: Option<&Profile>, refusal: &str, 
 
 fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
     let violations = verdict.result.as_ref().err().cloned().unwrap_or_default();
-    let upstream = passed(verdict).map_or(Value::Null, |judged| {
+    let upstream = verdict.judged().map_or(Value::Null, |judged| {
         let scopes = judged.scopes();
         let words = |scopes: &crate::registration::ScopeSet| scopes.to_string();
         let call = call(config, judged);
@@ -219,13 +220,8 @@ fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
             },
         })
     });
-    let decision = match (&verdict.result, &verdict.let_through) {
-        (Ok(_), _) => "admit",
-        (Err(_), Some(_)) => "report_only",
-        (Err(_), None) => "refuse",
-    };
     json!({
-        "decision": decision,
+        "decision": decision(verdict).as_str(),
         "profile": profile.name(),
         "policy_version": profile.version(),
         "rules": verdict.rules,
@@ -234,20 +230,19 @@ fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
     })
 }
 
-/// What goes to the server.
-fn passed(verdict: &Verdict) -> Option<&dyn Judged> {
-    match (&verdict.result, &verdict.let_through) {
-        (Ok(clearance), _) => Some(clearance),
-        (Err(_), Some(let_through)) => Some(let_through),
-        (Err(_), None) => None,
+fn decision(verdict: &Verdict) -> Decision {
+    match verdict.judged() {
+        Some(judged) if judged.clearance().is_some() => Decision::Admit,
+        Some(_) => Decision::ReportOnly,
+        None => Decision::Refuse,
     }
 }
 
 fn write_text(out: &mut dyn Write, config: &Config, profile: &Profile, verdict: &Verdict) -> Result<(), Failure> {
-    let decision = match (&verdict.result, &verdict.let_through) {
-        (Ok(_), _) => "admitted",
-        (Err(_), Some(_)) => "let through, without the gateway's credential, because what it violates only reports,",
-        (Err(_), None) => "refused",
+    let decision = match decision(verdict) {
+        Decision::Admit => "admitted",
+        Decision::ReportOnly => "let through, without the gateway's credential, because what it violates only reports,",
+        Decision::Refuse => "refused",
     };
     writeln!(out, "{decision} by profile {:?} (version {})\n", profile.name(), profile.version())?;
     let rows = verdict.rules.iter().flat_map(|outcome| {
@@ -263,7 +258,7 @@ fn write_text(out: &mut dyn Write, config: &Config, profile: &Profile, verdict: 
         std::iter::once(first).chain(more)
     });
     table::write(out, ["RULE", "VERDICT", "WHY"], rows)?;
-    if let Some(judged) = passed(verdict) {
+    if let Some(judged) = verdict.judged() {
         let call = call(config, judged);
         writeln!(out, "\n{} {}\n{}", call.method, call.url, json_text(&call.body))?;
         let scopes = judged.scopes();

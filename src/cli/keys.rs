@@ -86,9 +86,19 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
     };
     let mut key = Zeroizing::new([0; 32]);
     randomness::of_the_system(&mut *key);
-    let keys = SigningKeys::add(file, &key);
-    let keys = keys.map_err(|error| Failure::Failed(format!("audit.signing_key_file {}: {error}", file.display())))?;
-    rotated(config, "keys audit", keys.name()).await?;
+    let failed = |error| Failure::Failed(format!("audit.signing_key_file {}: {error}", file.display()));
+    let rotation = SigningKeys::rotate(file, &key).map_err(failed)?;
+    let name = rotation.name();
+    let keys = if file.exists() {
+        // As above. The record is signed with the key that is in force until then.
+        rotated(config, "keys audit", &name).await?;
+        rotation.put_in_force().map_err(failed)?
+    } else {
+        // The first key signs the record of itself: no gateway has started with a file that is not there.
+        let keys = rotation.put_in_force().map_err(failed)?;
+        rotated(config, "keys audit", &name).await?;
+        keys
+    };
     match format {
         Format::Json => {
             writeln!(out, "{}", json_text(&json!({ "key": keys.name(), "public_key": keys.public_key() })))?;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{ConfigFile, Failure, Format, json_text, printable, table};
 use crate::admin::AdminSettings;
 use crate::admin::api::MOST_LISTED;
-use crate::admin::client::{AdminClient, AskError, query};
+use crate::admin::client::{AdminClient, Answered, AskError, query};
 use crate::config::Config;
 use crate::registration::redirect_uri::host_or_scheme;
 
@@ -44,6 +44,19 @@ pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
     match &config.settings.admin.socket.0 {
         Some(socket) => Ok(AdminClient::at(socket)),
         None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
+    }
+}
+
+/// What the gateway answers that runs here; none: none does, or `admin.socket` is off.
+pub(super) async fn if_running<T>(
+    config: &Config,
+    ask: impl AsyncFnOnce(AdminClient) -> Result<Answered<T>, AskError>,
+) -> Result<Option<T>, Failure> {
+    let Some(socket) = &config.settings.admin.socket.0 else { return Ok(None) };
+    match ask(AdminClient::at(socket)).await {
+        Ok(answered) => Ok(Some(answered.body)),
+        Err(AskError::NotRunning(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

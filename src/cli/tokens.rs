@@ -1,4 +1,5 @@
-//! `tokens create|list|revoke`: initial access tokens, straight on the store; `serve` may run at the same time.
+//! `tokens create|list|revoke`: initial access tokens. A gateway that runs here is asked to make and to revoke them, so that its audit log
+//! has it and exports it; where none answers, it is done straight on the store.
 
 use std::io::Write;
 
@@ -6,15 +7,17 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit::{self, Done};
+use super::running::if_running;
 use super::{ConfigFile, Failure, Format, block_on, existing_store, json_text, open_store, table};
-use crate::admin::api::{Token, check_profile};
+use crate::admin::api::{CreateToken, CreatedToken, Token, check_profile};
+use crate::admin::client::target;
 use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::duration::DurationText;
 use crate::randomness;
 use crate::registrant::initial_access_token::{CertificateThumbprint, NewToken, TokenRandomness, issue};
-use crate::store::{InitialAccessTokens as _, IssuedToken, TokenId};
+use crate::store::{InitialAccessTokens as _, TokenId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -67,6 +70,38 @@ pub(super) fn run(command: Command, format: Format, out: &mut dyn Write) -> Resu
 
 async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
+    let wanted = CreateToken {
+        profile: arguments.profile.clone(),
+        lifetime: arguments.ttl,
+        max_uses: Some(arguments.uses),
+        label: arguments.label.clone(),
+        certificate_thumbprint: arguments.certificate_thumbprint.as_ref().map(|digits| digits.as_str().to_owned()),
+    };
+    let asked = if_running(&config, async |gateway| gateway.post("/v1/tokens", &wanted, None).await).await?;
+    let CreatedToken { token, text } = match asked {
+        Some(created) => created,
+        None => make(&config, arguments).await?,
+    };
+    match format {
+        Format::Json => {
+            let mut shown = serde_json::to_value(token).map_err(Failure::of)?;
+            shown["token"] = text.into();
+            writeln!(out, "{}", json_text(&shown))?;
+        }
+        Format::Text => {
+            writeln!(out, "{text}")?;
+            let Token { id, profile, max_uses, expires_at, .. } = token;
+            let uses = if max_uses == 1 { "use" } else { "uses" };
+            eprintln!(
+                "token {id} for profile {profile:?}: {max_uses} {uses}, until {expires_at}. It is not shown again."
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes it in the store.
+async fn make(config: &Config, arguments: NewTokenArguments) -> Result<CreatedToken, Failure> {
     check_profile(&config.profiles, &arguments.profile).map_err(Failure::Failed)?;
     let wanted = NewToken {
         profile: arguments.profile,
@@ -78,34 +113,19 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
     let limits = &config.settings.initial_access_tokens.issued;
     let randomness = TokenRandomness::draw(randomness::of_the_system);
     let made = issue(wanted, limits, randomness, SystemClock.now()).map_err(Failure::of)?;
-    let store = open_store(&config).await?;
+    let store = open_store(config).await?;
     let kept = async {
         let subject = Subject::Token(made.token.id.0.clone());
         let profile = Some(made.token.profile.clone());
         let done = Done { command: "tokens create", kind: Kind::TokenCreated, subject, profile };
         let keep = async |entries| store.create(made.token.clone(), made.hash, entries).await;
-        audit::change(&config, &store, done, keep).await
+        audit::change(config, &store, done, keep).await
     };
     let kept = kept.await;
     store.close().await;
     kept?;
-    match format {
-        Format::Json => {
-            let mut shown = serde_json::to_value(Token::of(&made.token, SystemClock.now())).map_err(Failure::of)?;
-            shown["token"] = made.text.expose().into();
-            writeln!(out, "{}", json_text(&shown))?;
-        }
-        Format::Text => {
-            writeln!(out, "{}", made.text.expose())?;
-            let IssuedToken { id, profile, max_uses, expires_at, .. } = &made.token;
-            eprintln!(
-                "token {} for profile {profile:?}: {max_uses} {}, until {expires_at}. It is not shown again.",
-                id.0,
-                if *max_uses == 1 { "use" } else { "uses" }
-            );
-        }
-    }
-    Ok(())
+    let token = Token::of(&made.token, SystemClock.now());
+    Ok(CreatedToken { token, text: made.text.expose().to_owned() })
 }
 
 async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
@@ -135,8 +155,21 @@ async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<()
 
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
-    let id = TokenId(arguments.id.clone());
-    let store = existing_store(&config).await?;
+    let path = target("/v1/tokens", &arguments.id, "/revoke");
+    let asked = if_running(&config, async |gateway| gateway.post::<()>(&path, &json!({}), None).await).await?;
+    if asked.is_none() {
+        mark_revoked(&config, TokenId(arguments.id.clone())).await?;
+    }
+    match format {
+        Format::Json => writeln!(out, "{}", json_text(&json!({ "id": arguments.id, "state": "revoked" })))?,
+        Format::Text => writeln!(out, "revoked {}", arguments.id)?,
+    }
+    Ok(())
+}
+
+/// Revokes it in the store.
+async fn mark_revoked(config: &Config, id: TokenId) -> Result<(), Failure> {
+    let store = existing_store(config).await?;
     let revoked = async {
         // A command that changes nothing leaves no chain behind.
         if store.all_tokens().await.map_err(Failure::of)?.iter().all(|token| token.id != id) {
@@ -144,16 +177,9 @@ async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write
         }
         let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
         let done = Done { command: "tokens revoke", kind, subject, profile: None };
-        audit::change(&config, &store, done, async |entries| store.revoke(&id, entries, SystemClock.now()).await).await
+        audit::change(config, &store, done, async |entries| store.revoke(&id, entries, SystemClock.now()).await).await
     };
     let revoked: Result<bool, Failure> = revoked.await;
     store.close().await;
-    if !revoked? {
-        return Err(Failure::Failed(format!("there is no token {:?}", arguments.id)));
-    }
-    match format {
-        Format::Json => writeln!(out, "{}", json_text(&json!({ "id": id, "state": "revoked" })))?,
-        Format::Text => writeln!(out, "revoked {}", id.0)?,
-    }
-    Ok(())
+    if revoked? { Ok(()) } else { Err(Failure::Failed(format!("there is no token {:?}", id.0))) }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::management;
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use crate::authorization_server;
 use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};
@@ -36,9 +36,10 @@ pub(super) fn approve(
         other => other.approve()?,
     };
     let profile = profile(rulebook, client)?;
-    let mut wanted = parsed(&client.scope_withheld);
-    let asked = client.asked.as_ref().and_then(|asked| asked.get("scope")).and_then(Value::as_str).map(parsed);
-    wanted = both(&wanted, &asked.unwrap_or_default());
+    let mut wanted = ScopeSet::recorded(&client.scope_withheld);
+    let asked =
+        client.asked.as_ref().and_then(|asked| asked.get("scope")).and_then(Value::as_str).map(ScopeSet::recorded);
+    wanted = wanted.union(&asked.unwrap_or_default());
     let wanted: ScopeSet = wanted.iter().filter(|scope| profile.grantable().contains(scope)).cloned().collect();
     let scopes = within(scopes, &wanted, "asked for by the client, or its profile no longer grants it")?;
     grant(rulebook, client, Grant { profile, lifecycle, scopes, by })
@@ -60,12 +61,12 @@ pub(super) fn elevate(
         return Err(NotDone::ScopesImpossible(first.to_owned()));
     }
     let profile = profile(rulebook, client)?;
-    let withheld = parsed(&client.scope_withheld);
+    let withheld = ScopeSet::recorded(&client.scope_withheld);
     let scopes = within(Some(scopes.unwrap_or(&withheld)), profile.grantable(), "granted by its profile")?;
     if scopes.is_empty() {
         return Err(NotDone::ScopesImpossible("none is named, and none is withheld from the client".to_owned()));
     }
-    let granted = parsed(&client.scope_granted);
+    let granted = ScopeSet::recorded(&client.scope_granted);
     if scopes.iter().all(|scope| granted.contains(scope)) {
         return Err(NotDone::ScopesImpossible(format!("the client has {scopes} already")));
     }
@@ -90,11 +91,11 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         }
         Vote::Counts(approval) => approval,
     };
-    let granted = parsed(&scopes);
-    let approved = both(&parsed(&client.scope_approved), &granted);
+    let granted = ScopeSet::recorded(&scopes);
+    let approved = ScopeSet::recorded(&client.scope_approved).union(&granted);
     let mut left_out = ScopeSet::default();
     if let Some(mut asked) = client.asked.clone() {
-        left_out = narrow(&mut asked, &both(&parsed(&client.scope_granted), &granted), profile);
+        left_out = narrow(&mut asked, &ScopeSet::recorded(&client.scope_granted).union(&granted), profile);
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
         let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).passage();
@@ -108,10 +109,10 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         client.metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
         client.metadata.extend(statement);
     }
-    let left = both(&parsed(&client.scope_withheld), &left_out);
+    let left = ScopeSet::recorded(&client.scope_withheld).union(&left_out);
     let left: ScopeSet = left.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
     client.members_behind |= client.asked.is_some() || !granted.is_empty();
-    client.scope_granted = both(&parsed(&client.scope_granted), &granted).to_string();
+    client.scope_granted = ScopeSet::recorded(&client.scope_granted).union(&granted).to_string();
     client.scope_withheld = left.to_string();
     client.scope_approved = approved.to_string();
     client.lifecycle = lifecycle;
@@ -124,7 +125,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
 
 /// Leaves of the scopes that are asked for those that are `kept`; returns what else the profile could grant.
 fn narrow(asked: &mut Map<String, Value>, kept: &ScopeSet, profile: &Profile) -> ScopeSet {
-    let wanted = asked.get("scope").and_then(Value::as_str).map(parsed).unwrap_or_default();
+    let wanted = asked.get("scope").and_then(Value::as_str).map(ScopeSet::recorded).unwrap_or_default();
     let (kept, others): (Vec<Scope>, Vec<Scope>) = wanted.iter().cloned().partition(|scope| kept.contains(scope));
     let left_out: ScopeSet = others.into_iter().filter(|scope| profile.grantable().contains(scope)).collect();
     if !left_out.is_empty() {
@@ -146,13 +147,4 @@ fn within(scopes: Option<&ScopeSet>, all: &ScopeSet, what: &str) -> Result<Scope
         Some(other) => Err(NotDone::ScopesImpossible(format!("{other} is not {what}"))),
         None => Ok(scopes.clone()),
     }
-}
-
-fn both(one: &ScopeSet, other: &ScopeSet) -> ScopeSet {
-    one.iter().chain(other.iter()).cloned().collect()
-}
-
-/// What stands in the record was a set when it was written.
-fn parsed(text: &str) -> ScopeSet {
-    ScopeSet::parse(text).unwrap_or_default()
 }

@@ -5,12 +5,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::Tools;
 use super::decide::{Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
 use super::recorded::each_once;
-use crate::audit::event::{Aside, Waits};
+use super::refusal::Refusal;
+use super::{Tools, approve};
+use crate::audit::event::{Aside, Decided, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
@@ -202,6 +203,19 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
     }
 }
 
+/// A forwarded request that was refused: by what the record says of its client, or for where it comes from. Noted.
+pub(super) fn forwarded_refused(tools: &Tools, head: &Head, refusal: &Refusal, client_id: Option<&str>) {
+    let event = || Event {
+        subject: client_id.map(|id| Subject::Client(id.to_owned())),
+        reason: Some(refusal.reason().explained().name.to_owned()),
+        trace_id: propagation::trace_id(&Span::current()),
+        request_id: Some(head.request_id.clone()),
+        refused_by: refusal.response().map(str::to_owned),
+        ..Event::new(Kind::ForwardedRefused, Actor::Client { address: head.client_address })
+    };
+    tools.audit.note(event, tools.clock.now());
+}
+
 /// A client's call that was refused: noted.
 pub(super) fn management_refused(tools: &Tools, learned: &ManagementEvent, request_digest: Option<String>) {
     tools.audit.note(|| of_management(Kind::ManagementRefused, learned, request_digest), tools.clock.now());
@@ -240,6 +254,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
     Event {
         subject: learned.client_id.clone().map(Subject::Client),
         profile: learned.profile.clone(),
+        policy_version: learned.policy_version.clone(),
         reason: Some(learned.reason.to_owned()),
         trace_id: propagation::trace_id(&Span::current()),
         request_id: Some(learned.request_id.clone()),
@@ -251,8 +266,8 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
     }
 }
 
-/// What an operator did to a client, or a response did: then the reason is the detector that called for it.
-pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event {
+/// What an operator did to a client, which was another before, or a response did: then the reason is the detector that called for it.
+pub(super) fn changed(instruction: &Instruction, (before, client): (&ClientRecord, &ClientRecord)) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,
         Change::Elevate { .. } => Kind::ClientElevated,
@@ -276,8 +291,39 @@ pub(super) fn changed(instruction: &Instruction, client: &ClientRecord) -> Event
         aside: aside(client, still_waits(instruction, client)),
         comment: instruction.comment.clone(),
         trace_id: propagation::trace_id(&Span::current()),
-        ..Event::new(kind, actor)
+        ..decided(&instruction.change, (before, client), Event::new(kind, actor))
     }
+}
+
+/// With what a decision of an operator's grants: who has the record alone can tell what a client may have.
+fn decided(change: &Change, (before, client): (&ClientRecord, &ClientRecord), event: Event) -> Event {
+    let is_change = approve::wants_to_grow(before);
+    if *change == Change::Reject {
+        let decided = if is_change { Decided::Change } else { Decided::Client };
+        return Event { decided: Some(decided), ..event };
+    }
+    if !matches!(change, Change::Approve { .. } | Change::Elevate { .. }) {
+        return event;
+    }
+    let (decided, granted) = match (&client.first_approval, is_change) {
+        (Some(first), true) => (Decided::ChangeFirstOfTwo, first.scopes.clone()),
+        (Some(first), false) => (Decided::ClientFirstOfTwo, first.scopes.clone()),
+        (None, true) => (Decided::Change, added(before, client)),
+        (None, false) => (Decided::Client, added(before, client)),
+    };
+    Event {
+        decided: Some(decided),
+        scope_granted: Some(granted).filter(|scope| !scope.is_empty()),
+        scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+        redirect_uri_hosts: if decided == Decided::Change { hosts(&client.redirect_uris) } else { Vec::new() },
+        ..event
+    }
+}
+
+/// The scopes that it has now and had not.
+fn added(before: &ClientRecord, client: &ClientRecord) -> String {
+    let had: Vec<&str> = before.scope_granted.split(' ').collect();
+    client.scope_granted.split(' ').filter(|scope| !had.contains(scope)).collect::<Vec<_>>().join(" ")
 }
 
 /// A client that was at the server before, and that an operator took into the record.

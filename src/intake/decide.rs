@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools, approve, audited, settle, turn};
+use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, Lifecycle, NotPossible, State};
 use crate::registration::ScopeSet;
@@ -128,8 +129,10 @@ impl Work {
             }
         };
         let wanted = to.lifecycle.at_the_server();
-        held.client = to;
-        held.record(audited::changed(instruction, &held.client));
+        let before = std::mem::replace(&mut held.client, to);
+        let event = audited::changed(instruction, (&before, &held.client));
+        let version = self.rulebook.profile(&held.client.profile).map(|profile| profile.version().to_owned());
+        held.record(Event { policy_version: version, ..event });
         held.end_untried().await?;
         let (change, scopes) = (change.as_str(), change.scopes());
         tracing::info!(client_id, actor, change, scopes, response = instruction.response, "a client was changed");

@@ -18,8 +18,8 @@ pub trait Handler: Send + Sync {
     /// The registration endpoint, whatever the method: 405 and `OPTIONS` are the handler's.
     async fn register(&self, request: Request<'_>) -> Answer;
 
-    /// A client's management endpoint (RFC 7592), whatever the method. `client_id` is the last path segment as written.
-    async fn manage(&self, request: Request<'_>, client_id: &str) -> Answer;
+    /// A client's management endpoint (RFC 7592), whatever the method. `segment` is the last one of the path, as written.
+    async fn manage(&self, request: Request<'_>, segment: &str) -> Answer;
 
     /// A discovery document of the configured issuer (RFC 8414, OpenID Connect Discovery), whatever the method.
     async fn discover(&self, request: Request<'_>, form: DiscoveryForm) -> Answer;
@@ -231,5 +231,30 @@ impl ProtocolRefusal {
     /// The status of the answer.
     pub fn status(self) -> http::StatusCode {
         Reason::from(self).explained().status
+    }
+}
+
+/// Heads for tests.
+#[cfg(test)]
+mod by_hand {
+    use super::*;
+
+    impl Head {
+        /// A `POST` of nothing in particular.
+        pub(in crate::intake) fn posted(path: &str, from: IpAddr) -> Self {
+            Self {
+                method: http::Method::POST,
+                path: path.to_owned(),
+                query: None,
+                headers: http::HeaderMap::new(),
+                peer: from,
+                client_address: from,
+                certificate: PresentedCertificate::None,
+                request_id: "r".to_owned(),
+                secure: true,
+                version: http::Version::HTTP_11,
+                tls: None,
+            }
+        }
     }
 }

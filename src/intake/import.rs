@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::access::KeptAccess;
 use super::audited;
-use super::operations::NotDone;
+use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools};
 use crate::authorization_server::{self, Administration, AdministrationError, ExistingClient};
 use crate::lifecycle::{Action, Lifecycle, State};
 use crate::policy::Profile;
-use crate::registration::ClientMetadata;
+use crate::registration::{ClientMetadata, json};
 use crate::store::{IfKnown, Import, Intent, NewClient, RegistrantRecord};
 
 pub use crate::authorization_server::Origin;
@@ -222,9 +222,8 @@ pub(super) fn intent(
     (profile, registrant): (&Profile, RegistrantRecord),
     metadata: &Map<String, Value>,
 ) -> Intent {
-    let text = |member: &str| metadata.get(member).and_then(Value::as_str).map(str::to_owned);
+    let text = |member: &str| json::text_of(metadata, member).map(str::to_owned);
     let now = tools.clock.now();
-    let uris = metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
     Intent {
         id: tools.registration_id(now),
         at: now,
@@ -233,7 +232,7 @@ pub(super) fn intent(
         registrant,
         token: None,
         client_name: text("client_name"),
-        redirect_uris: uris.filter_map(Value::as_str).map(str::to_owned).collect(),
+        redirect_uris: json::texts_of(metadata, "redirect_uris").map(str::to_owned).collect(),
         scope_requested: None,
         scope_granted: text("scope").unwrap_or_default(),
         scope_withheld: String::new(),

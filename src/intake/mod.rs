@@ -13,7 +13,7 @@ mod form;
 pub mod handler;
 pub mod import;
 pub mod management;
-pub mod operations;
+pub mod not_done;
 mod out_of_use;
 pub mod reason;
 pub mod recorded;
@@ -21,6 +21,7 @@ mod refusal;
 mod register;
 pub mod replay;
 pub mod reseal;
+pub mod resolve;
 pub mod response;
 mod rulebook;
 mod same_client;
@@ -228,12 +229,12 @@ impl Handler for Intake {
         rulebook.cors.decorate(head, "POST, OPTIONS", answer)
     }
 
-    async fn manage(&self, request: Request<'_>, client_id: &str) -> Answer {
+    async fn manage(&self, request: Request<'_>, segment: &str) -> Answer {
         let rulebook = self.rulebook.load_full();
         let head = request.head;
         let answer = match preflight(head, management::ALLOWED) {
             Some(answer) => answer,
-            None => management::manage(&rulebook, &self.tools, request, client_id).await,
+            None => management::manage(&rulebook, &self.tools, request, segment).await,
         };
         rulebook.cors.decorate(head, management::ALLOWED, answer)
     }
@@ -269,7 +270,8 @@ impl Handler for Intake {
         if documents == ClientIdMetadataDocuments::Refuse && standing::asserts_a_document(clients) {
             return Some(self.refuse(head, ProtocolRefusal::ClientIdMetadataDocument));
         }
-        let refusal = standing::judge(&self.tools, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
+        let asking = (self.tools.as_ref(), head);
+        let refusal = standing::judge(asking, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
         Some(out_of_use::answer(&rulebook, head, refusal, endpoint))
     }
 
@@ -290,6 +292,7 @@ impl Handler for Intake {
         let (request_id, response) = (&head.request_id, refusal.response().unwrap_or_default());
         telemetry::response::refused_by(response);
         tracing::info!(request_id, response, client = %head.client_address, "a request of a banned address was refused");
+        audited::forwarded_refused(&self.tools, head, &refusal, None);
         Some(refused(refusal, head))
     }
 

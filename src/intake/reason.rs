@@ -297,6 +297,11 @@ impl Reason {
         let (sentence, remedy) = self.texts();
         Explained { name, status, code, sentence, remedy }
     }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.explained().name == name)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::AUTHORIZATION;
-use serde_json::Value;
 
 use super::audited::{self, Digested, RequestReference};
 use super::carry_out::{self, HandedOut, Order};
@@ -24,8 +23,8 @@ use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
-use crate::registration::ClientMetadata;
 use crate::registration::redirect_uri::RedirectUri;
+use crate::registration::{ClientMetadata, json};
 use crate::secret::Secret;
 use crate::store::{Beginning, Intent, RegistrantRecord};
 use crate::telemetry::{Decision, InSpan as _, RegistrationEvent, Span, metrics, span};
@@ -119,6 +118,7 @@ impl Registration<'_> {
         self.event.client_id = Some(handed_out.client_id);
         if handed_out.repeated {
             self.event.reason = "repeated";
+            self.sighting.repeated = true;
         }
         form::created(&handed_out.metadata)
     }
@@ -207,7 +207,7 @@ impl Registration<'_> {
             Passage::LetThrough(_) => (Decision::ReportOnly, Reason::RulesViolated.explained().name),
         };
         let judged = passage.judged();
-        self.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+        self.event.violations = judged.violated_rules();
         self.event.scope_granted = Some(judged.scopes().granted.to_string());
         self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
         self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect();
@@ -223,7 +223,7 @@ impl Registration<'_> {
             policy_version: profile.version().to_owned(),
             registrant: record_of(registrant),
             token: registrant.token.as_ref().and_then(VerifiedToken::reservation),
-            client_name: judged.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned),
+            client_name: json::text_of(judged.metadata(), "client_name").map(str::to_owned),
             redirect_uris: judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
             scope_requested: scopes.requested.as_ref().map(ToString::to_string),
             scope_granted: scopes.granted.to_string(),

@@ -218,7 +218,7 @@ async fn by_administration(administration: &dyn Administration, held: &mut HeldT
         // More than scopes: only the client's token changes that.
         return restate(held).await;
     }
-    let scopes = ScopeSet::parse(&held.client.scope_granted).unwrap_or_default();
+    let scopes = ScopeSet::recorded(&held.client.scope_granted);
     match administration.grant(&client_id, &scopes).await {
         Err(AdministrationError::NotOffered) => return restate(held).await,
         granted => granted?,
@@ -242,7 +242,7 @@ async fn restate(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
     let client = held.client.clone();
     let secret = held.client_secret().cloned();
-    let scopes = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let scopes = ScopeSet::recorded(&client.scope_granted);
     let recorded = Recorded {
         client_id: &client.client_id,
         metadata: &client.metadata,

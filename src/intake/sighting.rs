@@ -18,6 +18,8 @@ pub(super) struct Sighting {
     certificate: Option<String>,
     /// A hash of what was asked for.
     pub(super) asked: u64,
+    /// A client was handed out again that was there before.
+    pub(super) repeated: bool,
 }
 
 impl Sighting {
@@ -38,7 +40,7 @@ impl Sighting {
             redirect_hosts: event.redirect_uri_hosts.clone(),
             client_name: event.client_name.clone(),
             admitted: event.decision != Decision::Refuse,
-            reason: event.reason,
+            repeated: self.repeated,
             violations: event.violations.clone(),
             asked: self.asked,
             client: event.client_id.clone(),
@@ -94,7 +96,6 @@ mod tests {
     use crate::anomaly::{AnomalySettings, DetectorName, Watcher, watch};
     use crate::clock::by_hand::SetClock;
     use crate::clock::{Clock as _, SystemClock};
-    use crate::intake::handler::PresentedCertificate;
     use crate::store::memory::MemoryStore;
 
     /// A token endpoint that is watched, at a time of its own.
@@ -113,19 +114,7 @@ mod tests {
 
     impl World {
         fn answered(&self, status: StatusCode, times: usize) {
-            let head = Head {
-                method: http::Method::POST,
-                path: "/token".to_owned(),
-                query: None,
-                headers: http::HeaderMap::new(),
-                peer: [203, 0, 113, 9].into(),
-                client_address: [203, 0, 113, 9].into(),
-                certificate: PresentedCertificate::None,
-                request_id: "r".to_owned(),
-                secure: true,
-                version: http::Version::HTTP_11,
-                tls: None,
-            };
+            let head = Head::posted("/token", [203, 0, 113, 9].into());
             let clients = UnverifiedClients { ids: vec!["c".to_owned()], ..UnverifiedClients::default() };
             for _ in 0..times {
                 tell(&self.tools, &head, Seen::TokenRequest(token_request(&self.tools, &clients, status)));

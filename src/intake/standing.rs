@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::handler::UnverifiedClients;
-use super::out_of_use;
+use super::handler::{Head, UnverifiedClients};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::{Tools, unavailable};
+use super::{audited, out_of_use};
 use crate::authorization_server::client_endpoints::{ClientEndpoint, WhenRecordUnavailable};
 use crate::authorization_server::document_client;
 use crate::clock::Timestamp;
@@ -127,21 +127,23 @@ pub(super) fn begin_counting() {
 
 /// Whether all clients that a request names may be used.
 pub(super) async fn judge(
-    tools: &Tools,
+    (tools, head): (&Tools, &Head),
     clients: &UnverifiedClients,
     endpoint: ClientEndpoint,
     when_unavailable: WhenRecordUnavailable,
 ) -> Result<(), Refusal> {
-    if clients.is_unclear {
-        return Err(Reason::ClientUnclear.into());
-    }
-    for name in &names(clients)? {
+    let names = if clients.is_unclear { Err(Reason::ClientUnclear.into()) } else { names(clients) };
+    let names = names.inspect_err(|refusal| audited::forwarded_refused(tools, head, refusal, None))?;
+    for name in &names {
         match tools.standings.of(tools, name).await {
             Ok(Standing::Unknown | Standing::InUse { .. }) => {}
             Ok(Standing::OutOfUse(state)) => {
-                tracing::info!(client_id = name, %state, "a client that is out of use was refused");
+                let request_id = &head.request_id;
+                tracing::info!(request_id, client_id = name, %state, "a client that is out of use was refused");
                 telemetry::metrics().client_refused(endpoint.as_str(), state.as_str());
-                return Err(out_of_use::refusal(clients, endpoint));
+                let refusal = out_of_use::refusal(clients, endpoint);
+                audited::forwarded_refused(tools, head, &refusal, Some(name));
+                return Err(refusal);
             }
             Err(error) => match when_unavailable {
                 WhenRecordUnavailable::Forward => {
@@ -299,7 +301,9 @@ mod tests {
 
         async fn judged(&self, clients: &UnverifiedClients) -> Option<Reason> {
             let endpoint = ClientEndpoint::Token;
-            judge(&self.tools, clients, endpoint, WhenRecordUnavailable::Forward).await.err().map(|r| r.reason())
+            let head = Head::posted("/token", [192, 0, 2, 1].into());
+            let asking = (&self.tools, &head);
+            judge(asking, clients, endpoint, WhenRecordUnavailable::Forward).await.err().map(|r| r.reason())
         }
     }
 

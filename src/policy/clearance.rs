@@ -12,6 +12,7 @@ pub struct Clearance {
     profile: String,
     metadata: Map<String, Value>,
     redirect_uris: Vec<RedirectUri>,
+    post_logout_redirect_uris: Vec<RedirectUri>,
     dropped_redirect_uris: Vec<String>,
     scopes: ScopeDecision,
 }
@@ -43,6 +44,11 @@ impl Clearance {
     /// The admitted redirect URIs, in the order asked for.
     pub fn redirect_uris(&self) -> &[RedirectUri] {
         &self.redirect_uris
+    }
+
+    /// The admitted post-logout redirect URIs, in the order asked for.
+    pub fn post_logout_redirect_uris(&self) -> &[RedirectUri] {
+        &self.post_logout_redirect_uris
     }
 
     /// The redirect URIs that `on_violation: drop` took out.
@@ -109,6 +115,7 @@ impl Draft {
             profile: profile.to_owned(),
             metadata: self.into_members(&scopes),
             redirect_uris: redirects.uris,
+            post_logout_redirect_uris: redirects.post_logout,
             dropped_redirect_uris: redirects.dropped,
             scopes,
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::clearance::{Clearance, Draft};
 use super::let_through::{Found, LetThrough};
-use super::passage::Passage;
+use super::passage::{Judged, Passage};
 use super::profile::Profile;
 use super::report::{MOST_VIOLATIONS, Report, RuleOutcome};
 use super::rule::RuleName;
@@ -39,6 +39,15 @@ impl Verdict {
             (Ok(clearance), _) => Ok(Passage::Cleared(Box::new(clearance))),
             (Err(_), Some(let_through)) => Ok(Passage::LetThrough(Box::new(let_through))),
             (Err(violations), None) => Err(violations),
+        }
+    }
+
+    /// As [`Verdict::passage`], to look at; none where it refuses.
+    pub fn judged(&self) -> Option<&dyn Judged> {
+        match (&self.result, &self.let_through) {
+            (Ok(clearance), _) => Some(clearance),
+            (Err(_), Some(let_through)) => Some(let_through),
+            (Err(_), None) => None,
         }
     }
 

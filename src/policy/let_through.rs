@@ -13,6 +13,7 @@ use super::rules::redirect_uris::AdmittedRedirectUris;
 use super::violation::Violation;
 use crate::registration::key::without_secrets;
 use crate::registration::members::{self, MemberKind};
+use crate::registration::metadata::RequestedRedirectUri;
 use crate::registration::{ClientMetadata, RedirectUri};
 
 /// A registrant's own request, rebuilt: the members of violated rules as it wrote them, all others as they were checked. Only
@@ -22,6 +23,7 @@ pub struct LetThrough {
     profile: String,
     metadata: Map<String, Value>,
     redirect_uris: Vec<RedirectUri>,
+    post_logout_redirect_uris: Vec<RedirectUri>,
     scopes: ScopeDecision,
     violations: Vec<Violation>,
 }
@@ -55,14 +57,18 @@ impl LetThrough {
             let requested = requested.scope.clone();
             scopes = ScopeDecision { granted: requested.clone().unwrap_or_default(), requested, ..Default::default() };
         }
-        let redirect_uris = if is_violated(RuleName::RedirectUris) {
-            let asked = requested.redirect_uris.iter().flatten();
-            asked.filter_map(|uri| uri.parsed.clone().ok()).collect()
+        let (redirect_uris, post_logout_redirect_uris) = if is_violated(RuleName::RedirectUris) {
+            (those_that_are_some(&requested.redirect_uris), those_that_are_some(&requested.post_logout_redirect_uris))
         } else {
-            redirects.uris
+            (redirects.uris, redirects.post_logout)
         };
-        Self { profile: profile.name().to_owned(), metadata, redirect_uris, scopes, violations }
+        let profile = profile.name().to_owned();
+        Self { profile, metadata, redirect_uris, post_logout_redirect_uris, scopes, violations }
     }
+}
+
+fn those_that_are_some(asked: &Option<Vec<RequestedRedirectUri>>) -> Vec<RedirectUri> {
+    asked.iter().flatten().filter_map(|uri| uri.parsed.clone().ok()).collect()
 }
 
 /// The rule whose members these are; none of what is not sent in any case, or stands in the draft as it was verified.
@@ -102,6 +108,10 @@ impl Judged for LetThrough {
 
     fn redirect_uris(&self) -> &[RedirectUri] {
         &self.redirect_uris
+    }
+
+    fn post_logout_redirect_uris(&self) -> &[RedirectUri] {
+        &self.post_logout_redirect_uris
     }
 
     fn scopes(&self) -> &ScopeDecision {

@@ -77,8 +77,8 @@ pub(super) fn is_undisguised(text: &str) -> bool {
 /// A word in which letters of Greek, Cyrillic or another such script stand among those of ASCII, each in the place of one that looks the same:
 /// `Gооgle`. No language writes so; where one of them looks like itself (`Xерокс`, `Δv`), it is a word of two scripts, and ordinary.
 pub(super) fn disguised_word(text: &str) -> Option<&str> {
-    let words = text.split(|character: char| !character.is_alphanumeric() && !is_combining_mark(character));
-    words.into_iter().find(|word| {
+    let mut words = text.split(|character: char| !character.is_alphanumeric() && !is_combining_mark(character));
+    words.find(|word| {
         let is_other = |character: &char| OTHER_ALPHABETS.iter().any(|letters| letters.contains(character));
         let mut others = word.chars().filter(is_other).peekable();
         word.contains(|character: char| character.is_ascii_alphabetic())

@@ -1,5 +1,5 @@
 //! Whether a registration may pass: profiles, rules, violations, and the clearance that an admission yields.
-//! Pure: knows `registration` and how durations are written, and nothing else of ours; no IO, no clock, no randomness.
+//! Pure: of ours it knows `registration`, how durations and octets are written, and what is wrong with a setting; no IO, no clock, no randomness.
 
 pub mod appearance;
 pub mod approval;

@@ -16,10 +16,16 @@ pub trait Judged: Send + Sync {
     fn metadata(&self) -> &Map<String, Value>;
     /// Those of its redirect URIs that are some, in the order asked for.
     fn redirect_uris(&self) -> &[RedirectUri];
+    /// The same of `post_logout_redirect_uris`.
+    fn post_logout_redirect_uris(&self) -> &[RedirectUri];
     /// What became of the scopes.
     fn scopes(&self) -> &ScopeDecision;
     /// What the rules found; nothing of what was admitted.
     fn violations(&self) -> &[Violation];
+    /// The names of the rules that it violates, a rule for each of its violations.
+    fn violated_rules(&self) -> Vec<&'static str> {
+        self.violations().iter().map(|violation| violation.rule.as_str()).collect()
+    }
     /// The permit; none of what is only let through.
     fn clearance(&self) -> Option<&Clearance>;
 }
@@ -54,6 +60,10 @@ impl Judged for Clearance {
 
     fn redirect_uris(&self) -> &[RedirectUri] {
         self.redirect_uris()
+    }
+
+    fn post_logout_redirect_uris(&self) -> &[RedirectUri] {
+        self.post_logout_redirect_uris()
     }
 
     fn scopes(&self) -> &ScopeDecision {

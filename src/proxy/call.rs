@@ -10,7 +10,6 @@ use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH
 use http::{HeaderMap, StatusCode};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::client::HttpSession;
-use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::error_text::error_text;
@@ -26,9 +25,9 @@ impl Upstream {
         let mut stale = 0;
         loop {
             match self.call_once(call, progress).await {
-                Err(Failure::Unreachable(error, peer)) => {
+                Err(Failure::Unreachable(error, address)) => {
                     unreachable += 1;
-                    if !self.try_another_address(&peer, unreachable) {
+                    if !self.try_another_address(address, unreachable) {
                         return Err(error);
                     }
                 }
@@ -93,7 +92,7 @@ impl Upstream {
                 ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => TransportError::ConnectTimedOut,
                 _ => TransportError::NotSent(error_text(&error)),
             };
-            Failure::Unreachable(error, Box::new(peer))
+            Failure::Unreachable(error, address)
         })
     }
 }
@@ -115,7 +114,7 @@ struct Progress {
 /// Why a call failed.
 enum Failure {
     /// Nobody answers at this address.
-    Unreachable(TransportError, Box<HttpPeer>),
+    Unreachable(TransportError, SocketAddr),
     /// The connection was closed before a byte of an answer.
     Stale(TransportError),
     /// For good.

@@ -218,7 +218,8 @@ impl ProxyHttp for Phases {
         exchange.unreachable += 1;
         let upstream = exchange.forwarded.as_ref().map(|forwarded| &forwarded.forwarding.upstream);
         // Not a byte was sent, so any method may be tried elsewhere.
-        error.set_retry(upstream.is_some_and(|upstream| upstream.try_another_address(peer, exchange.unreachable)));
+        let failed = upstream.zip(peer._address.as_inet());
+        error.set_retry(failed.is_some_and(|(upstream, at)| upstream.try_another_address(*at, exchange.unreachable)));
         error
     }
 

@@ -146,10 +146,8 @@ impl Upstream {
     }
 
     /// This address could not be reached. True: there is another one, which has not been tried in `attempts` attempts.
-    pub(super) fn try_another_address(&self, failed: &HttpPeer, attempts: usize) -> bool {
-        if let Some(failed) = failed._address.as_inet() {
-            self.addresses.try_another(*failed);
-        }
+    pub(super) fn try_another_address(&self, failed: SocketAddr, attempts: usize) -> bool {
+        self.addresses.try_another(failed);
         attempts < self.addresses.count()
     }
 

@@ -42,6 +42,16 @@ impl JsonError {
     }
 }
 
+/// The text that a member holds; none: it holds another value, or is not there.
+pub fn text_of<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
+    members.get(name).and_then(Value::as_str)
+}
+
+/// The texts in the list that a member holds.
+pub fn texts_of<'m>(members: &'m Map<String, Value>, name: &str) -> impl Iterator<Item = &'m str> + use<'m> {
+    members.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
 /// Reads one JSON object.
 ///
 /// # Errors

@@ -68,6 +68,17 @@ impl ScopeSet {
         text.split(' ').filter(|token| !token.is_empty()).map(Scope::parse).collect()
     }
 
+    /// What the record says, which was a set when it was written.
+    pub fn recorded(text: &str) -> Self {
+        Self::parse(text).unwrap_or_default()
+    }
+
+    /// Its tokens, and those of the other that it does not have.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).cloned().collect()
+    }
+
     /// Whether the token is in the set.
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
@@ -117,6 +128,13 @@ mod tests {
     fn a_scope_value_is_tokens_between_spaces() {
         let set = ScopeSet::parse("orders:read openid  openid").unwrap();
         assert_eq!(set.to_string(), "orders:read openid");
+    }
+
+    #[test]
+    fn two_sets_together_keep_their_order() {
+        let set = |text: &str| ScopeSet::parse(text).unwrap();
+        assert_eq!(set("b a").union(&set("c a")).to_string(), "b a c");
+        assert_eq!(ScopeSet::recorded("b a"), set("b a"));
     }
 
     #[test]

@@ -280,16 +280,16 @@ fn initial_access_tokens(config: &Config) -> Result<TokenHandling, StartError> {
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, StartError> {
-    std::fs::read(file).map_err(|error| StartError::Secret { file: file.to_owned(), reason: error.to_string() })
+    std::fs::read(file).map_err(|error| StartError::File { file: file.to_owned(), reason: error.to_string() })
 }
 
 pub(super) fn secret(file: &Path) -> Result<Secret, StartError> {
-    Secret::read(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+    Secret::read(file).map_err(|reason| StartError::File { file: file.to_owned(), reason })
 }
 
 /// A file with a secret on each line.
 pub(super) fn secrets(file: &Path) -> Result<Secret, StartError> {
-    Secret::read_lines(file).map_err(|reason| StartError::Secret { file: file.to_owned(), reason })
+    Secret::read_lines(file).map_err(|reason| StartError::File { file: file.to_owned(), reason })
 }
 
 fn credential(config: &Config, clock: &Arc<dyn Clock>) -> Result<Credential, StartError> {

@@ -28,7 +28,7 @@ pub enum StartError {
     Elsewhere(Box<StartError>),
     /// A file with a secret, or with CAs.
     #[error("{}: {reason}", file.display())]
-    Secret {
+    File {
         /// The file.
         file: PathBuf,
         /// What is wrong with it.

@@ -151,6 +151,9 @@ pub struct AuditFilter {
     pub writer: Option<WriterId>,
 }
 
+/// So many records of a chain are taken away at once, at most.
+pub(super) const LARGEST_CUT: u16 = 10_000;
+
 /// The audit log.
 #[async_trait]
 pub trait AuditLog: Send + Sync {

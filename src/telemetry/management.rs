@@ -62,6 +62,8 @@ pub struct ManagementEvent {
     pub client_address: IpAddr,
     /// The profile by whose rules the client is judged.
     pub profile: Option<String>,
+    /// Names those rules.
+    pub policy_version: Option<String>,
     /// The client, once its token was found to be good.
     pub client_id: Option<String>,
     /// What the client asks for that it did not have.
@@ -84,6 +86,7 @@ impl ManagementEvent {
             request_id: request_id.to_owned(),
             client_address,
             profile: None,
+            policy_version: None,
             client_id: None,
             growth: None,
             response: None,

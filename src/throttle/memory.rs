@@ -1,10 +1,7 @@
-//! Counting in this process: governor's arithmetic over a bounded store of our own.
-//!
-//! A source that is not seen for longest is forgotten when the table is full, and then starts with a whole burst again. To
-//! make the table forget a source, somebody needs as many other addresses as it remembers, and an attempt from each: all of
-//! them count in the total, which is never forgotten among them (it lives in another table with what only credentials
-//! reach), so forgetting takes at least `sources` divided by the total rate. In that time the source would have had
-//! its own burst back at any ordinary rate. Which shard a source is in depends on a random key, so none can be aimed at.
+//! Counting in this process: governor's arithmetic over a bounded store of our own. The source that is not seen for longest is forgotten when
+//! the table is full, and has a whole burst again. To aim at one, somebody needs as many other addresses as are remembered and an attempt from
+//! each; all count in the total, which is never forgotten (another table), so that takes `sources` divided by the total rate: by then the source
+//! has its burst back at any ordinary rate. Which shard it is in depends on a random key.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::{NonZeroU32, NonZeroUsize};

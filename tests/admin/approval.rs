@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up};
+use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up, public};
 
 const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, refunds] }";
 
@@ -16,12 +17,6 @@ async fn world(rules: &str) -> World {
 
 fn confidential(scope: &str) -> Value {
     json!({ "redirect_uris": ["https://app.example.com/callback"], "scope": scope })
-}
-
-fn public(scope: &str) -> Value {
-    json!({
-        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
-    })
 }
 
 fn path(client: &Value, rest: &str) -> String {
@@ -234,6 +229,11 @@ async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_u
         let (status, decided) = post(&world, &client, (decision, json!({}))).await;
         assert_eq!((status, &decided["state"]), (200, &json!("active")), "{decided}");
         assert_eq!((decided.get("asked"), decided.get("unsettled")), (None, None), "{decided}");
+        let events = world.store.records(&AuditFilter::default(), None, 5).await.unwrap();
+        let event = events.iter().find(|record| record.event.contains("\"decided\"")).expect("a decision");
+        assert!(event.event.contains(r#""decided":"change""#), "{}", event.event);
+        let is_granted = event.event.contains(r#""scope_granted":"profile orders""#);
+        assert_eq!(is_granted, decision == "/approve", "{}", event.event);
         let (_, read) = world.manage_itself("GET", &client, None).await;
         assert_eq!((&read["redirect_uris"], &read["scope"]), (&uris, &json!(scope)), "{decision}");
         assert_eq!(post(&world, &client, (decision, json!({}))).await.0, 409, "once");

@@ -3,17 +3,10 @@
 use reqwest::header::{CONTENT_SECURITY_POLICY, IF_MATCH};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::world::{World, answer};
+use crate::world::{World, answer, entry};
 
 const COOKIE: &str = "__Host-dcr-console";
-
-fn entry(role: &str) -> String {
-    let digest = Sha256::digest(format!("token-of-{role}"));
-    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{{ name: some {role}, role: {role}, sha256: \"{digest}\" }}")
-}
 
 async fn world() -> World {
     let tokens = ["viewer", "approver", "administrator"].map(entry).join(", ");

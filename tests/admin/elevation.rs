@@ -101,6 +101,8 @@ async fn a_trusted_client_gets_more_at_the_server_by_asking_and_the_record_says_
     let events = trust.world.store.records(&AuditFilter::default(), None, 10).await.unwrap();
     let updated = events.iter().find(|record| record.event.contains("client_updated")).expect("an event of the change");
     assert!(updated.event.contains("scope + orders:write"), "{}", updated.event);
+    assert!(updated.event.contains(r#""scope_granted":"openid orders:write""#), "{}", updated.event);
+    assert!(updated.event.contains(r#""policy_version":""#), "{}", updated.event);
 
     // It keeps it, and may give it back.
     let (status, kept) = trust.ask(certificate, Some(&registered), Some("openid orders:write refunds")).await;
@@ -123,6 +125,15 @@ async fn a_client_that_nobody_vouches_for_waits_for_an_operator() {
     assert_eq!((&shown["scopes"]["withheld"], shown.get("approved")), (&json!("orders:write"), None), "{shown}");
     let path = format!("/v1/clients/{}/elevate", registered["client_id"].as_str().unwrap());
     assert_eq!(trust.world.change("POST", &path, "*").await.body["scopes"]["granted"], "openid orders:write");
+    let events = trust.world.store.records(&AuditFilter::default(), None, 1).await.unwrap();
+    for told in [
+        r#""event":"client_elevated""#,
+        r#""decided":"client""#,
+        r#""scope_granted":"orders:write""#,
+        r#""policy_version":""#,
+    ] {
+        assert!(events[0].event.contains(told), "{told}: {}", events[0].event);
+    }
     let (_, read) = trust.ask(None, Some(&registered), None).await;
     assert_eq!(read["scope"], "openid orders:write");
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::records;
-use crate::world::{World, configuration};
+use crate::world::{World, configuration, public};
 
 const REGISTRATION: &str = "/realms/acme/clients-registrations/openid-connect";
 
@@ -320,17 +320,10 @@ async fn an_unknown_registration_becomes_the_client_that_is_there_if_it_is_the_o
 
 const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, absent] }";
 
-/// A public client that asks for these scopes.
-fn asking_for(scope: &str) -> Value {
-    json!({
-        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
-    })
-}
-
 #[tokio::test]
 async fn an_approval_assigns_the_scopes_that_were_withheld() {
     let (server, world) = world_with(&format!("approval: required, {SCOPES}")).await;
-    let (status, registered) = world.register_as(&asking_for("openid profile orders")).await;
+    let (status, registered) = world.register_as(&public("openid profile orders")).await;
     let id = registered["client_id"].as_str().unwrap();
     assert_eq!((status, &registered["scope"]), (201, &json!("openid")));
     assert_eq!(server.client(id).unwrap().metadata["scope"], "");
@@ -341,14 +334,14 @@ async fn an_approval_assigns_the_scopes_that_were_withheld() {
     server.fail(None);
     assert_eq!(settled(&world, id).await["scopes"]["granted"], "openid profile orders");
     assert_eq!(server.client(id).unwrap().metadata["scope"], "profile orders");
-    let again = world.register_as(&asking_for("openid profile orders")).await.1;
+    let again = world.register_as(&public("openid profile orders")).await.1;
     assert_eq!((&again["client_id"], &again["scope"]), (&json!(id), &json!("openid profile orders")));
 }
 
 #[tokio::test]
 async fn a_scope_that_the_realm_does_not_have_is_told_of() {
     let (_server, world) = world_with(&format!("approval: required, {SCOPES}")).await;
-    let registered = world.register_as(&asking_for("absent")).await.1;
+    let registered = world.register_as(&public("absent")).await.1;
     let id = registered["client_id"].as_str().unwrap();
     let approved = world.change("POST", &format!("/v1/clients/{id}/approve"), "*").await;
     let error = approved.body["unsettled"]["last_error"].as_str().unwrap();
@@ -373,12 +366,12 @@ async fn a_client_that_may_not_be_used_before_is_disabled_until_somebody_approve
 async fn a_client_that_cannot_be_disabled_is_not_handed_out_and_removed_again() {
     let (server, world) = world_with(&format!("approval: before_use, {SCOPES}")).await;
     server.fail(Some(Failing::Refusing(StatusCode::FORBIDDEN)));
-    let (status, refused) = world.register_as(&asking_for("openid")).await;
+    let (status, refused) = world.register_as(&public("openid")).await;
     assert_eq!((status, &refused["error"]), (502, &json!("server_error")), "{refused}");
     server.fail(None);
     settled(&world, "kc-0").await;
     assert!(server.client("kc-0").is_none());
-    assert_eq!(world.register_as(&asking_for("openid")).await.0, 201);
+    assert_eq!(world.register_as(&public("openid")).await.0, 201);
 }
 
 const DAY: i64 = 24 * 60 * 60 * 1000;

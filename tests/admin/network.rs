@@ -6,18 +6,11 @@ use std::time::Duration;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::header::IF_MATCH;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::world::{Answer, World, answer, demo_section, demo_server};
-
-fn entry(role: &str) -> String {
-    let digest = Sha256::digest(format!("token-of-{role}"));
-    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("{{ name: some {role}, role: {role}, sha256: \"{digest}\" }}")
-}
+use crate::world::{Answer, World, answer, demo_section, demo_server, entry};
 
 fn tokens() -> String {
     ["viewer", "approver", "administrator"].map(entry).join(", ")

@@ -56,6 +56,13 @@ async fn a_suspended_client_gets_no_tokens_until_it_is_resumed() {
     let refused = get_tokens(&world, &client, None).await;
     assert_eq!(refused.status(), 401);
     assert_eq!(refused.headers()["cache-control"], "no-store");
+    let request_id = refused.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let event = world.recorded(&request_id).await;
+    assert_eq!(
+        (&event["event"], &event["reason"], &event["subject"]["id"]),
+        (&"forwarded_refused".into(), &"client_out_of_use".into(), &client["client_id"]),
+        "{event}"
+    );
     assert!(!refused.headers().contains_key("www-authenticate"));
     assert_eq!(refused.json::<Value>().await.unwrap()["error"], "invalid_client");
     let refused = get_tokens(&world, &client, Some("whatever")).await;

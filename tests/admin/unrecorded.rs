@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use dcr_gateway::audit::SigningKeys;
 use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
@@ -23,7 +24,9 @@ async fn gateway() -> Gateway {
     let tokens = format!("[{{ name: ada, role: administrator, sha256: \"{digest}\" }}]");
     let admin = format!("{{ socket: admin.sock, listen: 127.0.0.1:0, tokens: {tokens} }}");
     let server = demo_server().await;
-    Gateway::start_in(directory, &configuration(&demo_section(server), &admin), server)
+    SigningKeys::add(&directory.path().join("audit.key"), &[7; 32]).unwrap();
+    let text = configuration(&demo_section(server), &admin) + "\naudit: { signing_key_file: audit.key }\n";
+    Gateway::start_in(directory, &text, server)
 }
 
 /// A statement on the file itself.
@@ -49,11 +52,12 @@ async fn sign_in(gateway: &Gateway) -> (u16, bool) {
     (response.status().as_u16(), response.headers().contains_key("set-cookie"))
 }
 
-/// Everything that is asked for here, and the key file.
+/// Everything that is asked for here, and the key files.
 fn standing(gateway: &Gateway) -> (String, String, String) {
     let shown = |arguments: &[&str]| String::from_utf8(gateway.run(arguments).stdout).unwrap();
-    let key = std::fs::read_to_string(gateway.file("key")).unwrap();
-    (shown(&["--json", "tokens", "list"]), shown(&["--json", "registrations", "list"]), key)
+    let key = |name: &str| std::fs::read_to_string(gateway.file(name)).unwrap();
+    let keys = key("key") + &key("audit.key");
+    (shown(&["--json", "tokens", "list"]), shown(&["--json", "registrations", "list"]), keys)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,11 +79,12 @@ async fn what_cannot_be_recorded_is_not_done_and_nobody_is_signed_in() {
     assert_eq!(post(&gateway, "/v1/tokens", &wanted).await, 503);
     assert_eq!(post(&gateway, &format!("/v1/tokens/{token}/revoke"), &json!({})).await, 503);
     assert_eq!(sign_in(&gateway).await, (503, false));
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 5] = [
         &["tokens", "create", "--profile", "partners", "--ttl", "1h"],
         &["tokens", "revoke", &token],
         &["registrations", "resolve", "00aa", "--not-registered"],
         &["keys", "rotate"],
+        &["keys", "audit"],
     ];
     for command in commands {
         let output = gateway.run(command);

@@ -15,8 +15,10 @@ use dcr_gateway::demo::authorization_server::{Settings, router};
 use dcr_gateway::secret::Secret;
 use dcr_gateway::server::Gateway;
 use dcr_gateway::store::memory::MemoryStore;
+use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use reqwest::header::{ETAG, IF_MATCH};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,6 +44,20 @@ pub struct Answer {
     pub etag: Option<String>,
     pub media_type: String,
     pub body: Value,
+}
+
+/// A public client that asks for these scopes.
+pub fn public(scope: &str) -> Value {
+    json!({
+        "redirect_uris": ["https://app.example.com/callback"], "token_endpoint_auth_method": "none", "scope": scope
+    })
+}
+
+/// An entry of `admin.tokens`, for `token-of-ROLE`.
+pub fn entry(role: &str) -> String {
+    let digest = Sha256::digest(format!("token-of-{role}"));
+    let digest: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{{ name: some {role}, role: {role}, sha256: \"{digest}\" }}")
 }
 
 /// The demo's authorization server; where it is.
@@ -200,6 +216,20 @@ impl World {
             }
         };
         tokio::time::timeout(PATIENCE, there).await.expect("the client becomes what it should")
+    }
+
+    /// Waits until something is recorded of the request.
+    pub async fn recorded(&self, request_id: &str) -> Value {
+        let there = async {
+            loop {
+                let records = self.store.records(&AuditFilter::default(), None, 100).await.unwrap();
+                if let Some(record) = records.iter().find(|record| record.event.contains(request_id)) {
+                    return serde_json::from_str(&record.event).unwrap();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, there).await.expect("a record")
     }
 
     fn registration_path(&self) -> String {

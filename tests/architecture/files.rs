@@ -15,10 +15,18 @@ pub fn too_long(source: &Source) -> Vec<String> {
     long.then(|| format!("src/{}: {lines} lines, {MOST_LINES} are the most", source.path)).into_iter().collect()
 }
 
-/// No `//!` at the top.
+/// The most lines that say what a file is.
+const MOST_LINES_OF_DOCS: usize = 4;
+
+/// No `//!` at the top, or more than a few lines of it.
 pub fn without_module_docs(source: &Source) -> Vec<String> {
     let says = source.text.starts_with("//! ");
-    (!says).then(|| format!("src/{}: does not begin with `//!`", source.path)).into_iter().collect()
+    let lines = source.text.lines().take_while(|line| line.starts_with("//!")).count();
+    match (says, lines <= MOST_LINES_OF_DOCS) {
+        (true, true) => Vec::new(),
+        (false, _) => vec![format!("src/{}: does not begin with `//!`", source.path)],
+        (true, false) => vec![format!("src/{}: says in {lines} lines what it is", source.path)],
+    }
 }
 
 /// A file, a folder or an inline module with a name for anything.
@@ -47,6 +55,8 @@ fn a_long_file_is_found_and_its_tests_do_not_count() {
 fn a_file_that_does_not_say_what_it_is_is_found() {
     assert_eq!(without_module_docs(&Source::parse("a.rs", "// What it is.\nconst A: u8 = 1;")).len(), 1);
     assert_eq!(without_module_docs(&Source::parse("a.rs", "//! What it is.\nconst A: u8 = 1;")), [""; 0]);
+    let long = "//! What it is.\n".repeat(5);
+    assert_eq!(without_module_docs(&Source::parse("a.rs", &long)).len(), 1);
 }
 
 #[test]

@@ -249,6 +249,7 @@ const CLI: &[&str] = &[
     "secret",
     "server",
     "store",
+    "telemetry",
 ];
 
 /// Imports of another module that the table does not allow.

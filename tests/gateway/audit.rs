@@ -188,6 +188,11 @@ async fn what_was_done_is_recorded_and_verifies_offline_and_on_the_store() {
     let (code, report) = verify(&world, &["--file", streamed.to_str().unwrap()]);
     assert_eq!((code, report["chains"].as_array().map(Vec::len)), (Some(0), Some(1)), "{report}");
     assert_eq!(report["chains"][0]["signed_up_to"], report["chains"][0]["last"], "{report}");
+    // A command that was run beside it asked it, and left no chain that nobody sends on.
+    let streamed = events(&std::fs::read_to_string(&streamed).unwrap());
+    for kind in [Kind::TokenCreated, Kind::TokenRevoked] {
+        assert!(streamed.iter().any(|line| line["event"]["event"] == kind.as_str()), "{kind:?}");
+    }
     let ocsf = text(&world.gateway.run(&["audit", "export", "--format", "ocsf"]));
     assert_eq!(ocsf.lines().count(), all.len());
     assert!(text(&world.gateway.run(&["audit", "tail"])).contains("process_stopped"));

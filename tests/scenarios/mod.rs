@@ -109,7 +109,6 @@ fn admitted(name: &str, hosts: &[&str], client: String) -> RegistrationSeen {
         redirect_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
         client_name: Some(name.to_owned()),
         admitted: true,
-        reason: "admitted",
         client: Some(client),
         ..RegistrationSeen::default()
     }
@@ -119,7 +118,6 @@ fn admitted(name: &str, hosts: &[&str], client: String) -> RegistrationSeen {
 fn refused(asked: u64, violations: &[&'static str]) -> RegistrationSeen {
     RegistrationSeen {
         profile: Some("mcp".to_owned()),
-        reason: "rules_violated",
         violations: violations.to_vec(),
         asked,
         ..RegistrationSeen::default()

@@ -65,7 +65,7 @@ fn hosted_connectors(world: &mut World, span: (i64, i64), busy: f64) {
         let address = from(79, world.dice.below(3));
         for again in 0..2 {
             let seen = admitted("Claude", &["claude.ai"], "claude-shared".to_owned());
-            world.register(at + again * 700, address, RegistrationSeen { reason: "repeated", ..seen });
+            world.register(at + again * 700, address, RegistrationSeen { repeated: true, ..seen });
         }
         use_client(world, at + MINUTE, address, "claude-shared");
     }

@@ -7,7 +7,6 @@ use axum::extract::{Extension, State};
 use axum::routing::on;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Api;
 use super::operation::{Body, Operation, Success, Verb, shape};
@@ -16,6 +15,7 @@ use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
 use crate::intake::import::{Existing, Imported, Importing, Origin, Which};
 use crate::lifecycle::State as LifecycleState;
+use crate::registration::json;
 
 /// How many are taken with one request.
 const MOST_AT_ONCE: usize = 50;
@@ -121,11 +121,10 @@ struct Filter {
 
 impl From<Existing> for ExistingClient {
     fn from(Existing { client, known, violations }: Existing) -> Self {
-        let text = |name: &str| client.metadata.get(name).and_then(Value::as_str);
-        let uris = client.metadata.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
+        let text = |name: &str| json::text_of(&client.metadata, name);
         Self {
             client_name: text("client_name").map(str::to_owned),
-            redirect_uris: uris.filter_map(Value::as_str).map(str::to_owned).collect(),
+            redirect_uris: json::texts_of(&client.metadata, "redirect_uris").map(str::to_owned).collect(),
             scope: text("scope").unwrap_or_default().to_owned(),
             created_at: client.created_at.map(|at| at.to_string()),
             enabled: client.is_enabled,

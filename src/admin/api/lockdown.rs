@@ -17,7 +17,7 @@ use super::request::{JsonObject, Query, check_text};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::Problem;
 use crate::duration::DurationText;
-use crate::intake::operations::NotDone;
+use crate::intake::not_done::NotDone;
 use crate::intake::response::Ordered;
 use crate::store::{ResponseAction, ResponseRecord};
 

@@ -14,7 +14,7 @@ use super::operation::{Body, Operation, Success, Verb, shape};
 use super::request::{After, Id, JsonObject, Limit, Query, cut, page};
 use crate::admin::caller::{Caller, Role};
 use crate::admin::problem::{Kind, Problem};
-use crate::intake::operations::Resolution;
+use crate::intake::resolve::Resolution;
 use crate::registration::members::is_client_id;
 use crate::store::{Cursor, OutcomeName, RegistrationFilter, RegistrationId, RegistrationRecord, TokenUse};
 

@@ -10,9 +10,10 @@ use crate::anomaly::detector::{Detector, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
 
 /// The thresholds of `credential_spread`.
@@ -74,15 +75,15 @@ impl CredentialSpread {
 }
 
 impl Detector for CredentialSpread {
-    fn observe(&mut self, observed: &Observation) -> Option<Raised> {
-        let Seen::Registration(registration) = &observed.seen else { return None };
-        let network = hash(&network(observed.address?));
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised> {
+        let (Seen::Registration(registration), Some(address)) = (&observed.seen, observed.address) else {
+            return Vec::new();
+        };
+        let network = hash(&network(address));
         let now = window(observed.at, WINDOW);
         let certificate = registration.certificate.clone().map(Subject::Certificate);
         let token = registration.token.clone().map(Subject::Token);
-        let raised = certificate.and_then(|certificate| self.look(certificate, now, network));
-        let of_token = token.and_then(|token| self.look(token, now, network));
-        raised.or(of_token)
+        certificate.into_iter().chain(token).filter_map(|subject| self.look(subject, now, network)).collect()
     }
 }
 
@@ -106,10 +107,24 @@ mod tests {
     fn a_token_that_is_suddenly_everywhere_is_found() {
         let mut detector = CredentialSpread::new(CredentialSpreadSettings::default(), count(100));
         for day in 0..10 {
-            assert!((0..2).all(|network| detector.observe(&registration(day, network)).is_none()));
+            assert!((0..2).all(|network| detector.observe(&registration(day, network)).is_empty()));
         }
-        let found = (0..40).find_map(|network| detector.observe(&registration(10, network))).unwrap();
-        assert_eq!(found.subject, Subject::Token("ci".to_owned()));
+        let found: Vec<Raised> = (0..40).flat_map(|network| detector.observe(&registration(10, network))).collect();
+        assert_eq!(found[0].subject, Subject::Token("ci".to_owned()));
+    }
+
+    #[test]
+    fn a_token_does_not_hide_behind_the_certificate_it_is_used_with() {
+        let mut detector = CredentialSpread::new(CredentialSpreadSettings::default(), count(100));
+        let found = (0..40).flat_map(|network| {
+            let mut observed = registration(0, network);
+            if let Seen::Registration(registration) = &mut observed.seen {
+                registration.certificate = Some("ab".to_owned());
+            }
+            detector.observe(&observed)
+        });
+        let found: Vec<Subject> = found.map(|raised| raised.subject).collect();
+        assert_eq!(found[..2], [Subject::Certificate("ab".to_owned()), Subject::Token("ci".to_owned())]);
     }
 
     #[test]
@@ -119,7 +134,7 @@ mod tests {
             let networks = 3 + u8::try_from(day).unwrap().min(12);
             for network in 0..networks {
                 let found = detector.observe(&registration(day, network));
-                assert!(found.is_none(), "{found:?} on day {day}");
+                assert!(found.is_empty(), "{found:?} on day {day}");
             }
         }
     }

@@ -6,13 +6,14 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, window};
+use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
 
 /// The thresholds of `dormant_clients`.
@@ -55,7 +56,7 @@ impl DormantClients {
     }
 }
 
-impl Detector for DormantClients {
+impl RaisesOne for DormantClients {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::TokenRequest(request) = &observed.seen else { return None };
         let (client, idle_since) = (request.client.as_ref()?, request.idle_since?);

@@ -45,41 +45,43 @@ impl FirstSights {
 }
 
 impl Detector for FirstSights {
-    fn observe(&mut self, observed: &Observation) -> Option<Raised> {
-        let Seen::Registration(registration) = &observed.seen else { return None };
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised> {
+        let Seen::Registration(registration) = &observed.seen else { return Vec::new() };
         let has_learned = self.learning.is_over(observed.at);
         if !registration.admitted {
-            return None;
+            return Vec::new();
         }
-        let issuer = registration.statement_issuer.as_ref();
-        let new_issuer = issuer.filter(|issuer| self.issuers.put(hash(*issuer), ()).is_none());
-        let mut new_hosts = Vec::new();
-        for host in registration.redirect_hosts.iter().filter(|host| !is_loopback(host)) {
-            let domain = domain(host);
-            if self.hosts.find(hash(domain)).is_none() {
-                self.hosts.put(hash(domain), ());
-                new_hosts.push(domain);
-            }
-        }
-        if !has_learned {
-            return None;
-        }
-        if let Some(issuer) = new_issuer {
-            return Some(Raised {
+        let mut raised = Vec::new();
+        if let Some(issuer) = registration.statement_issuer.as_ref()
+            && is_new(&mut self.issuers, issuer)
+        {
+            raised.push(Raised {
                 subject: Subject::StatementIssuer(issuer.clone()),
                 score: Score::of(0.7),
                 evidence: Vec::new(),
                 sentence: format!("the first software statement of {issuer}"),
             });
         }
-        let host = new_hosts.first()?;
-        Some(Raised {
-            subject: Subject::RedirectHost((*host).to_owned()),
-            score: Score::of(0.5),
-            evidence: Vec::new(),
-            sentence: format!("the first client with a redirect URI at {host}"),
-        })
+        for host in registration.redirect_hosts.iter().filter(|host| !is_loopback(host)) {
+            let domain = domain(host);
+            if is_new(&mut self.hosts, domain) {
+                raised.push(Raised {
+                    subject: Subject::RedirectHost(domain.to_owned()),
+                    score: Score::of(0.5),
+                    evidence: Vec::new(),
+                    sentence: format!("the first client with a redirect URI at {domain}"),
+                });
+            }
+        }
+        if has_learned { raised } else { Vec::new() }
     }
+}
+
+/// Whether it was not known before; from now on it is.
+fn is_new(known: &mut Sources<()>, name: &str) -> bool {
+    let is_new = known.find(hash(name)).is_none();
+    known.put(hash(name), ());
+    is_new
 }
 
 /// The registrable domain, where there is one.
@@ -102,9 +104,9 @@ mod tests {
     use crate::anomaly::settings::{count, hours};
     use crate::clock::Timestamp;
 
-    fn registration(hour: i64, host: &str) -> Observation {
-        let seen =
-            RegistrationSeen { redirect_hosts: vec![host.to_owned()], admitted: true, ..RegistrationSeen::default() };
+    fn registration(hour: i64, hosts: &str) -> Observation {
+        let redirect_hosts = hosts.split(' ').map(str::to_owned).collect();
+        let seen = RegistrationSeen { redirect_hosts, admitted: true, ..RegistrationSeen::default() };
         Observation {
             at: Timestamp::from_unix_millis((400_000 + hour) * 3_600_000),
             address: None,
@@ -116,17 +118,50 @@ mod tests {
     fn detector() -> FirstSights {
         let settings = FirstSightsSettings { learning: hours(24), ..FirstSightsSettings::default() };
         let mut detector = FirstSights::new(settings, count(100));
-        assert!(detector.observe(&registration(0, "known.example")).is_none());
+        assert_eq!(detector.observe(&registration(0, "known.example")), []);
         detector
     }
 
     #[test]
     fn a_host_is_seen_first_once() {
         let mut detector = detector();
-        let found = detector.observe(&registration(25, "app.new.example")).unwrap();
-        assert_eq!(found.subject, Subject::RedirectHost("new.example".to_owned()));
-        assert!(detector.observe(&registration(26, "other.new.example")).is_none());
-        assert!(detector.observe(&registration(27, "tenant-7.known.example")).is_none());
+        assert_eq!(subjects(detector.observe(&registration(25, "app.new.example"))), [host("new.example")]);
+        assert_eq!(detector.observe(&registration(26, "other.new.example")), []);
+        assert_eq!(detector.observe(&registration(27, "tenant-7.known.example")), []);
+    }
+
+    #[test]
+    fn a_new_host_does_not_hide_behind_another_new_one_or_a_new_issuer() {
+        let mut detector = detector();
+        let mut observed = registration(25, "app.one.example known.example app.two.example");
+        if let Seen::Registration(registration) = &mut observed.seen {
+            registration.statement_issuer = Some("https://directory.example".to_owned());
+        }
+        let issuer = Subject::StatementIssuer("https://directory.example".to_owned());
+        assert_eq!(subjects(detector.observe(&observed)), [issuer, host("one.example"), host("two.example")]);
+        assert_eq!(detector.observe(&observed), []);
+    }
+
+    #[test]
+    fn who_is_new_is_found_though_another_is_forgotten_for_it() {
+        let settings = FirstSightsSettings { learning: hours(0), ..FirstSightsSettings::default() };
+        let mut detector = FirstSights::new(settings, count(1));
+        for number in 0..3 {
+            let mut observed = registration(number, "127.0.0.1");
+            let issuer = format!("https://{number}.example");
+            if let Seen::Registration(registration) = &mut observed.seen {
+                registration.statement_issuer = Some(issuer.clone());
+            }
+            assert_eq!(subjects(detector.observe(&observed)), [Subject::StatementIssuer(issuer)]);
+        }
+    }
+
+    fn host(name: &str) -> Subject {
+        Subject::RedirectHost(name.to_owned())
+    }
+
+    fn subjects(raised: Vec<Raised>) -> Vec<Subject> {
+        raised.into_iter().map(|raised| raised.subject).collect()
     }
 
     #[test]
@@ -136,20 +171,20 @@ mod tests {
         if let Seen::Registration(registration) = &mut observed.seen {
             registration.statement_issuer = Some("https://directory.example".to_owned());
         }
-        assert!(matches!(detector.observe(&observed).unwrap().subject, Subject::StatementIssuer(_)));
-        assert!(detector.observe(&observed).is_none());
+        assert!(matches!(subjects(detector.observe(&observed))[..], [Subject::StatementIssuer(_)]));
+        assert_eq!(detector.observe(&observed), []);
     }
 
     #[test]
     fn loopback_and_what_was_refused_are_not_seen() {
         let mut detector = detector();
         for host in ["127.0.0.1", "127.8.8.8", "[::1]", "[::ffff:7f00:1]", "localhost", "app.localhost"] {
-            assert!(detector.observe(&registration(25, host)).is_none(), "{host}");
+            assert_eq!(detector.observe(&registration(25, host)), [], "{host}");
         }
         let mut observed = registration(25, "refused.example");
         if let Seen::Registration(registration) = &mut observed.seen {
             registration.admitted = false;
         }
-        assert!(detector.observe(&observed).is_none());
+        assert_eq!(detector.observe(&observed), []);
     }
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::first_sights::{domain, is_loopback};
-use crate::anomaly::detector::{Detector, Learning};
+use crate::anomaly::detector::{Learning, RaisesOne};
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days};
@@ -91,7 +91,7 @@ impl LookalikeNames {
     }
 }
 
-impl Detector for LookalikeNames {
+impl RaisesOne for LookalikeNames {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Registration(registration) = &observed.seen else { return None };
         let has_learned = self.learning.is_over(observed.at);

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days, hours};
@@ -96,7 +96,7 @@ impl NeverUsed {
         }
     }
 
-    /// Counts those whose grace is over, or who are too many to wait for.
+    /// Counts those whose grace is over.
     fn grow_up(&mut self, at: Timestamp) {
         let due = |young: &Young| at.since(young.since) >= self.settings.grace.0;
         while self.young.front().is_some_and(due) {
@@ -108,7 +108,7 @@ impl NeverUsed {
     }
 }
 
-impl Detector for NeverUsed {
+impl RaisesOne for NeverUsed {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         self.grow_up(observed.at);
         let registration = match &observed.seen {
@@ -125,7 +125,7 @@ impl Detector for NeverUsed {
         let subject = observed.registrant(registration);
         let key = hash(&subject);
         // The youngest is left out when there are too many: those that are older are judged sooner.
-        if registration.reason != "repeated" && self.young.len() < self.most {
+        if !registration.repeated && self.young.len() < self.most {
             self.young.push_back(Young { client: hash(client), registrant: key, since: observed.at });
         }
         let shares = *self.registrants.find(key)?;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::distinct::Distinct;
 use crate::anomaly::finding::{Raised, Score, evidence};
 use crate::anomaly::observation::{Observation, Seen};
@@ -54,7 +54,7 @@ impl Probing {
     }
 }
 
-impl Detector for Probing {
+impl RaisesOne for Probing {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Registration(registration) = &observed.seen else { return None };
         let subject = observed.registrant(registration);

@@ -11,9 +11,10 @@ use crate::anomaly::detector::{Detector, Learning, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
 
 /// The thresholds of `redirect_host_crowds`.
@@ -62,8 +63,8 @@ impl RedirectHostCrowds {
 }
 
 impl Detector for RedirectHostCrowds {
-    fn observe(&mut self, observed: &Observation) -> Option<Raised> {
-        let Seen::Registration(registration) = &observed.seen else { return None };
+    fn observe(&mut self, observed: &Observation) -> Vec<Raised> {
+        let Seen::Registration(registration) = &observed.seen else { return Vec::new() };
         let has_learned = self.learning.is_over(observed.at);
         let registrant = match (&registration.certificate, &registration.token, observed.address) {
             (Some(certificate), ..) => hash(certificate),
@@ -72,7 +73,7 @@ impl Detector for RedirectHostCrowds {
             (None, None, None) => hash(&registration.registrant),
         };
         let now = window(observed.at, WINDOW);
-        let mut most: Option<Raised> = None;
+        let mut raised = Vec::new();
         for host in registration.redirect_hosts.iter().filter(|host| !is_loopback(host)) {
             let domain = domain(host);
             // Nobody's habit yet: one registrant an hour, as if seen for a night.
@@ -92,7 +93,7 @@ impl Detector for RedirectHostCrowds {
             if !has_learned || !many || surprise < threshold {
                 continue;
             }
-            let raised = Raised {
+            raised.push(Raised {
                 subject: Subject::RedirectHost(domain.to_owned()),
                 score: Score::over(surprise, threshold),
                 evidence: vec![
@@ -103,12 +104,9 @@ impl Detector for RedirectHostCrowds {
                 sentence: format!(
                     "{different} different registrants for redirect host {domain} within the hour, where {usual:.1} are usual"
                 ),
-            };
-            if most.as_ref().is_none_or(|most| raised.score > most.score) {
-                most = Some(raised);
-            }
+            });
         }
-        most
+        raised
     }
 }
 
@@ -118,8 +116,9 @@ mod tests {
     use crate::anomaly::observation::RegistrationSeen;
     use crate::clock::Timestamp;
 
-    fn registration(second: i64, host: &str, from: u8) -> Observation {
-        let seen = RegistrationSeen { redirect_hosts: vec![host.to_owned()], ..RegistrationSeen::default() };
+    fn registration(second: i64, hosts: &str, from: u8) -> Observation {
+        let redirect_hosts = hosts.split(' ').map(str::to_owned).collect();
+        let seen = RegistrationSeen { redirect_hosts, ..RegistrationSeen::default() };
         Observation {
             at: Timestamp::from_unix_millis((1_600_000_000 + second) * 1000),
             address: Some([198, 51, from, 1].into()),
@@ -133,17 +132,18 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_at_a_new_host_is_found() {
+    fn crowds_at_new_hosts_are_all_found() {
         let mut detector = detector();
-        let found = (0..40).find_map(|from| detector.observe(&registration(i64::from(from), "app.evil.example", from)));
-        assert_eq!(found.unwrap().subject, Subject::RedirectHost("evil.example".to_owned()));
+        let crowd = (0..40).map(|from| registration(i64::from(from), "a.evil.example a.worse.example", from));
+        let found: Vec<Subject> = crowd.flat_map(|seen| detector.observe(&seen)).map(|raised| raised.subject).collect();
+        assert_eq!(found[..2], ["evil.example", "worse.example"].map(|host| Subject::RedirectHost(host.to_owned())));
     }
 
     #[test]
     fn neither_one_registrant_nor_loopback_is_a_crowd() {
         let mut detector = detector();
-        assert!((0..200).all(|n| detector.observe(&registration(n, "app.example", 7)).is_none()));
-        assert!((0..100).all(|n| detector.observe(&registration(300, "127.0.0.1", n)).is_none()));
+        assert!((0..200).all(|n| detector.observe(&registration(n, "app.example", 7)).is_empty()));
+        assert!((0..100).all(|n| detector.observe(&registration(300, "127.0.0.1", n)).is_empty()));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             // It grows popular slowly.
             for from in 0..(hour / 2 + 1).min(40) as u8 {
                 let found = detector.observe(&registration(hour * 3600 + i64::from(from), "popular.example", from));
-                assert!(found.is_none(), "{found:?} at {hour}");
+                assert!(found.is_empty(), "{found:?} at {hour}");
             }
         }
     }

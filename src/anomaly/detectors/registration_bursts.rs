@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::calendar;
-use crate::anomaly::detector::{Detector, Learning, window};
+use crate::anomaly::detector::{Learning, RaisesOne, window};
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
 use crate::anomaly::observation::{Observation, Seen};
@@ -67,7 +67,7 @@ impl RegistrationBursts {
     }
 }
 
-impl Detector for RegistrationBursts {
+impl RaisesOne for RegistrationBursts {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Registration(registration) = &observed.seen else { return None };
         let name = registration.profile.as_ref()?;

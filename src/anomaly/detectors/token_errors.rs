@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, Learning, window};
+use crate::anomaly::detector::{Learning, RaisesOne, window};
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours, minutes};
@@ -67,7 +67,7 @@ impl TokenErrors {
     }
 }
 
-impl Detector for TokenErrors {
+impl RaisesOne for TokenErrors {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::TokenRequest(request) = &observed.seen else { return None };
         let now = window(observed.at, WINDOW);

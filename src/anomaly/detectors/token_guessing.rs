@@ -6,13 +6,14 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, window};
+use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::distinct::DistinctInWindow;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::{Sources, hash, network};
+use crate::anomaly::sources::{Sources, hash};
 use crate::duration::DurationText;
 
 /// The thresholds of `token_guessing`.
@@ -64,7 +65,7 @@ impl TokenGuessing {
     }
 }
 
-impl Detector for TokenGuessing {
+impl RaisesOne for TokenGuessing {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::BadCredential { presented } = observed.seen else { return None };
         let now = window(observed.at, self.settings.window);

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::anomaly::detector::{Detector, window};
+use crate::anomaly::detector::{RaisesOne, window};
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::habit::Habit;
 use crate::anomaly::observation::{Observation, Seen};
@@ -59,7 +59,7 @@ impl TokenRequestRates {
     }
 }
 
-impl Detector for TokenRequestRates {
+impl RaisesOne for TokenRequestRates {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::TokenRequest(request) = &observed.seen else { return None };
         let id = request.client.as_ref()?;

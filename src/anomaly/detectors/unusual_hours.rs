@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::calendar;
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, days};
@@ -75,7 +75,7 @@ impl UnusualHours {
     }
 }
 
-impl Detector for UnusualHours {
+impl RaisesOne for UnusualHours {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Registration(registration) = &observed.seen else { return None };
         let subject = match (&registration.certificate, &registration.token) {

@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::first_sights::{domain, is_loopback};
-use crate::anomaly::detector::Detector;
+use crate::anomaly::detector::RaisesOne;
 use crate::anomaly::finding::{Raised, Score, Subject, evidence};
+use crate::anomaly::network::network;
 use crate::anomaly::observation::{Observation, Seen};
 use crate::anomaly::settings::{Mode, count, hours};
-use crate::anomaly::sources::network;
 use crate::duration::DurationText;
 
 /// The thresholds of `widening`.
@@ -43,7 +43,7 @@ impl Widening {
     }
 }
 
-impl Detector for Widening {
+impl RaisesOne for Widening {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
         let Seen::Change(change) = &observed.seen else { return None };
         let had = |host: &str| change.hosts_before.iter().any(|before| domain(before) == domain(host));

@@ -129,22 +129,16 @@ impl Api {
             upstream.finish(Err("timeout"));
             return Err(Failure::TimedOut);
         };
-        let failure = result.as_ref().err().map(Failure::of);
-        upstream.finish(match (&result, &failure) {
-            (Ok(_), _) => Ok(StatusCode::OK),
-            (Err(error), _) if error.raw_response().is_some() => {
-                let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-                StatusCode::from_u16(status).map_err(|_| "_OTHER")
-            }
-            (_, Some(Failure::TimedOut)) => Err("timeout"),
-            (_, Some(Failure::Unreachable(_))) => Err("connect"),
-            _ => Err("_OTHER"),
+        let status = |error: &SdkError<E, HttpResponse>| error.raw_response().map(|answer| answer.status().as_u16());
+        let result = result.map_err(|error| (status(&error), Failure::of(&error)));
+        upstream.finish(match &result {
+            Ok(_) => Ok(StatusCode::OK),
+            Err((Some(status), _)) => StatusCode::from_u16(*status).map_err(|_| "_OTHER"),
+            Err((None, Failure::TimedOut)) => Err("timeout"),
+            Err((None, Failure::Unreachable(_))) => Err("connect"),
+            Err((None, _)) => Err("_OTHER"),
         });
-        match (result, failure) {
-            (Ok(answer), _) => Ok(answer),
-            (Err(_), Some(failure)) => Err(failure),
-            (Err(error), None) => Err(Failure::of(&error)),
-        }
+        result.map_err(|(_, failure)| failure)
     }
 
     fn slot(&self, operation: Operation) -> Result<Duration, Failure> {

@@ -7,7 +7,7 @@ use super::names;
 use crate::authorization_server::{ExistingClient, Origin, Recorded, ServerAccess};
 use crate::clock::Timestamp;
 use crate::policy::Clearance;
-use crate::registration::ScopeSet;
+use crate::registration::{ScopeSet, json};
 use crate::secret::Secret;
 
 /// The members that are registered: those that the pool has a place for, and those that only describe the client and that the
@@ -49,24 +49,24 @@ impl Description {
 
     /// Of a client in the record.
     pub(super) fn recorded(recorded: Recorded<'_>) -> Self {
-        Self::made(recorded.metadata, texts(recorded.metadata, "redirect_uris"), recorded.scopes)
+        Self::made(recorded.metadata, owned(recorded.metadata, "redirect_uris"), recorded.scopes)
     }
 
     fn made(metadata: &Map<String, Value>, callback_urls: Vec<String>, scopes: &ScopeSet) -> Self {
-        let grants = texts(metadata, "grant_types");
+        let grants: Vec<&str> = json::texts_of(metadata, "grant_types").collect();
         // RFC 7591 §2: without grant_types it is the code grant.
         let mut flows = Vec::new();
-        if grants.is_empty() || grants.iter().any(|grant| grant == "authorization_code") {
+        if grants.is_empty() || grants.contains(&"authorization_code") {
             flows.push(OAuthFlowType::Code);
         }
-        if grants.iter().any(|grant| grant == "client_credentials") {
+        if grants.contains(&"client_credentials") {
             flows.push(OAuthFlowType::ClientCredentials);
         }
         Self {
-            name: metadata.get("client_name").and_then(Value::as_str).map(str::to_owned),
-            has_secret: metadata.get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none"),
+            name: json::text_of(metadata, "client_name").map(str::to_owned),
+            has_secret: json::text_of(metadata, "token_endpoint_auth_method") != Some("none"),
             callback_urls,
-            logout_urls: texts(metadata, "post_logout_redirect_uris"),
+            logout_urls: owned(metadata, "post_logout_redirect_uris"),
             flows,
             scopes: scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
         }
@@ -133,7 +133,6 @@ pub(super) fn secret(client: &UserPoolClientType) -> Option<Secret> {
     client.client_secret().filter(|secret| !secret.is_empty()).map(Secret::new)
 }
 
-fn texts(members: &Map<String, Value>, name: &str) -> Vec<String> {
-    let list = members.get(name).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(Value::as_str).map(str::to_owned).collect()
+fn owned(members: &Map<String, Value>, name: &str) -> Vec<String> {
+    json::texts_of(members, name).map(str::to_owned).collect()
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::names;
 use crate::policy::{Clearance, Report};
-use crate::registration::ErrorCode;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
+use crate::registration::{ErrorCode, json};
 
 /// AWS: CallbackURLs and LogoutURLs hold at most 100 entries of at most 1024 characters.
 const MOST_URLS: usize = 100;
@@ -36,13 +36,13 @@ const NOT_DONE: [&str; 6] = [
 pub fn check(clearance: &Clearance, report: &mut Report<'_>) {
     let metadata = clearance.metadata();
     check_urls(clearance, report);
-    let grants = texts(metadata.get("grant_types"));
-    let method = metadata.get("token_endpoint_auth_method").and_then(Value::as_str).unwrap_or("client_secret_basic");
+    let grants = json::texts_of(metadata, "grant_types").collect::<Vec<_>>();
+    let method = json::text_of(metadata, "token_endpoint_auth_method").unwrap_or("client_secret_basic");
     for (index, grant) in grants.iter().enumerate().filter(|(_, grant)| !GRANTS.contains(grant)) {
         report.refuse(&format!("grant_types[{index}]"), format_args!("Cognito has no grant {}", Excerpt(grant)));
     }
-    for (index, response) in texts(metadata.get("response_types")).iter().enumerate() {
-        if *response != "code" {
+    for (index, response) in json::texts_of(metadata, "response_types").enumerate() {
+        if response != "code" {
             report.refuse(
                 &format!("response_types[{index}]"),
                 format_args!("Cognito answers with a code, not with {}", Excerpt(response)),
@@ -65,7 +65,7 @@ pub fn check(clearance: &Clearance, report: &mut Report<'_>) {
     for member in NOT_DONE.into_iter().filter(|member| metadata.get(*member) == Some(&Value::Bool(true))) {
         report.refuse(member, "Cognito cannot do this");
     }
-    if let Some(name) = metadata.get("client_name").and_then(Value::as_str) {
+    if let Some(name) = json::text_of(metadata, "client_name") {
         let fitted = names::client_name(Some(name), "…");
         report.note("client_name", format_args!("the app client is called {}", Excerpt(&fitted)));
     }
@@ -83,7 +83,7 @@ fn check_urls(clearance: &Clearance, report: &mut Report<'_>) {
     for (index, uri) in uris.iter().enumerate() {
         check_url(uri, &format!("redirect_uris[{index}]"), report);
     }
-    let after_logout = texts(clearance.metadata().get("post_logout_redirect_uris"));
+    let after_logout = json::texts_of(clearance.metadata(), "post_logout_redirect_uris").collect::<Vec<_>>();
     if after_logout.len() > MOST_URLS {
         report.refuse(
             "post_logout_redirect_uris",
@@ -158,8 +158,4 @@ fn check_scopes(clearance: &Clearance, report: &mut Report<'_>) {
             );
         }
     }
-}
-
-fn texts(value: Option<&Value>) -> Vec<&str> {
-    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 
 use super::super::{ConfigFile, Failure, existing_store};
-use super::{PAGE, ago};
+use super::{ago, reading};
 use crate::audit::line::{Line, record_line};
 use crate::audit::ocsf;
 use crate::clock::Timestamp;
@@ -43,27 +43,24 @@ pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<()
 async fn write(store: &SqlStore, arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let since = arguments.since.map(ago);
     for chain in store.chains().await.map_err(Failure::of)? {
-        write_chain(store, (&chain, since), arguments.format, out).await?;
+        write_chain(store, (chain, since), arguments.format, out).await?;
     }
     Ok(())
 }
 
 async fn write_chain(
     store: &SqlStore,
-    (chain, since): (&Chain, Option<Timestamp>),
+    (listed, since): (Chain, Option<Timestamp>),
     form: Form,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut from = 0;
+    let (chain, mut records) = reading::begin(store, listed).await?;
     // From the first one on that is young enough, without a gap, whatever the clock did.
     let mut has_begun = since.is_none();
     if has_begun && form == Form::Jsonl {
         write_line(out, chain.cut.clone().map(Line::Cut))?;
     }
-    loop {
-        let records = store.records_of(&chain.writer, from, PAGE).await.map_err(Failure::of)?;
-        let Some(last) = records.last() else { break };
-        from = last.sequence + 1;
+    while let Some(last) = records.last().map(|last| last.sequence) {
         for record in &records {
             has_begun |= since.is_none_or(|since| record.at >= since);
             match form {
@@ -75,6 +72,7 @@ async fn write_chain(
                 },
             }
         }
+        records = reading::after(store, &chain, last).await?;
     }
     if has_begun && form == Form::Jsonl {
         write_line(out, chain.heads.last().cloned().map(Line::Head))?;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::super::{ConfigFile, Failure, Format, existing_store, json_text};
-use super::PAGE;
+use super::reading;
 use crate::audit::PublicKeys;
 use crate::audit::line::Line;
 use crate::audit::verify::{ChainReport, Extent, Report, Verifier};
@@ -106,23 +106,18 @@ fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, 
 async fn of_store(config: &Config, mut verifier: Verifier) -> Result<Report, Failure> {
     let store = existing_store(config).await?;
     let read = async {
-        let chains = store.chains().await?;
-        for chain in &chains {
+        for listed in store.chains().await.map_err(Failure::of)? {
+            let (chain, mut records) = reading::begin(&store, listed).await?;
             chain.heads.iter().for_each(|head| verifier.head(head));
             chain.cut.iter().for_each(|cut| verifier.cut(cut));
-        }
-        for chain in &chains {
-            let mut from = 0;
-            loop {
-                let records = store.records_of(&chain.writer, from, PAGE).await?;
-                let Some(last) = records.last() else { break };
-                from = last.sequence + 1;
+            while let Some(last) = records.last().map(|last| last.sequence) {
                 records.iter().for_each(|record| verifier.record(record));
+                records = reading::after(&store, &chain, last).await?;
             }
         }
         Ok(verifier.finish())
     };
-    let report = read.await.map_err(|error: crate::store::StoreError| Failure::of(error));
+    let report = read.await;
     store.close().await;
     report
 }

@@ -5,12 +5,14 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::intake::reason::Reason;
 use crate::intake::replay::{Judgement, Judges};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
-use crate::registration::RedirectUri;
 use crate::registration::redirect_uri::RedirectUriKind;
+use crate::registration::{RedirectUri, json};
 use crate::store::RecordedRequest;
+use crate::telemetry::Decision;
 
 /// What would be different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,20 +89,28 @@ pub(super) fn compare(request: &RecordedRequest, judges: &Judges<'_>) -> Compare
     Compared::Changed(Box::new(Difference { change, from, to, because }))
 }
 
-const REFUSED: &str = "refuse";
-const ADMITTED: &str = "admit";
-const LET_THROUGH: &str = "report_only";
+const REFUSED: &str = Decision::Refuse.as_str();
+const ADMITTED: &str = Decision::Admit.as_str();
+const LET_THROUGH: &str = Decision::ReportOnly.as_str();
 
 /// What was decided; none where it was refused before the rules were asked, for a reason of that moment. What refused it afterwards, as a quota,
 /// is of that moment, too: what the rules said is what counts.
 fn then(request: &RecordedRequest) -> Option<Effect> {
     let decision = match request.decision.as_str() {
-        "admit" => ADMITTED,
-        "report_only" => LET_THROUGH,
-        _ if request.reason == "rules_violated" || request.reason.starts_with("statement_") => REFUSED,
-        _ if request.scope_granted.is_none() => return None,
-        _ if request.violations.is_empty() => ADMITTED,
-        _ => LET_THROUGH,
+        ADMITTED => ADMITTED,
+        LET_THROUGH => LET_THROUGH,
+        _ => match Reason::named(&request.reason)? {
+            Reason::RulesViolated
+            | Reason::StatementRequired
+            | Reason::StatementInvalid
+            | Reason::StatementExpired
+            | Reason::StatementBindingUnmet
+            | Reason::StatementIssuerUntrusted
+            | Reason::StatementBlocked => REFUSED,
+            _ if request.scope_granted.is_none() => return None,
+            _ if request.violations.is_empty() => ADMITTED,
+            _ => LET_THROUGH,
+        },
     };
     let profile = request.profile.clone();
     if decision == REFUSED {
@@ -170,13 +180,12 @@ impl Change {
 
 /// Whose requests are told of together: the name, and the redirect URIs without loopback ports, which change with every start of a program.
 pub(super) fn client(metadata: &Map<String, Value>) -> (Option<String>, Vec<String>) {
-    let name = metadata.get("client_name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned);
-    let uris = metadata.get("redirect_uris").and_then(Value::as_array);
+    let name = json::text_of(metadata, "client_name").filter(|name| !name.is_empty()).map(str::to_owned);
     let written = |text: &str| match RedirectUri::parse(text) {
         Ok(uri) if matches!(uri.kind(), RedirectUriKind::Loopback(_)) => uri.without_port().as_str().to_owned(),
         _ => text.to_owned(),
     };
-    let mut uris: Vec<String> = uris.into_iter().flatten().filter_map(Value::as_str).map(written).collect();
+    let mut uris: Vec<String> = json::texts_of(metadata, "redirect_uris").map(written).collect();
     uris.sort();
     uris.dedup();
     (name, uris)

@@ -7,6 +7,7 @@ use crate::config::place::Place;
 impl Whole<'_, '_> {
     pub(super) fn check_anomalies(&mut self) {
         let (place, anomalies) = (Place::root().key("anomalies"), &self.settings.anomalies);
+        self.add_all(&place, anomalies.problems());
         let windows =
             [("probing.window", anomalies.probing.window), ("token_guessing.window", anomalies.token_guessing.window)];
         for (key, _) in windows.into_iter().filter(|(_, window)| window.0.is_zero()) {

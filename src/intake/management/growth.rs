@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, Registrar};
+use crate::jose::unverified_claims;
 use crate::policy::Judged;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
-use crate::store::ClientRecord;
+use crate::store::{ClientRecord, RegistrantRecord};
 
 /// The members that widen what somebody could do who has taken the client over.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,12 +20,11 @@ pub struct Difference {
     further: Vec<(&'static str, Vec<String>)>,
     credentials: Vec<&'static str>,
     endpoints: Vec<&'static str>,
+    software: Vec<&'static str>,
 }
 
 /// Lists besides the redirect URIs of which every further entry is more.
-const LISTS: [&str; 3] = ["grant_types", "response_types", AFTER_LOGOUT];
-
-const AFTER_LOGOUT: &str = "post_logout_redirect_uris";
+const LISTS: [&str; 3] = ["grant_types", "response_types", "post_logout_redirect_uris"];
 
 /// What a client proves itself by: keys, where they are, the method, the names in its certificate.
 const CREDENTIALS: [&str; 9] = [
@@ -46,12 +46,12 @@ const ENDPOINTS: [&str; 3] =
 /// What `asked` has and `client` has not: of what would be sent to the server, in the terms in which the client is told what it has.
 pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let sent = registrar.outgoing(asked);
-    let terms = Asked::recorded(&client.redirect_uris, &client.scope_granted);
-    let mut has = registrar.in_client_terms(&terms, client.metadata.clone());
-    // As the server has them, which is how they would be sent.
-    has.extend(client.metadata.get_key_value(AFTER_LOGOUT).map(|(name, uris)| (name.clone(), uris.clone())));
+    // Where it may be sent after a logout is not on record in its own terms, and is compared in the server's.
+    let recorded = Asked::recorded(&client.redirect_uris, &client.scope_granted);
+    let terms = Asked { post_logout_redirect_uris: Some(Vec::new()), ..recorded };
+    let has = registrar.in_client_terms(&terms, client.metadata.clone());
     let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
-    let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let granted = ScopeSet::recorded(&client.scope_granted);
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
     let differs = |member: &&'static str| {
         let value = sent.get(*member).filter(|value| !value.is_null());
@@ -77,7 +77,26 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
         further: further.collect(),
         credentials: CREDENTIALS.into_iter().filter(differs).collect(),
         endpoints: ENDPOINTS.into_iter().filter(differs).collect(),
+        software: other_software(client, asked.metadata()),
     }
+}
+
+/// What of its software is another than the client's, where somebody vouches for both. Both statements were verified when they were heard.
+fn other_software(client: &ClientRecord, asked: &Map<String, Value>) -> Vec<&'static str> {
+    let stated = |metadata: &Map<String, Value>| {
+        let claims = unverified_claims(metadata.get(MEMBER)?.as_str()?).ok()?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some((text("iss")?, text("software_id")))
+    };
+    let registered = || {
+        let RegistrantRecord { statement_issuer, software_id, .. } = &client.registrant;
+        Some((statement_issuer.clone()?, software_id.clone()))
+    };
+    let (Some(asked), Some(has)) = (stated(asked), stated(&client.metadata).or_else(registered)) else {
+        return Vec::new();
+    };
+    let others = [("software_statement issuer", asked.0 != has.0), ("software_id", asked.1 != has.1)];
+    others.into_iter().filter(|(_, is_other)| *is_other).map(|(what, _)| what).collect()
 }
 
 fn sends_a_secret(method: &Value) -> bool {
@@ -126,6 +145,11 @@ impl Difference {
         }
     }
 
+    /// It would be another software: who vouches for a client cannot be approved later.
+    pub const fn is_of_other_software(&self) -> bool {
+        !self.software.is_empty()
+    }
+
     /// Nothing is asked for that was not there.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -143,9 +167,45 @@ impl fmt::Display for Difference {
                 parts.push(format!("{what} + {}", values.join(" ")));
             }
         }
-        for others in [&self.credentials, &self.endpoints].into_iter().filter(|others| !others.is_empty()) {
+        for others in
+            [&self.credentials, &self.endpoints, &self.software].into_iter().filter(|others| !others.is_empty())
+        {
             parts.push(format!("other {}", others.join(" ")));
         }
         f.write_str(&parts.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::intake::management::reconcile::tests::client;
+
+    fn stated(claims: &Value) -> Map<String, Value> {
+        let statement = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        Map::from_iter([(MEMBER.to_owned(), statement.into())])
+    }
+
+    #[test]
+    fn a_client_that_would_become_other_software_asks_for_more() {
+        let (issuer, other) = ("https://directory.example", "https://other.example");
+        let mut client = client();
+        let own = stated(&json!({"iss": issuer, "software_id": "s1"}));
+        assert_eq!(other_software(&client, &own), Vec::<&str>::new(), "nobody vouched for it");
+        client.registrant.statement_issuer = Some(issuer.to_owned());
+        client.registrant.software_id = Some("s1".to_owned());
+        // By whom it was registered, and after a change by what that said.
+        for metadata in [Map::new(), own.clone()] {
+            client.metadata = metadata;
+            assert_eq!(other_software(&client, &own), Vec::<&str>::new());
+            assert_eq!(other_software(&client, &Map::new()), Vec::<&str>::new());
+            let another = stated(&json!({"iss": issuer, "software_id": "s2"}));
+            assert_eq!(other_software(&client, &another), ["software_id"]);
+            let foreign = stated(&json!({"iss": other, "software_id": "s1"}));
+            assert_eq!(other_software(&client, &foreign), ["software_statement issuer"]);
+        }
     }
 }

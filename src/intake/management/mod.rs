@@ -107,6 +107,7 @@ async fn take_through(
     learned.event.client_id = Some(client.client_id.clone());
     learned.event.profile = Some(client.profile.clone());
     let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
+    learned.event.policy_version = Some(profile.version().to_owned());
     let certificate = certificate(&profile, &head.certificate, head.client_address)?;
     response::check_certificate(tools, certificate.as_deref())?;
     let asking = match head.method {
@@ -141,7 +142,7 @@ async fn read_change(
     let update = read?;
     let judged = update.passage.judged();
     let growth = growth::of(registrar, client, judged);
-    learned.event.violations = judged.violations().iter().map(|violation| violation.rule.as_str()).collect();
+    learned.event.violations = judged.violated_rules();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
     learned.change = Some(growth.seen(client));
     Ok(update)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::policy::Profile;
-use crate::registration::{Scope, ScopeSet};
+use crate::registration::{Scope, ScopeSet, json};
 use crate::store::ClientRecord;
 
 /// Brings the client up to what the server says about it, in the client's own terms. A scope that neither the record nor the
@@ -15,19 +15,19 @@ pub(super) fn reconcile(client: &mut ClientRecord, told: &Map<String, Value>, pr
 }
 
 fn take_over(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Profile) {
-    client.client_name = told.get("client_name").and_then(Value::as_str).map(str::to_owned);
-    if let Some(uris) = told.get("redirect_uris").and_then(Value::as_array) {
-        client.redirect_uris = uris.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    client.client_name = json::text_of(told, "client_name").map(str::to_owned);
+    if told.get("redirect_uris").is_some_and(Value::is_array) {
+        client.redirect_uris = json::texts_of(told, "redirect_uris").map(str::to_owned).collect();
     }
-    let told = told.get("scope").and_then(Value::as_str).and_then(|scope| ScopeSet::parse(scope).ok());
+    let told = json::text_of(told, "scope").and_then(|scope| ScopeSet::parse(scope).ok());
     let Some(told) = told else { return };
-    let before = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let before = ScopeSet::recorded(&client.scope_granted);
     let is_granted = |scope: &&Scope| before.contains(scope) || profile.grants_at_once(scope);
     client.scope_granted = told.iter().filter(is_granted).cloned().collect::<ScopeSet>().to_string();
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use serde_json::json;
@@ -37,7 +37,7 @@ mod tests {
     use crate::lifecycle::Lifecycle;
     use crate::store::{RegistrantRecord, RegistrationId};
 
-    fn client() -> ClientRecord {
+    pub(in crate::intake::management) fn client() -> ClientRecord {
         let at = Timestamp::from_unix_millis(0);
         ClientRecord {
             client_id: "c1".to_owned(),

@@ -9,7 +9,8 @@ pub struct ManagementSettings {
     /// What happens to a registration access token that the gateway did not issue (of a client registered before it was there). Default: `refuse`.
     pub unknown_tokens: UnknownTokens,
     /// What happens when a client asks for more than it has: further redirect URIs (after a logout, too), grant and response types, more scopes, other
-    /// keys or another way to prove itself, other endpoints for logout. All of it passes the rules of its profile either way. Default: `allow`.
+    /// keys or another way to prove itself, other endpoints for logout, or comes with a statement of other software. All of it passes the rules of its profile
+    /// either way. Default: `allow`.
     pub growth: Growth,
 }
 
@@ -32,7 +33,8 @@ pub enum Growth {
     /// It is recorded as a difference, and made.
     #[default]
     Allow,
-    /// It is recorded as what the client asked for, and made when somebody approves it; until then all stays as it is.
+    /// It is recorded as what the client asked for, and made when somebody approves it; until then all stays as it is. A statement of other software
+    /// is refused with 403: that is another client.
     Approval,
     /// It is recorded as a difference, and refused with 403.
     Refuse,

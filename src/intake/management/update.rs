@@ -18,7 +18,7 @@ use crate::policy::clearance::ScopeDecision;
 use crate::policy::{Judged, Passage, Profile};
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::software_statement::MEMBER;
-use crate::registration::{Scope, ScopeSet};
+use crate::registration::{Scope, ScopeSet, json};
 use crate::secret::Secret;
 use crate::store::ClientRecord;
 use crate::telemetry::span;
@@ -67,11 +67,9 @@ pub(super) async fn read(
     let heard = judging.rulebook.software_statements.hear(members, judging.circumstances).await;
     let (requested, _) = heard.map_err(Refusal::statement)?;
     let profile = judging.profile;
-    let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
+    let approved = ScopeSet::recorded(&client.scope_approved);
     let raised = match (profile.approvals().elevation, &client.lifecycle) {
-        (Elevation::Automatic, Lifecycle::Active) => {
-            approved.iter().chain(profile.grantable().iter()).cloned().collect()
-        }
+        (Elevation::Automatic, Lifecycle::Active) => approved.union(profile.grantable()),
         _ => approved.clone(),
     };
     let judged = span::policy_span()
@@ -128,9 +126,8 @@ impl Update {
         client.asked = None;
         client.first_approval = None;
         if !self.elevated.is_empty() {
-            let approved = ScopeSet::parse(&client.scope_approved).unwrap_or_default();
-            let approved: ScopeSet = approved.iter().chain(self.elevated.iter()).cloned().collect();
-            client.scope_approved = approved.to_string();
+            let approved = ScopeSet::recorded(&client.scope_approved);
+            client.scope_approved = approved.union(&self.elevated).to_string();
             let comment = Some(format!("elevation: automatic, by asking for {}", self.elevated));
             client.approved = Some(Action { at: now, actor: GATEWAY.to_owned(), comment });
         }
@@ -140,7 +137,7 @@ impl Update {
 /// Whether its scopes are those that a read told the client: written back, they take back nothing of what it asked for and waits for.
 fn restates_scope(judged: &dyn Judged, client: &ClientRecord) -> bool {
     let set = |scopes: &ScopeSet| scopes.iter().cloned().collect::<BTreeSet<_>>();
-    let granted = ScopeSet::parse(&client.scope_granted).unwrap_or_default();
+    let granted = ScopeSet::recorded(&client.scope_granted);
     let ScopeDecision { requested, withheld, .. } = judged.scopes();
     withheld.is_empty() && requested.as_ref().is_some_and(|requested| set(requested) == set(&granted))
 }
@@ -149,7 +146,7 @@ fn restates_scope(judged: &dyn Judged, client: &ClientRecord) -> bool {
 pub(in crate::intake) fn enter(judged: &dyn Judged, client: &mut ClientRecord) {
     let scopes = judged.scopes();
     client.let_through = recorded::rules_of(judged);
-    client.client_name = judged.metadata().get("client_name").and_then(Value::as_str).map(str::to_owned);
+    client.client_name = json::text_of(judged.metadata(), "client_name").map(str::to_owned);
     client.redirect_uris = judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
     client.scope_requested = scopes.requested.as_ref().map(ToString::to_string);
     client.scope_granted = scopes.granted.to_string();

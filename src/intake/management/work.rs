@@ -155,6 +155,8 @@ impl Work {
         }
         match self.rulebook.management.growth {
             Growth::Allow => Ok((profile, Admitted::AsAsked)),
+            Growth::Approval if growth.is_of_other_software() => Err(Refusal::from(Reason::GrowthRefused)
+                .described(format!("other software registers as a client of its own: {growth}"))),
             Growth::Approval => {
                 let members = growth::asked(update.passage.judged());
                 Ok((profile, Admitted::Waits(Growing { members, growth: growth.to_string() })))
@@ -192,7 +194,11 @@ impl Work {
                 let aside = Aside { waits: Some(Waits::Growth), ..Aside::default() };
                 Some(Event { growth: Some(growth), aside, ..event })
             }
-            None => (event.event == Kind::ClientUpdated).then_some(event),
+            None => (event.event == Kind::ClientUpdated).then(|| Event {
+                scope_granted: Some(client.scope_granted.clone()),
+                scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+                ..event
+            }),
         }
     }
 

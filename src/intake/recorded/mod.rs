@@ -73,7 +73,7 @@ pub fn open(settings: ReplaySettings) -> (RequestRecorder, RequestKeeper) {
 
 /// The names of the rules that were violated, each once.
 pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
-    each_once(judged.violations().iter().map(|violation| violation.rule.as_str()))
+    each_once(judged.violated_rules().into_iter())
 }
 
 /// The rules' names: a rule may have been violated by several members.

@@ -6,7 +6,7 @@ use crate::anomaly::Finding;
 use crate::anomaly::response::Called;
 use crate::clock::Timestamp;
 use crate::intake::Intake;
-use crate::intake::operations::NotDone;
+use crate::intake::not_done::NotDone;
 use crate::intake::rulebook::Rulebook;
 use crate::store::{ResponseAction, ResponseRecord};
 

@@ -9,7 +9,7 @@ use super::event;
 use crate::audit::Event;
 use crate::clock::Timestamp;
 use crate::intake::decide::{Change, Instruction};
-use crate::intake::operations::NotDone;
+use crate::intake::not_done::NotDone;
 use crate::intake::settle::next_attempt;
 use crate::intake::{Intake, Tools};
 use crate::lifecycle::Lifecycle;

@@ -5,15 +5,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use super::super::audit::{End, place};
+use super::super::audit::{End, LARGEST_CUT, place};
 use super::super::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Cursor, Head, Recording, SignedHead, StoreError, WriterId,
 };
 use super::{MemoryStore, State, failure};
 use crate::clock::Timestamp;
-
-/// So many records are taken away at once, at most.
-const LARGEST_CUT: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
@@ -131,7 +128,7 @@ impl AuditLog for MemoryStore {
     async fn expired(&self, before: Timestamp, now: Timestamp) -> Result<Vec<Head>, StoreError> {
         let state = self.state();
         let last = |kept: &Kept| {
-            let old = kept.records.values().take_while(|record| record.at < before).take(LARGEST_CUT).last();
+            let old = kept.records.values().take_while(|record| record.at < before).take(LARGEST_CUT.into()).last();
             let AuditRecord { writer, sequence, hash, .. } = old?.clone();
             Some(Head { writer, sequence, hash, at: now })
         };

@@ -12,14 +12,12 @@ use super::SqlStore;
 use super::change::{Applied, Done, Other, What};
 use super::rows::{Batch, Rows, Value, query};
 use crate::clock::Timestamp;
-use crate::store::audit::{End, place};
+use crate::store::audit::{End, LARGEST_CUT, place};
 use crate::store::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Cursor, Head, RecordHash, Recording, SignedHead, StoreError,
     WriterId,
 };
 
-/// So many records are taken away at once, at most.
-const LARGEST_CUT: i64 = 10_000;
 /// Heads of a chain that are so much older than a new one say nothing that it does not say.
 const HEADS_KEPT: i64 = 24 * 60 * 60 * 1000;
 
@@ -88,7 +86,7 @@ impl AuditLog for SqlStore {
         self.read(async |reader| {
             let mut found = Vec::new();
             for writer in writers(reader).await? {
-                found.extend(last_expired(reader, writer, before).await?.map(|head| Head { at: now, ..head }));
+                found.extend(last_expired(reader, writer, (before, now)).await?);
             }
             Ok(found)
         })
@@ -264,19 +262,19 @@ async fn chains(connection: &mut AnyConnection) -> Result<Vec<Chain>, sqlx::Erro
     Ok(chains)
 }
 
-/// The last of the old records at the beginning of a chain.
+/// The last of the old records at the beginning of a chain, as it is stated now.
 async fn last_expired(
     connection: &mut AnyConnection,
     writer: WriterId,
-    before: Timestamp,
+    (before, now): (Timestamp, Timestamp),
 ) -> Result<Option<Head>, sqlx::Error> {
     let old = sqlx::query("SELECT sequence, hash, at FROM audit_records WHERE writer = $1 ORDER BY sequence LIMIT $2")
         .bind(writer.0.clone())
-        .bind(LARGEST_CUT);
+        .bind(i64::from(LARGEST_CUT));
     let is_old = |row: &&AnyRow| row.try_get::<i64, _>(2).is_ok_and(|at| at < before.unix_millis());
     let rows = old.fetch_all(connection).await?;
     let last = rows.iter().take_while(is_old).last();
-    last.map(|row| Ok(Head { writer: writer.clone(), sequence: sequence(row, 0)?, hash: hash(row, 1)?, at: before }))
+    last.map(|row| Ok(Head { writer: writer.clone(), sequence: sequence(row, 0)?, hash: hash(row, 1)?, at: now }))
         .transpose()
 }
 

@@ -9,7 +9,7 @@ use super::change::Done;
 use super::clients::Same;
 use super::quotas::{Counted, Counts};
 use super::rows::{Batch, Found, Rows, Value};
-use super::{client_row, tokens};
+use super::{client_row, json_column, tokens};
 use crate::store::quota::Window;
 use crate::store::{Beginning, Begun, HandingOut, Intent, OutcomeName, RegistrantRecord, StoreError, TokenUse};
 
@@ -136,8 +136,7 @@ static INSERT: Rows<INTENT> = Rows::between(
 
 /// The values of [`INSERT`].
 fn row(intent: &Intent, how: How<'_>) -> Result<[Value; INTENT], sqlx::Error> {
-    let redirect_uris =
-        serde_json::to_string(&intent.redirect_uris).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let redirect_uris = json_column::written(&intent.redirect_uris)?;
     let (token, token_issuer, token_until) = match &intent.token {
         None => (None, None, None),
         Some(TokenUse::Issued(id)) => (Some(id.0.clone()), None, None),

@@ -1,11 +1,9 @@
 //! A client as it stands in a row.
 
-use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::list::texts;
-use super::registrations;
+use super::{json_column, registrations};
 use crate::clock::Timestamp;
 use crate::store::{ClientRecord, MetadataDigest, RegistrationId, Sealed, TokenHash, Unsettled};
 
@@ -19,7 +17,6 @@ pub(super) const TABLES: &str = "clients c JOIN registrations r ON r.id = c.regi
 
 /// A client out of the columns of [`RECORD`].
 pub(super) fn record(row: &AnyRow) -> Result<ClientRecord, sqlx::Error> {
-    let decode = |error: serde_json::Error| sqlx::Error::Decode(error.into());
     let moment = |column| Ok::<_, sqlx::Error>(Timestamp::from_unix_millis(row.try_get(column)?));
     Ok(ClientRecord {
         client_id: row.try_get(0)?,
@@ -28,14 +25,14 @@ pub(super) fn record(row: &AnyRow) -> Result<ClientRecord, sqlx::Error> {
         created_at: moment(3)?,
         updated_at: moment(4)?,
         version: row.try_get(5)?,
-        lifecycle: serde_json::from_str(row.try_get(6)?).map_err(decode)?,
+        lifecycle: json_column::read(row, 6)?,
         client_name: row.try_get(7)?,
-        redirect_uris: texts(row, 8)?,
+        redirect_uris: json_column::read(row, 8)?,
         scope_requested: row.try_get(9)?,
         scope_granted: row.try_get(10)?,
         scope_withheld: row.try_get(11)?,
         scope_approved: row.try_get(12)?,
-        metadata: serde_json::from_str(row.try_get(13)?).map_err(decode)?,
+        metadata: json_column::read(row, 13)?,
         digest: digest(row, 14)?,
         access_token: octets(row, 15)?.map(TokenHash),
         server_access: row.try_get::<Option<Vec<u8>>, _>(16)?.map(Sealed),
@@ -45,9 +42,9 @@ pub(super) fn record(row: &AnyRow) -> Result<ClientRecord, sqlx::Error> {
         registrant: registrations::registrant(row, 20)?,
         unsettled: unsettled(row)?,
         members_behind: row.try_get::<i64, _>(31)? != 0,
-        approved: read_json(row, 32)?,
-        first_approval: read_json(row, 33)?,
-        asked: read_json(row, 34)?,
+        approved: json_column::read_if_there(row, 32)?,
+        first_approval: json_column::read_if_there(row, 33)?,
+        asked: json_column::read_if_there(row, 34)?,
         let_through: let_through(row, 35)?,
     })
 }
@@ -59,21 +56,14 @@ fn unsettled(row: &AnyRow) -> Result<Option<Unsettled>, sqlx::Error> {
     Ok(Some(Unsettled { since, next_at, attempts, last_error: row.try_get(30)? }))
 }
 
-/// A value that is stored as JSON, where there is one.
-fn read_json<T: DeserializeOwned>(row: &AnyRow, column: usize) -> Result<Option<T>, sqlx::Error> {
-    let text = row.try_get::<Option<&str>, _>(column)?;
-    text.map(serde_json::from_str).transpose().map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
 /// The names of rules, as they are stored: nothing where there are none.
 pub(super) fn let_through(row: &AnyRow, column: usize) -> Result<Vec<String>, sqlx::Error> {
-    Ok(read_json(row, column)?.unwrap_or_default())
+    Ok(json_column::read_if_there(row, column)?.unwrap_or_default())
 }
 
 /// As [`let_through`] reads it.
 pub(super) fn stored(let_through: &[String]) -> Result<Option<String>, sqlx::Error> {
-    let text = (!let_through.is_empty()).then(|| serde_json::to_string(let_through)).transpose();
-    text.map_err(|error| sqlx::Error::Encode(error.into()))
+    (!let_through.is_empty()).then(|| json_column::written(&let_through)).transpose()
 }
 
 pub(super) fn digest(row: &AnyRow, column: usize) -> Result<Option<MetadataDigest>, sqlx::Error> {

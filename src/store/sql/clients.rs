@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use super::change::{Applied, Done, Other, What};
 use super::client_row::{RECORD, TABLES, record, stored};
 use super::finish::Entering;
+use super::json_column::written;
 use super::list::List;
 use super::rows::{Batch, Found, Rows, Value};
 use super::{SqlStore, client_row, quotas};
@@ -282,8 +283,8 @@ fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle, without_digest: bool) -
         client.client_id.clone().into(),
         entering.now.unix_millis().into(),
         lifecycle.state().as_str().into(),
-        json(lifecycle)?.into(),
-        json(&client.metadata)?.into(),
+        written(lifecycle)?.into(),
+        written(&client.metadata)?.into(),
         client.access_token.map(|hash| hash.0.to_vec()).into(),
         client.server_access.as_ref().map(|sealed| sealed.0.clone()).into(),
         entering.registration.0.clone().into(),
@@ -332,14 +333,14 @@ pub(super) async fn end_turn(connection: &mut AnyConnection, end: &TurnEnd, now:
     )
     .bind(updated_at.unix_millis())
     .bind(client.lifecycle.state().as_str())
-    .bind(json(&client.lifecycle)?)
+    .bind(written(&client.lifecycle)?)
     .bind(client.client_name.clone())
-    .bind(json(&client.redirect_uris)?)
+    .bind(written(&client.redirect_uris)?)
     .bind(client.scope_requested.clone())
     .bind(client.scope_granted.clone())
     .bind(client.scope_withheld.clone())
     .bind(client.scope_approved.clone())
-    .bind(json(&client.metadata)?)
+    .bind(written(&client.metadata)?)
     .bind(client.digest.map(|digest| digest.0.to_vec()))
     .bind(client.access_token.map(|hash| hash.0.to_vec()))
     .bind(client.server_access.as_ref().map(|sealed| sealed.0.clone()))
@@ -354,9 +355,9 @@ pub(super) async fn end_turn(connection: &mut AnyConnection, end: &TurnEnd, now:
     .bind(unsettled.and_then(|unsettled| unsettled.last_error.clone()))
     .bind(i64::from(client.members_behind))
     .bind(client.due_at().map(Timestamp::unix_millis))
-    .bind(client.approved.as_ref().map(json).transpose()?)
-    .bind(client.first_approval.as_ref().map(json).transpose()?)
-    .bind(client.asked.as_ref().map(json).transpose()?)
+    .bind(client.approved.as_ref().map(written).transpose()?)
+    .bind(client.first_approval.as_ref().map(written).transpose()?)
+    .bind(client.asked.as_ref().map(written).transpose()?)
     .bind(stored(&client.let_through)?)
     // As after a turn that did not end.
     .bind(is_in_doubt.then(|| holder.clone()))
@@ -387,10 +388,6 @@ pub(super) async fn break_off_turn(
 pub(super) async fn break_off_all_turns(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
     let query = sqlx::query("UPDATE clients SET turn_until = $1 WHERE turn_until > $1").bind(now.unix_millis());
     query.execute(connection).await.map(drop)
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
 #[cfg(test)]

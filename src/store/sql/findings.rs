@@ -48,8 +48,7 @@ pub(super) async fn enter(connection: &mut AnyConnection, finding: &FindingRecor
 }
 
 pub(super) async fn forget_old(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let kept = i64::try_from(FINDINGS_KEPT.as_millis()).unwrap_or(i64::MAX);
-    let query = sqlx::query("DELETE FROM findings WHERE at < $1").bind(now.unix_millis().saturating_sub(kept));
+    let query = sqlx::query("DELETE FROM findings WHERE at < $1").bind(now.before(FINDINGS_KEPT).unix_millis());
     query.execute(connection).await.map(drop)
 }
 

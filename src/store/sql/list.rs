@@ -1,7 +1,7 @@
 //! Lists: conditions and pages put together from fixed texts, so that each list can use the index made for it.
 
+use sqlx::Executor;
 use sqlx::any::{Any, AnyRow};
-use sqlx::{Executor, Row as _};
 
 use super::rows::{Value, query};
 use crate::clock::Timestamp;
@@ -69,9 +69,4 @@ impl List {
         self.values.push(value);
         format!("${}", self.values.len())
     }
-}
-
-/// A list of texts that is stored as JSON.
-pub(super) fn texts(row: &AnyRow, column: usize) -> Result<Vec<String>, sqlx::Error> {
-    serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -12,6 +12,7 @@ mod deliveries;
 mod findings;
 mod finish;
 mod import;
+mod json_column;
 mod list;
 mod presence;
 mod quotas;

@@ -138,7 +138,7 @@ pub(super) async fn client_left(
 
 /// Periods that are long over, and registrants that have no client any more.
 pub(super) async fn forget_ended(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let kept_since = now.unix_millis().saturating_sub(i64::try_from(KEEP_ENDED.as_millis()).unwrap_or(i64::MAX));
+    let kept_since = now.before(KEEP_ENDED).unix_millis();
     // The first of the conditions is for the index.
     let ended = "DELETE FROM quota_usage WHERE length > 0 AND start < $1 AND start + length < $1";
     sqlx::query(ended).bind(kept_since).execute(&mut *connection).await?;

@@ -8,8 +8,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::change::{Applied, Done, Other, What};
 use super::import::Importing;
-use super::list::{List, texts};
-use super::{SqlStore, client_row};
+use super::list::List;
+use super::{SqlStore, client_row, json_column};
 use crate::clock::Timestamp;
 use crate::store::{
     AuditEntry, Beginning, Begun, HandingOut, Import, Intent, NOT_RECORDED, Outcome, Page, Recording, RegistrantRecord,
@@ -121,7 +121,7 @@ fn record(row: &AnyRow) -> Result<RegistrationRecord, sqlx::Error> {
         registrant: registrant(row, 4)?,
         token: token_use(row, 11)?,
         client_name: row.try_get(14)?,
-        redirect_uris: texts(row, 15)?,
+        redirect_uris: json_column::read(row, 15)?,
         scope_requested: row.try_get(16)?,
         scope_granted: row.try_get(17)?,
         scope_withheld: row.try_get(18)?,

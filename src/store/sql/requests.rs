@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
-use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::list::List;
 use super::rows::{Rows, Value};
+use super::{SqlStore, json_column};
 use crate::clock::Timestamp;
 use crate::store::{Page, RequestRecord, Requests, RequestsKept, StoreError};
 
@@ -52,7 +52,7 @@ static INSERT: Rows<5> = Rows::between(
 );
 
 fn row(record: &RequestRecord) -> Result<[Value; 5], sqlx::Error> {
-    let request = serde_json::to_string(&record.request).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let request = json_column::written(&record.request)?;
     Ok([
         record.id.clone().into(),
         record.at.unix_millis().into(),
@@ -75,6 +75,6 @@ pub(super) async fn forget(connection: &mut AnyConnection, kept: &RequestsKept) 
 }
 
 fn record(row: &AnyRow) -> Result<RequestRecord, sqlx::Error> {
-    let request = serde_json::from_str(row.try_get(2)?).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let request = json_column::read(row, 2)?;
     Ok(RequestRecord { id: row.try_get(0)?, at: Timestamp::from_unix_millis(row.try_get(1)?), request })
 }

@@ -103,27 +103,16 @@ impl Metrics {
     /// From now on `read` is asked for the numbers of connections whenever metrics are collected. Call it once, after [`crate::telemetry::init`].
     pub fn observe_connections(&self, read: impl Fn() -> ConnectionCounts + Send + Sync + 'static) {
         let read = Arc::new(read);
-        let accepted = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.accepted")
-            .with_unit("{connection}")
-            .with_description("Connections accepted")
-            .with_callback(move |observer| observer.observe(accepted().accepted, &[]))
-            .build();
-        let banned = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.banned")
-            .with_unit("{connection}")
-            .with_description("Connections dropped before the TLS handshake because their address is banned")
-            .with_callback(move |observer| observer.observe(banned().banned, &[]))
-            .build();
-        let dropped = read.clone();
-        self.meter
-            .u64_observable_counter("dcr.connections.dropped")
-            .with_unit("{connection}")
-            .with_description("Connections closed at once because their address had as many as it may have")
-            .with_callback(move |observer| observer.observe(dropped().dropped, &[]))
-            .build();
+        let counter = |name: &'static str, told: &'static str, count: fn(ConnectionCounts) -> u64| {
+            let read = read.clone();
+            let counter = self.meter.u64_observable_counter(name).with_unit("{connection}").with_description(told);
+            counter.with_callback(move |observer| observer.observe(count(read()), &[])).build();
+        };
+        counter("dcr.connections.accepted", "Connections accepted", |counts| counts.accepted);
+        let banned = "Connections dropped before the TLS handshake because their address is banned";
+        counter("dcr.connections.banned", banned, |counts| counts.banned);
+        let dropped = "Connections closed at once because their address had as many as it may have";
+        counter("dcr.connections.dropped", dropped, |counts| counts.dropped);
         let open = read.clone();
         self.meter
             .i64_observable_up_down_counter("dcr.connections")

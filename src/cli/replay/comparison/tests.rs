@@ -125,7 +125,9 @@ fn a_credential_that_would_be_required_refuses() {
 
 #[test]
 fn what_was_never_judged_or_takes_a_statement_that_is_not_kept_cannot_be_told() {
-    assert_eq!(told(EVERYBODY, &recorded("refuse", "throttled", orders())), "undecided");
+    for of_the_moment in ["throttled", "statement_keys_unavailable", "of_another_version"] {
+        assert_eq!(told(EVERYBODY, &recorded("refuse", of_the_moment, orders())), "undecided", "{of_the_moment}");
+    }
     let mut vouched = orders();
     vouched["software_statement"] = "(not kept)".into();
     let vouched = recorded("refuse", "statement_issuer_untrusted", vouched);

@@ -149,16 +149,16 @@ fn has_hyphen_at_its_edge(label: &str) -> bool {
 
 /// The same pattern on ten thousand hosts is compiled once.
 #[derive(Default)]
-struct Patterns(HashMap<String, Option<Regex>>);
+struct Patterns(HashMap<String, Regex>);
 
 impl Patterns {
     fn compile(&mut self, text: &str, place: &str, problems: &mut Vec<SettingProblem>) -> Option<Regex> {
-        let known = self.0.get(text).cloned().flatten();
-        known.or_else(|| {
-            let compiled = compile_pattern(text, &format!("{place}.path"), problems);
-            self.0.insert(text.to_owned(), compiled.clone());
-            compiled
-        })
+        if let Some(known) = self.0.get(text) {
+            return Some(known.clone());
+        }
+        let compiled = compile_pattern(text, &format!("{place}.path"), problems)?;
+        self.0.insert(text.to_owned(), compiled.clone());
+        Some(compiled)
     }
 }
 
