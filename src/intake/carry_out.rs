@@ -19,9 +19,7 @@ use crate::policy::{Judged, Passage};
 use crate::registration::software_statement::MEMBER;
 use crate::sealing::NotSealed;
 use crate::secret::Secret;
-use crate::store::{
-    Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NewClient, Outcome, Recording, StoreError, TokenHash,
-};
+use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, NewClient, Outcome, Recording, TokenHash};
 use crate::telemetry::{InSpan as _, span};
 
 /// A client that is handed out again was seen at the server within this time, or is looked for there first.
@@ -99,20 +97,16 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         let added = added[..added.len().min(MOST_TOLD)].join(" ");
         tracing::warn!(registration, client_id, added, "the server registered redirect URIs that were not sent to it");
     }
+    let now = tools.clock.now();
     let is_widened = !added.is_empty() && matches!(outcome, Outcome::Registered(_));
-    let reason = is_widened.then_some(audited::REDIRECT_URIS_ADDED);
-    let mut finished = finish(tools, (intent, &origin), (outcome, reason)).await;
-    let mut result = result;
-    if let (Ok(registered), Err(error)) = (&result, &finished)
-        && error.is_client_of_another()
-    {
-        // The answer to another registration, most likely: what became of this one nobody knows.
-        tracing::error!(client_id = registered.client_id, %error, "the server answered with a client of another registration");
-        rulebook.transport.doubt_connections();
-        result = Err(RegisterError::Broken(error.to_string()));
-        let reason = Reason::ServerBroken.explained().name.to_owned();
-        finished = Box::pin(finish(tools, (intent, &origin), (Outcome::Unknown { reason }, None))).await;
-    }
+    let event = || match audited::outcome(intent, origin, &outcome) {
+        event if is_widened => event.because(audited::REDIRECT_URIS_ADDED),
+        event => event,
+    };
+    let finished = match tools.audit.entry(event, now) {
+        Ok(entries) => tools.store.finish(id, outcome, entries, now).in_span(span::store_span("finish")).await,
+        Err(error) => Err(error),
+    };
     if let Err(error) = &finished {
         let client_id = result.as_ref().ok().map(|registered| &registered.client_id);
         tracing::error!(registration = &id.0, client_id, %error, "what became of a registration could not be written down");
@@ -130,24 +124,6 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         access.show(&mut metadata);
     }
     Ok(HandedOut { client_id: registered.client_id, metadata, repeated: false })
-}
-
-/// Writes down what the call came to, and what is recorded of it.
-async fn finish(
-    tools: &Tools,
-    (intent, origin): (&Intent, &RequestReference),
-    (outcome, reason): (Outcome, Option<&str>),
-) -> Result<(), StoreError> {
-    let now = tools.clock.now();
-    let event = || {
-        let event = audited::outcome(intent, origin.clone(), &outcome);
-        match reason {
-            Some(reason) => event.because(reason),
-            None => event,
-        }
-    };
-    let entries = tools.audit.entry(event, now)?;
-    tools.store.finish(&intent.id, outcome, entries, now).in_span(span::store_span("finish")).await
 }
 
 /// Waits while somebody else is registering the same client; returns the client when it is in the record. Before a client is handed out
@@ -267,7 +243,7 @@ fn new_client(
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
     let access_token = access.map(|access| TokenHash::of(&access.token));
     let lifecycle = Lifecycle::Active;
-    Ok(NewClient { client_id, lifecycle, metadata, access_token, server_access, if_known: IfKnown::UpdatePublic })
+    Ok(NewClient { client_id, lifecycle, metadata, access_token, server_access, if_known: IfKnown::Update })
 }
 
 fn server_reason(error: &RegisterError) -> Reason {

@@ -44,9 +44,6 @@ pub struct NewClient {
 pub enum IfKnown {
     /// It is brought up to date: a server may answer a registration with a client that it has (RFC 7591 §3.2.1).
     Update,
-    /// The same where both are public: many may have such a client, and it has nothing to prove itself by. Another one is whoever's it was, and
-    /// cannot come of this registration, too: the outcome is not written ([`super::StoreError::is_client_of_another`]).
-    UpdatePublic,
     /// It stays as it is, and counts once.
     Leave,
 }
@@ -131,16 +128,6 @@ impl ClientRecord {
             && self.server_access.is_some()
             && !self.unmanageable
             && self.confirmed_at <= moment
-    }
-
-    /// Whether it cannot be what a registration came to, because it is what another one did ([`IfKnown::UpdatePublic`]).
-    pub(super) fn is_anothers(&self, client: &NewClient) -> bool {
-        let is_public = |metadata: &Map<String, Value>| {
-            metadata.get("token_endpoint_auth_method").and_then(Value::as_str) == Some("none")
-        };
-        client.if_known == IfKnown::UpdatePublic
-            && !matches!(self.lifecycle.state(), State::Expired | State::Deleted)
-            && !(is_public(&self.metadata) && is_public(&client.metadata))
     }
 
     /// What a client that was registered at `now` begins with: the server has enabled it, and the record may say otherwise.

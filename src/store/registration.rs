@@ -298,7 +298,6 @@ pub trait Registrations: Send + Sync {
     ///
     /// A known outcome is final: the same one again changes nothing and is recorded already (so a caller may repeat itself when it
     /// does not know whether it was heard), another one is an error. Only `Unknown` can still become known, because knowledge only grows.
-    /// An error, too, and no outcome, is a client that is another's ([`StoreError::is_client_of_another`]).
     async fn finish(
         &self,
         id: &RegistrationId,
@@ -340,34 +339,18 @@ pub trait Registrations: Send + Sync {
 /// The reason of an outcome that [`Registrations::find_unfinished`] writes: the process died, or the store was away.
 pub const NOT_RECORDED: &str = "outcome_not_recorded";
 
-/// Why an outcome cannot be written: a mistake of the caller's, or of the server's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why an outcome cannot be written: a mistake of the caller's.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(super) enum Finished {
     #[error("was never begun")]
     Never,
     #[error("has another outcome already")]
     Otherwise,
-    #[error("cannot have come to a client that is another's")]
-    ClientOfAnother,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("registration {id} {why}")]
-struct NotFinished {
-    id: String,
-    why: Finished,
 }
 
 impl Finished {
     pub(super) fn refuse(self, id: &RegistrationId) -> StoreError {
-        StoreError(Box::new(NotFinished { id: id.0.clone(), why: self }))
-    }
-}
-
-impl StoreError {
-    /// Whether an outcome was not written because the record has its client as another's ([`super::IfKnown::UpdatePublic`]).
-    pub fn is_client_of_another(&self) -> bool {
-        self.0.downcast_ref::<NotFinished>().is_some_and(|refused| refused.why == Finished::ClientOfAnother)
+        StoreError(format!("registration {} {self}", id.0).into())
     }
 }
 

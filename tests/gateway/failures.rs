@@ -96,31 +96,6 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
     assert_eq!(register(gateway.address, Some(&token), &orders()).await.status, 201, "it recovers by itself");
 }
 
-/// As a server that answers one request twice does to whoever asks next.
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_answered_with_the_client_of_another_registration() {
-    let (gateway, upstream) = start().await;
-    let token = gateway.token("partners", 2);
-    let alice = register(gateway.address, Some(&token), &orders()).await;
-    assert_eq!(alice.status, 201, "{alice:?}");
-    let mut again = orders();
-    again["client_id"] = alice.json()["client_id"].clone();
-    again["client_secret"] = alice.json()["client_secret"].clone();
-    upstream.set(Mood::Bytes(http("201 Created", "application/json", again.to_string())));
-    let bob = register(gateway.address, Some(&token), &orders()).await;
-    assert_eq!((bob.status, judged::problem_of_refusal(&bob)), (502, None), "{bob:?}");
-    let spent = register(gateway.address, Some(&token), &orders()).await;
-    assert_eq!(spent.status, 401, "bob's own client may be at the server");
-
-    let listed = gateway.run(&["--json", "registrations", "list", "--outcome", "unknown"]);
-    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let registration = &listed["registrations"][0]["id"];
-    let export = String::from_utf8(gateway.run(&["audit", "export"]).stdout).unwrap();
-    let told = export.lines().find(|line| line.contains("registration_unknown")).expect("an event");
-    assert!(told.contains(registration.as_str().unwrap()), "{told}");
-    assert_eq!(export.matches("registration_admitted").count(), 1, "{export}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_uri_that_the_server_adds_is_on_the_record() {
     let (gateway, upstream) = start().await;

@@ -200,11 +200,6 @@ impl State {
             }
             Some(_) => return Err(Finished::Otherwise.refuse(id)),
         }
-        if let Outcome::Registered(client) = &outcome
-            && self.clients.get(&client.client_id).is_some_and(|known| known.record.is_anothers(client))
-        {
-            return Err(Finished::ClientOfAnother.refuse(id));
-        }
         record.outcome = Some(outcome.name());
         record.client_id = outcome.client_id().map(str::to_owned);
         record.reason = outcome.reason().map(str::to_owned);

@@ -187,12 +187,12 @@ static THERE: Rows<2> = Rows::finding(
 
 /// Enters the clients that came of registrations; those that are new with the other `writes`. A server may answer with a client that is in
 /// the record already (RFC 7591 §3.2.1 lets it): that one is brought up to date, unless it is to be left as it is; a suspended or rejected
-/// one stays what it is.
+/// one stays what it is. Returns the registrations that no live client came of.
 pub(super) async fn enter<'a>(
     connection: &mut AnyConnection,
     entering: &[Entering<'a>],
     (there, writes): (&There, &mut Batch),
-) -> Result<Entered<'a>, sqlx::Error> {
+) -> Result<Vec<&'a RegistrationId>, sqlx::Error> {
     let mut seen: HashSet<&str> = there.known.iter().map(String::as_str).collect();
     let (new, again): (Vec<_>, Vec<_>) =
         entering.iter().copied().partition(|entering| seen.insert(&entering.client.client_id));
@@ -200,46 +200,31 @@ pub(super) async fn enter<'a>(
     let row = |entering: &Entering<'_>| entry(entering, &entering.client.lifecycle, is_held(entering));
     writes.add(&ENTER, new.iter().map(row).collect::<Result<_, _>>()?);
     let not_live = new.iter().filter(|entering| !entering.client.lifecycle.state().is_live());
-    let mut entered =
-        Entered { not_live: not_live.map(|entering| entering.registration).collect(), anothers: Vec::new() };
+    let mut without = not_live.map(|entering| entering.registration).collect::<Vec<_>>();
     if !again.is_empty() {
         std::mem::take(writes).run(connection).await?;
     }
     for entering in again {
-        let list = List::of(TABLES, RECORD).with("c.client_id", Some(entering.client.client_id.as_str()));
-        let known = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
-        let known = known.ok_or(sqlx::Error::RowNotFound)?;
-        if known.is_anothers(entering.client) {
-            entered.anothers.push(entering.registration);
-            continue;
-        }
         let adds_a_live_one = match entering.client.if_known {
-            IfKnown::Update | IfKnown::UpdatePublic => {
-                bring_up_to_date(connection, (&entering, &known), is_held(&entering)).await?.is_live()
-            }
+            IfKnown::Update => bring_up_to_date(connection, &entering, is_held(&entering)).await?.is_live(),
             IfKnown::Leave => false,
         };
         if !adds_a_live_one {
-            entered.not_live.push(entering.registration);
+            without.push(entering.registration);
         }
     }
-    Ok(entered)
-}
-
-/// What [`enter`] came to.
-pub(super) struct Entered<'a> {
-    /// Registrations that no live client came of.
-    pub(super) not_live: Vec<&'a RegistrationId>,
-    /// Registrations of which nothing is written: the client is another's.
-    pub(super) anothers: Vec<&'a RegistrationId>,
+    Ok(without)
 }
 
 /// Returns the state it is in now.
 async fn bring_up_to_date(
     connection: &mut AnyConnection,
-    (entering, known): (&Entering<'_>, &ClientRecord),
+    entering: &Entering<'_>,
     without_digest: bool,
 ) -> Result<State, sqlx::Error> {
+    let list = List::of(TABLES, RECORD).with("c.client_id", Some(entering.client.client_id.as_str()));
+    let known = list.one(&mut *connection).await?.as_ref().map(record).transpose()?;
+    let known = known.ok_or(sqlx::Error::RowNotFound)?;
     let state = known.lifecycle.state();
     if state.is_live() {
         quotas::client_left(connection, &known.profile, &known.registrant.key).await?;

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 
 use super::change::Done;
-use super::clients::{Entered, There};
+use super::clients::There;
 use super::quotas::{self, Counted};
 use super::registrations::token_use;
 use super::rows::{Batch, Found, Rows, Value};
@@ -109,14 +109,7 @@ pub(super) async fn finish(
         results.push(settled.map(done).map_err(|finished| finished.refuse(id)));
     }
     SETTLE.execute(connection, outcomes.into_values().collect()).await?;
-    let Entered { not_live, anothers } = clients::enter(connection, &entering, (&there, writes)).await?;
-    // They are open as before: whoever asked says what became of them instead.
-    SETTLE.execute(connection, anothers.iter().map(|id| open(id)).collect()).await?;
-    for (finishing, result) in finishing.iter().zip(&mut results) {
-        if anothers.contains(&finishing.id) {
-            *result = Err(Finished::ClientOfAnother.refuse(finishing.id));
-        }
-    }
+    let not_live = clients::enter(connection, &entering, (&there, writes)).await?;
     let giving_back = not_live.iter().map(|id| &id.0).chain(not_registered.iter().copied());
     let begun = read(connection, giving_back.collect()).await?;
     for registration in not_live {
@@ -150,11 +143,6 @@ fn row(Finishing { id, outcome, by, now }: Finishing<'_>) -> [Value; 6] {
         now.unix_millis().into(),
         by.map(str::to_owned).into(),
     ]
-}
-
-fn open(id: &RegistrationId) -> [Value; 6] {
-    let nothing = || Value::Text(None);
-    [id.0.clone().into(), nothing(), nothing(), nothing(), Value::Number(None), nothing()]
 }
 
 /// A registration that has begun, as far as its end needs it.

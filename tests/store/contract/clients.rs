@@ -9,8 +9,7 @@ use dcr_gateway::store::{
 use super::turns::turn;
 use super::{Handles, begin_at_once, finish_at_once, ready};
 use crate::samples::{
-    UNDER_WAY, at, by, client, digest, enter, enter_as, hash, holder, id, intent, registered_as, registrant, unknown,
-    unlimited,
+    UNDER_WAY, at, by, client, digest, enter, enter_as, hash, holder, id, intent, registered_as, registrant, unlimited,
 };
 
 pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
@@ -21,8 +20,6 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     a_client_id_that_comes_again_counts_once(&*empty().await.one).await;
     a_suspended_or_rejected_client_does_not_revive(&*empty().await.one).await;
     a_deleted_client_id_may_come_again(&*empty().await.one).await;
-    a_client_that_is_anothers_comes_of_no_other_registration(&*empty().await.one).await;
-    of_many_that_come_to_one_client_at_once_one_has_it(&empty().await).await;
     the_latest_use_stays(&empty().await).await;
     many_uses_are_noted_at_once(&*empty().await.one).await;
     one_client_id_from_many_at_once_is_one_client(&empty().await).await;
@@ -183,49 +180,6 @@ async fn a_deleted_client_id_may_come_again(store: &dyn Store) {
         .await
         .unwrap();
     assert!(matches!(begun, Begun::QuotaReached(_)), "{begun:?}");
-}
-
-/// A client as a registration of now brings it.
-fn brought(client_id: &str, method: &str, token: &str) -> NewClient {
-    let mut client =
-        NewClient { if_known: IfKnown::UpdatePublic, access_token: Some(hash(token)), ..client(client_id) };
-    client.metadata.insert("token_endpoint_auth_method".to_owned(), method.into());
-    client
-}
-
-async fn a_client_that_is_anothers_comes_of_no_other_registration(store: &dyn Store) {
-    let alices = enter_as(store, intent("r1"), brought("c1", "client_secret_basic", "alice")).await;
-    for method in ["client_secret_basic", "none"] {
-        let name = format!("r-{method}");
-        assert_eq!(store.begin(unlimited(intent(&name)), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
-        let outcome = Outcome::Registered(Box::new(brought("c1", method, "bob")));
-        let refused = store.finish(&id(&name), outcome, Vec::new(), at(2_000)).await.unwrap_err();
-        assert!(refused.is_client_of_another(), "{refused}");
-        let open = store.registration(&id(&name)).await.unwrap().unwrap();
-        assert_eq!((open.outcome, open.client_id, open.finished_at), (None, None, None));
-        store.finish(&id(&name), unknown(), Vec::new(), at(2_001)).await.unwrap();
-    }
-    assert_eq!(store.client("c1").await.unwrap(), Some(alices));
-    let again = Outcome::Registered(Box::new(brought("c1", "client_secret_basic", "alice")));
-    store.finish(&id("r1"), again, Vec::new(), at(3_000)).await.unwrap();
-
-    enter_as(store, intent("r2"), brought("c2", "none", "ada")).await;
-    let shared = enter_as(store, intent("r3"), brought("c2", "none", "eve")).await;
-    assert_eq!((shared.registration, shared.version), (id("r3"), 2), "a public client may be many's");
-    super::turns::leave(store, "c1").await;
-    let new = enter_as(store, intent("r4"), brought("c1", "client_secret_basic", "bob")).await;
-    assert_eq!(new.access_token, Some(hash("bob")), "a deleted one's name is free");
-}
-
-async fn of_many_that_come_to_one_client_at_once_one_has_it(handles: &Handles) {
-    let names = ["r1", "r2", "r3", "r4"];
-    assert_eq!(ready(&begin_at_once(handles, names.map(|name| unlimited(intent(name)))).await), 4);
-    let outcomes =
-        names.map(|name| (id(name), Outcome::Registered(Box::new(brought("c1", "client_secret_basic", name)))));
-    let finished = finish_at_once(handles, outcomes).await;
-    assert_eq!(finished.iter().filter(|finished| finished.is_ok()).count(), 1, "{finished:?}");
-    let client = handles.one.client("c1").await.unwrap().unwrap();
-    assert_eq!((client.version, client.access_token), (1, Some(hash(&client.registration.0))), "its own, whole");
 }
 
 async fn the_latest_use_stays(Handles { one, other }: &Handles) {
