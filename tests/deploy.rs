@@ -83,13 +83,22 @@ fn below(root: &Path, directories: &[String], value: &mut Value) {
             assert!(directories.contains(&parent), "{path} is in none of {directories:?}");
             let file = root.join(path.trim_start_matches('/'));
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            // 32 octets in base64: a secret, and a key where one is wanted.
-            fs::write(&file, format!("{}=", "A".repeat(43))).unwrap();
+            let is_of_tls = file.extension().is_some_and(|end| ["pem", "crt", "key"].iter().any(|known| end == *known));
+            // Else 32 octets in base64: a secret, and a key where one is wanted.
+            let held = if is_of_tls { certificate_and_key() } else { format!("{}=", "A".repeat(43)) };
+            fs::write(&file, held).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             *path = file.to_str().unwrap().to_owned();
         }
         _ => {}
     }
+}
+
+/// A certificate that can be a CA, and its key.
+fn certificate_and_key() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    certificate.pem() + &key.serialize_pem()
 }
 
 fn ports(config: &Config) -> Vec<u16> {

@@ -125,7 +125,7 @@ mod tests {
         let der = CertificateParams::default().self_signed(&pair).unwrap().der().to_vec();
         let coordinate = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
         let mut key = match pair.der_bytes() {
-            [4, point @ ..] => {
+            [4, point @ ..] if point.len() == 64 => {
                 let (x, y) = point.split_at(32);
                 json!({"kty": "EC", "crv": "P-256", "x": coordinate(x), "y": coordinate(y)})
             }
