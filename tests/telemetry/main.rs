@@ -295,7 +295,7 @@ fn the_log_line_reaches_the_collector_with_its_trace_and_sending_logs_nothing() 
         received.logs.iter().find(of_it).cloned()
     });
     assert_eq!(attribute(&record.attributes, "reason").as_deref(), Some("admitted"));
-    assert_eq!(attribute(&record.attributes, "client_name").as_deref(), Some("\"Claude \\u{1b}[31m\""));
+    assert_eq!(attribute(&record.attributes, "client_name").as_deref(), Some("Claude \u{1b}[31m"));
     let id: String = record.trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(id, trace_id);
     running.sink.wait("anything", |received| {
