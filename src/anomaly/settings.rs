@@ -91,8 +91,7 @@ impl AnomalySettings {
     pub fn problems(&self) -> Vec<SettingProblem> {
         let counted = [
             ("redirect_host_crowds.minimum", self.redirect_host_crowds.minimum, MOST_TOLD),
-            // From everywhere it takes twice as many.
-            ("token_guessing.guesses", self.token_guessing.guesses, MOST_TOLD / 2),
+            ("token_guessing.guesses", self.token_guessing.guesses, MOST_TOLD),
             ("credential_spread.minimum", self.credential_spread.minimum, MOST_TOLD),
             ("probing.attempts", self.probing.attempts, MOST_TOLD),
             ("probing.refusals", self.probing.refusals, MOST_TOLD),

@@ -106,23 +106,22 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
 fn redirect_uris_added(sent: &Map<String, Value>, answered: &Map<String, Value>) -> Vec<String> {
     let is_same =
         |one: &str, other: &str| one == other || Url::parse(one).is_ok_and(|one| Url::parse(other) == Ok(one));
-    let sent = redirect_uris(sent);
-    let mut added = redirect_uris(answered);
+    let sent: Vec<&str> = json::texts_of(sent, REDIRECT_URIS).collect();
+    let mut added: Vec<&str> = json::texts_of(answered, REDIRECT_URIS).collect();
     added.retain(|uri| !sent.iter().any(|sent| is_same(sent, uri)));
     added.into_iter().map(str::to_owned).collect()
 }
 
-fn redirect_uris(members: &Map<String, Value>) -> Vec<&str> {
-    members.get("redirect_uris").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
-}
+const REDIRECT_URIS: &str = "redirect_uris";
 
 /// Whether the answer must be another registration's: there are redirect URIs in both, and nothing that a server makes of one (another way to
 /// write it, another port of this machine, a pattern of several) comes of what was sent. A server may answer one request twice, and the
 /// second answer be read as the next one's.
 fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bool {
-    let (sent, answered) = (redirect_uris(sent), redirect_uris(answered));
+    let [sent, answered] = [sent, answered].map(|members| json::texts_of(members, REDIRECT_URIS).collect::<Vec<_>>());
     let place = |uri: &str| {
-        let url = Url::parse(uri).ok()?;
+        // Some answer with the pattern that they made of it.
+        let url = Url::parse(&uri.replace(":*", "").replace('\\', "")).ok()?;
         let (host, port) = match url.host_str().unwrap_or_default() {
             "localhost" | "127.0.0.1" | "[::1]" => ("localhost", None),
             host => (host, url.port_or_known_default()),

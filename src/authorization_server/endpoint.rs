@@ -69,7 +69,7 @@ impl Registrar for Endpoint {
     async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError> {
         let access = by_token(access)?;
         let response = self.manage(Method::GET, access, None).await?;
-        management::read(response, ManagementCall { access, uris: self.client_uris(), update: None })
+        self.heard_of(response, ManagementCall { access, uris: self.client_uris(), update: None })
     }
 
     async fn update(
@@ -117,7 +117,7 @@ impl Endpoint {
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
         let update = Some(SentUpdate { client_id, registered: &registered });
-        management::read(response, ManagementCall { access, uris: self.client_uris(), update })
+        self.heard_of(response, ManagementCall { access, uris: self.client_uris(), update })
     }
 
     async fn send(
@@ -162,11 +162,23 @@ impl Endpoint {
     }
 
     fn heard(&self, response: http::Response<Bytes>, call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
+        let says_done = response.status().is_success();
         let registered = answer::read(response, call);
-        if matches!(registered, Err(RegisterError::Broken(_))) {
+        // It may be the answer to another request; so may the next one's be.
+        if says_done && matches!(registered, Err(RegisterError::Broken(_))) {
             self.transport.doubt_connections();
         }
         registered
+    }
+
+    /// As [`Self::heard`], of a call about a client.
+    fn heard_of(&self, response: http::Response<Bytes>, call: ManagementCall<'_>) -> Result<Managed, ManageError> {
+        let says_done = response.status().is_success();
+        let managed = management::read(response, call);
+        if says_done && matches!(managed, Err(ManageError::Broken(_))) {
+            self.transport.doubt_connections();
+        }
+        managed
     }
 
     fn client_uris(&self) -> ClientUris<'_> {

@@ -26,6 +26,19 @@ pub struct Managed {
     pub client_secret: Option<Secret>,
 }
 
+impl Managed {
+    /// The answer, unless it names another client: then it is another call's.
+    ///
+    /// # Errors
+    /// [`ManageError::Broken`].
+    pub fn about(self, client_id: &str) -> Result<Self, ManageError> {
+        match self.metadata.get("client_id") {
+            Some(id) if *id != client_id => Err(ManageError::Broken("the answer is about another client".to_owned())),
+            _ => Ok(self),
+        }
+    }
+}
+
 /// Why a client could not be read, changed or deleted at the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {

@@ -88,18 +88,15 @@ pub fn load(file: &Path) -> Result<Config, Problems> {
     Ok(config)
 }
 
-fn digest_of(text: &str) -> [u8; 32] {
-    Sha256::digest(text).into()
-}
-
 /// As [`load`], from a text that is, or could be, in `file`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Result<Config, Problems> {
+    let digest = Sha256::digest(text).into();
     // YAML may begin with a byte order mark (YAML 1.2 §5.2), which the parser does not know.
     let text = text.trim_start_matches('\u{feff}');
-    let mut findings = Findings { text, problems: Vec::new(), taken_out: Vec::new() };
+    let mut findings = Findings { text, digest, problems: Vec::new(), taken_out: Vec::new() };
     let value = match serde_yaml::from_str(text) {
         Ok(value) => value,
         Err(error) => return Err(findings.not_yaml(&error).into_problems(file)),
@@ -138,7 +135,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
             issuer_path: meant.issuer_path,
             paths: meant.paths,
             warnings: findings.into_problems(file).problems,
-            digest: digest_of(text),
+            digest,
             seen,
         }),
     }
@@ -152,6 +149,8 @@ fn profiles(parts: checks::Parts, server: &[Host]) -> Vec<Profile> {
 /// Where the checks set down what they find.
 struct Findings<'t> {
     text: &'t str,
+    /// SHA-256 of the file.
+    digest: [u8; 32],
     problems: Vec<Problem>,
     /// Where values stood that could not be read: what is checked later is without them.
     taken_out: Vec<String>,
@@ -231,8 +230,7 @@ impl Findings<'_> {
 
     fn into_problems(mut self, file: &Path) -> Problems {
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
-        let digest = Some(digest_of(self.text));
-        Problems { file: file.to_owned(), problems: self.problems, incomplete: false, digest }
+        Problems { file: file.to_owned(), problems: self.problems, incomplete: false, digest: Some(self.digest) }
     }
 
     /// Where more may come to light once these are mended.

@@ -172,7 +172,7 @@ async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str)
     {
         result = rulebook.registrar.read(&access).await;
     }
-    match result {
+    match result.and_then(|managed| managed.about(client_id)) {
         Ok(managed) => {
             held.learn_read(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
             held.end().await.map(drop)

@@ -123,10 +123,10 @@ impl Refusal {
                 format!("this registrant has {}, which is as many as it may have", clients(count))
             }
             QuotaName::TotalRegistrations => {
-                format!("{count} clients were registered under this profile in this period")
+                format!("{} registered under this profile in this period, as many as may be", clients(count))
             }
             QuotaName::TotalLiveClients => {
-                format!("there are {count} clients under this profile, which is as many as there may be")
+                format!("this profile has {}, which is as many as there may be", clients(count))
             }
         };
         let mut refusal =
@@ -174,8 +174,8 @@ impl Refusal {
     #[must_use]
     pub fn may_be_repeated(self) -> Self {
         let status = self.reason().explained().status;
-        let is_the_servers = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
-        if is_the_servers { self.retry_after(RETRY_LATER) } else { self }
+        let has_failed_there = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if has_failed_there { self.retry_after(RETRY_LATER) } else { self }
     }
 
     /// It is a response's doing.

@@ -124,7 +124,7 @@ impl Work {
             return Err(NotDone::Gone);
         }
         let access = administration.new_registration_access_token(client_id).await?;
-        let managed = self.rulebook.registrar.read(&access).await?;
+        let managed = self.rulebook.registrar.read(&access).await?.about(client_id)?;
         Ok((access, managed))
     }
 

@@ -74,6 +74,12 @@ pub(super) fn problem(text: &str) -> Option<&'static str> {
     None
 }
 
+/// What of a page's URL would end the attribute it stands in, or begin a tag.
+pub(super) fn problem_of_url(url: &str) -> Option<&'static str> {
+    let tag = || url.match_indices('%').find_map(|(at, _)| encoded(&url[at + 1..]));
+    holds_a_handler(url).then_some("holds markup (an attribute behind a quote)").or_else(tag)
+}
+
 /// What follows `%`, when it is a line break, or begins a tag.
 fn encoded(rest: &str) -> Option<&'static str> {
     let code = rest.get(..2)?.to_ascii_lowercase();
@@ -104,8 +110,10 @@ fn reference(rest: &str) -> Option<&'static str> {
         let number = number.strip_prefix(['x', 'X']).unwrap_or(number);
         return number.starts_with(|digit: char| digit.is_ascii_hexdigit()).then_some("holds markup (&#)");
     }
-    // Of old the semicolon may be missing; `&ltd` is a company's.
-    if rest.get(..2).is_some_and(|name| matches!(name, "lt" | "LT")) && begins_a_tag(&rest[2..]) && rest != "ltd" {
+    // Of old the semicolon may be missing; `&ltd` is a company's, and `LG&LTE` are two names.
+    let word = &rest[..rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len())];
+    let is_name = ["ltd", "lte"].iter().any(|name| word.eq_ignore_ascii_case(name));
+    if rest.get(..2).is_some_and(|name| matches!(name, "lt" | "LT")) && begins_a_tag(&rest[2..]) && !is_name {
         return Some("holds markup (&lt)");
     }
     let name = rest.get(..rest.bytes().take(LONGEST_REFERENCE + 1).position(|byte| byte == b';')?)?;
@@ -181,6 +189,8 @@ mod tests {
             "50%3C",
             "CN=\"Acme, Inc.\",O=x",
             "Smith &ltd",
+            "SMITH &LTD.",
+            "LG&LTE",
             "@acme/client (beta)",
             "C# {beta}",
             "= Orders",

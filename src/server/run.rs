@@ -26,7 +26,7 @@ const END_DEADLINE: Duration = Duration::from_secs(2);
 const RECORD_DEADLINE: Duration = Duration::from_secs(10);
 
 impl Gateway {
-    /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until that is done: whoever
+    /// Serves until `stopped` is true, then finishes what is in flight. The admin listener answers until the proxy has drained: whoever
     /// waits for the end looks there.
     pub async fn run(mut self, stopped: watch::Receiver<bool>) {
         self.show_in_metrics();

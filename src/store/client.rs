@@ -209,10 +209,11 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Whether somebody's turn that ends at `until` keeps this one from being taken at `now`. One that ends later than any turn can was taken while
-    /// a clock was wrong, and would keep everybody off until that day.
+    /// Whether somebody's turn that ends at `until` keeps this one from being taken at `now`. One that ends later than any turn can, by another
+    /// replica's timeout as well, was taken while a clock was wrong, and would keep everybody off until that day.
     pub(super) fn must_wait(&self, until: Timestamp, now: Timestamp) -> bool {
-        now < until && until <= now.after(self.lasts.saturating_mul(2))
+        const CLOCKS_DIFFER: Duration = Duration::from_secs(60 * 60);
+        now < until && until <= now.after(self.lasts.saturating_mul(2)).after(CLOCKS_DIFFER)
     }
 }
 

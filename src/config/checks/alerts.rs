@@ -23,7 +23,7 @@ impl Whole<'_, '_> {
             self.add_all(&place, silence.problems());
             let is_it = |name: &str| self.parts.profiles.iter().any(|part| part.settings.name == name);
             if let Some(name) = silence.profile.as_ref().filter(|name| !is_it(name)) {
-                self.add(&place.key("profile"), format!("there is no profile {name:?}"), "name one of the profiles");
+                self.warn(&place.key("profile"), format!("there is no profile {name:?}"), "name one of the profiles");
             }
         }
     }

@@ -19,9 +19,10 @@ pub(super) fn is_at(listener: &ListenerSettings, url: &Url) -> bool {
         Some(Host::Domain("localhost")) => Ipv4Addr::LOCALHOST.into(),
         _ => return false,
     };
+    let listens_on_all_of_its_kind = address.is_unspecified() && (address.is_ipv6() || host.is_ipv4());
     port != 0
         && url.port_or_known_default() == Some(port)
-        && (host == address || (address.is_unspecified() && (host.is_loopback() || host.is_unspecified())))
+        && (host == address || (listens_on_all_of_its_kind && (host.is_loopback() || host.is_unspecified())))
 }
 
 pub(super) fn check(listener: &ListenerSettings, place: &Place, tree: &Node, findings: &mut Findings<'_>) {

@@ -87,12 +87,8 @@ impl Work {
         {
             result = self.call(&access, &asking, held.client_secret()).await;
         }
-        if let Ok(Some(managed)) = &result
-            && managed.metadata.get("client_id").is_some_and(|id| *id != held.client.client_id)
-        {
-            result = Err(ManageError::Broken("the answer is about another client".to_owned()));
-        }
-        match result {
+        let about = |managed: Option<Managed>| managed.map(|managed| managed.about(&held.client.client_id)).transpose();
+        match result.and_then(about) {
             Ok(Some(managed)) => {
                 let not_kept = |error| Refusal::from(Reason::Internal).caused_by(error);
                 let mut is_behind = false;

@@ -116,7 +116,7 @@ impl UrlsRule {
                     continue;
                 }
             };
-            let markup = PAGES.contains(&url.member).then(|| markup::problem(&url.text)).flatten();
+            let markup = PAGES.contains(&url.member).then(|| markup::problem_of_url(&url.text)).flatten();
             for problem in self.problems(url.member, parsed, redirect_uris).into_iter().chain(markup) {
                 report.refuse(&url.place, format!("{value} {problem} (profile {:?})", report.profile()));
             }

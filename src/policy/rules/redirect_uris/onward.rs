@@ -365,10 +365,19 @@ fn read(text: &str) -> Meaning {
         // `file:/etc/passwd`, `ldap://host`, `blob:https://host/`; `tel:+1`, `news:today` and `mailto:` lead nowhere.
         _ if is_forbidden_scheme(scheme) && (rest.starts_with('/') || leads_on(rest)) => Meaning::Running,
         _ if is_forbidden_scheme(scheme) && !NOWHERE.contains(&scheme) => Meaning::Opening,
+        // `app.example.com:8443/done`.
+        _ if scheme.contains('.') && begins_with_a_port(rest) => {
+            Url::parse(&format!("https://{text}")).map_or(Meaning::Other, Meaning::Web)
+        }
         // `c:/dir` is a file's; `step:2` names something.
         _ if scheme.contains('.') || (rest.starts_with('/') && scheme.len() > 1) => Meaning::App(scheme.to_owned()),
         _ => Meaning::Other,
     }
+}
+
+fn begins_with_a_port(rest: &str) -> bool {
+    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    digits > 0 && rest[digits..].chars().next().is_none_or(|next| "/?#".contains(next))
 }
 
 /// As a browser reads a URL: white space at the ends cut off, tabs and line ends taken out, backslashes as slashes.
