@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use dcr_gateway::config::{self, Config, Problems};
+use sha2::{Digest as _, Sha256};
 
 fn directory(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
@@ -167,7 +168,9 @@ fn what_is_off_in_the_example_is_written_by_taking_the_mark_away() {
 fn a_byte_order_mark_is_no_document_of_its_own() {
     let file = directory("good/least.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(config::from_text(&format!("\u{feff}{text}"), &file, &environment).is_ok());
+    let marked = format!("\u{feff}{text}");
+    let config = config::from_text(&marked, &file, &environment).unwrap();
+    assert_eq!(config.digest[..], Sha256::digest(marked)[..], "of the file as it is");
 }
 
 #[test]

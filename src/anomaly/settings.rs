@@ -90,17 +90,17 @@ impl AnomalySettings {
     /// Thresholds that nothing could reach.
     pub fn problems(&self) -> Vec<SettingProblem> {
         let counted = [
-            ("redirect_host_crowds.minimum", self.redirect_host_crowds.minimum, MOST_TOLD),
-            ("token_guessing.guesses", self.token_guessing.guesses, MOST_TOLD),
-            ("credential_spread.minimum", self.credential_spread.minimum, MOST_TOLD),
-            ("probing.attempts", self.probing.attempts, MOST_TOLD),
-            ("probing.refusals", self.probing.refusals, MOST_TOLD),
-            ("dormant_clients.minimum", self.dormant_clients.minimum, MOST_TOLD),
+            ("redirect_host_crowds.minimum", self.redirect_host_crowds.minimum),
+            ("token_guessing.guesses", self.token_guessing.guesses),
+            ("credential_spread.minimum", self.credential_spread.minimum),
+            ("probing.attempts", self.probing.attempts),
+            ("probing.refusals", self.probing.refusals),
+            ("dormant_clients.minimum", self.dormant_clients.minimum),
         ];
-        let never = counted.into_iter().filter(|(_, threshold, most)| threshold.get() > *most);
-        let problem = |(place, threshold, most): (&str, NonZeroU32, u32)| {
+        let never = counted.into_iter().filter(|(_, threshold)| threshold.get() > MOST_TOLD);
+        let problem = |(place, threshold): (&str, NonZeroU32)| {
             let reason = format!("{threshold} is never reached: so many cannot be told apart");
-            SettingProblem::new(place, reason, format!("write {most} or less; mode: off turns a detector off"))
+            SettingProblem::new(place, reason, format!("write {MOST_TOLD} or less; mode: off turns a detector off"))
         };
         never.map(problem).collect()
     }
@@ -168,8 +168,8 @@ mod tests {
             written.problems().into_iter().map(|problem| problem.place).collect()
         };
         assert_eq!(places("{}"), Vec::<String>::new());
-        assert_eq!(places("{ probing: { attempts: 1500 }, token_guessing: { guesses: 750 } }"), Vec::<String>::new());
-        let above = places("{ probing: { attempts: 1501 }, token_guessing: { guesses: 751 } }");
+        assert_eq!(places("{ probing: { attempts: 1500 }, token_guessing: { guesses: 1500 } }"), Vec::<String>::new());
+        let above = places("{ probing: { attempts: 1501 }, token_guessing: { guesses: 1501 } }");
         assert_eq!(above, ["token_guessing.guesses", "probing.attempts"]);
     }
 

@@ -197,7 +197,7 @@ impl Intake {
 
     /// Waits until the calls about clients that were begun are over, and what they came to is in the record.
     pub async fn calls_over(&self) {
-        self.tools.under_way.is_over().await;
+        self.tools.under_way.until_over().await;
     }
 
     /// Looks at the server's metadata without a client asking.

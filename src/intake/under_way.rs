@@ -30,7 +30,7 @@ impl UnderWay {
     }
 
     /// Waits until there is none.
-    pub(super) async fn is_over(&self) {
+    pub(super) async fn until_over(&self) {
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }

@@ -222,3 +222,18 @@ impl From<RegistrantRecord> for Registrant {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_shown_without_its_signature() {
+        let shown =
+            |statement: Value| without_signature(Map::from_iter([(MEMBER.to_owned(), statement)]))[MEMBER].clone();
+        assert_eq!(shown(json!("header.claims.signature")), "header.claims.");
+        assert_eq!(shown(json!("none")), "none");
+    }
+}
