@@ -9,6 +9,7 @@ use url::Url;
 use super::access::{ClientUris, ServerAccess, TokenAccess};
 use super::{RegisterError, Registered};
 use crate::fetch::retry_after;
+use crate::hexadecimal::percent_decoded;
 use crate::registration::members::is_client_id;
 use crate::registration::{ErrorCode, json};
 
@@ -114,24 +115,24 @@ fn redirect_uris_added(sent: &Map<String, Value>, answered: &Map<String, Value>)
 
 const REDIRECT_URIS: &str = "redirect_uris";
 
-/// Whether the answer must be another registration's: there are redirect URIs in both, and nothing that a server makes of one (another way to
-/// write it, another port of this machine, a pattern of several) comes of what was sent. A server may answer one request twice, and the
-/// second answer be read as the next one's.
+/// Whether the answer must be another registration's: there are redirect URIs in both, and none of the answer's is where one that was sent is,
+/// however a server writes that. A pattern, or a part of a URI, may be what the server made of it. A server may answer one request twice, and
+/// the second answer be read as the next one's.
 fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bool {
     let [sent, answered] = [sent, answered].map(|members| json::texts_of(members, REDIRECT_URIS).collect::<Vec<_>>());
     let place = |uri: &str| {
-        // Some answer with the pattern that they made of it.
-        let url = Url::parse(&uri.replace(":*", "").replace('\\', "")).ok()?;
+        let url = Url::parse(uri).ok().filter(|_| !uri.contains(['*', '^', '$', '(', '|', '\\']))?;
         let (host, port) = match url.host_str().unwrap_or_default() {
             "localhost" | "127.0.0.1" | "[::1]" => ("localhost", None),
             host => (host, url.port_or_known_default()),
         };
-        Some((url.scheme().to_owned(), host.to_owned(), port, url.path().trim_end_matches('/').to_owned()))
+        let path = percent_decoded(url.path().trim_end_matches('/').as_bytes()).into_owned();
+        Some((url.scheme().to_owned(), host.to_owned(), port, path))
     };
-    let comes_of = |sent: &str, answered: &str| {
-        answered.contains(sent) || place(sent).is_some_and(|sent| place(answered) == Some(sent))
+    let is_ours = |answered: &&str| {
+        let answered = place(answered);
+        answered.is_none() || sent.iter().any(|sent| place(sent) == answered)
     };
-    let is_ours = |answered: &&str| sent.iter().any(|sent| comes_of(sent, answered));
     !sent.is_empty() && !answered.is_empty() && !answered.iter().any(is_ours)
 }
 
@@ -320,9 +321,15 @@ mod tests {
             assert!(matches!(error, RegisterError::Broken(_)), "{theirs}: {error}");
             assert!(!error.surely_nothing_registered(), "ours may well be there");
         }
-        for ours in
-            ["http://localhost/cb/", "http://127.0.0.1:4711/cb", "regexp=(http://localhost/cb|https://a.example)"]
-        {
+        for ours in [
+            "http://localhost/cb/",
+            "http://LOCALHOST/%63b",
+            "http://127.0.0.1:4711/cb",
+            "http://localhost:*/cb",
+            "regexp=(http://localhost/cb|https://a.example)",
+            "^http://localhost/cb$",
+            "/cb",
+        ] {
             assert!(answered(ours).is_ok(), "{ours}");
         }
     }

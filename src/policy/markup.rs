@@ -29,6 +29,12 @@ const REFERENCES: [&str; 21] = [
 /// The most letters of such a name.
 const LONGEST_REFERENCE: usize = 14;
 
+/// Tags that run, fetch or show something of whoever writes them.
+const TAGS: [&str; 20] = [
+    "a", "audio", "base", "body", "button", "embed", "form", "html", "iframe", "img", "input", "link", "math", "meta",
+    "object", "script", "style", "svg", "table", "video",
+];
+
 /// Attributes, beside all that begin with `on`, by which a page runs or fetches something.
 const ATTRIBUTES: [&str; 6] = ["style", "src", "srcdoc", "href", "formaction", "srcset"];
 
@@ -93,7 +99,8 @@ fn encoded(rest: &str) -> Option<&'static str> {
 /// Whether a spreadsheet that opens a list of names would compute it: `=HYPERLINK(…)`, `+cmd|…`.
 fn begins_a_formula(text: &str) -> bool {
     let calls = text.starts_with('=') && text.contains(['(', '!']);
-    calls || (text.starts_with(['=', '+', '-', '@']) && text.contains('|'))
+    let program = text.split_once('|').map(|(program, _)| program);
+    calls || (text.starts_with(['=', '+', '-', '@']) && program.is_some_and(|it| !it.contains(char::is_whitespace)))
 }
 
 fn begins_a_tag(rest: &str) -> bool {
@@ -111,13 +118,17 @@ fn reference(rest: &str) -> Option<&'static str> {
         return number.starts_with(|digit: char| digit.is_ascii_hexdigit()).then_some("holds markup (&#)");
     }
     // Of old the semicolon may be missing; `&ltd` is a company's, and `LG&LTE` are two names.
-    let word = &rest[..rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len())];
-    let is_name = ["ltd", "lte"].iter().any(|name| word.eq_ignore_ascii_case(name));
-    if rest.get(..2).is_some_and(|name| matches!(name, "lt" | "LT")) && begins_a_tag(&rest[2..]) && !is_name {
+    let behind = rest.strip_prefix("lt").or_else(|| rest.strip_prefix("LT"));
+    if behind.is_some_and(|behind| behind.starts_with(['/', '!', '?', '%']) || begins_with_a_tags_name(behind)) {
         return Some("holds markup (&lt)");
     }
     let name = rest.get(..rest.bytes().take(LONGEST_REFERENCE + 1).position(|byte| byte == b';')?)?;
     REFERENCES.iter().any(|known| known.eq_ignore_ascii_case(name)).then_some("holds markup (&…;)")
+}
+
+fn begins_with_a_tags_name(text: &str) -> bool {
+    let word = &text[..text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len())];
+    TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(word))
 }
 
 /// Whether an attribute that runs something stands behind a quote, at once or behind other attributes: `' onload=x`.
@@ -191,6 +202,9 @@ mod tests {
             "Smith &ltd",
             "SMITH &LTD.",
             "LG&LTE",
+            "Silva &LTDA",
+            "+1 555 0100 | Support",
+            "@alice:matrix.org | Support",
             "@acme/client (beta)",
             "C# {beta}",
             "= Orders",

@@ -112,8 +112,8 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
     match character {
         // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
         '\u{200c}' | '\u{200d}' if joins(before) && joins(after) => return None,
-        // Shows half a consonant, at the end of a word as well.
-        '\u{200d}' if before.is_some_and(is_combining_mark) => return None,
+        // Shows half a consonant, or a letter as if another followed, at the end of a word as well.
+        '\u{200d}' if before.is_some_and(|c| is_combining_mark(c) || is_cursive(c)) => return None,
         // Shows the sign before it instead of joining two consonants, at the end of a word as well (RFC 5892 §A.1).
         '\u{200c}' if before.is_some_and(|c| canonical_combining_class(c) == VIRAMA) => return None,
         // Where a line may be broken, in scripts that write no spaces between words.
@@ -154,6 +154,11 @@ fn has_two_forms(character: char) -> bool {
 /// what is written in squares.
 fn joins(character: Option<char>) -> bool {
     character.is_some_and(|c| u32::from(c) >= 0x0590 && !is_square(c) && !matches!(c, '\u{200c}' | '\u{200d}'))
+}
+
+/// A letter of Arabic, Syriac or N'Ko, which take their shape from their neighbours.
+fn is_cursive(character: char) -> bool {
+    matches!(character, '\u{600}'..='\u{7ff}' | '\u{860}'..='\u{8ff}')
 }
 
 /// Han, kana and hangul, and what is as wide as they are.
@@ -205,6 +210,7 @@ mod tests {
             "عميل القهوة",
             "לקוח",
             "می\u{200c}خواهم",
+            "ه\u{200d}.ق",
             "क्\u{200d}ष",
             "👩\u{200d}💻 Dev Tools",
             "❤\u{fe0f} App",
