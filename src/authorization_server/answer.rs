@@ -122,6 +122,10 @@ fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bo
     let [sent, answered] = [sent, answered].map(|members| json::texts_of(members, REDIRECT_URIS).collect::<Vec<_>>());
     let place = |uri: &str| {
         let url = Url::parse(uri).ok().filter(|_| !uri.contains(['*', '^', '$', '(', '|', '\\']))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            // An app has the whole scheme, and servers write the rest in several ways.
+            return Some((url.scheme().to_owned(), String::new(), None, Vec::new()));
+        }
         let (host, port) = match url.host_str().unwrap_or_default() {
             "localhost" | "127.0.0.1" | "[::1]" => ("localhost", None),
             host => (host, url.port_or_known_default()),

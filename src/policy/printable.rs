@@ -113,7 +113,7 @@ fn problem_of(character: char, before: Option<char>, after: Option<char>) -> Opt
         // Persian and many Indic words need the non-joiner, many emoji the joiner: between two characters of such a kind they stay.
         '\u{200c}' | '\u{200d}' if joins(before) && joins(after) => return None,
         // Shows half a consonant, or a letter as if another followed, at the end of a word as well.
-        '\u{200d}' if before.is_some_and(|c| is_combining_mark(c) || is_cursive(c)) => return None,
+        '\u{200d}' if before.is_some_and(|c| is_combining_mark(c) || is_cursive(c) || is_mongolian(c)) => return None,
         // Shows the sign before it instead of joining two consonants, at the end of a word as well (RFC 5892 §A.1).
         '\u{200c}' if before.is_some_and(|c| canonical_combining_class(c) == VIRAMA) => return None,
         // Where a line may be broken, in scripts that write no spaces between words.

@@ -11,9 +11,9 @@ pub(in crate::policy) use self::owner::Ways;
 
 use self::owner::{Owned, problem_of_ways};
 use crate::policy::lookalike::{Lookalike, Readings, disguised_word, is_undisguised, spells};
-use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
+use crate::policy::{markup, printable};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::metadata::{RequestedUrl, Text};
 
@@ -97,6 +97,8 @@ impl ClientNameRule {
                 report.refuse(place, problem);
             } else if let Some(problem) = printable::problem(name) {
                 report.refuse(place, format!("{} {problem}", Excerpt(name)));
+            } else if markup::holds_a_placeholder(name) {
+                report.refuse(place, format!("{} holds a placeholder (${{…}}, #{{…}}, {{{{…}}}})", Excerpt(name)));
             } else {
                 if let Some(problem) = self.problem_of_owner(name, ways) {
                     report.refuse(place, format!("{problem} (profile {:?})", report.profile()));

@@ -5,6 +5,7 @@ mod allowed_hosts;
 mod answer;
 mod onward;
 mod settings;
+mod two_slashes;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -177,8 +178,8 @@ impl RedirectUriRule {
             }
             Err(problem) => return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]),
         };
-        if markup::holds_a_handler(&requested.text) {
-            return Err(vec![format!("{} holds an attribute behind a quote", Excerpt(&requested.text))]);
+        if let Some(problem) = markup::problem_of_url(&requested.text) {
+            return Err(vec![format!("{} {problem}", Excerpt(&requested.text))]);
         }
         let problems = match uri.kind() {
             RedirectUriKind::Https(target) => {

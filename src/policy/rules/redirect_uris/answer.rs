@@ -24,8 +24,8 @@ const RESPONSE: [&str; 12] = [
     "response",
 ];
 
-/// Parameters by which Java's and PHP's servers take a session from a URL.
-const SESSION: [&str; 2] = ["jsessionid", "phpsessid"];
+/// Parameters by which Java's, PHP's and ASP.NET's servers take a session from a URL.
+const SESSION: [&str; 3] = ["jsessionid", "phpsessid", "asp_net_sessionid"];
 
 /// Which of these the path, in its parameters, or the query holds.
 pub(super) fn problem(path: &str, query: Option<&str>) -> Option<String> {

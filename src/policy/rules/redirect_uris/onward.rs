@@ -4,6 +4,7 @@
 use url::Url;
 use url::form_urlencoded;
 
+use super::two_slashes::begins_with_a_host;
 use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
@@ -267,26 +268,6 @@ fn path_leads_on(path: &str) -> bool {
         || parts.any(|(before, part)| (before != "/" || !part.starts_with('/')) && leads_on(part))
 }
 
-/// Whether what follows two slashes is a host (`evil.com/cb`, not `cb.html` or `cb`): a server that mends its paths answers
-/// `Location: //evil.com/cb/`, with the answer in its query.
-fn begins_with_a_host(text: &str) -> bool {
-    let text = text.trim_start_matches('/').trim_start_matches(is_nothing);
-    let authority = text.split(['/', '?', '#']).next().unwrap_or_default();
-    let Ok(url) = Url::parse(&format!("https://{}", authority.trim_end_matches(is_nothing))) else { return false };
-    match url.host() {
-        Some(url::Host::Domain(host)) => {
-            let ending = host.trim_end_matches('.').rsplit_once('.').map(|(_, ending)| ending);
-            let is_hidden = host.starts_with('.');
-            host == "localhost" || ending.is_some_and(|ending| !is_hidden && !PAGES.contains(&ending))
-        }
-        Some(_) => true,
-        None => false,
-    }
-}
-
-/// How the names of pages end; none is a top-level domain.
-const PAGES: [&str; 11] = ["html", "htm", "xhtml", "php", "jsp", "jsf", "asp", "aspx", "ashx", "cgi", "json"];
-
 /// Whether a text is a URL of any host, or runs.
 fn leads_on(text: &str) -> bool {
     matches!(read(text), Meaning::Web(_) | Meaning::Running)
@@ -347,7 +328,7 @@ enum Meaning {
 }
 
 /// Schemes that no client may have, and that lead nowhere.
-const NOWHERE: [&str; 9] = ["about", "acct", "cid", "geo", "mailto", "mid", "news", "tel", "urn"];
+const NOWHERE: [&str; 11] = ["about", "acct", "cid", "geo", "help", "mailto", "market", "mid", "news", "tel", "urn"];
 
 fn read(text: &str) -> Meaning {
     let url = if text.starts_with("//") { Url::parse(&format!("https:{text}")) } else { Url::parse(text) };

@@ -27,11 +27,19 @@ fn a_path_that_begins_with_two_slashes_and_a_host_is_one_by_itself_to_a_browser(
         "//x:y@evil.com",
         "//evil.com%20/",
         "//%20evil.com/",
+        "//evil.com:x/",
+        "//.evil.com/",
+        "//localhost./",
+        "//evil:80/",
+        "//user@evil/",
     ] {
         assert!(path_leads_on(path), "{path}");
     }
     for path in [
         "//.auth/login/cb",
+        "//2.0/cb",
+        "//123",
+        "//login.jspx",
         "//index.php",
         "//evil/cb",
         "//cb",
