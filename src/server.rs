@@ -62,6 +62,8 @@ pub fn serve(config: Config, telemetry: &TelemetrySettings) -> Result<(), StartE
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(async {
         let mut stop_signal = Box::pin(stop_signal()?);
+        // Who asks for a reload before somebody waits for that ends nobody: the configuration was just read.
+        let _hangup = signal(SignalKind::hangup())?;
         let telemetry = telemetry::init(telemetry)?;
         let starting = async {
             let store = Arc::new(SqlStore::open(&config.settings.store).await?);

@@ -54,6 +54,19 @@ async fn reloads_under_load(count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_is_asked_for_at_the_start_ends_nobody() {
+    let server = Server::start();
+    for _ in 0..5 {
+        let gateway = Gateway::start(&on_any_port(), server.address);
+        gateway.signal("HUP");
+        let mut load = Load::pausing(Duration::from_millis(5));
+        load.add(1, (Ask::Page, Connecting::Keeps), gateway.address);
+        load.until_more(20).await;
+        load.end().await.is_whole();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fifty_reloads_under_load_end_no_connection_and_leave_nothing_over() {
     reloads_under_load(50).await;
 }
