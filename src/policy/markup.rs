@@ -90,6 +90,9 @@ pub(super) fn problem(text: &str) -> Option<&'static str> {
 
 /// What of a page's URL would end the attribute it stands in, or begin a tag.
 pub(super) fn problem_of_url(url: &str) -> Option<&'static str> {
+    if !url.contains(['"', '\'', '`', '%']) {
+        return None;
+    }
     let small = url.to_ascii_lowercase();
     if holds_a_handler(&small.replace("%22", "\"").replace("%27", "'")) {
         return Some("holds markup (an attribute behind a quote)");

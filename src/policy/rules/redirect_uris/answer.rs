@@ -29,7 +29,8 @@ const SESSION: [&str; 3] = ["jsessionid", "phpsessid", "asp_net_sessionid"];
 
 /// Which of these the path, in its parameters, or the query holds.
 pub(super) fn problem(path: &str, query: Option<&str>) -> Option<String> {
-    let path = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();
+    let path = percent_decoded(path.as_bytes());
+    let path = String::from_utf8_lossy(&path);
     let in_path = path.split('/').flat_map(|segment| segment.split(';').skip(1)).map(|parameter| {
         let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
         ("the path", name.to_owned())
