@@ -14,8 +14,8 @@ const OPERATOR: &str = "operator";
 pub struct ResponseCount {
     /// What is done, out of a closed list.
     pub action: &'static str,
-    /// Whether it is only told: `true` or `false`.
-    pub dry_run: &'static str,
+    /// Whether it is only told.
+    pub dry_run: bool,
     /// How many.
     pub count: u64,
 }
@@ -35,8 +35,8 @@ pub struct ResponseEvent<'r> {
     pub detector: Option<&'r str>,
     /// The operator, or the detector.
     pub author: &'r str,
-    /// Whether it is only told: `true` or `false`.
-    pub dry_run: &'static str,
+    /// Whether it is only told.
+    pub dry_run: bool,
     /// Until when, for people.
     pub until: String,
 }
@@ -51,11 +51,16 @@ impl ResponseEvent<'_> {
             action = self.action,
             subject = self.subject,
             author = self.author,
-            dry_run = self.dry_run == "true",
+            dry_run = self.dry_run,
             until = self.until,
             "response"
         );
     }
+}
+
+/// As labels have it.
+pub(super) fn word(is_so: bool) -> &'static str {
+    if is_so { "true" } else { "false" }
 }
 
 /// Names, on the present span, the response that refuses the request.
@@ -69,7 +74,7 @@ impl Metrics {
     /// A response was imposed; one that lasts longer is not counted again.
     pub fn imposed(&self, event: &ResponseEvent<'_>) {
         let author = KeyValue::new("author", event.detector.unwrap_or(OPERATOR).to_owned());
-        let labels = [author, KeyValue::new("action", event.action), KeyValue::new("dry_run", event.dry_run)];
+        let labels = [author, KeyValue::new("action", event.action), KeyValue::new("dry_run", word(event.dry_run))];
         if event.what == "imposed" {
             self.responses_imposed.add(1, &labels);
         }

@@ -60,7 +60,7 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         metrics().observe_alert_backlog(|| vec![("hooks.example".to_owned(), 2)]);
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
         metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
-        metrics().observe_responses(|| vec![ResponseCount { action: "ban_address", dry_run: "false", count: 2 }]);
+        metrics().observe_responses(|| vec![ResponseCount { action: "ban_address", dry_run: false, count: 2 }]);
         let exposition = telemetry.exposition();
         // Lives as long as the process.
         std::mem::forget(telemetry);
@@ -318,7 +318,7 @@ fn banned() -> ResponseEvent<'static> {
         subject: "203.0.113.9/32",
         detector: Some("token_guessing"),
         author: "token_guessing",
-        dry_run: "false",
+        dry_run: false,
         until: String::new(),
     }
 }

@@ -1,6 +1,5 @@
 //! What is recorded and told of responses.
 
-use super::in_force::word;
 use crate::anomaly::DetectorName;
 use crate::audit::event::Responded;
 use crate::audit::{Actor, Event, Kind, Subject};
@@ -79,7 +78,7 @@ pub(super) fn tell(response: &ResponseRecord, what: &'static str) {
         subject: &response.subject,
         detector: detector.map(DetectorName::as_str),
         author: &response.author,
-        dry_run: word(response.dry_run),
+        dry_run: response.dry_run,
         until: response.expires_at.to_string(),
     };
     event.tell();

@@ -113,7 +113,7 @@ impl InForce {
         let every = ResponseAction::ALL.into_iter().flat_map(|action| [(action, false), (action, true)]);
         let count = |(action, dry_run): (ResponseAction, bool)| ResponseCount {
             action: action.as_str(),
-            dry_run: word(dry_run),
+            dry_run,
             count: counts.get(&(action, dry_run)).copied().unwrap_or(0),
         };
         every.map(count).collect()
@@ -132,11 +132,6 @@ fn longest<K>(entry: Entry<'_, K, ActiveResponse>, held: ActiveResponse) {
         }
         Entry::Vacant(place) => drop(place.insert(held)),
     }
-}
-
-/// As labels have it.
-pub fn word(is_so: bool) -> &'static str {
-    if is_so { "true" } else { "false" }
 }
 
 #[cfg(test)]
@@ -237,7 +232,7 @@ mod tests {
         let in_force = in_force(vec![dry]);
         assert!(in_force.is_empty() && in_force.ban_of("192.0.2.7".parse().unwrap(), at(1)).is_none());
         let counted: Vec<_> = in_force.counts(at(1)).into_iter().filter(|count| count.count > 0).collect();
-        assert_eq!(counted, [ResponseCount { action: "ban_address", dry_run: "true", count: 1 }]);
+        assert_eq!(counted, [ResponseCount { action: "ban_address", dry_run: true, count: 1 }]);
         assert!(in_force.counts(at(60)).iter().all(|count| count.count == 0));
     }
 

@@ -6,7 +6,7 @@ use opentelemetry::KeyValue;
 
 use super::Metrics;
 use crate::telemetry::exporter::Drops;
-use crate::telemetry::response::ResponseCount;
+use crate::telemetry::response::{ResponseCount, word};
 
 /// Connections of all listeners since the start.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,7 +80,8 @@ impl Metrics {
             .with_description("Responses in force, by what is done and whether it is only told")
             .with_callback(move |observer| {
                 for ResponseCount { action, dry_run, count } in read() {
-                    observer.observe(count, &[KeyValue::new("action", action), KeyValue::new("dry_run", dry_run)]);
+                    observer
+                        .observe(count, &[KeyValue::new("action", action), KeyValue::new("dry_run", word(dry_run))]);
                 }
             })
             .build();
