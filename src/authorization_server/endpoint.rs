@@ -162,23 +162,30 @@ impl Endpoint {
     }
 
     fn heard(&self, response: http::Response<Bytes>, call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
-        let says_done = response.status().is_success();
-        let registered = answer::read(response, call);
-        // It may be the answer to another request; so may the next one's be.
-        if says_done && matches!(registered, Err(RegisterError::Broken(_))) {
-            self.transport.doubt_connections();
-        }
-        registered
+        let is_broken = |error: &RegisterError| matches!(error, RegisterError::Broken(_));
+        self.doubting(response, |response| answer::read(response, call), is_broken)
     }
 
     /// As [`Self::heard`], of a call about a client.
     fn heard_of(&self, response: http::Response<Bytes>, call: ManagementCall<'_>) -> Result<Managed, ManageError> {
+        let is_broken = |error: &ManageError| matches!(error, ManageError::Broken(_));
+        self.doubting(response, |response| management::read(response, call), is_broken)
+    }
+
+    /// What `read` makes of an answer. One that says that something was done, and is broken, may be the answer to another request; so may the next
+    /// one be.
+    fn doubting<T, E>(
+        &self,
+        response: http::Response<Bytes>,
+        read: impl FnOnce(http::Response<Bytes>) -> Result<T, E>,
+        is_broken: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
         let says_done = response.status().is_success();
-        let managed = management::read(response, call);
-        if says_done && matches!(managed, Err(ManageError::Broken(_))) {
+        let result = read(response);
+        if says_done && result.as_ref().is_err_and(is_broken) {
             self.transport.doubt_connections();
         }
-        managed
+        result
     }
 
     fn client_uris(&self) -> ClientUris<'_> {

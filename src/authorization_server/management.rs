@@ -123,9 +123,8 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
     let broken = |reason: String| ManageError::Broken(reason);
     let answered = json::parse_lenient(response.body()).map_err(|error| broken(format!("no JSON object: {error}")))?;
     let client_id = answered.get("client_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-    let Some(client_id) = client_id else { return Err(broken("no client_id in the answer".to_owned())) };
-    if call.update.is_some_and(|update| update.client_id != client_id) {
-        return Err(broken("the answer is about another client".to_owned()));
+    if client_id.is_none() {
+        return Err(broken("no client_id in the answer".to_owned()));
     }
     let unnamed = call.update.map(|update| update.registered.clone()).unwrap_or_default();
     let access = call.access.replaced(&answered, call.uris).map(ServerAccess::ByToken);
@@ -134,7 +133,11 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
         Some(Value::String(secret)) => Some(Secret::new(secret)),
         _ => None,
     };
-    Ok(Managed { metadata, is_partial: false, access, client_secret })
+    let managed = Managed { metadata, is_partial: false, access, client_secret };
+    match call.update {
+        Some(update) => managed.about(update.client_id),
+        None => Ok(managed),
+    }
 }
 
 /// Reads the answer to DELETE (RFC 7592 §2.3).

@@ -10,7 +10,7 @@ use crate::authorization_server;
 use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};
 use crate::policy::Profile;
 use crate::registration::software_statement::MEMBER;
-use crate::registration::{ClientMetadata, Scope, ScopeSet};
+use crate::registration::{ClientMetadata, Scope, ScopeSet, json};
 use crate::store::ClientRecord;
 
 /// Whether an active client asked for a change that waits for an approval.
@@ -37,8 +37,7 @@ pub(super) fn approve(
     };
     let profile = profile(rulebook, client)?;
     let mut wanted = ScopeSet::recorded(&client.scope_withheld);
-    let asked =
-        client.asked.as_ref().and_then(|asked| asked.get("scope")).and_then(Value::as_str).map(ScopeSet::recorded);
+    let asked = client.asked.as_ref().and_then(|asked| json::text_of(asked, "scope")).map(ScopeSet::recorded);
     wanted = wanted.union(&asked.unwrap_or_default());
     let wanted: ScopeSet = wanted.iter().filter(|scope| profile.grantable().contains(scope)).cloned().collect();
     let scopes = within(scopes, &wanted, "asked for by the client, or its profile no longer grants it")?;
@@ -109,8 +108,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         client.metadata.insert("client_id".to_owned(), client.client_id.as_str().into());
         client.metadata.extend(statement);
     }
-    let left = ScopeSet::recorded(&client.scope_withheld).union(&left_out);
-    let left: ScopeSet = left.iter().filter(|scope| !granted.contains(scope)).cloned().collect();
+    let left = ScopeSet::recorded(&client.scope_withheld).union(&left_out).without(&granted);
     client.members_behind |= client.asked.is_some() || !granted.is_empty();
     client.scope_granted = ScopeSet::recorded(&client.scope_granted).union(&granted).to_string();
     client.scope_withheld = left.to_string();
@@ -125,7 +123,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
 
 /// Leaves of the scopes that are asked for those that are `kept`; returns what else the profile could grant.
 fn narrow(asked: &mut Map<String, Value>, kept: &ScopeSet, profile: &Profile) -> ScopeSet {
-    let wanted = asked.get("scope").and_then(Value::as_str).map(ScopeSet::recorded).unwrap_or_default();
+    let wanted = json::text_of(asked, "scope").map(ScopeSet::recorded).unwrap_or_default();
     let (kept, others): (Vec<Scope>, Vec<Scope>) = wanted.iter().cloned().partition(|scope| kept.contains(scope));
     let left_out: ScopeSet = others.into_iter().filter(|scope| profile.grantable().contains(scope)).collect();
     if !left_out.is_empty() {

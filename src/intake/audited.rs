@@ -15,6 +15,7 @@ use crate::audit::event::{Aside, Decided, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
+use crate::registration::ScopeSet;
 use crate::registration::redirect_uri::host_or_scheme;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
@@ -322,8 +323,7 @@ fn decided(change: &Change, (before, client): (&ClientRecord, &ClientRecord), ev
 
 /// The scopes that it has now and had not.
 fn added(before: &ClientRecord, client: &ClientRecord) -> String {
-    let had: Vec<&str> = before.scope_granted.split(' ').collect();
-    client.scope_granted.split(' ').filter(|scope| !had.contains(scope)).collect::<Vec<_>>().join(" ")
+    ScopeSet::recorded(&client.scope_granted).without(&ScopeSet::recorded(&before.scope_granted)).to_string()
 }
 
 /// A client that was at the server before, and that an operator took into the record.

@@ -1,13 +1,12 @@
 //! When two registrations are for the same public client: what is registered, by which profile, by which verified registrant. Pure.
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::authorization_server::Registrar;
 use crate::policy::Judged;
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
-use crate::registration::Scope;
+use crate::registration::{Scope, json};
 use crate::store::MetadataDigest;
 
 /// SHA-256 over all that makes it the same client; none for a confidential client, which nobody else may be given.
@@ -21,7 +20,7 @@ pub(super) fn digest(
     registrant: &Registrant,
     judged: &dyn Judged,
 ) -> Option<MetadataDigest> {
-    if judged.metadata().get("token_endpoint_auth_method").and_then(Value::as_str) != Some("none") {
+    if json::text_of(judged.metadata(), "token_endpoint_auth_method") != Some("none") {
         return None;
     }
     let sent = registrar.outgoing(judged);

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::reason::Reason;
@@ -14,7 +13,7 @@ use super::{Intake, Tools, audited};
 use crate::authorization_server::{Administration, AdministrationError, ManageError, Recorded, transport};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, AtTheServer, GATEWAY, Lifecycle};
-use crate::registration::ScopeSet;
+use crate::registration::{ScopeSet, json};
 use crate::store::{ClientRecord, StoreError};
 use crate::telemetry::{InSpan as _, span};
 
@@ -265,7 +264,7 @@ async fn restate(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let not_kept = |error: &dyn std::fmt::Display| NotYet { cause: error.to_string(), is_unclear: false };
     held.learn(&managed).map_err(|error| not_kept(&error))?;
     held.tried();
-    let answered = managed.metadata.get("scope").and_then(Value::as_str).unwrap_or_default();
+    let answered = json::text_of(&managed.metadata, "scope").unwrap_or_default();
     let answered = ScopeSet::parse(answered).unwrap_or_default();
     // `openid` is a scope to ask for, and to many servers none to register.
     let left_out = scopes.iter().find(|scope| scope.as_str() != "openid" && !answered.contains(scope));

@@ -79,6 +79,12 @@ impl ScopeSet {
         self.iter().chain(other.iter()).cloned().collect()
     }
 
+    /// Its tokens that the other does not have.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        self.iter().filter(|scope| !other.contains(scope)).cloned().collect()
+    }
+
     /// Whether the token is in the set.
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
@@ -134,6 +140,7 @@ mod tests {
     fn two_sets_together_keep_their_order() {
         let set = |text: &str| ScopeSet::parse(text).unwrap();
         assert_eq!(set("b a").union(&set("c a")).to_string(), "b a c");
+        assert_eq!(set("b a c").without(&set("c a")).to_string(), "b");
         assert_eq!(ScopeSet::recorded("b a"), set("b a"));
     }
 

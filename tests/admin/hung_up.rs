@@ -100,13 +100,18 @@ async fn world() -> (Arc<Server>, World) {
     (server, world)
 }
 
-#[tokio::test]
-async fn an_operator_who_hangs_up_while_unused_clients_expire_loses_none() {
-    let (server, world) = world().await;
+/// An operator asks for it, and goes away when the server has been asked to delete the first one.
+async fn hang_up_while_unused_clients_expire(server: &Server, world: &World) {
     let expire = world.request("POST", "/v1/unused-clients/expire");
     let asking = tokio::spawn(expire.send());
     server.asked_to_delete.notified().await;
     asking.abort();
+}
+
+#[tokio::test]
+async fn an_operator_who_hangs_up_while_unused_clients_expire_loses_none() {
+    let (server, world) = world().await;
+    hang_up_while_unused_clients_expire(&server, &world).await;
     // By the time that these are answered the gateway knows that nobody waits any more.
     for _ in 0..20 {
         world.ask("GET", "/v1/unused-clients").await;
@@ -118,10 +123,7 @@ async fn an_operator_who_hangs_up_while_unused_clients_expire_loses_none() {
 #[tokio::test]
 async fn a_gateway_that_is_told_to_stop_finishes_what_it_began_at_the_server() {
     let (server, world) = world().await;
-    let expire = world.request("POST", "/v1/unused-clients/expire");
-    let asking = tokio::spawn(expire.send());
-    server.asked_to_delete.notified().await;
-    asking.abort();
+    hang_up_while_unused_clients_expire(&server, &world).await;
     let store = world.store.clone();
     let stopping = tokio::spawn(world.stop());
     // Longer than it waits for anything else.
