@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use crate::process::Gateway;
+
+/// The most that SQLite keeps in memory of its pages, in KiB: the writer's 32 MiB, two for each of four readers.
+const CACHES: u64 = 40 * 1024;
+
 /// What it holds now.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
@@ -19,4 +24,14 @@ impl Held {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         Self { memory, descriptors }
     }
+}
+
+/// How large the database is, in KiB.
+pub fn record(gateway: &Gateway) -> u64 {
+    fs::metadata(gateway.file("gateway.db")).map_or(0, |file| file.len() / 1024)
+}
+
+/// What SQLite may keep in memory of that, in KiB.
+pub fn cached(gateway: &Gateway) -> u64 {
+    record(gateway).min(CACHES)
 }

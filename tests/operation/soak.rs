@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::load::{Ask, Connecting, Load};
 use crate::on_any_port;
 use crate::process::Gateway;
-use crate::resources::Held;
+use crate::resources::{Held, cached, record};
 use crate::server::{Mood, Server};
 
 /// For how many minutes; three without it.
@@ -16,9 +16,7 @@ const MINUTES: &str = "DCR_SOAK_MINUTES";
 const ASKS: &str = "DCR_SOAK_ASKS";
 /// Until caches, tables and the allocator have what such a load needs.
 const WARM: u32 = 2;
-/// The pages of the database that SQLite keeps in memory, in KiB: it grows with the record up to this (the writer's 32 MiB, two for each of four readers).
-const CACHES: u64 = 40 * 1024;
-/// What may come on top of that until the end, in KiB: noise, and no slope.
+/// What may come on top of SQLite's pages until the end, in KiB: noise, and no slope.
 const NOISE: u64 = 12 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +61,7 @@ async fn memory_stays_flat_under_mixed_load() {
     server.down().await;
     let warm = held[WARM as usize - 1];
     let last = held.last().copied().unwrap();
-    let cached = record(&gateway).min(CACHES);
+    let cached = cached(&gateway);
     assert!(
         last.memory < warm.memory + cached + NOISE,
         "{warm:?} -> {last:?}, of it at most {cached} KiB of the record"
@@ -87,9 +85,4 @@ fn load(gateway: SocketAddr) -> Load {
         }
     }
     load
-}
-
-/// How large the database is, in KiB.
-fn record(gateway: &Gateway) -> u64 {
-    std::fs::metadata(gateway.file("gateway.db")).map_or(0, |file| file.len() / 1024)
 }
