@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::access::fits_a_header;
 use super::transport::{Limits, Purpose, Transport};
 use crate::clock::{Clock, Timestamp};
-use crate::fetch::basic;
+use crate::fetch::{basic, retry_after};
 use crate::registration::json;
 use crate::secret::Secret;
 
@@ -36,8 +36,30 @@ pub enum Credential {
 
 /// Why the gateway has no credential to present.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("no access token by the client credentials grant: {0}")]
-pub struct CredentialError(String);
+pub enum CredentialError {
+    /// The server gives none, or none that could be used.
+    #[error("no access token by the client credentials grant: {0}")]
+    Refused(String),
+    /// The server could not be asked, did not answer, or is not well.
+    #[error("no access token by the client credentials grant yet: {0}")]
+    Unavailable(String),
+    /// The server limits the gateway's rate.
+    #[error("no access token by the client credentials grant yet: the token endpoint answered 429")]
+    RateLimited {
+        /// What its `Retry-After` said.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl CredentialError {
+    fn refused(cause: impl ToString) -> Self {
+        Self::Refused(cause.to_string())
+    }
+
+    fn unavailable(cause: impl ToString) -> Self {
+        Self::Unavailable(cause.to_string())
+    }
+}
 
 /// Gets and keeps an access token (RFC 6749 §4.4).
 pub struct AccessTokenSource {
@@ -143,15 +165,13 @@ impl AccessTokenSource {
             .header(header::ACCEPT, "application/json")
             .header(header::AUTHORIZATION, self.client.basic()?)
             .body(Bytes::from(self.client.form()))
-            .map_err(|error| CredentialError(error.to_string()))?;
+            .map_err(CredentialError::refused)?;
         let asked_at = self.clock.now();
-        let response = transport.send(request, limits).await.map_err(|error| CredentialError(error.to_string()))?;
-        if response.status() != StatusCode::OK {
-            return Err(CredentialError(format!("the token endpoint answered {}", response.status().as_u16())));
-        }
-        let members = json::parse(response.body()).map_err(|error| CredentialError(error.to_string()))?;
+        let response = transport.send(request, limits).await.map_err(CredentialError::unavailable)?;
+        check_status(&response, "the token endpoint")?;
+        let members = json::parse(response.body()).map_err(CredentialError::refused)?;
         let Some(text) = members.get("access_token").and_then(Value::as_str).filter(|text| fits_a_header(text)) else {
-            return Err(CredentialError("the answer holds no access_token".to_owned()));
+            return Err(CredentialError::refused("the answer holds no access_token"));
         };
         let lifetime = members.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
         Ok(AccessToken {
@@ -162,9 +182,22 @@ impl AccessTokenSource {
 }
 
 async fn in_time<T>(limits: Limits, work: impl Future<Output = T>) -> Result<T, CredentialError> {
-    let limits = limits.left().map_err(|error| CredentialError(error.to_string()))?;
-    let late = |_| CredentialError(format!("there was none within {:?}", limits.total));
+    let limits = limits.left().map_err(CredentialError::unavailable)?;
+    let late = |_| CredentialError::Unavailable(format!("there was none within {:?}", limits.total));
     tokio::time::timeout(limits.total, work).await.map_err(late)
+}
+
+fn check_status(response: &http::Response<Bytes>, whose: &str) -> Result<(), CredentialError> {
+    let status = response.status();
+    let said = || format!("{whose} answered {}", status.as_u16());
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Err(CredentialError::RateLimited { retry_after: retry_after(response.headers()) })
+        }
+        _ if status.is_server_error() => Err(CredentialError::Unavailable(said())),
+        _ => Err(CredentialError::Refused(said())),
+    }
 }
 
 impl GatewayClient {
@@ -178,7 +211,7 @@ impl GatewayClient {
     }
 
     fn basic(&self) -> Result<HeaderValue, CredentialError> {
-        basic(&self.id, &self.secret).ok_or_else(|| CredentialError("it fits into no header".to_owned()))
+        basic(&self.id, &self.secret).ok_or_else(|| CredentialError::refused("it fits into no header"))
     }
 }
 
@@ -193,15 +226,18 @@ async fn discovered(
             .extension(Purpose::DISCOVERY)
             .header(header::ACCEPT, "application/json")
             .body(Bytes::new());
-        let request = request.map_err(|error| CredentialError(error.to_string()))?;
-        let response = transport.send(request, limits).await.map_err(|error| CredentialError(error.to_string()))?;
+        let request = request.map_err(CredentialError::refused)?;
+        let response = transport.send(request, limits).await.map_err(CredentialError::unavailable)?;
+        if response.status().is_server_error() {
+            check_status(&response, document)?;
+        }
         let members = json::parse(response.body()).unwrap_or_default();
         let endpoint = members.get("token_endpoint").and_then(Value::as_str).and_then(|url| url::Url::parse(url).ok());
         if let Some(endpoint) = endpoint {
             return Ok(endpoint.path().to_owned());
         }
     }
-    Err(CredentialError("the server's metadata names no token_endpoint; set client_credentials.token_path".to_owned()))
+    Err(CredentialError::refused("the server's metadata names no token_endpoint; set client_credentials.token_path"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::access::ClientUris;
 use super::answer::{self, CredentialOwner, RegistrationCall};
-use super::credential::Credential;
+use super::credential::{Credential, CredentialError};
 use super::dialect::Dialect;
 use super::management::{self, ManagementCall, SentUpdate};
 use super::transport::{self, Limits, Purpose, Transport};
@@ -145,7 +145,12 @@ impl Endpoint {
 
     async fn access_token(&self, source: &super::credential::AccessTokenSource) -> Result<Secret, RegisterError> {
         let token = source.get(self.transport.as_ref(), self.limits).await;
-        token.map_err(|error| RegisterError::Credential(error.to_string()))
+        token.map_err(|error| match error {
+            CredentialError::Refused(_) => RegisterError::Credential(error.to_string()),
+            // Nothing was sent to the registration endpoint.
+            CredentialError::Unavailable(_) => RegisterError::Unreachable(error.to_string()),
+            CredentialError::RateLimited { retry_after } => RegisterError::RateLimited { retry_after },
+        })
     }
 
     async fn post(&self, body: Bytes, authorization: Option<String>) -> Result<http::Response<Bytes>, RegisterError> {
@@ -339,7 +344,7 @@ scopes: { initial: [openid], allowed: [openid, profile] }
         let (longest, began) = (endpoint.limits.total * 2, Instant::now());
         let registered = endpoint.register("r1", &tool(), None).await;
         // A token, a 401, and half of what another token would take.
-        assert!(matches!(registered, Err(RegisterError::Credential(_))), "{registered:?}");
+        assert!(matches!(registered, Err(RegisterError::Unreachable(_))), "{registered:?}");
         assert!(began.elapsed() <= longest, "{:?}", began.elapsed());
     }
 

@@ -74,6 +74,12 @@ pub enum ManageError {
         /// What its `Retry-After` said.
         retry_after: Option<Duration>,
     },
+    /// A 503. It may be what stands before the server that says so: what became of the client and of the token is unknown.
+    #[error("the authorization server is not available, as it says")]
+    Unavailable {
+        /// What its `Retry-After` said.
+        retry_after: Option<Duration>,
+    },
 }
 
 impl ManageError {
@@ -86,7 +92,7 @@ impl ManageError {
             | Self::PolicyRefused(_)
             | Self::Unreachable(_)
             | Self::RateLimited { .. } => true,
-            Self::TimedOut | Self::Broken(_) => false,
+            Self::TimedOut | Self::Broken(_) | Self::Unavailable { .. } => false,
         }
     }
 }
@@ -173,7 +179,17 @@ fn failed(response: &Response<Bytes>) -> ManageError {
         (StatusCode::TOO_MANY_REQUESTS, _) => {
             ManageError::RateLimited { retry_after: retry_after(response.headers()) }
         }
-        (StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY, _) => {
+        (StatusCode::SERVICE_UNAVAILABLE, _) => {
+            ManageError::Unavailable { retry_after: retry_after(response.headers()) }
+        }
+        // A conflict is about what was asked for, or passes: no word about whether it can be done at all.
+        (
+            StatusCode::BAD_REQUEST
+            | StatusCode::CONFLICT
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY,
+            _,
+        ) => {
             let (code, description) = answer::refused(body);
             ManageError::Refused { code, description }
         }
@@ -257,7 +273,7 @@ mod tests {
     #[test]
     fn nonsense_and_another_client_leave_it_unknown_what_became_of_this_one() {
         for (status, body) in
-            [(200, "<html>"), (200, "{}"), (200, r#"{"client_id":""}"#), (302, ""), (500, ""), (204, "")]
+            [(200, "<html>"), (200, "{}"), (200, r#"{"client_id":""}"#), (302, ""), (500, ""), (502, ""), (204, "")]
         {
             let error = read_client(answer(status, body)).unwrap_err();
             assert!(matches!(error, ManageError::Broken(_)), "{status} {body}: {error}");
@@ -309,6 +325,24 @@ mod tests {
         let body = r#"{"error":"invalid_redirect_uri","error_description":"no fragments"}"#;
         let Err(ManageError::Refused { code, description }) = read_update(answer(400, body)) else { panic!() };
         assert_eq!((code, description.as_deref()), (ErrorCode::InvalidRedirectUri, Some("no fragments")));
+    }
+
+    #[test]
+    fn a_conflict_is_a_refusal_and_no_word_about_what_is_offered() {
+        for body in ["{}", r#"{"error":"invalid_client_metadata"}"#] {
+            let error = read_update(answer(409, body)).unwrap_err();
+            assert!(matches!(error, ManageError::Refused { .. }), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_away_says_until_when_and_nobody_knows_what_it_did() {
+        let mut away = answer(503, "<html>");
+        away.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("9"));
+        let error = read_update(away).unwrap_err();
+        assert!(!error.surely_nothing_changed());
+        let ManageError::Unavailable { retry_after } = error else { panic!("{error}") };
+        assert_eq!(retry_after, Some(Duration::from_secs(9)));
     }
 
     #[test]

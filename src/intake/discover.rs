@@ -1,7 +1,7 @@
 //! One discovery request: the server's own document, made to lead through the gateway.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, EXPIRES};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::form::json_answer;
@@ -12,6 +12,7 @@ use super::rulebook::Rulebook;
 use crate::authorization_server::discovery::Rewritten;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::authorization_server::transport::{Purpose, TransportError};
+use crate::fetch::retry_after;
 use crate::telemetry::metrics;
 
 /// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
@@ -32,7 +33,7 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
     }
     let mut forms = DiscoveryForm::ALL;
     forms.sort_by_key(|other| (*other != form, other.is_openid() != form.is_openid()));
-    let mut instead = None;
+    let mut instead: Option<Refusal> = None;
     for form in forms {
         let response = fetch(rulebook, &form.path(&rulebook.issuer_path)).await?;
         let status = response.status();
@@ -45,12 +46,26 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
             status => format!("metadata: {status}"),
         };
         // What a server does not have it may answer with a page, a redirect to one, or 401. One in trouble is not asked three times more.
-        instead.get_or_insert(problem);
+        instead.get_or_insert_with(|| failure(&response).caused_by(problem));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             break;
         }
     }
-    Err(instead.map_or(Reason::PathUnknown.into(), |problem| Refusal::from(Reason::ServerBroken).caused_by(problem)))
+    Err(instead.unwrap_or_else(|| Reason::PathUnknown.into()))
+}
+
+/// What an answer that holds no document says of the server.
+fn failure(response: &Response<Bytes>) -> Refusal {
+    let reason = match response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => Reason::ServerUnavailable,
+        StatusCode::TOO_MANY_REQUESTS => Reason::ServerRateLimited,
+        _ => return Reason::ServerBroken.into(),
+    };
+    let refusal = Refusal::from(reason);
+    match retry_after(response.headers()) {
+        Some(wait) => refusal.retry_after(wait),
+        None => refusal,
+    }
 }
 
 /// The issuer's document at a path that is none of its own: MCP clients try such paths, and some servers answer whatever comes after
@@ -112,8 +127,10 @@ fn answer(rulebook: &Rulebook, response: &Response<Bytes>, rewritten: Rewritten)
         tracing::warn!(issuer, configured, "the server's metadata name another issuer: clients will refuse it");
     }
     let mut answer = json_answer(StatusCode::OK, &rewritten.members)?;
-    if let Some(cache_control) = response.headers().get(CACHE_CONTROL) {
-        answer.headers.insert(CACHE_CONTROL, cache_control.clone());
+    for name in [CACHE_CONTROL, EXPIRES] {
+        for value in response.headers().get_all(&name) {
+            answer.headers.append(name.clone(), value.clone());
+        }
     }
     Ok(answer)
 }

@@ -299,7 +299,9 @@ impl Handler for Intake {
     fn refuse(&self, request: &Head, refusal: ProtocolRefusal) -> Answer {
         audited::refused_by_the_proxy(&self.tools, request, refusal);
         let told = Refusal::from(refusal);
-        refused(if request.method.is_safe() { told.may_be_repeated() } else { told }, request)
+        let answer = refused(if request.method.is_safe() { told.may_be_repeated() } else { told }, request);
+        // A page that may call the gateway may read what it did wrong, too.
+        self.rulebook.load().cors.decorate(request, "POST, OPTIONS", answer)
     }
 }
 

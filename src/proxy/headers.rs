@@ -1,11 +1,13 @@
-//! Which request headers are never believed, and which the gateway sets instead. Pure.
+//! Which request headers are never believed, which the gateway sets instead, and which of an answer are the server's own connection's. Pure.
 //! A trusted proxy's forwarding headers are read before (`identity.rs`); they, too, go no further.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine as _;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use pingora::http::ResponseHeader;
 
 use crate::registrant::forwarded_certificate;
 
@@ -113,15 +115,46 @@ fn is_hop_by_hop(name: &str, nominated: &[String]) -> bool {
 /// A client can name any header in `Connection` to have it taken off on the way. Not these: they carry what is checked.
 const NOT_FOR_NOMINATION: &[&str] = &["authorization", "host", "content-type", "content-length", "cookie"];
 
-/// What a handler sees of the headers: nothing hop-by-hop, nothing that is never believed.
-pub(super) fn cleaned(headers: &HeaderMap) -> HeaderMap {
-    let nominated: Vec<String> = headers
+fn nominated(headers: &HeaderMap) -> Vec<String> {
+    headers
         .get_all(http::header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
+        .collect()
+}
+
+/// Takes off what the server's answer says of its own connection, and writes what is given twice once: the status of HTTP is ours, and so is the
+/// length of the body. How the body is framed is Pingora's; to what a server changes (101, 426) the client must read.
+pub(super) fn strip_hop_by_hop(answer: &mut ResponseHeader) {
+    if answer.version == Version::HTTP_10 {
+        answer.set_version(Version::HTTP_11);
+    }
+    if let Some(length) = answer.headers.get(CONTENT_LENGTH).cloned()
+        && answer.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some()
+    {
+        let _ = answer.insert_header(CONTENT_LENGTH, length);
+    }
+    if matches!(answer.status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::UPGRADE_REQUIRED) {
+        return;
+    }
+    let nominated = nominated(&answer.headers);
+    let is_ours = |name: &HeaderName| matches!(name.as_str(), "transfer-encoding" | "trailer");
+    let left: Vec<HeaderName> = answer
+        .headers
+        .keys()
+        .filter(|name| is_hop_by_hop(name.as_str(), &nominated) && !is_ours(name))
+        .cloned()
         .collect();
+    for name in &left {
+        answer.remove_header(name);
+    }
+}
+
+/// What a handler sees of the headers: nothing hop-by-hop, nothing that is never believed.
+pub(super) fn cleaned(headers: &HeaderMap) -> HeaderMap {
+    let nominated = nominated(headers);
     headers
         .iter()
         .filter(|(name, _)| !is_hop_by_hop(name.as_str(), &nominated) && !is_never_believed(name.as_str()))
@@ -238,6 +271,42 @@ mod tests {
         }
         for name in ["Authorization", "traceparent", "Cookie", "X-Requested-With", "x_custom", "Content-Type", "Host"] {
             assert!(!is_never_believed(&name.to_lowercase()), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_says_nothing_of_the_servers_own_connection() {
+        let mut answer = ResponseHeader::build(200, None).unwrap();
+        answer.set_version(Version::HTTP_10);
+        for (name, value) in [
+            ("connection", "X-Hop, keep-alive"),
+            ("keep-alive", "timeout=300"),
+            ("upgrade", "h2c"),
+            ("te", "x"),
+            ("proxy-connection", "close"),
+            ("x-hop", "1"),
+            ("content-length", "2"),
+            ("content-length", "2"),
+            ("set-cookie", "a=b"),
+        ] {
+            answer.append_header(name, value).unwrap();
+        }
+        strip_hop_by_hop(&mut answer);
+        let mut left: Vec<&str> = answer.headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "set-cookie"]);
+        assert_eq!(answer.headers.get_all(CONTENT_LENGTH).iter().count(), 1);
+        assert_eq!(answer.version, Version::HTTP_11);
+    }
+
+    #[test]
+    fn what_a_server_changes_to_goes_on() {
+        for status in [101, 426] {
+            let mut answer = ResponseHeader::build(status, None).unwrap();
+            answer.append_header("connection", "upgrade").unwrap();
+            answer.append_header("upgrade", "websocket").unwrap();
+            strip_hop_by_hop(&mut answer);
+            assert_eq!(answer.headers.len(), 2);
         }
     }
 

@@ -19,7 +19,7 @@ use super::body::SessionBody;
 use super::connection::Connection;
 use super::error_text::error_text;
 use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
-use super::headers::{client_cert_value, is_websocket_upgrade};
+use super::headers::{client_cert_value, is_websocket_upgrade, strip_hop_by_hop};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
@@ -281,6 +281,7 @@ impl ProxyHttp for Phases {
             call.finish(Ok(response.status));
         }
         self.token_answered(exchange, response.status);
+        strip_hop_by_hop(response);
         exchange.close_when_draining(session);
         Ok(())
     }

@@ -56,6 +56,10 @@ fn objection(
     if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {
         return Some(ProtocolRefusal::HeadTooLarge);
     }
+    // Over HTTP/1.1 `framing` has found it. The same number twice is read as one here, and goes on as two lines.
+    if request.headers.get_all(http::header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Some(ProtocolRefusal::Framing("Content-Length is given more than once"));
+    }
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
     let host = request.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
     let is_nameless_http_1_0 = request.version == http::Version::HTTP_10 && host.is_none();

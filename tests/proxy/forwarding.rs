@@ -157,6 +157,48 @@ async fn a_server_that_is_down_broken_or_odd_is_answered_for_in_json() {
     }
 }
 
+/// Written as HTTP/1.0 servers and Apache with mod_http2 write it.
+const OF_ITS_CONNECTION: &str = "HTTP/1.0 200 OK\r\nConnection: Upgrade, X-Hop, keep-alive\r\nUpgrade: h2,h2c\r\n\
+    Keep-Alive: timeout=300\r\nX-Hop: 1\r\nTE: x\r\nX-End: 1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn what_the_server_says_of_its_own_connection_reaches_no_client() {
+    let backend = scripted(OF_ITS_CONNECTION, Afterwards::Close).await;
+    let gateway = Gateway::plain(backend.address);
+    let answer = exchange(gateway.address, "GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let head = answer.head.to_lowercase();
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(head.matches("content-length: 2").count(), 1, "{head}");
+    for gone in ["upgrade", "keep-alive", "x-hop", "\nte:"] {
+        assert!(!head.contains(gone), "{gone}: {head}");
+    }
+    assert!(head.contains("x-end: 1") && answer.body == "ok", "{head}");
+}
+
+#[tokio::test]
+async fn what_the_server_says_of_its_own_connection_ends_no_http_2_stream() {
+    let backend = scripted(OF_ITS_CONNECTION, Afterwards::Close).await;
+    let authority = Authority::new("Server CA");
+    let gateway = Gateway::start(settings(authority.server_files().tls_listener(), backend.address));
+    let mut requests = authority.connect_http2(gateway.address).await;
+    let request = http::Request::get("https://localhost/x").body(()).unwrap();
+    let answer = requests.send_request(request, true).unwrap().0.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(!answer.headers().contains_key("te") && !answer.headers().contains_key("x-hop"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_length_that_is_given_twice_over_http_2_is_not_forwarded() {
+    let authority = Authority::new("Server CA");
+    let gateway = Gateway::start(settings(authority.server_files().tls_listener(), mirror().await));
+    let mut requests = authority.connect_http2(gateway.address).await;
+    let request =
+        http::Request::post("https://localhost/x").header("content-length", "6").header("content-length", "6");
+    let (answer, mut body) = requests.send_request(request.body(()).unwrap(), false).unwrap();
+    body.send_data(bytes::Bytes::from_static(b"abcdef"), true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 400);
+}
+
 #[tokio::test]
 async fn a_request_that_is_not_idempotent_is_never_sent_twice() {
     let backend = scripted("", Afterwards::Close).await;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::KeycloakAdministration;
 use crate::authorization_server::administration::AdministrationError;
 use crate::authorization_server::answer;
+use crate::authorization_server::credential::CredentialError;
 use crate::authorization_server::transport::Purpose;
 use crate::secret::Secret;
 
@@ -37,7 +38,12 @@ impl KeycloakAdministration {
 
     async fn access_token(&self) -> Result<Secret, AdministrationError> {
         let token = self.credential.get(self.transport.as_ref(), self.limits).await;
-        token.map_err(|error| AdministrationError::Credential(error.to_string()))
+        token.map_err(|error| match error {
+            CredentialError::Refused(_) => AdministrationError::Credential(error.to_string()),
+            CredentialError::Unavailable(_) | CredentialError::RateLimited { .. } => {
+                AdministrationError::Unreachable(error.to_string())
+            }
+        })
     }
 
     async fn send(

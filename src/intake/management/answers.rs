@@ -21,12 +21,15 @@ pub(super) fn refusal(error: ManageError) -> Refusal {
         ManageError::TimedOut => Reason::ServerTimedOut,
         ManageError::Broken(_) => Reason::ServerBroken,
         ManageError::RateLimited { .. } => Reason::ServerRateLimited,
+        ManageError::Unavailable { .. } => Reason::ServerUnavailable,
     };
     let refusal = Refusal::from(reason).caused_by(&error).may_be_repeated();
     match error {
         ManageError::Refused { code, description: Some(description) } => refusal.coded(code).described(description),
         ManageError::Refused { code, description: None } => refusal.coded(code),
-        ManageError::RateLimited { retry_after: Some(wait) } => refusal.retry_after(wait),
+        ManageError::RateLimited { retry_after: Some(wait) } | ManageError::Unavailable { retry_after: Some(wait) } => {
+            refusal.retry_after(wait)
+        }
         _ => refusal,
     }
 }

@@ -213,7 +213,7 @@ impl Reason {
             ),
             Self::ServerUnavailable => (
                 "the authorization server says that it is not available at the moment",
-                "Try again as Retry-After says; whether a client was registered is not known.",
+                "Try again as Retry-After says; whether what was asked for was done is not known.",
             ),
             Self::ServerTimedOut => (
                 "the authorization server did not answer in time",
