@@ -83,7 +83,7 @@ struct Learned {
     event: ManagementEvent,
     /// SHA-256 of the body, once it was read.
     request_digest: Option<String>,
-    /// What a change that was done has given the client.
+    /// What a change gives the client, unless it waits for an approval.
     change: Option<ChangeSeen>,
 }
 
@@ -137,7 +137,7 @@ async fn read_change(
     learned: &mut Learned,
 ) -> Result<Update, Refusal> {
     let mut body = Digested::of(request.body);
-    let registrar = judging.rulebook.registrar.as_ref();
+    let (registrar, growth_is) = (judging.rulebook.registrar.as_ref(), judging.rulebook.management.growth);
     let read = update::read(request.head, &mut body, client, judging).await;
     learned.request_digest = body.digest();
     let update = read?;
@@ -145,7 +145,9 @@ async fn read_change(
     let growth = growth::of(registrar, client, judged);
     learned.event.violations = judged.violated_rules();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
-    learned.change = Some(growth.seen(client));
+    // One that waits for an approval has given it nothing.
+    let waits = !growth.is_empty() && growth_is == Growth::Approval;
+    learned.change = (!waits).then(|| growth.seen(client));
     Ok(update)
 }
 
