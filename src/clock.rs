@@ -37,6 +37,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis))
     }
 
+    /// Whether a time of this length that began at this moment still lasts at `now`. A moment further ahead than requests overtake each other by was
+    /// read from a clock that was set back since: its time must not last until then.
+    pub fn lasts(self, length: Duration, now: Self) -> bool {
+        const OVERTAKEN: Duration = Duration::from_secs(60);
+        self <= now.after(OVERTAKEN) && now < self.after(length)
+    }
+
     /// How long after `earlier` this moment is; zero when it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

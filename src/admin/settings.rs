@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::caller::Role;
 pub use super::console::settings::{OpenIdSettings, SignInSettings};
+use super::role::Role;
 use crate::hexadecimal;
 use crate::lifecycle::{CLIENT, GATEWAY};
 use crate::secret::Secret;

@@ -8,8 +8,8 @@ use http::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::message::{Message, Sender};
 use super::notice::{Notice, Status};
-use super::receiver::{Message, Sender};
 use super::webhook::Post;
 use crate::clock::Timestamp;
 

@@ -156,8 +156,9 @@ pub(super) mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::alert::message::Reach;
     use crate::alert::notice::{Notice, Topic};
-    use crate::alert::receiver::{Reach, Receiver, Secrets};
+    use crate::alert::receiver::{Receiver, Secrets};
     use crate::alert::routing::{Links, Routing};
     use crate::audit::recorder::Beginning;
     use crate::audit::{AuditSettings, Event, Kind, Nobody, Subject};

@@ -1,9 +1,8 @@
 //! A receiver in force: what it is told of, and how it is reached.
 
-use async_trait::async_trait;
-
 use super::alertmanager::Alertmanager;
 use super::failure::Failure;
+use super::message::{Message, Reach, Sender};
 use super::notice::{Notice, Severity, Topic};
 use super::receiver_url::ReceiverUrl;
 use super::settings::{Format, ReceiverSettings};
@@ -13,27 +12,8 @@ use super::smtp::Smtp;
 use super::told::{self, News, Occasion};
 use super::webhook::{Post, Webhook};
 use crate::clock::Timestamp;
-use crate::fetch::FetchClient;
 use crate::secret::Secret;
 use crate::store::{self, Form, Telling};
-
-/// What is sent at once.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// Its name, the same at each attempt.
-    pub id: String,
-    /// What is told, the oldest first.
-    pub notices: Vec<Notice>,
-    /// How many more there were.
-    pub more: u32,
-}
-
-/// How a receiver is reached.
-#[async_trait]
-pub(super) trait Sender: Send + Sync {
-    /// Sends it; returns when the receiver has it.
-    async fn send(&self, messages: &[Message], now: Timestamp) -> Result<(), Failure>;
-}
 
 /// What the files hold that a receiver's settings name.
 #[derive(Debug, Default)]
@@ -44,16 +24,6 @@ pub struct Secrets {
     pub bearer: Option<Secret>,
     /// `smtp.password_file`.
     pub password: Option<Secret>,
-}
-
-/// What all receivers are reached with.
-pub struct Reach {
-    /// How URLs are fetched.
-    pub client: FetchClient,
-    /// CAs that are trusted besides the system's, in DER.
-    pub trust: Vec<Vec<u8>>,
-    /// The gateway, as clients know it: tells which one it is that speaks.
-    pub gateway: String,
 }
 
 /// A receiver in force.

@@ -116,8 +116,9 @@ impl Audience for Alerts {
 mod tests {
 
     use super::*;
+    use crate::alert::message::Reach;
     use crate::alert::notice::Topic;
-    use crate::alert::receiver::{Reach, Secrets};
+    use crate::alert::receiver::Secrets;
     use crate::alert::settings::ReceiverSettings;
     use crate::fetch::FetchClient;
     use crate::fetch::settings::FetchSettings;

@@ -6,7 +6,7 @@ use http::header::HeaderMap;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::receiver::{Message, Sender};
+use super::message::{Message, Sender};
 use super::text::{SHOWN, others, said, title};
 use super::webhook::Post;
 use crate::clock::Timestamp;

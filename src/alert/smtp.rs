@@ -12,7 +12,7 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use super::failure::Failure;
-use super::receiver::{Message, Reach, Sender};
+use super::message::{Message, Reach, Sender};
 use super::settings::{SmtpSettings, SmtpTls};
 use super::text::{SHOWN, others, plain, said, title};
 use crate::clock::Timestamp;

@@ -2,8 +2,8 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
+use super::message::Message;
 use super::notice::{Notice, Status};
-use super::receiver::Message;
 
 /// So many notices stand in a text; the others are counted.
 pub(super) const SHOWN: usize = 10;

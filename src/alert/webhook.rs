@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use serde_json::{Value, json};
 
 use super::failure::{self, Failure};
+use super::message::{Message, Sender};
 use super::notice::Notice;
-use super::receiver::{Message, Sender};
 use super::signature::Signer;
 use super::text::title;
 use crate::clock::Timestamp;

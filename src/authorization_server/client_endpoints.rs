@@ -59,8 +59,8 @@ pub struct ClientEndpointSettings {
     /// Paths of authorization endpoints, beside those that are known.
     #[serde(default)]
     pub authorization: Vec<String>,
-    /// What happens there while the store cannot say what became of a client: `forward` lets it pass (what was heard last of it still
-    /// holds), `refuse` answers 503. Default: forward, so that a store that is down logs nobody out.
+    /// What happens there while the store cannot say what became of a client. What was last heard of it still holds; one of which nothing was
+    /// heard `forward` lets pass, and `refuse` answers 503. Default: forward, so that a store that is down logs nobody out.
     #[serde(default)]
     pub when_unavailable: WhenRecordUnavailable,
 }

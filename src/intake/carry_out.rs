@@ -165,7 +165,9 @@ async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str)
     if !held.client.is_unconfirmed(tools.clock.now().before(CONFIRMED_FOR)) {
         return held.end().await.map(drop);
     }
-    let Some(access) = held.access().cloned() else { return held.end().await.map(drop) };
+    // A key that is lost, or not read here yet, keeps nobody from the client either.
+    let access = if held.not_opened.is_some() { held.recover().await } else { held.access().cloned() };
+    let Some(access) = access else { return held.end_untried().await.map(drop) };
     let mut result = rulebook.registrar.read(&access).await;
     if matches!(result, Err(ManageError::Gone(_)))
         && let Some(access) = held.recover().await

@@ -8,8 +8,8 @@ use crate::policy::{self, Choice, Presented, PresentedToken, Profile};
 pub(super) fn fitting<'p>(profiles: &'p [Profile], presented: &Presented<'_>) -> Result<&'p Profile, Reason> {
     match policy::choose(profiles, presented) {
         Choice::Profile(profile) => Ok(profile),
-        Choice::CredentialMissing { initial_access_token: true, .. } => Err(Reason::TokenRequired),
-        Choice::CredentialMissing { .. } => Err(Reason::CertificateRequired),
+        Choice::CredentialMissing { initial_access_token: true } => Err(Reason::TokenRequired),
+        Choice::CredentialMissing { initial_access_token: false } => Err(Reason::CertificateRequired),
         Choice::TokenDoesNotFit => Err(Reason::TokenProfileUnmet),
         Choice::NoneFits => Err(Reason::ProfileNone),
     }

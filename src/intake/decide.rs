@@ -203,7 +203,7 @@ impl Work {
 }
 
 /// What the server can never be brought to is not decided.
-pub(super) fn check_it_can_be_managed(rulebook: &Rulebook, client: &ClientRecord) -> Result<(), NotDone> {
+fn check_it_can_be_managed(rulebook: &Rulebook, client: &ClientRecord) -> Result<(), NotDone> {
     match (&rulebook.administration, &client.server_access) {
         (Some(_), _) => Ok(()),
         (None, None) => Err(NotDone::NotOffered),

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use crate::authorization_server::discovery::Rewritten;
 use crate::authorization_server::paths::DiscoveryForm;
-use crate::authorization_server::transport::{Purpose, TransportError};
+use crate::authorization_server::transport::Purpose;
 use crate::fetch::retry_after;
 use crate::telemetry::metrics;
 
@@ -90,13 +90,7 @@ async fn fetch(rulebook: &Rulebook, path: &str) -> Result<Response<Bytes>, Refus
         Request::get(path).extension(Purpose::DISCOVERY).header(ACCEPT, "application/json").body(Bytes::new());
     let request = request.map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
     rulebook.transport.send(request, rulebook.limits).await.map_err(|error| {
-        let reason = match error {
-            TransportError::NotSent(_) | TransportError::ConnectTimedOut => Reason::ServerUnreachable,
-            TransportError::TimedOut => Reason::ServerTimedOut,
-            TransportError::BrokenOff(_) | TransportError::TooLarge(_) | TransportError::Compressed => {
-                Reason::ServerBroken
-            }
-        };
+        let reason = error.told(|_| Reason::ServerUnreachable, Reason::ServerTimedOut, |_| Reason::ServerBroken);
         Refusal::from(reason).caused_by(error)
     })
 }

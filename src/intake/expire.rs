@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::uses::Which;
-use super::{Intake, Tools, decide, server_uses, settle, turn, unavailable};
+use super::{Intake, Tools, server_uses, settle, turn, unavailable};
 use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
@@ -108,10 +108,11 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
     for profile in &rulebook.profiles {
         let Some(after) = profile.expire_unused_after() else { continue };
         let until = now.before(after);
-        let unused = Unused { profile: profile.name().to_owned(), since, until, limit: AT_ONCE };
+        // Those that can never be removed must not stand before those that can.
+        let manageable = rulebook.administration.is_none();
+        let unused = Unused { profile: profile.name().to_owned(), since, until, manageable, limit: AT_ONCE };
         let found = tools.store.unused(&unused).in_span(span::store_span("unused")).await?;
-        let can_be_removed = |client: &ClientRecord| decide::check_it_can_be_managed(rulebook, client).is_ok();
-        due.extend(found.into_iter().filter(can_be_removed).map(|client| (client, after)));
+        due.extend(found.into_iter().map(|client| (client, after)));
     }
     let (watched_since, no_use_was_seen) = (Some(since), last_use.is_none());
     Ok(Report { watched_since, no_use_was_seen, events_read_to, events_are_behind, due })

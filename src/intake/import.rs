@@ -14,6 +14,7 @@ use super::{Intake, Tools};
 use crate::authorization_server::{self, Administration, AdministrationError, ExistingClient};
 use crate::lifecycle::{Action, Lifecycle, State};
 use crate::policy::Profile;
+use crate::registration::members::is_client_id;
 use crate::registration::{ClientMetadata, json};
 use crate::store::{IfKnown, Import, Intent, NewClient, RegistrantRecord};
 
@@ -67,7 +68,7 @@ pub enum Imported {
     },
     /// It was in the record already, and stays as it is.
     Known(State),
-    /// The server has no such client.
+    /// The server has no such client, or none can be called so.
     NotThere,
     /// It is the server's own, or the gateway's.
     TheServersOwn,
@@ -114,6 +115,9 @@ impl Intake {
         let profile = named(&rulebook, &importing.profile)?;
         let administration = administration(&rulebook)?;
         let client_id = importing.client_id.as_str();
+        if !is_client_id(client_id) {
+            return Ok(Imported::NotThere);
+        }
         if let Some(known) = self.tools.store.client(client_id).await? {
             return Ok(Imported::Known(known.lifecycle.state()));
         }

@@ -19,7 +19,7 @@ use super::{Tools, choosing, form, response, same_client, token};
 use crate::anomaly::hash_of;
 use crate::authorization_server;
 use crate::clock::Timestamp;
-use crate::policy::{Judged, Passage, Profile};
+use crate::policy::{CertificateIdentity, Judged, Passage, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
@@ -161,15 +161,8 @@ impl Registration<'_> {
     }
 
     async fn identify(&mut self) -> Result<Registrant, Refusal> {
-        let certificate = match &self.head.certificate {
-            PresentedCertificate::None => None,
-            PresentedCertificate::Verified(identity) => Some(identity.clone()),
-            PresentedCertificate::Refused(cause) => {
-                return Err(Refusal::from(Reason::CertificateRefused).caused_by(cause));
-            }
-        };
-        self.event.certificate_thumbprint = certificate.as_ref().map(|identity| identity.thumbprint.clone());
-        response::check_certificate(self.tools, certificate.as_deref())?;
+        self.event.certificate_thumbprint = self.head.certificate().map(|identity| identity.thumbprint.clone());
+        let certificate = certificate(self.tools, self.head)?;
         let token = match &self.rulebook.initial_access_tokens {
             TokenHandling::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
             TokenHandling::Forwarded => None,
@@ -268,6 +261,17 @@ impl Registration<'_> {
 /// The ceilings of one address and of everybody.
 pub(super) async fn throttle_address(rulebook: &Rulebook, address: IpAddr) -> Result<(), Refusal> {
     rulebook.throttle.attempt_from(address).await.map_err(denied)
+}
+
+/// The client certificate. One that was presented and is no good, or is banned, ends any request: it is never as if there were none.
+pub(super) fn certificate(tools: &Tools, head: &Head) -> Result<Option<Arc<CertificateIdentity>>, Refusal> {
+    let certificate = match &head.certificate {
+        PresentedCertificate::None => None,
+        PresentedCertificate::Verified(identity) => Some(identity.clone()),
+        PresentedCertificate::Refused(cause) => return Err(Refusal::from(Reason::CertificateRefused).caused_by(cause)),
+    };
+    response::check_certificate(tools, certificate.as_deref())?;
+    Ok(certificate)
 }
 
 /// Whose attempts and clients are counted together. A certificate stays; tokens are made for one use each, and would be a registrant each.

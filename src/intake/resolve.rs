@@ -10,7 +10,7 @@ use super::audited;
 use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use super::{Intake, Tools};
-use crate::authorization_server::{Administration, Asked, ClientState, Managed, ServerAccess};
+use crate::authorization_server::{Administration, Asked, ExistingClient, Managed, Origin, ServerAccess};
 use crate::lifecycle::Lifecycle;
 use crate::registration::json;
 use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord};
@@ -101,8 +101,7 @@ impl Work {
             if_known: IfKnown::Update,
         };
         if let Some(administration) = self.rulebook.administration.as_deref() {
-            let (access, managed) = self.seen_at_the_server(administration, &client.client_id).await?;
-            self.check_it_is_the_one(intent, &managed)?;
+            let (access, managed) = self.seen_at_the_server(administration, (&client.client_id, intent)).await?;
             let kept = KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret };
             let sealed = kept.seal(&self.rulebook.keys, &self.tools, &client.client_id);
             client.server_access = Some(sealed.map_err(|error| NotDone::Internal(error.to_string()))?);
@@ -114,26 +113,26 @@ impl Work {
         Ok(client)
     }
 
-    /// The client at the server, read with a new token of its own.
+    /// The client at the server, read with a new token of its own. That makes the one it has worthless: another's is left alone.
     async fn seen_at_the_server(
         &self,
         administration: &dyn Administration,
-        client_id: &str,
+        (client_id, intent): (&str, &Intent),
     ) -> Result<(ServerAccess, Managed), NotDone> {
-        if administration.state(client_id).await? == ClientState::Absent {
-            return Err(NotDone::Gone);
-        }
+        let existing = administration.existing_client(client_id).await?.ok_or(NotDone::Gone)?;
+        self.check_it_is_the_one(intent, existing)?;
         let access = administration.new_registration_access_token(client_id).await?;
         let managed = self.rulebook.registrar.read(&access).await?.about(client_id)?;
         Ok((access, managed))
     }
 
-    fn check_it_is_the_one(&self, intent: &Intent, managed: &Managed) -> Result<(), NotDone> {
+    fn check_it_is_the_one(&self, intent: &Intent, existing: ExistingClient) -> Result<(), NotDone> {
         let asked = Asked::recorded(&intent.redirect_uris, &intent.scope_granted);
-        let metadata = self.rulebook.registrar.in_client_terms(&asked, managed.metadata.clone());
+        let metadata = self.rulebook.registrar.in_client_terms(&asked, existing.metadata);
         let registered: BTreeSet<&str> = json::texts_of(&metadata, "redirect_uris").collect();
         let wanted: BTreeSet<&str> = intent.redirect_uris.iter().map(String::as_str).collect();
-        if registered == wanted { Ok(()) } else { Err(NotDone::OtherClient) }
+        let is_it = existing.origin != Origin::Server && registered == wanted;
+        if is_it { Ok(()) } else { Err(NotDone::OtherClient) }
     }
 }
 

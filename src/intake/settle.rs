@@ -146,6 +146,9 @@ async fn in_turn(mut held: HeldTurn<'_>) -> Result<ClientRecord, Refusal> {
 
 impl HeldTurn<'_> {
     fn nothing_to_manage_it_with(&self) -> NotYet {
+        if let Some(error) = self.not_opened {
+            return NotYet { cause: error.to_string(), is_unclear: false };
+        }
         let cause = match self.client.unmanageable {
             true => "the server's token for this client is lost",
             false => "the server gave nothing to manage this client with",
@@ -237,7 +240,8 @@ fn done_or_not_offered(done: Result<(), AdministrationError>) -> Result<(), Admi
 
 /// Puts all that the record says in the place of what is registered.
 async fn restate(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
-    let access = if held.client.unmanageable { held.recover().await } else { held.access().cloned() };
+    let is_lost = held.client.unmanageable || held.not_opened.is_some();
+    let access = if is_lost { held.recover().await } else { held.access().cloned() };
     let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
     let client = held.client.clone();
     let secret = held.client_secret().cloned();

@@ -18,6 +18,7 @@ use crate::authorization_server::document_client;
 use crate::clock::Timestamp;
 use crate::jose;
 use crate::lifecycle::{AtTheServer, State};
+use crate::registration::members::LONGEST_CLIENT_ID;
 use crate::store::{ClientRecord, StoreError};
 use crate::telemetry::{self, InSpan as _, span};
 
@@ -106,7 +107,7 @@ impl Standings {
                 }
                 Ok(standing)
             }
-            // What was out of use when it was last heard of stays so.
+            // What was last heard of it holds, however long ago.
             Err(error) => known.map(|(standing, _)| standing).ok_or(error),
         }
     }
@@ -216,7 +217,12 @@ fn unverified_issuer_and_subject(assertion: &str) -> Result<Vec<String>, Refusal
     let claims = jose::unverified_claims(assertion);
     let mut claims = claims.map_err(|error| Refusal::from(Reason::ClientUnclear).caused_by(error))?;
     let texts = ["iss", "sub"].into_iter().filter_map(|name| Some(claims.remove(name)?.as_str()?.to_owned()));
-    Ok(texts.collect())
+    let texts: Vec<_> = texts.collect();
+    // What was heard of each name is kept: none is longer than a client's.
+    if texts.iter().any(|text| text.len() > LONGEST_CLIENT_ID) {
+        return Err(Refusal::from(Reason::ClientUnclear).caused_by("longer than any client_id"));
+    }
+    Ok(texts)
 }
 
 #[cfg(test)]
@@ -363,10 +369,13 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_can_be_read_in_several_ways_is_refused() {
         let world = world().await;
+        let long = format!(r#"{{"sub":"{}"}}"#, "c".repeat(LONGEST_CLIENT_ID + 1));
+        let longer_than_a_client = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(long));
         let twice = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(r#"{"sub":"c2","sub":"c1"}"#));
         for clients in [
             UnverifiedClients { is_unclear: true, ..named("c1") },
             UnverifiedClients { assertions: vec!["nonsense".to_owned()], ..named("c1") },
+            UnverifiedClients { assertions: vec![longer_than_a_client], ..named("c1") },
             UnverifiedClients { assertions: vec![twice], ..named("c1") },
         ] {
             assert_eq!(world.judged(&clients).await, Some(Reason::ClientUnclear), "{clients:?}");

@@ -18,7 +18,7 @@ use crate::authorization_server::{
 use crate::clock::Timestamp;
 use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::registration::software_statement;
-use crate::sealing::NotSealed;
+use crate::sealing::{NotOpened, NotSealed};
 use crate::secret::Secret;
 use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
 use crate::telemetry::{InSpan as _, span};
@@ -36,6 +36,8 @@ pub(super) struct HeldTurn<'t> {
     /// The client, as it is to be when the turn ends.
     pub(super) client: ClientRecord,
     kept: Option<KeptAccess>,
+    /// Why what the record keeps encrypted could not be read: then there is no access, until it is recovered or the key is there.
+    pub(super) not_opened: Option<NotOpened>,
     /// When it was taken.
     since: Instant,
     /// What is recorded when the turn ends.
@@ -78,19 +80,17 @@ async fn hold<'t>(
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
     let Some(taken) = wait_with(tools, client_id, (rulebook.longest_turn(), wait)).await? else { return Ok(None) };
     let sealed = taken.client.server_access.as_ref();
-    let kept = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose() {
-        Ok(kept) => kept,
+    let (kept, not_opened) = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose()
+    {
+        Ok(kept) => (kept, None),
         Err(error) => {
-            // By a key that is not read here yet. Nothing was done in this turn: the next holder need not wait for its end, nor look for a call
-            // that was broken off.
-            if let Err(refusal) = end_untried(tools, taken).await {
-                tracing::warn!(client_id, cause = refusal.cause(), "a turn could not be ended");
-            }
-            return Err(Refusal::from(Reason::Internal).caused_by(error));
+            // By a key that is lost, or not read here yet: only who needs it is kept from anything.
+            tracing::error!(client_id, %error, "the server's token for a client cannot be read");
+            (None, Some(error))
         }
     };
     let Taken { holder, client, interrupted, since } = taken;
-    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, since, entries: Vec::new() }))
+    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, not_opened, since, entries: Vec::new() }))
 }
 
 /// Waiting while somebody else is at work on the same client: the record is looked at again after pauses that double from 10 ms to 250 ms.
@@ -267,8 +267,11 @@ impl HeldTurn<'_> {
             }
             Err(error) => Err(error),
         };
-        let recovered = access.map_err(|error| error.to_string()).and_then(|access| {
-            let kept = KeptAccess { access, client_secret: self.client_secret().cloned() };
+        let kept = match access {
+            Ok(access) => transport::until(end, self.kept_with(access)).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let recovered = kept.and_then(|kept| {
             let sealed = kept.seal(&self.rulebook.keys, self.tools, client_id).map_err(|error| error.to_string())?;
             Ok((kept, sealed))
         });
@@ -280,6 +283,7 @@ impl HeldTurn<'_> {
                 self.interrupted = false;
                 let access = kept.access.clone();
                 self.kept = Some(kept);
+                self.not_opened = None;
                 Some(access)
             }
             Err(error) => {
@@ -291,6 +295,17 @@ impl HeldTurn<'_> {
                 None
             }
         }
+    }
+
+    /// What is kept from now on. A secret that could not be read is asked for anew.
+    async fn kept_with(&self, access: ServerAccess) -> Result<KeptAccess, String> {
+        if self.not_opened.is_none() {
+            return Ok(KeptAccess { access, client_secret: self.client_secret().cloned() });
+        }
+        let read = self.rulebook.registrar.read(&access).await;
+        let managed =
+            read.and_then(|managed| managed.about(&self.client.client_id)).map_err(|error| error.to_string())?;
+        Ok(KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret })
     }
 
     /// The server no longer has it.

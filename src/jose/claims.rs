@@ -30,13 +30,9 @@ pub enum Expiry {
     Optional,
 }
 
-/// From when until when claims hold.
+/// Until when claims hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// `iat`.
-    pub issued_at: Option<Timestamp>,
-    /// `exp`, without leeway.
-    pub expires_at: Option<Timestamp>,
     /// The first moment at which [`ClaimRules::check`] refuses the claims because of `exp` or their age, leeway included.
     pub refused_from: Option<Timestamp>,
 }
@@ -103,7 +99,7 @@ impl ClaimRules<'_> {
         if too_old_from.is_some_and(|from| now >= from) {
             return Err(ClaimProblem::TooOld);
         }
-        Ok(Validity { issued_at, expires_at, refused_from: expired_from.into_iter().chain(too_old_from).min() })
+        Ok(Validity { refused_from: expired_from.into_iter().chain(too_old_from).min() })
     }
 }
 
@@ -169,13 +165,12 @@ mod tests {
     #[test]
     fn claims_that_hold_say_until_when() {
         let validity = RULES.check(&claims(json!({})), NOW).unwrap();
-        assert_eq!(validity.expires_at, Some(Timestamp::from_unix_millis(1_700_000_060_000)));
         assert_eq!(validity.refused_from, Some(Timestamp::from_unix_millis(1_700_000_090_000)));
         let until_too_old = RULES.check(&claims(json!({"exp": 1_800_000_000})), NOW).unwrap().refused_from;
         assert_eq!(until_too_old, Some(Timestamp::from_unix_millis(1_700_000_620_000)));
         let open = ClaimRules { expiry: Expiry::Optional, max_age: None, audience: None, ..RULES };
         let bare = claims(json!({"exp": null, "iat": null, "nbf": null, "aud": null}));
-        assert_eq!(open.check(&bare, NOW), Ok(Validity { issued_at: None, expires_at: None, refused_from: None }));
+        assert_eq!(open.check(&bare, NOW), Ok(Validity { refused_from: None }));
     }
 
     #[test]

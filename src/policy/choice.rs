@@ -13,8 +13,6 @@ pub enum Choice<'a> {
     CredentialMissing {
         /// A profile would fit if an initial access token for it were presented.
         initial_access_token: bool,
-        /// A profile could fit if a client certificate were presented.
-        client_certificate: bool,
     },
     /// No profile that the initial access token is for fits: an address or a certificate it is not for, or the profile is no
     /// longer configured. No profile that ignores tokens is looked at. 403.
@@ -49,7 +47,7 @@ pub fn choose<'a>(profiles: &'a [Profile], presented: &Presented<'_>) -> Choice<
     let client_certificate =
         presented.certificate.is_none() && reachable().any(|profile| profile.matches().names_a_certificate());
     if initial_access_token || client_certificate {
-        Choice::CredentialMissing { initial_access_token, client_certificate }
+        Choice::CredentialMissing { initial_access_token }
     } else {
         Choice::NoneFits
     }
@@ -165,13 +163,12 @@ mod tests {
         let all = profiles(PROFILES);
         let other = identity("CN=Other CA");
         let told = |presented: Presented<'_>, profiles: &[Profile]| match choose(profiles, &presented) {
-            Choice::CredentialMissing { initial_access_token, client_certificate } => {
-                Some((initial_access_token, client_certificate))
-            }
+            Choice::CredentialMissing { initial_access_token } => Some(initial_access_token),
             _ => None,
         };
-        assert_eq!(told(presenting("192.0.2.1", None, None), &all), Some((true, true)));
-        assert_eq!(told(presenting("192.0.2.1", None, Some(&other)), &all), Some((true, false)));
+        assert_eq!(told(presenting("192.0.2.1", None, None), &all), Some(true));
+        assert_eq!(told(presenting("192.0.2.1", None, None), &all[..1]), Some(false));
+        assert_eq!(told(presenting("192.0.2.1", None, Some(&other)), &all), Some(true));
         assert_eq!(told(presenting("192.0.2.1", None, Some(&other)), &all[..1]), None);
         assert!(matches!(choose(&all[2..], &presenting("192.0.2.1", None, None)), Choice::NoneFits));
         assert!(matches!(choose(&[], &presenting("192.0.2.1", None, None)), Choice::NoneFits));

@@ -7,9 +7,8 @@ use http::header::AUTHORIZATION;
 use super::client_id_guard::{basic_credentials, basic_user};
 use super::form::{FormDecoder, FormPart};
 use crate::intake::handler::UnverifiedClients;
+use crate::registration::members::LONGEST_CLIENT_ID;
 
-/// The longest `client_id` that is kept: the record has none that is longer.
-const LONGEST_ID: usize = 1024;
 /// The longest `client_assertion` that is kept, as long as the longest token that is read anywhere.
 const LONGEST_ASSERTION: usize = 32 * 1024;
 /// Longer than any name that is looked for.
@@ -117,7 +116,7 @@ impl Reading {
     fn push(&mut self, byte: u8) {
         let longest = match self.watched {
             Watched::Name => LONGEST_NAME,
-            Watched::ClientId => LONGEST_ID + 1,
+            Watched::ClientId => LONGEST_CLIENT_ID + 1,
             Watched::Assertion => LONGEST_ASSERTION + 1,
             Watched::Other => 0,
         };
@@ -127,13 +126,16 @@ impl Reading {
     }
 
     fn add_id(&mut self, text: &[u8]) {
-        if text.len() > LONGEST_ID {
+        if text.len() > LONGEST_CLIENT_ID {
+            // Nobody is called so, but by a server that takes off what it is padded with.
+            self.found.is_unclear = true;
             return;
         }
         let Ok(id) = std::str::from_utf8(text) else { return };
         add(&mut self.found.ids, id, &mut self.found.is_unclear);
-        // Some servers take white space off.
-        add(&mut self.found.ids, id.trim(), &mut self.found.is_unclear);
+        // Some servers take white space off, and Java's `String.trim` what is no character besides.
+        let trimmed = id.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}');
+        add(&mut self.found.ids, trimmed, &mut self.found.is_unclear);
     }
 
     fn add_assertion(&mut self, text: &[u8]) {
@@ -184,8 +186,21 @@ mod tests {
         assert_eq!(in_form("client%5fid=a%20b&x=client_id").ids, ["a b"]);
         assert_eq!(in_form("client_id=a&client_id=b&client_id=a").ids, ["a", "b"]);
         assert_eq!(in_form("client_id=+a").ids, [" a", "a"]);
+        assert_eq!(in_form("client_id=%01a%00").ids, ["\u{1}a\0", "a"]);
+        assert_eq!(in_form("client_id=%EF%BB%BFa").ids, ["\u{feff}a", "a"]);
         for form in ["", "client_id=", "client_id", "my_client_id=a", "client_idx=a"] {
             assert!(in_form(form).ids.is_empty(), "{form}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_of_a_client_is_found_and_a_longer_one_is_unclear() {
+        let longest = "a".repeat(LONGEST_CLIENT_ID);
+        let found = in_form(&format!("client_id={longest}"));
+        assert_eq!((found.ids, found.is_unclear), (vec![longest], false));
+        for padded in [format!("{}abc", "+".repeat(LONGEST_CLIENT_ID)), "a".repeat(LONGEST_CLIENT_ID + 1)] {
+            let found = in_form(&format!("client_id={padded}"));
+            assert_eq!((found.ids, found.is_unclear), (Vec::new(), true));
         }
     }
 

@@ -133,7 +133,14 @@ pub struct FetchedKeys {
 
 struct Known {
     keys: Arc<KeySet>,
-    fresh_until: Timestamp,
+    fetched_at: Timestamp,
+    fresh_for: Duration,
+}
+
+impl Known {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fetched_at.lasts(self.fresh_for, now)
+    }
 }
 
 /// The latest attempt to fetch.
@@ -146,7 +153,7 @@ struct Attempt {
 impl Attempt {
     /// Whether it began so long ago, or never.
     fn is_past(&self, pause: Duration, now: Timestamp) -> bool {
-        self.at.is_none_or(|at| now >= at.after(pause))
+        !self.at.is_some_and(|at| at.lasts(pause, now))
     }
 }
 
@@ -166,7 +173,7 @@ impl FetchedKeys {
     }
 
     async fn current(self: &Arc<Self>, now: Timestamp) -> Result<Arc<KeySet>, KeysUnavailable> {
-        if let Some(known) = self.known.load().as_ref().filter(|known| now < known.fresh_until) {
+        if let Some(known) = self.known.load().as_ref().filter(|known| known.is_fresh(now)) {
             return Ok(known.keys.clone());
         }
         if let Some(keys) = self.serving(now).filter(|_| self.failed_lately(now)) {
@@ -181,7 +188,10 @@ impl FetchedKeys {
     /// The keys that serve, fresh or not.
     fn serving(&self, now: Timestamp) -> Option<Arc<KeySet>> {
         let known = self.known.load();
-        known.as_ref().filter(|known| now < known.fresh_until.after(STALE)).map(|known| known.keys.clone())
+        known
+            .as_ref()
+            .filter(|known| now < known.fetched_at.after(known.fresh_for + STALE))
+            .map(|known| known.keys.clone())
     }
 
     fn failed_lately(&self, now: Timestamp) -> bool {
@@ -232,7 +242,7 @@ impl FetchedKeys {
     fn is_due(&self, need: &Need, now: Timestamp) -> bool {
         let (known, latest) = (self.known.load(), self.latest.load());
         match (need, known.as_ref()) {
-            (Need::Fresh, Some(known)) if now < known.fresh_until => false,
+            (Need::Fresh, Some(known)) if known.is_fresh(now) => false,
             (Need::Fresh, _) => latest.failure.is_none() || latest.is_past(TRY_AGAIN, now),
             (Need::OthersThan(seen), Some(known)) => Arc::ptr_eq(seen, &known.keys) && latest.is_past(LOOK_AGAIN, now),
             (Need::OthersThan(_), None) => latest.is_past(LOOK_AGAIN, now),
@@ -253,7 +263,7 @@ impl FetchedKeys {
         if keys.is_empty() {
             return Err("there is no key in it that can verify".to_owned());
         }
-        Ok(Known { keys: Arc::new(keys), fresh_until: now.after(freshness(&fetched.headers)) })
+        Ok(Known { keys: Arc::new(keys), fetched_at: now, fresh_for: freshness(&fetched.headers) })
     }
 }
 
@@ -360,6 +370,19 @@ mod tests {
         assert_eq!(issuer.asked(), 1);
         keys.current(after(300)).await.unwrap();
         assert_eq!(issuer.asked(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_fetched_by_a_clock_that_was_ahead_is_fresh_no_longer_than_by_a_right_one() {
+        let (issuer, keys) = Issuer::publishing(&Signer::new(Algorithm::EdDsa, "a")).await;
+        let seen = keys.current(after(86_400)).await.unwrap();
+        keys.others_than(&seen, after(86_400 + 100)).await;
+        assert_eq!(issuer.asked(), 2);
+        // It was set right.
+        let seen = keys.current(NOW).await.unwrap();
+        assert_eq!(issuer.asked(), 3);
+        keys.others_than(&seen, after(30)).await;
+        assert_eq!(issuer.asked(), 4);
     }
 
     #[tokio::test]

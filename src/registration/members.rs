@@ -25,8 +25,8 @@ pub enum MemberKind {
     ServerAssigned,
 }
 
-/// In octets: a longer one fits neither a URI nor a form.
-const LONGEST_CLIENT_ID: usize = 2048;
+/// The longest `client_id`, in octets: a longer one fits neither a URI nor a form, and the record has none.
+pub const LONGEST_CLIENT_ID: usize = 2048;
 
 /// Whether a client can be called so. RFC 6749 A.1 has printable ASCII only; what servers say beyond that is taken, as long as it can be shown and sent.
 pub fn is_client_id(text: &str) -> bool {

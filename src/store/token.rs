@@ -1,5 +1,7 @@
 //! Initial access tokens as a store keeps them: what was issued, and which use a registration reserves.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -8,6 +10,9 @@ use super::page::{Cursor, LARGEST_PAGE, Page};
 use super::{AuditEntry, StoreError};
 use crate::clock::Timestamp;
 use crate::secret::Secret;
+
+/// How long after its end a token of somebody else's is still known to be spent: clocks of replicas differ.
+pub(super) const SPENT_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// SHA-256 of a token's text: all that is kept of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -26,6 +26,8 @@ pub struct Unused {
     pub since: Timestamp,
     /// Registered, and handed out the last time, at this moment or earlier.
     pub until: Timestamp,
+    /// Those alone that can be managed at the server with what it gave.
+    pub manageable: bool,
     /// How many, at most.
     pub limit: u32,
 }

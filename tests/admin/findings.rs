@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use dcr_gateway::clock::{Clock as _, SystemClock};
 use dcr_gateway::store::Clients as _;
 
 use crate::out_of_use;
-use crate::world::World;
+use crate::world::{World, configuration, demo_section, demo_server};
 
 /// Longer than the detectors can take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +55,25 @@ async fn guessed_tokens_are_found_and_told_once() {
     let described = document["components"]["schemas"]["Finding"]["properties"].as_object().unwrap();
     let members: Vec<_> = finding.as_object().unwrap().keys().collect();
     assert!(members.iter().all(|member| described.contains_key(*member)), "{members:?}");
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_an_approval_has_widened_nobody() {
+    let own =
+        "anomalies: { learning: 0s, lookalike_names: { names: [Example Bank] } }\nmanagement: { growth: approval }\n";
+    let text = configuration(&demo_section(demo_server().await), "{ socket: admin.sock }");
+    let text = text.replace("host: app.example.com }", "host: app.example.com }, { host: other.example.org }");
+    let world = World::configured(TempDir::new().unwrap(), &format!("{own}{text}")).await;
+    let client = world.register("Orders").await;
+    let uris = ["https://app.example.com/callback", "https://other.example.org/callback"];
+    let change = json!({"client_id": client["client_id"], "client_name": "Orders", "redirect_uris": uris});
+    let (status, told) = world.manage_itself("PUT", &client, Some(&change)).await;
+    assert_eq!((status, &told["redirect_uris"]), (200, &json!([uris[0]])), "{told}");
+    world.register("Examp1e Bank").await;
+    // What happens is looked at in its order.
+    findings(&world, "?detector=lookalike_names").await;
+    let widened = world.ask("GET", "/v1/findings?detector=widening").await;
+    assert_eq!(widened.body["findings"], json!([]));
 }
 
 /// A client that was used last so long ago.

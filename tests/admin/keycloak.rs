@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::records;
+use crate::sealed;
 use crate::world::{World, configuration, public};
 
 const REGISTRATION: &str = "/realms/acme/clients-registrations/openid-connect";
@@ -118,7 +119,10 @@ async fn read(State(server): Shared, Path(id): Path<String>, headers: HeaderMap)
 
 async fn find(State(server): Shared, uri: Uri) -> Response {
     let id = uri.query().and_then(|query| query.strip_prefix("clientId=")).unwrap();
-    let found = server.client(id).map(|client| json!({"id": id, "clientId": id, "enabled": client.enabled}));
+    let found = server.client(id).map(|client| {
+        let uris = client.metadata["redirect_uris"].as_array().cloned().unwrap_or_default();
+        json!({"id": id, "clientId": id, "enabled": client.enabled, "redirectUris": uris})
+    });
     Json(Value::from_iter(found)).into_response()
 }
 
@@ -253,6 +257,17 @@ async fn what_was_done_without_a_clear_answer_is_found_done() {
 }
 
 #[tokio::test]
+async fn a_client_whose_token_no_key_opens_any_more_gets_a_new_one() {
+    let (server, world) = world().await;
+    let (id, registered) = client(&world).await;
+    sealed::seal(&world, &id, sealed::unreadable()).await;
+    for _ in 0..2 {
+        assert_eq!(world.read_itself(&registered).await, 200);
+        assert_eq!(server.client(&id).unwrap().token, 2);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_the_server_no_longer_has_is_found_out() {
     let (server, world) = world().await;
     let (id, _) = client(&world).await;
@@ -308,6 +323,7 @@ async fn an_unknown_registration_becomes_the_client_that_is_there_if_it_is_the_o
     assert_eq!(resolve("absent").await.status, 409);
     let other = resolve("other").await;
     assert_eq!(other.status, 409, "{}", other.body);
+    assert_eq!(server.client("other").unwrap().token, 1, "another's token stays good");
     let mine = resolve("mine").await;
     assert_eq!((mine.status, &mine.body["client_id"]), (200, &json!("mine")), "{}", mine.body);
     let client = world.ask("GET", "/v1/clients/mine").await.body;

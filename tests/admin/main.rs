@@ -19,6 +19,7 @@ mod process;
 mod realm;
 mod records;
 mod responses;
+mod sealed;
 mod sign_ins;
 mod undone;
 mod unrecorded;

@@ -92,6 +92,7 @@ async fn a_profile_under_approval_has_its_next_client_wait() {
     let scopes = |name: &str| json!({"client_name": name, "redirect_uris": ["https://app.example.com/callback"], "scope": "openid profile"});
     let (_, before) = world.register_as(&scopes("Orders")).await;
     assert_eq!(before["scope"], "openid profile");
+    let modest = world.register("Modest").await;
     world.register("Examp1e Bank").await;
     let approval = response(&world).await;
     assert_eq!((&approval["action"], &approval["subject"]), (&json!("require_approval"), &json!("partners")));
@@ -100,6 +101,13 @@ async fn a_profile_under_approval_has_its_next_client_wait() {
     let id = after["client_id"].as_str().unwrap();
     let client = world.ask("GET", &format!("/v1/clients/{id}")).await.body;
     assert_eq!((&client["state"], &client["scopes"]["withheld"]), (&json!("pending"), &json!("profile")));
+    // Those that were there keep what they have, and get no more.
+    for (client, granted) in [(&before, "openid profile"), (&modest, "openid")] {
+        let mut change = scopes("Renamed");
+        change["client_id"] = client["client_id"].clone();
+        let (status, changed) = world.manage_itself("PUT", client, Some(&change)).await;
+        assert_eq!((status, &changed["scope"]), (200, &json!(granted)), "{changed}");
+    }
     world.ask("DELETE", &format!("/v1/bans/{}", approval["id"].as_str().unwrap())).await;
     let (_, later) = world.register_as(&scopes("Deliveries")).await;
     assert_eq!(later["scope"], "openid profile");

@@ -6,7 +6,7 @@ use dcr_gateway::clock::{Clock as _, SystemClock, Timestamp};
 use dcr_gateway::lifecycle::{Action, State};
 use dcr_gateway::store::{
     ClientFilter, ClientRecord, Clients as _, Ending, Page, Recording, ResponseAction, ResponseRecord, Responses as _,
-    Sealed, Turn, TurnEnd, TurnTaken,
+    Turn, TurnEnd, TurnTaken,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ fn response(action: ResponseAction, subject: &str, (created_at, expires_at): (Ti
     }
 }
 
-async fn turn_at(world: &World, id: &str) -> ClientRecord {
+pub async fn turn_at(world: &World, id: &str) -> ClientRecord {
     let turn = Turn { holder: HOLDER.to_owned(), lasts: Duration::from_secs(60) };
     match world.store.take_turn(id, &turn, SystemClock.now()).await.unwrap() {
         TurnTaken::Taken { client, .. } => *client,
@@ -44,24 +44,24 @@ async fn turn_at(world: &World, id: &str) -> ClientRecord {
     }
 }
 
-async fn end_turn(world: &World, client: &ClientRecord) {
+pub async fn end_turn(world: &World, client: &ClientRecord) {
     assert!(world.store.end_turn(TurnEnd::of(client, HOLDER), SystemClock.now()).await.unwrap());
 }
 
-/// A client that a detector suspended, and what the gateway keeps encrypted of it.
-async fn suspended(world: &World, name: &str) -> (String, Option<Sealed>) {
+/// A client that a detector suspended.
+async fn suspended(world: &World, name: &str) -> String {
     let id = world.register(name).await["client_id"].as_str().unwrap().to_owned();
     let mut client = turn_at(world, &id).await;
     let by = Action { at: SystemClock.now(), actor: DETECTOR.to_owned(), comment: None };
     client.lifecycle = client.lifecycle.suspend(by).unwrap();
     end_turn(world, &client).await;
-    (id, client.server_access)
+    id
 }
 
-/// What of it cannot be opened cannot be resumed; or can again.
-async fn seal(world: &World, id: &str, sealed: Option<Sealed>) {
+/// What the server does not have, and can never be brought to, cannot be resumed; or can again.
+async fn be_lost(world: &World, id: &str, is_lost: bool) {
     let client = turn_at(world, id).await;
-    end_turn(world, &ClientRecord { server_access: sealed, ..client }).await;
+    end_turn(world, &ClientRecord { unmanageable: is_lost, members_behind: is_lost, ..client }).await;
 }
 
 async fn impose(world: &World, response: ResponseRecord) {
@@ -79,8 +79,8 @@ fn is_in(state: &'static str) -> impl Fn(&Value) -> bool {
 #[tokio::test]
 async fn a_client_that_cannot_be_resumed_keeps_no_other_response_from_its_end() {
     let world = World::start().await;
-    let (id, sealed) = suspended(&world, "Orders").await;
-    seal(&world, &id, Some(Sealed(vec![0; 40]))).await;
+    let id = suspended(&world, "Orders").await;
+    be_lost(&world, &id, true).await;
     let now = SystemClock.now();
     let over = now.before(Duration::from_secs(1));
     // The newest is looked at first.
@@ -93,20 +93,20 @@ async fn a_client_that_cannot_be_resumed_keeps_no_other_response_from_its_end() 
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the other response ends");
     assert_eq!(ending(&world, &id).await, None, "it is tried again");
-    seal(&world, &id, sealed).await;
+    be_lost(&world, &id, false).await;
     world.until(&id, is_in("active")).await;
 }
 
 #[tokio::test]
 async fn a_suspension_that_could_not_be_undone_can_be_lifted_again() {
     let world = World::start().await;
-    let (id, sealed) = suspended(&world, "Orders").await;
+    let id = suspended(&world, "Orders").await;
     let now = SystemClock.now();
     impose(&world, response(ResponseAction::SuspendClient, &id, (now, now.after(Duration::from_secs(3600))))).await;
-    seal(&world, &id, Some(Sealed(vec![0; 40]))).await;
+    be_lost(&world, &id, true).await;
     let lift = async || world.ask("DELETE", &format!("/v1/bans/{}", name(&id))).await.status;
-    assert_eq!(lift().await, 500);
-    seal(&world, &id, sealed).await;
+    assert_eq!(lift().await, 409);
+    be_lost(&world, &id, false).await;
     assert_eq!(lift().await, 200);
     world.until(&id, is_in("active")).await;
     assert!(ending(&world, &id).await.unwrap().by.is_some());
@@ -116,7 +116,7 @@ async fn a_suspension_that_could_not_be_undone_can_be_lifted_again() {
 #[tokio::test]
 async fn a_suspension_that_was_prolonged_while_it_was_undone_is_in_force_again() {
     let world = World::start().await;
-    let (id, _) = suspended(&world, "Orders").await;
+    let id = suspended(&world, "Orders").await;
     let now = SystemClock.now();
     let suspension = |until| response(ResponseAction::SuspendClient, &id, (now, now.after(until)));
     impose(&world, suspension(Duration::from_secs(2))).await;

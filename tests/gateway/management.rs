@@ -214,6 +214,22 @@ async fn where_growth_is_refused_a_client_gets_no_more_than_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_growth_is_refused_a_client_gives_up_no_protection() {
+    let world = World::with(Rules { management: "growth: refuse", ..Rules::default() }).await;
+    let token = world.gateway.token("partners", 1);
+    let (on, off) = (json!({"dpop_bound_access_tokens": true}), json!({"dpop_bound_access_tokens": false}));
+    let mut bound = orders();
+    bound["dpop_bound_access_tokens"] = true.into();
+    let client = world.registered(&token, &bound).await;
+    for less in [json!({}), off] {
+        let answer = world.manage("PUT", &client.uri, &client.token, Some(&client.change(&less))).await;
+        refused(&answer, 403, "access_denied");
+        assert!(answer.body.contains("without dpop_bound_access_tokens"), "{answer:?}");
+    }
+    is_told(&world.manage("PUT", &client.uri, &client.token, Some(&client.change(&on))).await, &client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_file_that_is_not_the_stores_is_told_at_the_start() {
     let mut world = World::start().await;
     let client = world.client().await;

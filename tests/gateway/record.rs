@@ -162,6 +162,30 @@ async fn a_client_from_before_the_gateway_gets_a_token_of_ours_for_the_servers()
     assert_eq!(send(world.server, ("GET", &before.uri), &before.token, None).await.status, 401, "it is gone there");
 }
 
+/// A proxy in front that forwards certificates.
+const BEHIND_A_PROXY: &str = r#"listeners:
+  - address: 127.0.0.1:0
+    trusted_proxies: [127.0.0.0/8]
+    client_certificate_header: client-cert
+    client_certificate_trust: { trust: ["{directory}/ca.pem"] }"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_from_before_that_presents_a_bad_certificate_is_neither_deleted_nor_taken_in() {
+    let directory = TempDir::new().unwrap();
+    dcr_gateway::demo::certificates::write(directory.path()).unwrap();
+    let world = World::in_directory(directory, Rules { more: BEHIND_A_PROXY, ..FORWARD }).await;
+    let before = world.registered_before(&orders()).await;
+    for method in ["DELETE", "GET"] {
+        let (uri, token) = (&before.uri, &before.token);
+        let head = format!("{method} {uri} HTTP/1.1\r\nHost: sso.example.com\r\nAuthorization: Bearer {token}");
+        let request = format!("{head}\r\nClient-Cert: :bm9uZQ==:\r\n\r\n");
+        let answer = exchange(world.gateway.address, request.as_bytes()).await.expect("an answer");
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert_eq!(world.asked(method), 0, "the server is not asked");
+    }
+    assert_eq!(world.manage("DELETE", &before.uri, &before.token, None).await.status, 204);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_from_before_that_asks_eight_times_at_once_is_given_one_token_that_stays_good() {
     let world = World::with(FORWARD).await;

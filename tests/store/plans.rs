@@ -68,8 +68,11 @@ async fn work(store: &dyn Store) {
         lists(store).await;
         store.note_uses(&[(name("c"), at(3_000)), (name("other"), at(3_000))]).await.unwrap();
         store.watch_uses(at(1)).await.unwrap();
-        let unused = Unused { profile: "rare".to_owned(), since: at(0), until: at(9_000), limit: 100 };
-        store.unused(&unused).await.unwrap();
+        for manageable in [false, true] {
+            let (since, until) = (at(0), at(9_000));
+            let unused = Unused { profile: "rare".to_owned(), since, until, manageable, limit: 100 };
+            store.unused(&unused).await.unwrap();
+        }
         turn(store, &name("c"), "a").await;
         store.break_off_turn(&name("c"), "a", at(2_000)).await.unwrap();
         store.take_turn(&name("c"), &Turn { holder: "b".to_owned(), lasts: UNDER_WAY }, at(2_000)).await.unwrap();

@@ -45,9 +45,10 @@ pub use tokens::{CreateToken, CreatedToken, Token, TokenList, check_profile};
 pub use unused::{ExpiredClients, UnusedClient, UnusedClients};
 
 use super::AdminInForce;
-use super::caller::{Arrival, Caller, Role};
+use super::caller::{Arrival, Caller};
 use super::console;
 use super::problem::{Kind, Problem};
+use super::role::Role;
 use crate::audit::{Actor, Event, Subject, event as audit_event};
 use crate::intake::{Intake, Tools};
 use operation::Operation;

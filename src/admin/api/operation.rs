@@ -6,7 +6,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::Api;
-use crate::admin::caller::Role;
+use crate::admin::role::Role;
 
 /// How it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

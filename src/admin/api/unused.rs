@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::operation::{Operation, Success, Verb, shape};
-use crate::admin::caller::Role;
 use crate::admin::problem::{Kind, Problem};
+use crate::admin::role::Role;
 use crate::duration::DurationText;
 use crate::intake::{NotExpired, Report};
 use crate::store::ClientRecord;

@@ -15,7 +15,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::settings::OpenIdSettings;
-use crate::admin::caller::{Caller, Role};
+use crate::admin::caller::Caller;
+use crate::admin::role::Role;
 use crate::admin::settings::is_name;
 use crate::clock::Timestamp;
 use crate::fetch::{FetchClient, FetchRequest, Target, basic};

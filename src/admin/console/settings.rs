@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::admin::caller::Role;
+use crate::admin::role::Role;
 use crate::duration::DurationText;
 use crate::fetch::Target;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::random;
 use crate::alert::failure::Failure;
-use crate::alert::receiver::{Message, Receiver};
+use crate::alert::message::Message;
+use crate::alert::receiver::Receiver;
 use crate::alert::{alertmanager, backoff, given_up};
 use crate::audit::Recorder;
 use crate::clock::Clock;

@@ -16,6 +16,7 @@ use crate::intake::{Tools, import, register, unavailable};
 use crate::lifecycle::Lifecycle;
 use crate::policy::{self, Choice, Profile};
 use crate::registrant::Registrant;
+use crate::registration::members::is_client_id;
 use crate::secret::Secret;
 use crate::store::{Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NewClient, Outcome, Quotas};
 use crate::telemetry::{InSpan as _, span};
@@ -62,6 +63,9 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
     let Some(Value::String(client_id)) = managed.metadata.get("client_id").cloned() else {
         return Err(Refusal::from(Reason::ServerBroken).caused_by("no client_id in the answer"));
     };
+    if !is_client_id(&client_id) {
+        return Err(Refusal::from(Reason::ServerBroken).caused_by("a client_id in the answer that is none"));
+    }
     if percent_encoded(&client_id) != segment {
         return Err(Reason::ManagementTokenUnknown.into());
     }

@@ -12,7 +12,7 @@ use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::{ClientRecord, RegistrantRecord};
 
-/// The members that widen what somebody could do who has taken the client over.
+/// The members that widen what somebody could do who has taken the client over, or what it gives up that would be in their way.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     redirect_uris: Vec<String>,
@@ -20,6 +20,7 @@ pub struct Difference {
     further: Vec<(&'static str, Vec<String>)>,
     credentials: Vec<&'static str>,
     endpoints: Vec<&'static str>,
+    given_up: Vec<&'static str>,
     software: Vec<&'static str>,
 }
 
@@ -43,6 +44,15 @@ const CREDENTIALS: [&str; 9] = [
 const ENDPOINTS: [&str; 3] =
     ["backchannel_logout_uri", "frontchannel_logout_uri", "backchannel_client_notification_endpoint"];
 
+/// What keeps what was stolen from being used.
+const PROTECTIONS: [&str; 5] = [
+    "dpop_bound_access_tokens",
+    "tls_client_certificate_bound_access_tokens",
+    "require_pushed_authorization_requests",
+    "require_signed_request_object",
+    "request_object_signing_alg",
+];
+
 /// What `asked` has and `client` has not: of what would be sent to the server, in the terms in which the client is told what it has.
 pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) -> Difference {
     let sent = registrar.outgoing(asked);
@@ -61,6 +71,8 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
             *value != registered && !(sends_a_secret(value) && sends_a_secret(&registered))
         })
     };
+    // What a change leaves out is taken away as well.
+    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && sent.get(*member) != has.get(*member);
     let further = LISTS.into_iter().filter_map(|member| {
         let known = registered(&has, member);
         let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
@@ -77,7 +89,17 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
         further: further.collect(),
         credentials: CREDENTIALS.into_iter().filter(differs).collect(),
         endpoints: ENDPOINTS.into_iter().filter(differs).collect(),
+        given_up: PROTECTIONS.into_iter().filter(is_given_up).collect(),
         software: other_software(client, asked.metadata()),
+    }
+}
+
+/// Whether a protection is in force with this value.
+fn is_on(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(is_on)) => *is_on,
+        Some(Value::String(algorithm)) => !matches!(algorithm.as_str(), "" | "any" | "none"),
+        _ => false,
     }
 }
 
@@ -128,7 +150,7 @@ pub fn asked(judged: &dyn Judged) -> Map<String, Value> {
 }
 
 impl Difference {
-    /// What the detectors of anomalies are told once it is done.
+    /// What the detectors of anomalies are told where it is made.
     pub fn seen(&self, client: &ClientRecord) -> ChangeSeen {
         let hosts = |uris: &[String]| {
             let parsed = uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok());
@@ -167,10 +189,11 @@ impl fmt::Display for Difference {
                 parts.push(format!("{what} + {}", values.join(" ")));
             }
         }
-        for others in
-            [&self.credentials, &self.endpoints, &self.software].into_iter().filter(|others| !others.is_empty())
-        {
-            parts.push(format!("other {}", others.join(" ")));
+        let lists = [&self.credentials, &self.endpoints, &self.software].map(|list| ("other", list));
+        for (what, list) in lists.into_iter().chain([("without", &self.given_up)]) {
+            if !list.is_empty() {
+                parts.push(format!("{what} {}", list.join(" ")));
+            }
         }
         f.write_str(&parts.join("; "))
     }

@@ -17,7 +17,7 @@ use http::header::{ALLOW, HeaderValue};
 
 use super::access::{Token, segment_of};
 use super::audited::{self, Digested};
-use super::handler::{Answer, Head, PresentedCertificate, Request};
+use super::handler::{Answer, Head, Request};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
@@ -26,7 +26,7 @@ use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
 use crate::audit::Event;
 use crate::lifecycle::{AtTheServer, State};
-use crate::policy::{CertificateIdentity, Profile};
+use crate::policy::Profile;
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
 use crate::registrant::software_statement::Circumstances;
@@ -83,7 +83,7 @@ struct Learned {
     event: ManagementEvent,
     /// SHA-256 of the body, once it was read.
     request_digest: Option<String>,
-    /// What a change that was done has given the client.
+    /// What a change gives the client, unless it waits for an approval.
     change: Option<ChangeSeen>,
 }
 
@@ -100,6 +100,7 @@ async fn take_through(
     }
     response::check_management(rulebook, tools, head)?;
     register::throttle_address(rulebook, head.client_address).await?;
+    let certificate = register::certificate(tools, head)?;
     let (client, token) = match identify((rulebook, tools), (head, segment), &learned.event).await? {
         Identified::Client(client, token) => (*client, token),
         Identified::Deleted => return Ok(deleted()),
@@ -108,15 +109,15 @@ async fn take_through(
     learned.event.profile = Some(client.profile.clone());
     let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
     learned.event.policy_version = Some(profile.version().to_owned());
-    let certificate = certificate(&profile, &head.certificate, head.client_address)?;
-    response::check_certificate(tools, certificate.as_deref())?;
+    let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
+    check_fits(&profile, &registrant)?;
     let asking = match head.method {
         Method::GET => Asking::Read,
         Method::DELETE => Asking::Delete,
         _ => {
             let circumstances = Circumstances {
                 requirement: profile.software_statement(),
-                certificate: certificate.as_deref(),
+                certificate: registrant.certificate.as_deref(),
                 now: tools.clock.now(),
             };
             let judging = Judging { rulebook, circumstances, profile: &profile };
@@ -136,7 +137,7 @@ async fn read_change(
     learned: &mut Learned,
 ) -> Result<Update, Refusal> {
     let mut body = Digested::of(request.body);
-    let registrar = judging.rulebook.registrar.as_ref();
+    let (registrar, growth_is) = (judging.rulebook.registrar.as_ref(), judging.rulebook.management.growth);
     let read = update::read(request.head, &mut body, client, judging).await;
     learned.request_digest = body.digest();
     let update = read?;
@@ -144,7 +145,9 @@ async fn read_change(
     let growth = growth::of(registrar, client, judged);
     learned.event.violations = judged.violated_rules();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
-    learned.change = Some(growth.seen(client));
+    // One that waits for an approval has given it nothing.
+    let waits = !growth.is_empty() && growth_is == Growth::Approval;
+    learned.change = (!waits).then(|| growth.seen(client));
     Ok(update)
 }
 
@@ -231,23 +234,8 @@ fn in_use(rulebook: &Rulebook, client: &ClientRecord) -> Result<Profile, Refusal
     rulebook.profile(&client.profile).cloned().ok_or_else(|| Reason::ProfileNone.into())
 }
 
-/// The client certificate. Where a profile is for holders of certificates, the token alone is worth nothing.
-fn certificate(
-    profile: &Profile,
-    presented: &PresentedCertificate,
-    address: std::net::IpAddr,
-) -> Result<Option<Arc<CertificateIdentity>>, Refusal> {
-    let certificate = match presented {
-        PresentedCertificate::Refused(cause) => return Err(Refusal::from(Reason::CertificateRefused).caused_by(cause)),
-        PresentedCertificate::Verified(identity) => Some(identity.clone()),
-        PresentedCertificate::None => None,
-    };
-    if !profile.needs_certificate() {
-        return Ok(certificate);
-    }
-    let registrant = Registrant { address, certificate, token: None, statement: None };
-    if registrant.certificate.is_some() && profile.fits_certificate(&registrant.presented()) {
-        return Ok(registrant.certificate);
-    }
-    Err(Reason::CertificateRequired.into())
+/// Where a profile is for holders of certificates, the token alone is worth nothing.
+fn check_fits(profile: &Profile, registrant: &Registrant) -> Result<(), Refusal> {
+    let is_holder = registrant.certificate.is_some() && profile.fits_certificate(&registrant.presented());
+    if is_holder || !profile.needs_certificate() { Ok(()) } else { Err(Reason::CertificateRequired.into()) }
 }

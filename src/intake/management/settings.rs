@@ -9,8 +9,8 @@ pub struct ManagementSettings {
     /// What happens to a registration access token that the gateway did not issue (of a client registered before it was there). Default: `refuse`.
     pub unknown_tokens: UnknownTokens,
     /// What happens when a client asks for more than it has: further redirect URIs (after a logout, too), grant and response types, more scopes, other
-    /// keys or another way to prove itself, other endpoints for logout, or comes with a statement of other software. All of it passes the rules of its profile
-    /// either way. Default: `allow`.
+    /// keys or another way to prove itself, other endpoints for logout, gives up a protection (DPoP, certificate-bound tokens, pushed or signed requests), or
+    /// comes with a statement of other software. All of it passes the rules of its profile either way. Default: `allow`.
     pub growth: Growth,
 }
 

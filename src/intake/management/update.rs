@@ -67,18 +67,26 @@ pub(super) async fn read(
     let heard = judging.rulebook.software_statements.hear(members, judging.circumstances).await;
     let (requested, _) = heard.map_err(Refusal::statement)?;
     let profile = judging.profile;
-    let approved = ScopeSet::recorded(&client.scope_approved);
+    let has = had_at_once(judging.rulebook.profile(profile.name()).unwrap_or(profile), client);
+    let has = ScopeSet::recorded(&client.scope_approved).union(&has);
     let raised = match (profile.approvals().elevation, &client.lifecycle) {
-        (Elevation::Automatic, Lifecycle::Active) => approved.union(profile.grantable()),
-        _ => approved.clone(),
+        (Elevation::Automatic, Lifecycle::Active) => has.union(profile.grantable()),
+        _ => has.clone(),
     };
     let judged = span::policy_span()
         .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, (&requested, &raised)))
         .passage();
     let passage = judged.map_err(Refusal::violated)?;
-    let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !approved.contains(scope);
+    let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !has.contains(scope);
     let elevated = passage.judged().scopes().granted.iter().filter(is_new).cloned().collect();
     Ok(Update { passage, elevated, client_secret, scope_approved: client.scope_approved.clone() })
+}
+
+/// What the client was given when it asked, by the profile as it is under no response: one under which new clients wait takes nothing from
+/// those that are there.
+fn had_at_once(profile: &Profile, client: &ClientRecord) -> ScopeSet {
+    let granted = ScopeSet::recorded(&client.scope_granted);
+    granted.iter().filter(|scope| profile.grants_at_once(scope)).cloned().collect()
 }
 
 fn take_secret(members: &mut Map<String, Value>) -> Result<Option<Secret>, Refusal> {

@@ -139,6 +139,11 @@ impl Work {
         if held.client.unmanageable && held.recover().await.is_none() {
             return Err(Reason::ClientUnmanageable.into());
         }
+        if let Some(error) = held.not_opened
+            && held.recover().await.is_none()
+        {
+            return Err(Refusal::from(Reason::Internal).caused_by(error));
+        }
         let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
         update.check_secret(held.client_secret())?;
         if !update.was_judged_with(&held.client) {

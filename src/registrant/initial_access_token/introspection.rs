@@ -57,7 +57,9 @@ pub struct Introspector {
 #[derive(Clone)]
 struct Remembered {
     token: Arc<IntrospectedToken>,
-    until: Timestamp,
+    since: Timestamp,
+    /// The token's end, where that is told.
+    expires_at: Option<Timestamp>,
 }
 
 impl Introspector {
@@ -90,15 +92,14 @@ impl Introspector {
             profile: self.profile.clone(),
             certificate_thumbprint: bound_certificate(&claims)?,
         });
-        let until = expires_at.into_iter().chain([now.after(REMEMBERED)]).min().unwrap_or(now);
-        self.remembered().put(hash, Remembered { token: verified.clone(), until });
+        self.remembered().put(hash, Remembered { token: verified.clone(), since: now, expires_at });
         Ok(verified)
     }
 
     fn recall(&self, hash: &TokenHash, now: Timestamp) -> Option<Arc<IntrospectedToken>> {
         let mut remembered = self.remembered();
         let known = remembered.get(hash)?;
-        if now < known.until {
+        if known.since.lasts(REMEMBERED, now) && known.expires_at.is_none_or(|end| now < end) {
             return Some(known.token.clone());
         }
         remembered.pop(hash);

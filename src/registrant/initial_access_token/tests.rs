@@ -231,6 +231,16 @@ async fn the_endpoint_is_asked_with_our_credential_and_believed_for_a_minute() {
 }
 
 #[tokio::test]
+async fn what_was_heard_by_a_clock_that_was_ahead_is_not_good_until_that_time() {
+    let (endpoint, verifiers) = Endpoint::saying(StatusCode::OK, active(json!({"exp": null}))).await;
+    let (store, token) = (MemoryStore::default(), Secret::new("opaque"));
+    for hours in [1, 0] {
+        verifiers.verify(&store, &token, NOW.after(Duration::from_secs(hours * 3600))).await.unwrap();
+    }
+    assert_eq!(endpoint.asked(), 2);
+}
+
+#[tokio::test]
 async fn a_good_answer_is_not_good_past_the_tokens_end() {
     let (endpoint, verifiers) = Endpoint::saying(StatusCode::OK, active(json!({"exp": 1_700_000_010}))).await;
     let (store, token) = (MemoryStore::default(), Secret::new("opaque"));

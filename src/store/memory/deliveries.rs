@@ -123,7 +123,7 @@ impl Outbox {
         if due.is_empty() {
             return Some(Vec::new());
         }
-        if self.turns.get(receiver).is_some_and(|(_, until)| now < *until) {
+        if self.turns.get(receiver).is_some_and(|(_, until)| turn.must_wait(*until, now)) {
             return None;
         }
         self.turns.insert(receiver.to_owned(), (turn.holder.clone(), now.after(turn.lasts)));

@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq as _;
 
 use self::registrations::Registration;
 use super::quota::Window;
+use super::token::SPENT_KEPT;
 use super::{
     AuditEntry, ClientRecord, FINDINGS_KEPT, FindingRecord, InitialAccessTokens, IssuedToken, MetadataDigest, Page,
     Recording, RegistrationId, RequestRecord, Store, StoreError, TokenHash, TokenId, TokenUnusable, TokenUse, Watch,
@@ -178,7 +179,7 @@ impl Store for MemoryStore {
     /// Only what others can see the absence of; the rest is gone with the process soon enough.
     async fn tidy(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.spent.retain(|_, until| now < *until);
+        state.spent.retain(|_, until| now < until.after(SPENT_KEPT));
         state.findings.retain(|finding| now <= finding.at.after(FINDINGS_KEPT));
         state.responses.forget_old(now);
         state.outbox.forget_told(now);

@@ -145,12 +145,14 @@ async fn take(
     }
     let begin = sqlx::query(
         "INSERT INTO alert_turns (receiver, holder, until) VALUES ($1, $2, $3) ON CONFLICT (receiver) \
-         DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE alert_turns.until <= $4",
+         DO UPDATE SET holder = excluded.holder, until = excluded.until \
+         WHERE alert_turns.until <= $4 OR alert_turns.until > $5",
     )
     .bind(receiver.to_owned())
     .bind(turn.holder.clone())
     .bind(now.after(turn.lasts).unix_millis())
-    .bind(now.unix_millis());
+    .bind(now.unix_millis())
+    .bind(turn.latest_end(now).unix_millis());
     if begin.execute(&mut *connection).await?.rows_affected() == 0 {
         return Ok(None);
     }

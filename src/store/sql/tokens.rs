@@ -9,6 +9,7 @@ use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::list::List;
 use crate::clock::Timestamp;
+use crate::store::token::SPENT_KEPT;
 use crate::store::{
     AuditEntry, InitialAccessTokens, IssuedToken, Page, Recording, StoreError, TokenHash, TokenId, TokenUnusable,
     TokenUse,
@@ -125,9 +126,10 @@ pub(super) async fn give_back(connection: &mut AnyConnection, reserved: &TokenUs
     query.execute(connection).await.map(drop)
 }
 
-/// A token that has ended is refused for that: nobody needs to know whether it was used.
+/// A token that has ended, by anybody's clock, is refused for that: nobody needs to know whether it was used.
 pub(super) async fn forget_spent(connection: &mut AnyConnection, now: Timestamp) -> Result<(), sqlx::Error> {
-    let query = sqlx::query("DELETE FROM spent_tokens WHERE until <= $1").bind(now.unix_millis());
+    let ended = now.before(SPENT_KEPT).unix_millis();
+    let query = sqlx::query("DELETE FROM spent_tokens WHERE until <= $1").bind(ended);
     query.execute(connection).await.map(drop)
 }
 

@@ -30,12 +30,13 @@ impl Uses for SqlStore {
     }
 
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
+        let Unused { profile, since, until, manageable, limit } = unused;
+        let further = if *manageable { "AND c.server_access IS NOT NULL AND c.unmanageable = 0 " } else { "" };
         let text = format!(
             "SELECT {RECORD} FROM {TABLES} WHERE c.profile = $1 AND c.state = 'active' AND c.last_used_at IS NULL \
-             AND c.created_at >= $2 AND c.created_at <= $3 AND NOT EXISTS (SELECT 1 FROM registrations o \
+             AND c.created_at >= $2 AND c.created_at <= $3 {further}AND NOT EXISTS (SELECT 1 FROM registrations o \
              WHERE o.client_id = c.client_id AND o.at > $3) ORDER BY c.created_at, c.client_id LIMIT $4"
         );
-        let Unused { profile, since, until, limit } = unused;
         let values =
             [profile.as_str().into(), since.unix_millis().into(), until.unix_millis().into(), i64::from(*limit).into()];
         let select = query(text, values);

@@ -31,7 +31,11 @@ async fn entered(store: &dyn Store, client_id: &str, (profile, registered): (&st
 }
 
 async fn unused(store: &dyn Store, limit: u32) -> Vec<String> {
-    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), limit };
+    unused_and(store, false, limit).await
+}
+
+async fn unused_and(store: &dyn Store, manageable: bool, limit: u32) -> Vec<String> {
+    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), manageable, limit };
     store.unused(&unused).await.unwrap().into_iter().map(|client| client.client_id).collect()
 }
 
@@ -54,6 +58,11 @@ async fn only_a_client_that_nobody_used_is_unused(Handles { one, other }: &Handl
     assert!(one.end_turn(TurnEnd::of(&suspended, "a"), at(5_000)).await.unwrap());
     assert_eq!(unused(&**other, 10).await, ["first", "second"]);
     assert_eq!(unused(&**other, 1).await, ["first"]);
+    let mut lost = turn(&**one, "first", "a").await;
+    lost.unmanageable = true;
+    assert!(one.end_turn(TurnEnd::of(&lost, "a"), at(5_000)).await.unwrap());
+    assert_eq!(unused(&**other, 1).await, ["first"]);
+    assert_eq!(unused_and(&**other, true, 1).await, ["second"]);
 }
 
 async fn a_client_that_was_handed_out_again_is_not_old(store: &dyn Store) {
