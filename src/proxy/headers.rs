@@ -72,6 +72,9 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "x-goog-authenticated-user-",
 ];
 
+/// How all of the above begin, and nearly nothing that a browser sends does: it is asked of every header of every request.
+const BEGINNINGS: [&str; 13] = ["x-", "ba", "ce", "cf", "cl", "fa", "fo", "fr", "pr", "re", "ss", "tl", "tr"];
+
 /// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
 const NEVER_WITH_UNDERSCORE: &[&str] = &[
     "content-length",
@@ -88,6 +91,9 @@ const NEVER_WITH_UNDERSCORE: &[&str] = &[
 /// Whether a header of this name, in lower case, is taken out of every request.
 pub(super) fn is_never_believed(name: &str) -> bool {
     let has_underscore = name.contains('_');
+    if !has_underscore && !BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)) {
+        return false;
+    }
     let hyphenated = if has_underscore { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
     IDENTITY.contains(&hyphenated.as_ref())
         || forwarded_certificate::HEADERS.contains(&hyphenated.as_ref())
@@ -211,7 +217,8 @@ mod tests {
 
     #[test]
     fn believes_no_identity_header_in_any_spelling() {
-        assert!(forwarded_certificate::HEADERS.into_iter().all(is_never_believed));
+        assert!(forwarded_certificate::HEADERS.iter().chain(IDENTITY).all(|name| is_never_believed(name)));
+        assert!(IDENTITY_PREFIXES.iter().all(|prefix| is_never_believed(&format!("{prefix}x"))));
         for name in [
             "Client-Cert",
             "client_cert_chain",
