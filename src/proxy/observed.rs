@@ -66,13 +66,12 @@ pub(super) fn begin_forwarding(
     request: &mut RequestHeader,
 ) -> pingora::Result<UpstreamCall> {
     let call = UpstreamCall::begin_below(parent, &call_facts(&head.method, "forward", Some(&head.path), upstream));
-    let mut context = http::HeaderMap::new();
-    propagation::inject(call.span(), &mut context);
-    if !context.is_empty() {
-        request.remove_header("tracestate");
-    }
-    for (name, value) in &context {
-        request.insert_header(name.clone(), value.clone())?;
+    if let Some(outgoing) = propagation::Outgoing::of(call.span()) {
+        request.insert_header(propagation::TRACEPARENT, outgoing.parent)?;
+        request.remove_header(&propagation::TRACESTATE);
+        if let Some(state) = outgoing.state {
+            request.insert_header(propagation::TRACESTATE, state)?;
+        }
     }
     Ok(call)
 }
