@@ -13,10 +13,13 @@ use crate::telemetry::{ServerRequest, Span};
 
 /// Begins the span of a request; `route` is what it was found to be.
 pub(super) fn begin(head: &Head, route: &Result<Route, ProtocolRefusal>, paths: &PathTable) -> ServerRequest {
-    let management = format!("{}/{{client_id}}", paths.registration_path());
+    let management;
     let (operation, route) = match route {
         Ok(Route::Registration) => (Operation::Register, Some(paths.registration_path())),
-        Ok(Route::Management { .. }) => (Operation::Manage, Some(management.as_str())),
+        Ok(Route::Management { .. }) => {
+            management = format!("{}/{{client_id}}", paths.registration_path());
+            (Operation::Manage, Some(management.as_str()))
+        }
         Ok(Route::Discovery(form)) => (Operation::Discover, Some(discovery_route(*form))),
         Ok(Route::Client(_) | Route::Other) => (Operation::Forward, None),
         Ok(Route::NotOffered | Route::Misspelt) | Err(_) => (Operation::Refuse, None),

@@ -65,7 +65,8 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
         metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
         metrics().observe_responses(|| {
-            let counts = |dry_run| ResponseAction::ALL.map(|it| ResponseCount { action: it.as_str(), dry_run, count: 2 });
+            let counts =
+                |dry_run| ResponseAction::ALL.map(|it| ResponseCount { action: it.as_str(), dry_run, count: 2 });
             [counts(false), counts(true)].concat()
         });
         let exposition = telemetry.exposition();
@@ -205,6 +206,12 @@ fn a_forwarded_request_follows_its_caller() {
     propagation::inject(request.span(), &mut outgoing);
     let outgoing = outgoing["traceparent"].to_str().unwrap();
     assert!(outgoing.starts_with(&format!("00-{untraced_id}-")) && outgoing.ends_with("-00"), "{outgoing}");
+    let mut called = untraced.clone();
+    let call = request.span().in_scope(call);
+    propagation::inject(call.span(), &mut called);
+    call.finish(Ok(StatusCode::OK));
+    // Nothing is recorded below it either: who is called is told of the request.
+    assert_eq!((called["traceparent"].to_str().unwrap(), &called["tracestate"]), (outgoing, &untraced["tracestate"]));
     request.finish(Some(StatusCode::OK), None);
     ServerRequest::begin(&RequestFacts { route: None, ..facts(Operation::Forward, &traced) })
         .finish(Some(StatusCode::OK), None);
