@@ -23,7 +23,10 @@ pub(crate) fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Two digits for each octet, in lower case, without separators.
 pub(crate) fn written(octets: &[u8]) -> String {
-    hex::encode(octets)
+    let mut digits = vec![0; 2 * octets.len()];
+    // There is room for two of each, and digits are text.
+    let written = hex::encode_to_slice(octets, &mut digits).ok();
+    written.and_then(|()| String::from_utf8(digits).ok()).unwrap_or_default()
 }
 
 /// A SHA-256 as tools print it, of either case, colons between the digits or not: in lower case, without them.

@@ -28,6 +28,18 @@ pub(super) fn is_client_id_segment(segment: &str) -> bool {
 /// as slashes, path parameters cut off, what servers take off a segment's end taken off, empty and dot segments resolved, lower case. Used to
 /// refuse, never to route.
 pub(super) fn fold(path: &str) -> String {
+    if is_in_words(path) { path.to_ascii_lowercase() } else { fold_any(path) }
+}
+
+/// Whether nothing of it is read in several ways but the case of its letters: most paths that are forwarded.
+fn is_in_words(path: &str) -> bool {
+    let is_word = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~'))
+    };
+    path.strip_prefix('/').is_some_and(|path| path.split('/').all(is_word))
+}
+
+fn fold_any(path: &str) -> String {
     let decoded = decode_fully(path);
     let decoded = if decoded.is_ascii() { decoded } else { Cow::Owned(in_ascii_where_it_can_be(&decoded)) };
     let decoded = decoded.replace('\\', "/");
@@ -131,6 +143,13 @@ mod tests {
         assert_eq!((fold("").as_str(), fold("/..").as_str()), ("", ""));
         for path in ["/a/b.html", "/a/b.js", "/a/b-json", "/a/bjson", "/a/...", "/a/..*", "/a/b:c"] {
             assert_eq!(fold(path), path, "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_in_words_is_folded_as_anything_is(path in r"(/[a-zA-Z0-9_~-]{1,8}|[./%2eF;\*:$ éı]){0,6}") {
+            proptest::prop_assert_eq!(fold(&path), fold_any(&path));
         }
     }
 

@@ -78,7 +78,7 @@ pub struct Head {
     /// The HTTP version.
     pub version: http::Version,
     /// The TLS session of this connection, when it is one.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<Arc<TlsFacts>>,
 }
 
 impl Head {

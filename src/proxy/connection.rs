@@ -1,6 +1,6 @@
 //! What is known about one client connection, and whether the certificate it was opened with is still accepted.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::client_trust::ClientTrust;
 use super::expiry::FileEnd;
-use super::headers::client_cert_value;
+use super::headers::{address_value, client_cert_value};
 use super::settings::{ClientCertificateRequest, ListenerSettings};
 use super::tls::{TlsError, TlsGeneration};
 use crate::clock::Timestamp;
@@ -66,12 +66,14 @@ pub(super) struct Connection {
     /// The listener's present generation.
     pub(super) listener: Arc<ArcSwap<ListenerGeneration>>,
     /// What was negotiated, when it is TLS.
-    pub(super) tls: Option<TlsFacts>,
+    pub(super) tls: Option<Arc<TlsFacts>>,
     /// True once the gateway is going down.
     pub(super) draining: watch::Receiver<bool>,
     chain: Vec<CertificateDer<'static>>,
     /// Written once, sent with every request that is forwarded.
-    header: OnceLock<HeaderValue>,
+    certificate_header: OnceLock<HeaderValue>,
+    /// The same.
+    address_header: OnceLock<HeaderValue>,
     /// Verifying a chain costs three quarters of a request: done once per generation and validity.
     verdict: Mutex<Option<Verdict>>,
 }
@@ -87,7 +89,7 @@ struct Verdict {
 #[derive(Default)]
 pub(super) struct Handshake {
     /// What was negotiated.
-    pub(super) tls: Option<TlsFacts>,
+    pub(super) tls: Option<Arc<TlsFacts>>,
     /// The client's certificate and its intermediates, as they were presented.
     pub(super) chain: Vec<CertificateDer<'static>>,
 }
@@ -107,7 +109,8 @@ impl Connection {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let Handshake { tls, chain } = handshake;
-        Self { peer, listener, tls, draining, chain, header: OnceLock::new(), verdict: Mutex::new(None) }
+        let (certificate_header, address_header, verdict) = Default::default();
+        Self { peer, listener, tls, draining, chain, certificate_header, address_header, verdict }
     }
 
     /// The connection under a session of Pingora.
@@ -123,7 +126,15 @@ impl Connection {
     /// The client's own certificate, as it was presented, as the server is told of it.
     pub(super) fn own_certificate_header(&self) -> Option<&HeaderValue> {
         let own = self.chain.first()?;
-        Some(self.header.get_or_init(|| client_cert_value(own)))
+        Some(self.certificate_header.get_or_init(|| client_cert_value(own)))
+    }
+
+    /// For whom a request is forwarded, as the server is told: most often whoever is at the other end.
+    pub(super) fn forwarded_for(&self, client_address: IpAddr) -> HeaderValue {
+        if client_address != self.peer.ip().to_canonical() {
+            return address_value(client_address);
+        }
+        self.address_header.get_or_init(|| address_value(client_address)).clone()
     }
 
     /// The certificate of this connection by what is in force at `now`: one that was revoked, expired, or lost its CA since the handshake is refused.

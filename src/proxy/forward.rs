@@ -163,11 +163,11 @@ impl ForwardedRequest {
     }
 
     /// Takes off what is not to be believed and puts on what the authorization server must see.
-    /// `certificate` is `Client-Cert` for the client's, verified.
+    /// `forwarded_for` is `X-Forwarded-For`, `certificate` is `Client-Cert` for the client's, verified.
     pub(super) fn dress(
         &self,
         request: &mut RequestHeader,
-        head: &Head,
+        forwarded_for: HeaderValue,
         certificate: Option<HeaderValue>,
     ) -> Result<()> {
         if request.uri.authority().is_some() {
@@ -189,7 +189,7 @@ impl ForwardedRequest {
             request.remove_header(&EXPECT);
         }
         let public = self.forwarding.upstream.public_name();
-        for (name, value) in public.forwarding_headers(Some(head.client_address)) {
+        for (name, value) in public.forwarding_headers(Some(forwarded_for)) {
             request.insert_header(name, value)?;
         }
         if let Some(certificate) = certificate {

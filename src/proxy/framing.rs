@@ -29,10 +29,7 @@ pub(super) enum BodyLength {
 /// Looks for the end of the head. `from` is how many bytes earlier calls have seen. A line that ends without CR is refused at once
 /// (RFC 9112 §2.2 lets a recipient accept it, and then disagree with the next one).
 pub(super) fn find_head_end(bytes: &[u8], from: usize) -> Result<HeadProgress, ProtocolRefusal> {
-    for at in from..bytes.len() {
-        if bytes[at] != b'\n' {
-            continue;
-        }
+    for at in memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
         if at == 0 || bytes[at - 1] != b'\r' {
             return Err(ProtocolRefusal::Framing("a line of the request head ends without a carriage return"));
         }
@@ -108,7 +105,7 @@ struct Framing {
 impl Framing {
     fn take_line(&mut self, line: &[u8]) -> Result<(), ProtocolRefusal> {
         // A line that begins with white space continues the one before (obs-fold, RFC 9112 §5.2); its name is no token either.
-        let Some(colon) = line.iter().position(|b| *b == b':') else {
+        let Some(colon) = memchr::memchr(b':', line) else {
             return Err(ProtocolRefusal::Framing("a header line has no colon"));
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());

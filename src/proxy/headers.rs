@@ -74,6 +74,9 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "x-goog-authenticated-user-",
 ];
 
+/// How all of the above begin, and nearly nothing that a browser sends does: it is asked of every header of every request.
+const BEGINNINGS: [&str; 13] = ["x-", "ba", "ce", "cf", "cl", "fa", "fo", "fr", "pr", "re", "ss", "tl", "tr"];
+
 /// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
 const NEVER_WITH_UNDERSCORE: &[&str] = &[
     "content-length",
@@ -90,6 +93,9 @@ const NEVER_WITH_UNDERSCORE: &[&str] = &[
 /// Whether a header of this name, in lower case, is taken out of every request.
 pub(super) fn is_never_believed(name: &str) -> bool {
     let has_underscore = name.contains('_');
+    if !has_underscore && !BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)) {
+        return false;
+    }
     let hyphenated = if has_underscore { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
     IDENTITY.contains(&hyphenated.as_ref())
         || forwarded_certificate::HEADERS.contains(&hyphenated.as_ref())
@@ -197,26 +203,33 @@ impl PublicName {
         &self.authority
     }
 
-    /// `Host` and `X-Forwarded-*` of a request to the authorization server. The address is one, never a list: servers disagree about which end of a list to believe.
+    /// `Host` and `X-Forwarded-*` of a request to the authorization server; for whom it is is what [`address_value`] says.
     pub(super) fn forwarding_headers(
         &self,
-        client_address: Option<IpAddr>,
+        forwarded_for: Option<HeaderValue>,
     ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+        const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+        const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+        const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
         let fixed = [
             (http::header::HOST, self.authority_value.clone()),
-            (HeaderName::from_static("x-forwarded-host"), self.authority_value.clone()),
-            (HeaderName::from_static("x-forwarded-port"), self.port_value.clone()),
-            (HeaderName::from_static("x-forwarded-proto"), self.scheme_value.clone()),
+            (FORWARDED_HOST, self.authority_value.clone()),
+            (FORWARDED_PORT, self.port_value.clone()),
+            (FORWARDED_PROTO, self.scheme_value.clone()),
         ];
-        let address = client_address.map(|address| text_value(&address.to_canonical().to_string()));
-        fixed.into_iter().chain(address.map(|address| (FORWARDED_FOR, address)))
+        fixed.into_iter().chain(forwarded_for.map(|address| (FORWARDED_FOR, address)))
     }
 }
 
 /// A header value of text that was parsed from a URL or printed by us; empty should it have a character that no header may have.
 fn text_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// `X-Forwarded-For`: one address, never a list, for servers disagree about which end of a list to believe.
+pub(super) fn address_value(address: IpAddr) -> HeaderValue {
+    text_value(&address.to_canonical().to_string())
 }
 
 /// `Client-Cert` as RFC 9440 §2.1 writes it: the DER of the certificate as a structured byte sequence.
@@ -244,7 +257,8 @@ mod tests {
 
     #[test]
     fn believes_no_identity_header_in_any_spelling() {
-        assert!(forwarded_certificate::HEADERS.into_iter().all(is_never_believed));
+        assert!(forwarded_certificate::HEADERS.iter().chain(IDENTITY).all(|name| is_never_believed(name)));
+        assert!(IDENTITY_PREFIXES.iter().all(|prefix| is_never_believed(&format!("{prefix}x"))));
         for name in [
             "Client-Cert",
             "client_cert_chain",

@@ -288,7 +288,7 @@ async fn serve_connection(
             is_http2 = session.alpn_protocol() == Some(b"h2");
             let chain = session.peer_certificates().unwrap_or_default();
             let handshake = Handshake {
-                tls: Some(tls_facts(session)),
+                tls: Some(Arc::new(tls_facts(session))),
                 chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             };
             (Transport::Tls(Box::new(stream)), handshake)

@@ -13,10 +13,13 @@ use crate::telemetry::{ServerRequest, Span};
 
 /// Begins the span of a request; `route` is what it was found to be.
 pub(super) fn begin(head: &Head, route: &Result<Route, ProtocolRefusal>, paths: &PathTable) -> ServerRequest {
-    let management = format!("{}/{{client_id}}", paths.registration_path());
+    let management;
     let (operation, route) = match route {
         Ok(Route::Registration) => (Operation::Register, Some(paths.registration_path())),
-        Ok(Route::Management { .. }) => (Operation::Manage, Some(management.as_str())),
+        Ok(Route::Management { .. }) => {
+            management = format!("{}/{{client_id}}", paths.registration_path());
+            (Operation::Manage, Some(management.as_str()))
+        }
         Ok(Route::Discovery(form)) => (Operation::Discover, Some(discovery_route(*form))),
         Ok(Route::Client(_) | Route::Other) => (Operation::Forward, None),
         Ok(Route::NotOffered | Route::Misspelt) | Err(_) => (Operation::Refuse, None),
@@ -66,13 +69,12 @@ pub(super) fn begin_forwarding(
     request: &mut RequestHeader,
 ) -> pingora::Result<UpstreamCall> {
     let call = UpstreamCall::begin_below(parent, &call_facts(&head.method, "forward", Some(&head.path), upstream));
-    let mut context = http::HeaderMap::new();
-    propagation::inject(call.span(), &mut context);
-    if !context.is_empty() {
-        request.remove_header("tracestate");
-    }
-    for (name, value) in &context {
-        request.insert_header(name.clone(), value.clone())?;
+    if let Some(outgoing) = propagation::Outgoing::of(call.span()) {
+        request.insert_header(propagation::TRACEPARENT, outgoing.parent)?;
+        request.remove_header(&propagation::TRACESTATE);
+        if let Some(state) = outgoing.state {
+            request.insert_header(propagation::TRACESTATE, state)?;
+        }
     }
     Ok(call)
 }

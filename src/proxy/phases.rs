@@ -238,7 +238,7 @@ impl ProxyHttp for Phases {
             Some(certificate) => Some(client_cert_value(certificate)),
             None => connection.own_certificate_header().cloned(),
         });
-        forwarded.dress(request, head, certificate)?;
+        forwarded.dress(request, connection.forwarded_for(head.client_address), certificate)?;
         let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
         exchange.call = Some(observed::begin_forwarding(&parent, head, &forwarded.forwarding.upstream, request)?);
         Ok(())

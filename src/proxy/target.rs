@@ -1,6 +1,8 @@
 //! Method and target of a request, HTTP/1.x and HTTP/2 alike: what is no plain path, or spells one in a way that the next server
 //! may read differently, is refused. Pure; the query is nobody's business here.
 
+use std::borrow::Cow;
+
 use http::Method;
 
 use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
@@ -32,7 +34,7 @@ pub(super) fn check_path(path: &str) -> Result<(), ProtocolRefusal> {
 /// twice first it is `/`. Bytes that are not UTF-8 hide separators from who decodes strictly, and show them to who does not: `%c0%af` is an overlong slash.
 fn keeps_its_segments(path: &str) -> bool {
     let separators = path.matches('/').count();
-    let mut read = path.to_owned();
+    let mut read = Cow::Borrowed(path);
     for _ in 0..=DECODINGS {
         let is_plain = read.matches('/').count() == separators && !read.contains(|c: char| c == '\\' || c.is_control());
         if !is_plain || read.split('/').any(is_dot_segment) {
@@ -42,7 +44,7 @@ fn keeps_its_segments(path: &str) -> bool {
             return true;
         }
         let Ok(decoded) = String::from_utf8(percent_decoded(read.as_bytes()).into_owned()) else { return false };
-        read = decoded;
+        read = Cow::Owned(decoded);
     }
     true
 }

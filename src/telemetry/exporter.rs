@@ -15,8 +15,8 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
-/// Spans that wait for the collector at most: about 2,000 registrations, some 10 MiB.
-const QUEUE: usize = 10_240;
+/// Spans that wait for the collector at most: about 700 registrations, some 4 MiB. The SDK takes the room for all of them at the start.
+const QUEUE: usize = 4_096;
 /// Spans in one export.
 const BATCH: usize = 512;
 

@@ -143,3 +143,27 @@ pub const METRICS: [&str; 31] = [
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];
+
+/// Those whose attributes are few and out of closed lists, whatever the configuration names.
+pub(super) const METRICS_OF_FEW: [&str; 20] = [
+    "dcr.connections",
+    "dcr.connections.accepted",
+    "dcr.connections.banned",
+    "dcr.connections.dropped",
+    "dcr.forwarded",
+    "dcr.tls.handshake_failures",
+    "dcr.throttle.reachable",
+    "dcr.throttle.uncounted",
+    "dcr.throttle.forgotten",
+    "dcr.config.reloads",
+    "dcr.discovery.mismatch",
+    "dcr.store.errors",
+    "dcr.findings",
+    "dcr.findings.suppressed",
+    "dcr.clients.refused",
+    "dcr.observations.dropped",
+    "dcr.responses",
+    "dcr.alert.silenced",
+    "dcr.telemetry.dropped_spans",
+    "dcr.telemetry.dropped_logs",
+];

@@ -3,14 +3,16 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::Context;
-use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 
 use super::trace::Span;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// Names a span and its trace.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What the systems on the way keep with a trace.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// What every receiver has to accept (Trace Context §3.3.1.5), in bytes; a longer list is the caller's mistake, and dropped.
@@ -36,12 +38,43 @@ pub fn extract(headers: &HeaderMap) -> Context {
 /// When nothing is traced, the caller's own context stays, as if we were not there. `baggage` is removed.
 pub fn inject(span: &Span, headers: &mut HeaderMap) {
     headers.remove(BAGGAGE);
-    let context = span.context();
-    if !context.span().span_context().is_valid() {
-        return;
+    let Some(outgoing) = Outgoing::of(span) else { return };
+    headers.insert(TRACEPARENT, outgoing.parent);
+    match outgoing.state {
+        Some(state) => headers.insert(TRACESTATE, state),
+        None => headers.remove(TRACESTATE),
+    };
+}
+
+/// The trace context of a span, as the next one is told of it.
+pub struct Outgoing {
+    /// `traceparent`.
+    pub parent: HeaderValue,
+    /// `tracestate`, where there is one: some receivers refuse empty header values.
+    pub state: Option<HeaderValue>,
+}
+
+impl Outgoing {
+    /// None: nothing is traced.
+    pub fn of(span: &Span) -> Option<Self> {
+        let context = span.context();
+        let span = context.span();
+        let span = span.span_context();
+        let parent = parent(span).filter(|_| span.is_valid())?;
+        let state = HeaderValue::try_from(span.trace_state().header()).ok().filter(|state| !state.is_empty());
+        Some(Self { parent, state })
     }
-    headers.remove(TRACESTATE);
-    TraceContextPropagator::new().inject_context(&context, &mut Outgoing(headers));
+}
+
+/// Version 00 of `traceparent` (Trace Context §3.2.2).
+fn parent(span: &SpanContext) -> Option<HeaderValue> {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    hex::encode_to_slice(span.trace_id().to_bytes(), &mut text[3..35]).ok()?;
+    hex::encode_to_slice(span.span_id().to_bytes(), &mut text[36..52]).ok()?;
+    if span.is_sampled() {
+        text[54] = b'1';
+    }
+    HeaderValue::from_bytes(&text).ok()
 }
 
 /// The trace's identifier in lower-case hexadecimal, when the span belongs to one: for log lines.
@@ -85,20 +118,6 @@ impl Extractor for Caller<'_> {
     }
 }
 
-struct Outgoing<'a>(&'a mut HeaderMap);
-
-impl Injector for Outgoing<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        // An empty tracestate is left out: some receivers refuse empty header values.
-        if value.is_empty() {
-            return;
-        }
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
-            self.0.insert(name, value);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +154,16 @@ mod tests {
         doubled.append(TRACEPARENT, HeaderValue::from_static(PARENT));
         assert!(!is_found(&doubled));
         assert!(!is_found(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_parent_is_written_as_it_was_read() {
+        for text in [PARENT, &PARENT.replace("-01", "-00")] {
+            let context = extract(&headers(&[("traceparent", text)]));
+            assert_eq!(parent(context.span().span_context()).unwrap(), text);
+        }
+        let of_the_future = extract(&headers(&[("traceparent", &PARENT.replace("-01", "-03"))]));
+        assert_eq!(parent(of_the_future.span().span_context()).unwrap(), PARENT);
     }
 
     #[test]

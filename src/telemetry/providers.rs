@@ -8,7 +8,7 @@ use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{BatchLogProcessor, SdkLoggerProvider};
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Encoder as _;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -19,7 +19,7 @@ use super::exporter::{BoundedQueue, Count, Counted, Drops};
 use super::metrics::{self, Metrics};
 use super::sampler::RegistrationsAlways;
 use super::settings::TelemetrySettings;
-use super::{logging, trace};
+use super::{logging, names, trace};
 
 /// How long one export may take.
 const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ const EXPORT_DEADLINE: Duration = Duration::from_secs(5);
 const METRICS_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the end may take in all.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+/// Sets of attributes that a metric of few has.
+const FEW: usize = 64;
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -112,7 +114,8 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let pull = opentelemetry_prometheus::exporter().with_registry(registry.clone());
     // There is one scope and one service: Prometheus knows both already.
     let pull = pull.without_target_info().scope_info_enabled(false);
-    let mut meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(pull.build()?);
+    let meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_view(room);
+    let mut meters = meters.with_reader(pull.build()?);
     let mut traces = None;
     let mut logs = None;
     let sending = settings.otlp.is_some().then(Sending::begin).transpose()?;
@@ -156,6 +159,12 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry { traces, logs, meters, exposition: Exposition(registry), _sending: sending })
 }
 
+/// The SDK takes a table for 2,000 sets of attributes for every metric and reader, from the start; most have a few.
+fn room(instrument: &Instrument) -> Option<Stream> {
+    let has_few = names::METRICS_OF_FEW.contains(&instrument.name());
+    has_few.then(|| Stream::builder().with_cardinality_limit(FEW).build().ok()).flatten()
+}
+
 fn resource(settings: &TelemetrySettings) -> Resource {
     Resource::builder()
         .with_service_name(settings.service_name.clone())
@@ -181,5 +190,29 @@ impl Telemetry {
             let _ = done.send(());
         });
         let _ = tokio::time::timeout(SHUTDOWN_DEADLINE, is_done).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+
+    use super::*;
+
+    #[test]
+    fn a_metric_of_few_has_room_for_few_and_one_that_counts_what_is_configured_for_more() {
+        let registry = prometheus::Registry::new();
+        let pull = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+        let meters = SdkMeterProvider::builder().with_view(room).with_reader(pull).build();
+        let overflows = |name: &'static str| {
+            let counter = meters.meter("dcr-gateway").u64_counter(name).build();
+            (0..=FEW).for_each(|number| counter.add(1, &[KeyValue::new("number", number.to_string())]));
+            let text = Exposition(registry.clone()).text().unwrap();
+            text.contains(&format!("{}_total{{otel_metric_overflow", name.replace('.', "_")))
+        };
+        for name in names::METRICS {
+            assert_eq!(overflows(name), names::METRICS_OF_FEW.contains(&name), "{name}");
+        }
+        assert!(names::METRICS_OF_FEW.iter().all(|name| names::METRICS.contains(name)));
     }
 }

@@ -147,7 +147,7 @@ fn request_attributes(facts: &RequestFacts<'_>, method: Method) -> Vec<KeyValue>
     if let Some(certificate) = facts.certificate {
         put("tls.client.subject", shortened(&certificate.subject));
         put("tls.client.issuer", shortened(&certificate.issuer));
-        put("tls.client.hash.sha256", certificate.thumbprint.to_uppercase().into());
+        put("tls.client.hash.sha256", certificate.thumbprint.to_ascii_uppercase().into());
         let not_after = Timestamp::from_unix_millis(certificate.not_after.saturating_mul(1000));
         put("tls.client.not_after", not_after.to_string().into());
     }
@@ -184,6 +184,10 @@ pub struct CallFacts<'a> {
 
 /// The HTTP client span of a call to the authorization server, below `parent`.
 pub fn upstream_span(parent: &Span, facts: &CallFacts<'_>) -> Span {
+    if parent.is_begun() && parent.recording().is_none() {
+        // Nor would one below it be recorded: who is called is told of the parent.
+        return parent.clone();
+    }
     let method = known_method(facts.method);
     let span = Span::begin(|| {
         let name = span_name(method, Some(facts.purpose));

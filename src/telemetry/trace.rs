@@ -38,6 +38,11 @@ impl Span {
         Self(Some(parent.with_span(span)))
     }
 
+    /// Whether there is one.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// As a parent; the empty context where there is no span.
     pub(super) fn context(&self) -> Context {
         self.0.clone().unwrap_or_default()

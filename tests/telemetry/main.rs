@@ -8,7 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use dcr_gateway::anomaly::DetectorName;
+use dcr_gateway::authorization_server::client_endpoints::ClientEndpoint;
+use dcr_gateway::lifecycle::State;
 use dcr_gateway::policy::CertificateIdentity;
+use dcr_gateway::store::ResponseAction;
 use dcr_gateway::telemetry::metrics::{
     AlertOutcome, ClientCount, ConnectionCounts, FileExpiry, ReloadResult, StoreFailures, ThrottleCounts,
 };
@@ -60,7 +64,11 @@ static RUNNING: LazyLock<Running> = LazyLock::new(|| {
         metrics().observe_alert_backlog(|| vec![("hooks.example".to_owned(), 2)]);
         metrics().observe_throttle(|| ThrottleCounts { reachable: 1, uncounted: 2, forgotten: 3 });
         metrics().observe_store(|| StoreFailures { reads: 4, writes: 0 });
-        metrics().observe_responses(|| vec![ResponseCount { action: "ban_address", dry_run: false, count: 2 }]);
+        metrics().observe_responses(|| {
+            let counts =
+                |dry_run| ResponseAction::ALL.map(|it| ResponseCount { action: it.as_str(), dry_run, count: 2 });
+            [counts(false), counts(true)].concat()
+        });
         let exposition = telemetry.exposition();
         // Lives as long as the process.
         std::mem::forget(telemetry);
@@ -198,6 +206,12 @@ fn a_forwarded_request_follows_its_caller() {
     propagation::inject(request.span(), &mut outgoing);
     let outgoing = outgoing["traceparent"].to_str().unwrap();
     assert!(outgoing.starts_with(&format!("00-{untraced_id}-")) && outgoing.ends_with("-00"), "{outgoing}");
+    let mut called = untraced.clone();
+    let call = request.span().in_scope(call);
+    propagation::inject(call.span(), &mut called);
+    call.finish(Ok(StatusCode::OK));
+    // Nothing is recorded below it either: who is called is told of the request.
+    assert_eq!((called["traceparent"].to_str().unwrap(), &called["tracestate"]), (outgoing, &untraced["tracestate"]));
     request.finish(Some(StatusCode::OK), None);
     ServerRequest::begin(&RequestFacts { route: None, ..facts(Operation::Forward, &traced) })
         .finish(Some(StatusCode::OK), None);
@@ -321,6 +335,21 @@ fn banned() -> ResponseEvent<'static> {
         dry_run: false,
         until: String::new(),
     }
+}
+
+#[test]
+fn what_is_counted_out_of_closed_lists_is_never_more_than_there_is_room_for() {
+    let running = &*RUNNING;
+    DetectorName::ALL.iter().for_each(|name| metrics().looks(name.as_str()));
+    for endpoint in ClientEndpoint::ALL {
+        State::ALL.iter().for_each(|state| metrics().refuses_clients(endpoint.as_str(), state.as_str()));
+    }
+    let text = running.exposition.text().unwrap();
+    assert!(!text.contains("overflow"), "{text}");
+    let lines = |name: &str| text.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
+    assert_eq!(lines("dcr_findings_total"), 2 * DetectorName::ALL.len());
+    assert_eq!(lines("dcr_responses"), 2 * ResponseAction::ALL.len());
+    assert_eq!(lines("dcr_clients_refused_total"), ClientEndpoint::ALL.len() * State::ALL.len());
 }
 
 #[test]
