@@ -11,6 +11,7 @@ use super::reason::Reason;
 use crate::authorization_server::client_endpoints::ClientEndpoint;
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::policy::CertificateIdentity;
+use crate::registration::members::LONGEST_CLIENT_ID;
 
 /// Answers what the gateway answers itself. Everything else is streamed to the authorization server; of what clients do there, it says who may.
 #[async_trait]
@@ -125,6 +126,9 @@ pub struct UnverifiedClients {
 }
 
 impl UnverifiedClients {
+    /// The longest `client_id` that is looked for: the record has none that is longer.
+    pub const LONGEST_ID: usize = LONGEST_CLIENT_ID;
+
     /// How many names there are.
     pub const fn len(&self) -> usize {
         self.ids.len() + self.assertions.len() + self.is_unclear as usize

@@ -7,7 +7,6 @@ use http::header::AUTHORIZATION;
 use super::client_id_guard::{basic_credentials, basic_user};
 use super::form::{FormDecoder, FormPart};
 use crate::intake::handler::UnverifiedClients;
-use crate::registration::members::LONGEST_CLIENT_ID;
 
 /// The longest `client_assertion` that is kept, as long as the longest token that is read anywhere.
 const LONGEST_ASSERTION: usize = 32 * 1024;
@@ -116,7 +115,7 @@ impl Reading {
     fn push(&mut self, byte: u8) {
         let longest = match self.watched {
             Watched::Name => LONGEST_NAME,
-            Watched::ClientId => LONGEST_CLIENT_ID + 1,
+            Watched::ClientId => UnverifiedClients::LONGEST_ID + 1,
             Watched::Assertion => LONGEST_ASSERTION + 1,
             Watched::Other => 0,
         };
@@ -126,7 +125,7 @@ impl Reading {
     }
 
     fn add_id(&mut self, text: &[u8]) {
-        if text.len() > LONGEST_CLIENT_ID {
+        if text.len() > UnverifiedClients::LONGEST_ID {
             // Nobody is called so, but by a server that takes off what it is padded with.
             self.found.is_unclear = true;
             return;
@@ -195,10 +194,12 @@ mod tests {
 
     #[test]
     fn the_longest_name_of_a_client_is_found_and_a_longer_one_is_unclear() {
-        let longest = "a".repeat(LONGEST_CLIENT_ID);
+        let longest = "a".repeat(UnverifiedClients::LONGEST_ID);
         let found = in_form(&format!("client_id={longest}"));
         assert_eq!((found.ids, found.is_unclear), (vec![longest], false));
-        for padded in [format!("{}abc", "+".repeat(LONGEST_CLIENT_ID)), "a".repeat(LONGEST_CLIENT_ID + 1)] {
+        for padded in
+            [format!("{}abc", "+".repeat(UnverifiedClients::LONGEST_ID)), "a".repeat(UnverifiedClients::LONGEST_ID + 1)]
+        {
             let found = in_form(&format!("client_id={padded}"));
             assert_eq!((found.ids, found.is_unclear), (Vec::new(), true));
         }
