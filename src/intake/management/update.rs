@@ -15,7 +15,7 @@ use crate::intake::rulebook::Rulebook;
 use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::policy::approval::Elevation;
 use crate::policy::clearance::ScopeDecision;
-use crate::policy::{Judged, Passage, Profile};
+use crate::policy::{Judged, Passage, Profile, Raised};
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{Scope, ScopeSet, json};
@@ -68,10 +68,12 @@ pub(super) async fn read(
     let (requested, _) = heard.map_err(Refusal::statement)?;
     let profile = judging.profile;
     let approved = ScopeSet::recorded(&client.scope_approved);
-    let raised = match (profile.approvals().elevation, &client.lifecycle) {
-        (Elevation::Automatic, Lifecycle::Active) => approved.union(profile.grantable()),
+    let is_approved = client.lifecycle == Lifecycle::Active;
+    let scopes = match profile.approvals().elevation {
+        Elevation::Automatic if is_approved => approved.union(profile.grantable()),
         _ => approved.clone(),
     };
+    let raised = Raised { scopes, is_approved };
     let judged = span::policy_span()
         .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, (&requested, &raised)))
         .passage();
