@@ -33,6 +33,7 @@ authorization_server:
   url: http://{upstream}
   credential: none
 store: { url: "sqlite://gateway.db", encryption_key_file: key }
+admin: { listen: 127.0.0.1:0 }
 telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 10000/s, burst: 10000 }, total: { rate: 10000/s, burst: 10000 } }
 profiles:

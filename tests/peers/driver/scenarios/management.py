@@ -108,7 +108,7 @@ def _(_world, gateway):
 @scenario("Keycloak: what it names in no answer stays with a client that reads itself, and a change that names no place to return to after logout leaves those of the login")
 def _(world):
     client = Managed(world.keycloak_gateway)
-    unnamed = {"contacts": ["ops@example.com"], "software_id": "orders", "software_version": "1.2", "application_type": "web"}
+    unnamed = {"contacts": ["ops@example.com"], "software_id": "orders", "software_version": "1.2", "application_type": "native"}
     told = client.shown(client.change(**unnamed), **unnamed)
     equal(client.read(), told, "what it reads of itself")
     equal(sorted(told["post_logout_redirect_uris"]), sorted(told["redirect_uris"]), "post_logout_redirect_uris")
