@@ -41,6 +41,8 @@ pub struct Dialect {
     empties_in_updates: bool,
     /// Whether an answer shows response types that nobody asked for.
     adds_response_types: bool,
+    /// The members that it takes and never tells again.
+    never_told: &'static [&'static str],
     /// Whether clients are managed below the registration endpoint and nowhere else.
     managed_below_registration: bool,
 }
@@ -57,6 +59,7 @@ impl Dialect {
                 secret_in_updates: true,
                 empties_in_updates: false,
                 adds_response_types: false,
+                never_told: &[],
                 managed_below_registration: false,
             },
             Kind::Keycloak => Self {
@@ -67,6 +70,7 @@ impl Dialect {
                 secret_in_updates: false,
                 empties_in_updates: true,
                 adds_response_types: true,
+                never_told: keycloak_members::NEVER_TOLD,
                 managed_below_registration: true,
             },
             // Compares exactly, ports included.
@@ -78,6 +82,7 @@ impl Dialect {
                 secret_in_updates: false,
                 empties_in_updates: false,
                 adds_response_types: false,
+                never_told: &[],
                 managed_below_registration: true,
             },
         }
@@ -143,6 +148,11 @@ impl Dialect {
             keycloak_members::empty_what_is_omitted(&mut members);
         }
         members
+    }
+
+    /// The members that the server takes and never tells again: they stay as they were registered.
+    pub const fn never_told(self) -> &'static [&'static str] {
+        self.never_told
     }
 
     /// Which URIs of management are believed.

@@ -69,7 +69,7 @@ impl Registrar for Endpoint {
     async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError> {
         let access = by_token(access)?;
         let response = self.manage(Method::GET, access, None).await?;
-        self.heard_of(response, ManagementCall { access, uris: self.client_uris(), update: None })
+        self.heard_of(response, self.management_call(access, None))
     }
 
     async fn update(
@@ -117,7 +117,7 @@ impl Endpoint {
         let sent = self.dialect.update(&registered, client_id, client_secret);
         let response = self.manage(Method::PUT, access, Some(&sent)).await?;
         let update = Some(SentUpdate { client_id, registered: &registered });
-        self.heard_of(response, ManagementCall { access, uris: self.client_uris(), update })
+        self.heard_of(response, self.management_call(access, update))
     }
 
     async fn send(
@@ -191,6 +191,10 @@ impl Endpoint {
             self.transport.doubt_connections();
         }
         result
+    }
+
+    fn management_call<'c>(&'c self, access: &'c TokenAccess, update: Option<SentUpdate<'c>>) -> ManagementCall<'c> {
+        ManagementCall { access, uris: self.client_uris(), never_told: self.dialect.never_told(), update }
     }
 
     fn client_uris(&self) -> ClientUris<'_> {

@@ -54,6 +54,22 @@ pub(super) const MEMBERS: &[&str] = &[
     "userinfo_signed_response_alg",
 ];
 
+/// The members that it takes and names in no answer (read back from 26.7.4).
+pub(super) const NEVER_TOLD: &[&str] = &[
+    "application_type",
+    "contacts",
+    "default_max_age",
+    "initiate_login_uri",
+    "logo_uri",
+    "policy_uri",
+    "request_object_encryption_alg",
+    "request_object_encryption_enc",
+    "require_auth_time",
+    "software_id",
+    "software_version",
+    "tos_uri",
+];
+
 /// Takes out of an answer the response type `none`: Keycloak keeps no response types, derives them from the flows a client has and
 /// adds this one. A client that sends its registration back (RFC 7592 §2.2) would ask for what it never chose.
 pub(super) fn drop_what_it_adds(answered: &mut Map<String, Value>) {
@@ -88,6 +104,7 @@ const KEPT_WHEN_OMITTED: &[(&str, Empty)] = &[
     ("id_token_encrypted_response_enc", Empty::Text),
     ("logo_uri", Empty::Text),
     ("policy_uri", Empty::Text),
+    // Empty they are those of the login, as of a registration without them.
     ("post_logout_redirect_uris", Empty::List),
     ("redirect_uris", Empty::List),
     ("request_object_signing_alg", Empty::Text),
@@ -131,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn every_member_that_is_emptied_is_one_that_keycloak_knows() {
-        for (name, _) in KEPT_WHEN_OMITTED {
+    fn every_member_that_is_emptied_or_never_told_is_one_that_keycloak_knows() {
+        for name in KEPT_WHEN_OMITTED.iter().map(|(name, _)| name).chain(NEVER_TOLD) {
             assert!(MEMBERS.contains(name), "{name}");
         }
     }

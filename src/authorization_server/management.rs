@@ -17,8 +17,8 @@ use crate::secret::Secret;
 pub struct Managed {
     /// Its members in the server's terms: no nulls, no empty texts, neither its secret nor the server's access to it.
     pub metadata: Map<String, Value>,
-    /// Whether the server keeps only some members: those that it does not name are as the record has them.
-    pub is_partial: bool,
+    /// Which those are.
+    pub named: Named,
     /// What takes the place of the access that was presented; none when that is still good. To be written down at once:
     /// the old one may be worth nothing already.
     pub access: Option<ServerAccess>,
@@ -26,7 +26,28 @@ pub struct Managed {
     pub client_secret: Option<Secret>,
 }
 
+/// Which of a client's members are told. What is not told, and could not be, is as the record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// All there are.
+    All,
+    /// All but these, which the server takes and never tells again.
+    AllBut(&'static [&'static str]),
+    /// Those that the server keeps.
+    Kept,
+}
+
 impl Managed {
+    /// Puts it in the place of what the record has.
+    pub fn put_over(&self, recorded: &mut Map<String, Value>) {
+        recorded.retain(|name, _| match self.named {
+            Named::All => false,
+            Named::AllBut(untold) => untold.contains(&name.as_str()),
+            Named::Kept => true,
+        });
+        recorded.extend(self.metadata.clone());
+    }
+
     /// The answer, unless it names another client: then it is another call's.
     ///
     /// # Errors
@@ -104,6 +125,8 @@ pub struct ManagementCall<'c> {
     pub access: &'c TokenAccess,
     /// Which URIs of management are believed.
     pub uris: ClientUris<'c>,
+    /// What the server takes and never tells again.
+    pub never_told: &'static [&'static str],
     /// What was to be put in the place of what was registered; none when the client was only read.
     pub update: Option<SentUpdate<'c>>,
 }
@@ -139,7 +162,9 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
         Some(Value::String(secret)) => Some(Secret::new(secret)),
         _ => None,
     };
-    let managed = Managed { metadata, is_partial: false, access, client_secret };
+    // With an update all is known that was sent; what else was registered is gone.
+    let named = if call.update.is_some() { Named::All } else { Named::AllBut(call.never_told) };
+    let managed = Managed { metadata, named, access, client_secret };
     match call.update {
         Some(update) => managed.about(update.client_id),
         None => Ok(managed),
@@ -224,7 +249,7 @@ mod tests {
     }
 
     fn read_client(response: Response<Bytes>) -> Result<Managed, ManageError> {
-        read(response, ManagementCall { access: &access(), uris: URIS, update: None })
+        read(response, ManagementCall { access: &access(), uris: URIS, never_told: &["contacts"], update: None })
     }
 
     fn read_update(response: Response<Bytes>) -> Result<Managed, ManageError> {
@@ -232,7 +257,7 @@ mod tests {
             unreachable!()
         };
         let update = Some(SentUpdate { client_id: "c", registered: &registered });
-        read(response, ManagementCall { access: &access(), uris: URIS, update })
+        read(response, ManagementCall { access: &access(), uris: URIS, never_told: &["contacts"], update })
     }
 
     #[test]
@@ -268,6 +293,23 @@ mod tests {
         let managed = read_update(answer(200, r#"{"client_id":"c","redirect_uris":["https://a.example/x"]}"#)).unwrap();
         let expected = json!({"client_id": "c", "redirect_uris": ["https://a.example/x"], "software_id": "s"});
         assert_eq!(Value::Object(managed.metadata), expected);
+    }
+
+    #[test]
+    fn a_read_leaves_on_record_what_the_server_never_tells_and_an_update_what_it_sent() {
+        let over = |managed: Managed| {
+            let recorded = json!({"client_id": "c", "contacts": ["ops@a.example"], "client_name": "Old"});
+            let mut recorded = recorded.as_object().unwrap().clone();
+            managed.put_over(&mut recorded);
+            Value::Object(recorded)
+        };
+        let body = r#"{"client_id":"c","client_uri":"https://a.example"}"#;
+        let read = over(read_client(answer(200, body)).unwrap());
+        let expected = json!({"client_id": "c", "client_uri": "https://a.example", "contacts": ["ops@a.example"]});
+        assert_eq!(read, expected);
+        let updated = over(read_update(answer(200, r#"{"client_id":"c"}"#)).unwrap());
+        let expected = json!({"client_id": "c", "redirect_uris": ["https://a.example/cb"], "software_id": "s"});
+        assert_eq!(updated, expected);
     }
 
     #[test]

@@ -30,9 +30,9 @@ use serde_json::{Map, Value};
 pub use access::{ServerAccess, TokenAccess};
 pub use administration::{Administration, AdministrationError, ClientState};
 pub use existing::{ExistingClient, ExistingPage, Origin, RecordedUses};
-pub use management::{ManageError, Managed};
+pub use management::{ManageError, Managed, Named};
 
-use crate::policy::{self, Clearance, Judged, LetThrough, Profile, Verdict};
+use crate::policy::{self, Clearance, Judged, LetThrough, Profile, Raised, Verdict};
 use crate::registration::{ClientMetadata, ErrorCode, RedirectUri, ScopeSet, software_statement};
 use crate::secret::Secret;
 use dialect::Dialect;
@@ -40,11 +40,11 @@ use settings::Kind;
 
 /// The whole judgement of a request under one profile, for a server of this kind: the profile's rules, then the kind's own.
 pub fn judge(kind: Kind, profile: &Profile, requested: &ClientMetadata) -> Verdict {
-    judge_raised(kind, profile, (requested, &ScopeSet::default()))
+    judge_raised(kind, profile, (requested, &Raised::default()))
 }
 
-/// As [`judge`], for a client that may have the scopes `raised` besides those that every client gets.
-pub fn judge_raised(kind: Kind, profile: &Profile, (requested, raised): (&ClientMetadata, &ScopeSet)) -> Verdict {
+/// As [`judge`], for a client that may have what is `raised` besides what every client gets.
+pub fn judge_raised(kind: Kind, profile: &Profile, (requested, raised): (&ClientMetadata, &Raised)) -> Verdict {
     let verdict = policy::judge_raised(profile, requested, raised);
     match kind {
         Kind::Cognito => verdict.also(cognito::limits::check),

@@ -8,7 +8,7 @@ use super::not_done::NotDone;
 use super::rulebook::Rulebook;
 use crate::authorization_server;
 use crate::lifecycle::{Action, Approval, Eyes, Lifecycle, Vote};
-use crate::policy::Profile;
+use crate::policy::{Profile, Raised};
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{ClientMetadata, Scope, ScopeSet, json};
 use crate::store::ClientRecord;
@@ -97,7 +97,8 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         left_out = narrow(&mut asked, &ScopeSet::recorded(&client.scope_granted).union(&granted), profile);
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
-        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &approved)).passage();
+        let raised = Raised { scopes: approved.clone(), is_approved: true };
+        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &raised)).passage();
         let passage = judged.map_err(|violations| {
             let sentences: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
             NotDone::NoLongerAdmitted(sentences.join("; "))

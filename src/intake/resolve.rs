@@ -102,13 +102,10 @@ impl Work {
         };
         if let Some(administration) = self.rulebook.administration.as_deref() {
             let (access, managed) = self.seen_at_the_server(administration, (&client.client_id, intent)).await?;
+            managed.put_over(&mut client.metadata);
             let kept = KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret };
             let sealed = kept.seal(&self.rulebook.keys, &self.tools, &client.client_id);
             client.server_access = Some(sealed.map_err(|error| NotDone::Internal(error.to_string()))?);
-            if !managed.is_partial {
-                client.metadata.clear();
-            }
-            client.metadata.extend(managed.metadata);
         }
         Ok(client)
     }

@@ -220,10 +220,7 @@ impl HeldTurn<'_> {
     /// Takes over what a call changed.
     pub(super) fn learn(&mut self, managed: &Managed) -> Result<(), NotSealed> {
         let statement = self.client.metadata.remove(software_statement::MEMBER);
-        if !managed.is_partial {
-            self.client.metadata.clear();
-        }
-        self.client.metadata.extend(managed.metadata.clone());
+        managed.put_over(&mut self.client.metadata);
         self.client.metadata.extend(statement.map(|statement| (software_statement::MEMBER.to_owned(), statement)));
         self.learn_access(managed)
     }

@@ -70,13 +70,22 @@ impl Verdict {
     }
 }
 
-/// Judges `requested` under `profile`. Every rule is run, whatever the others found.
-pub fn judge(profile: &Profile, requested: &ClientMetadata) -> Verdict {
-    judge_raised(profile, requested, &ScopeSet::default())
+/// What one client may have besides what every registration gets.
+#[derive(Debug, Clone, Default)]
+pub struct Raised {
+    /// Scopes.
+    pub scopes: ScopeSet,
+    /// What is for clients alone that are in use, and that somebody approved where the profile needs it.
+    pub is_approved: bool,
 }
 
-/// As [`judge`], for a client that may have the scopes `raised` besides those that every client gets.
-pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &ScopeSet) -> Verdict {
+/// Judges `requested` under `profile`. Every rule is run, whatever the others found.
+pub fn judge(profile: &Profile, requested: &ClientMetadata) -> Verdict {
+    judge_raised(profile, requested, &Raised::default())
+}
+
+/// As [`judge`], for a client that may have what is `raised` besides what every client gets.
+pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Raised) -> Verdict {
     let rules = profile.rules();
     let mut run = Run { profile: profile.name(), outcomes: Vec::with_capacity(RuleName::ALL.len()) };
 
@@ -109,14 +118,17 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Scop
     let keys = run.rule(RuleName::Jwks, |report| rules.jwks.check(requested, report));
     let contacts = run.rule(RuleName::Contacts, |report| rules.contacts.check(requested, report));
     let software = run.rule(RuleName::Software, |report| software::check(requested, report));
-    let plain = run.rule(RuleName::PlainMembers, |report| {
+    let mut plain = run.rule(RuleName::PlainMembers, |report| {
         let organization = requested.plain.get("organization_name").and_then(Value::as_str);
         rules.client_name.check_organization(organization, ways, report);
         let beside = plain_members::Beside { method: &method, grants: &grants, redirect_uris: uris };
         rules.plain_members.check(requested, beside, report)
     });
     run.rule(RuleName::UnknownMembers, |report| unknown_members::check(requested, report));
-    let scopes = run.rule(RuleName::Scopes, |report| rules.scopes.check(requested, raised, report));
+    let scopes = run.rule(RuleName::Scopes, |report| {
+        rules.authorization_details.narrow(&mut plain, raised, report);
+        rules.scopes.check(requested, &raised.scopes, report)
+    });
 
     let violations: Vec<Violation> =
         run.outcomes.iter().flat_map(|outcome| outcome.violations.iter().cloned()).take(MOST_VIOLATIONS).collect();

@@ -9,6 +9,7 @@ use super::passage::Judged;
 use super::profile::Profile;
 use super::report::RuleOutcome;
 use super::rule::RuleName;
+use super::rules::authorization_details;
 use super::rules::redirect_uris::AdmittedRedirectUris;
 use super::violation::Violation;
 use crate::registration::key::without_secrets;
@@ -74,6 +75,7 @@ fn those_that_are_some(asked: &Option<Vec<RequestedRedirectUri>>) -> Vec<Redirec
 /// The rule whose members these are; none of what is not sent in any case, or stands in the draft as it was verified.
 fn rule_of(name: &str) -> Option<RuleName> {
     Some(match members::kind(name)? {
+        _ if name == authorization_details::MEMBER => RuleName::Scopes,
         MemberKind::ServerAssigned => return None,
         MemberKind::LocalizedText => RuleName::ClientName,
         MemberKind::LocalizedUrl | MemberKind::Url | MemberKind::Urls => RuleName::Urls,

@@ -30,7 +30,7 @@ pub mod violation;
 pub use choice::{Choice, choose};
 pub use clearance::Clearance;
 pub use enforcement::Enforcement;
-pub use judge::{Verdict, judge, judge_raised};
+pub use judge::{Raised, Verdict, judge, judge_raised};
 pub use let_through::LetThrough;
 pub use passage::{Judged, Passage};
 pub use presented::{CertificateIdentity, Presented, PresentedToken};

@@ -39,7 +39,7 @@ pub enum RuleName {
     PlainMembers,
     /// Members no specification defines are left out.
     UnknownMembers,
-    /// `scope` is brought down to what the profile grants.
+    /// `scope` and `authorization_details_types` are brought down to what the profile grants.
     Scopes,
     /// The kind of authorization server can register it; only where the kind has rules of its own, and on what all the others admit.
     AuthorizationServer,

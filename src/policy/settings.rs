@@ -90,6 +90,11 @@ pub struct ProfileSettings {
     /// The scopes: what a client gets that asks for none, what it may ask for, what needs an approval.
     #[serde(default)]
     pub scopes: Option<ScopeSettings>,
+    /// What a client may ask authorization for by `authorization_details` (RFC 9396): the entries of `authorization_details_types` that it may
+    /// register; any other is left out. Where the profile says `approval`, only clients that are approved get them, by a change of
+    /// themselves. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details_types: Option<Vec<String>>,
     /// Whether somebody must approve a client: `none`; `required`, it works with the initial scopes until then and is removed when nobody
     /// approves it in time; `before_use`, it is registered and disabled until then (only where the server can disable a client). Default: none.
     #[serde(default)]

@@ -50,7 +50,8 @@ fn objection(
     head: &Head,
     (connection, listener): (&Connection, &ListenerGeneration),
 ) -> Option<ProtocolRefusal> {
-    if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
+    // TRACE is refused where it would be forwarded, and by the gateway's own paths, which say what they offer.
+    if head.method == http::Method::CONNECT {
         return Some(ProtocolRefusal::MethodNotAllowed);
     }
     if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {

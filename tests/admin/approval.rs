@@ -66,6 +66,21 @@ async fn a_pending_client_works_with_its_initial_scopes_and_gets_what_is_approve
 }
 
 #[tokio::test]
+async fn what_authorization_details_may_ask_for_is_for_clients_that_are_approved() {
+    let world = world("approval: required, authorization_details_types: [payment_initiation]").await;
+    let mut asked = confidential("openid");
+    asked["authorization_details_types"] = json!(["payment_initiation", "admin"]);
+    let (status, client) = world.register_as(&asked).await;
+    assert_eq!((status, client.get("authorization_details_types")), (201, None), "{client}");
+    asked["client_id"] = client["client_id"].clone();
+    let (status, pending) = world.manage_itself("PUT", &client, Some(&asked)).await;
+    assert_eq!((status, pending.get("authorization_details_types")), (200, None), "{pending}");
+    assert_eq!(post(&world, &client, ("/approve", json!({}))).await.0, 200);
+    let (status, active) = world.manage_itself("PUT", &client, Some(&asked)).await;
+    assert_eq!((status, &active["authorization_details_types"]), (200, &json!(["payment_initiation"])), "{active}");
+}
+
+#[tokio::test]
 async fn a_pending_client_that_writes_back_what_it_read_still_waits_for_what_it_asked_for() {
     let world = world("approval: required, pending_for: 3d").await;
     let (_, client) = world.register_as(&confidential("openid orders")).await;

@@ -1,7 +1,8 @@
 //! What Cognito is sent, and what becomes of its answers.
 
 use dcr_gateway::authorization_server::{
-    Administration, AdministrationError, ClientState, ManageError, RegisterError, Registrar, ServerAccess, TokenAccess,
+    Administration, AdministrationError, ClientState, ManageError, Named, RegisterError, Registrar, ServerAccess,
+    TokenAccess,
 };
 use dcr_gateway::secret::Secret;
 use serde_json::json;
@@ -83,7 +84,7 @@ async fn a_change_sends_the_whole_description_and_keeps_what_an_operator_set() {
     expected["LogoutURLs"] = json!(["https://app.example.com/bye"]);
     expected["AllowedOAuthScopes"] = json!(["openid"]);
     assert_eq!(world.pool.clients.lock().unwrap()["client1"], expected, "the stand-in resets what is left out");
-    assert!(!managed.is_partial);
+    assert_eq!(managed.named, Named::All);
     assert_eq!(managed.metadata["client_name"], "Renamed");
     assert_eq!(managed.metadata["client_id"], "client1");
     assert_eq!(managed.client_secret, Some(Secret::new("s3cret")));
@@ -107,7 +108,7 @@ async fn what_the_pool_says_of_a_client_is_what_it_has_a_place_for() {
     let world = world("").await;
     let access = world.cognito.register("r", &cleared(&json!({})), None).await.unwrap().access.unwrap();
     let read = world.cognito.read(&access).await.unwrap();
-    assert!(read.is_partial);
+    assert_eq!(read.named, Named::Kept);
     let expected = json!({
         "client_id": "client1", "client_id_issued_at": 1_700_000_000, "scope": "openid orders/read",
         "redirect_uris": ["https://app.example.com/cb", "http://localhost:33418/cb"],

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::client::{Post, exchange, get};
 use crate::judged;
+use crate::managed::send;
 use crate::process::Gateway;
-use crate::upstream::Upstream;
+use crate::upstream::{Mood, Upstream, http};
 
 const CONFIGURATION: &str = r#"
 public_url: https://sso.example.com
@@ -20,6 +21,27 @@ admin: { listen: 127.0.0.1:0 }
 telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 10000/s, burst: 10000 }, total: { rate: 10000/s, burst: 10000 } }
 profiles: [{ name: mcp, preset: mcp, match: {} }]
+"#;
+
+/// For clients that manage themselves.
+const MANAGED: &str = r#"
+public_url: https://sso.example.com
+listeners: [{ address: 127.0.0.1:0 }]
+authorization_server:
+  kind: keycloak
+  issuer: https://sso.example.com/realms/acme
+  url: http://{upstream}
+  credential: none
+store: { url: "sqlite://gateway.db", encryption_key_file: key }
+admin: { listen: 127.0.0.1:0 }
+telemetry: { log: { format: json, level: info } }
+throttle: { per_address: { rate: 10000/s, burst: 10000 }, total: { rate: 10000/s, burst: 10000 } }
+profiles:
+  - name: partners
+    match: {}
+    initial_access_token: off
+    redirect_uris: { https: [{ host: app.example.com }] }
+    contacts: { required: true }
 "#;
 
 const ENDPOINT: &str = "/realms/acme/clients-registrations/openid-connect";
@@ -77,6 +99,43 @@ async fn every_other_way_to_register_is_closed() {
         ["/realms/acme/account", "/realms/acme/protocol/openid-connect/certs", "/realms/other/account", "/admin/", "/"]
     {
         assert_eq!(get(gateway.address, path).await.body, "forwarded", "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_never_tells_stays_registered_when_a_client_reads_itself_and_writes_that_back() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(MANAGED, upstream.address);
+    let asked = json!({
+        "redirect_uris": ["https://app.example.com/cb"], "client_name": "Orders", "contacts": ["ops@app.example.com"],
+        "software_id": "orders", "software_version": "1.2", "application_type": "web",
+    });
+    let answered = json!({
+        "client_id": "c-1", "client_secret": "s", "redirect_uris": asked["redirect_uris"], "client_name": "Orders",
+        "token_endpoint_auth_method": "client_secret_basic", "registration_access_token": "t-1",
+        "registration_client_uri": format!("http://inside{ENDPOINT}/c-1"),
+    });
+    let answer = |status: &str| Mood::Bytes(http(status, "application/json", answered.to_string()));
+    upstream.set(answer("201 Created"));
+    let registered = send(gateway.address, ("POST", ENDPOINT), "", Some(&asked)).await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    let registered = registered.json();
+    upstream.set(answer("200 OK"));
+    let (uri, token) = (format!("{ENDPOINT}/c-1"), registered["registration_access_token"].as_str().unwrap());
+    for _ in 0..2 {
+        let read = send(gateway.address, ("GET", &uri), token, None).await;
+        assert_eq!(read.json(), registered);
+    }
+    let mut change = registered.clone();
+    for member in ["registration_access_token", "registration_client_uri", "client_secret_expires_at"] {
+        change.as_object_mut().unwrap().remove(member);
+    }
+    upstream.take();
+    let changed = send(gateway.address, ("PUT", &uri), token, Some(&change)).await;
+    assert_eq!((changed.status, changed.json()), (200, registered));
+    let sent = upstream.take().remove(0).json();
+    for member in ["contacts", "software_id", "software_version", "application_type"] {
+        assert_eq!(sent[member], asked[member], "{member}");
     }
 }
 

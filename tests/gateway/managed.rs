@@ -29,6 +29,7 @@ profiles:
     match: { initial_access_token: true }
     redirect_uris: { https: [{ host: app.example.com }] }
     scopes: { initial: [openid], allowed: [profile], by_approval: ["orders:write"] }
+    authorization_details_types: [payment_initiation]
     limits: { rate: 1000/s, burst: 1000, {limits} }
   - name: everybody
     match: {}

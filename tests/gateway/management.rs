@@ -163,6 +163,15 @@ async fn other_methods_are_told_which_there_are() {
         refused(&answer, 405, "invalid_request");
         assert_eq!(answer.header("allow"), Some("GET, PUT, DELETE, OPTIONS"));
     }
+    for (path, allowed) in [
+        (client.uri.as_str(), "GET, PUT, DELETE, OPTIONS"),
+        ("/register", "POST, OPTIONS"),
+        ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS"),
+    ] {
+        let answer = world.manage("TRACE", path, "", None).await;
+        refused(&answer, 405, "invalid_request");
+        assert_eq!(answer.header("allow"), Some(allowed), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,6 +212,7 @@ async fn where_growth_is_refused_a_client_gets_no_more_than_it_has() {
         json!({"scope": "openid", "grant_types": ["authorization_code", "refresh_token"]}),
         json!({"scope": "openid", "post_logout_redirect_uris": ["https://app.example.com/bye"]}),
         json!({"scope": "openid", "backchannel_logout_uri": "https://app.example.com/logout"}),
+        json!({"scope": "openid", "authorization_details_types": ["payment_initiation"]}),
     ] {
         let answer = world.manage("PUT", &client.uri, &client.token, Some(&client.change(&more))).await;
         refused(&answer, 403, "access_denied");

@@ -27,8 +27,8 @@ use self::settings::CognitoSettings;
 use super::dialect::Dialect;
 use super::transport::{self, Purpose};
 use super::{
-    Administration, AdministrationError, ClientState, ExistingClient, ExistingPage, ManageError, Managed, Recorded,
-    RegisterError, Registered, Registrar, ServerAccess,
+    Administration, AdministrationError, ClientState, ExistingClient, ExistingPage, ManageError, Managed, Named,
+    Recorded, RegisterError, Registered, Registrar, ServerAccess,
 };
 use crate::duration::DurationText;
 use crate::policy::{Clearance, Judged, LetThrough};
@@ -102,7 +102,7 @@ impl Cognito {
         let assigned = describe::assigned(&current);
         self.replace(current, description).await?;
         metadata.extend(assigned);
-        Ok(Managed { metadata, is_partial: false, access: None, client_secret })
+        Ok(Managed { metadata, named: Named::All, access: None, client_secret })
     }
 
     /// The scopes are looked at first, in as many calls as that takes.
@@ -216,7 +216,7 @@ impl Registrar for Cognito {
     async fn read(&self, access: &ServerAccess) -> Result<Managed, ManageError> {
         let client = self.api.describe(Self::client_id(access)?, Purpose::MANAGEMENT).await?;
         let client_secret = describe::secret(&client);
-        Ok(Managed { metadata: describe::members(&client), is_partial: true, access: None, client_secret })
+        Ok(Managed { metadata: describe::members(&client), named: Named::Kept, access: None, client_secret })
     }
 
     async fn update(

@@ -25,7 +25,7 @@ pub struct Difference {
 }
 
 /// Lists besides the redirect URIs of which every further entry is more.
-const LISTS: [&str; 3] = ["grant_types", "response_types", "post_logout_redirect_uris"];
+const LISTS: [&str; 4] = ["grant_types", "response_types", "post_logout_redirect_uris", "authorization_details_types"];
 
 /// What a client proves itself by: keys, where they are, the method, the names in its certificate.
 const CREDENTIALS: [&str; 9] = [

@@ -15,7 +15,7 @@ use crate::intake::rulebook::Rulebook;
 use crate::lifecycle::{Action, GATEWAY, Lifecycle};
 use crate::policy::approval::Elevation;
 use crate::policy::clearance::ScopeDecision;
-use crate::policy::{Judged, Passage, Profile};
+use crate::policy::{Judged, Passage, Profile, Raised};
 use crate::registrant::software_statement::Circumstances;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{Scope, ScopeSet, json};
@@ -69,10 +69,12 @@ pub(super) async fn read(
     let profile = judging.profile;
     let has = had_at_once(judging.rulebook.profile(profile.name()).unwrap_or(profile), client);
     let has = ScopeSet::recorded(&client.scope_approved).union(&has);
-    let raised = match (profile.approvals().elevation, &client.lifecycle) {
-        (Elevation::Automatic, Lifecycle::Active) => has.union(profile.grantable()),
+    let is_approved = client.lifecycle == Lifecycle::Active;
+    let scopes = match profile.approvals().elevation {
+        Elevation::Automatic if is_approved => has.union(profile.grantable()),
         _ => has.clone(),
     };
+    let raised = Raised { scopes, is_approved };
     let judged = span::policy_span()
         .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, (&requested, &raised)))
         .passage();

@@ -1,6 +1,7 @@
 //! One file per rule. What a rule looks at is its name; its settings and its table test are beside it.
 
 pub mod application_type;
+pub(super) mod authorization_details;
 pub mod client_name;
 pub mod contacts;
 pub(super) mod grant_consistency;
@@ -19,6 +20,7 @@ pub mod urls;
 pub(super) mod well_formed;
 
 use self::application_type::ApplicationTypeRule;
+use self::authorization_details::AuthorizationDetailsRule;
 use self::client_name::ClientNameRule;
 use self::contacts::ContactsRule;
 use self::grant_types::GrantTypesRule;
@@ -45,6 +47,7 @@ pub(super) struct Rules {
     pub contacts: ContactsRule,
     pub plain_members: PlainMembersRule,
     pub scopes: ScopesRule,
+    pub authorization_details: AuthorizationDetailsRule,
 }
 
 impl Rules {
@@ -67,6 +70,7 @@ impl Rules {
             contacts: ContactsRule::compile(settings.contacts.as_ref(), problems),
             plain_members: PlainMembersRule::compile(settings.algorithms.as_ref()),
             scopes: ScopesRule::compile(settings, problems),
+            authorization_details: AuthorizationDetailsRule::compile(settings),
         }
     }
 }

@@ -105,6 +105,17 @@ def _(_world, gateway):
     client.shown(client.change(client_name="The last"), client_name="The last")
 
 
+@scenario("Keycloak: what it names in no answer stays with a client that reads itself, and a change that names no place to return to after logout leaves those of the login")
+def _(world):
+    client = Managed(world.keycloak_gateway)
+    unnamed = {"contacts": ["ops@example.com"], "software_id": "orders", "software_version": "1.2", "application_type": "native"}
+    told = client.shown(client.change(**unnamed), **unnamed)
+    equal(client.read(), told, "what it reads of itself")
+    equal(sorted(told["post_logout_redirect_uris"]), sorted(told["redirect_uris"]), "post_logout_redirect_uris")
+    told = client.shown(client.change(), contacts=None, software_id=None)
+    equal(client.read(), told, "what it reads of itself without them")
+
+
 @scenario("Keycloak: a change leaves consent and scope as they were, and a refused one reaches it not")
 def _(world):
     client = Managed(world.keycloak_gateway)
