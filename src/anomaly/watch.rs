@@ -63,7 +63,7 @@ impl Watcher {
                 0 => {}
                 suppressed => metrics().findings_suppressed(suppressed),
             }
-            for finding in &findings {
+            for finding in findings.iter().filter(|finding| !finding.is_of_another_client) {
                 tell(finding, &origin);
             }
             if !findings.is_empty() {

@@ -144,7 +144,7 @@ async fn read_change(
     let growth = growth::of(registrar, client, judged);
     learned.event.violations = judged.violated_rules();
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
-    learned.change = Some(growth.seen(client));
+    learned.change = Some(growth.seen(client, judged));
     Ok(update)
 }
 
