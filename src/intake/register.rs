@@ -171,7 +171,9 @@ impl Registration<'_> {
         self.event.certificate_thumbprint = certificate.as_ref().map(|identity| identity.thumbprint.clone());
         response::check_certificate(self.tools, certificate.as_deref())?;
         let token = match &self.rulebook.initial_access_tokens {
-            TokenHandling::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
+            TokenHandling::Verified(verifiers) => {
+                token::identify(verifiers, self.tools, self.head, &mut self.event.token_id).await?
+            }
             TokenHandling::Forwarded => None,
         };
         if let Some(token) = &token {
