@@ -80,6 +80,7 @@ struct Armed {
 }
 
 /// What was found of a subject last.
+#[derive(Clone, Copy)]
 struct Found {
     at: Timestamp,
     band: usize,
@@ -124,19 +125,21 @@ impl Detectors {
                 if is_known(&self.known_networks, &raised.subject) {
                     continue;
                 }
-                let involved = observed.involved();
                 let found = Found {
                     at: observed.at,
                     band: raised.score.band(),
                     client: observed.new_client().filter(|_| raised.subject.is_of_many_clients()).map(hash),
                 };
-                let novelty = armed.novelty(&raised.subject, found);
-                if novelty == Novelty::None {
-                    continue;
-                }
-                if novelty == Novelty::New && armed.has_had_enough(observed.at) {
-                    self.suppressed += 1;
-                    continue;
+                let subject = hash(&raised.subject);
+                let novelty = armed.novelty(subject, &found);
+                match novelty {
+                    Novelty::None => continue,
+                    Novelty::New if armed.has_had_enough(observed.at) => {
+                        self.suppressed += 1;
+                        continue;
+                    }
+                    Novelty::New => armed.found.put(subject, found),
+                    Novelty::OfAnotherClient => armed.found.of(subject, || found).client = found.client,
                 }
                 findings.push(Finding {
                     at: observed.at,
@@ -147,7 +150,7 @@ impl Detectors {
                     evidence: raised.evidence,
                     sentence: raised.sentence,
                     request_id: observed.request_id.clone(),
-                    involved,
+                    involved: observed.involved(),
                     is_of_another_client: novelty == Novelty::OfAnotherClient,
                 });
             }
@@ -162,19 +165,12 @@ impl Detectors {
 }
 
 impl Armed {
-    /// Remembers what was found. In its cooldown a subject is found again where it has become graver.
-    fn novelty(&mut self, subject: &Subject, found: Found) -> Novelty {
-        let key = hash(subject);
+    /// In its cooldown a subject is found again where it has become graver.
+    fn novelty(&mut self, subject: u64, found: &Found) -> Novelty {
         let cooldown = self.cooldown;
-        match self.found.find(key).filter(|last| found.at.since(last.at) < cooldown && found.band <= last.band) {
-            None => {
-                self.found.put(key, found);
-                Novelty::New
-            }
-            Some(last) if found.client.is_some() && found.client != last.client => {
-                last.client = found.client;
-                Novelty::OfAnotherClient
-            }
+        match self.found.find(subject).filter(|last| found.at.since(last.at) < cooldown && found.band <= last.band) {
+            None => Novelty::New,
+            Some(last) if found.client.is_some() && found.client != last.client => Novelty::OfAnotherClient,
             Some(_) => Novelty::None,
         }
     }

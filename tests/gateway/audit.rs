@@ -122,7 +122,8 @@ fn what_only_looks_at_the_record_makes_none_and_finds_nothing_sound() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_token_was_good_for_is_on_record_and_who_tries_it_afterwards_as_well() {
     let world = world(None).await;
-    let arguments = ["--json", "tokens", "create", "--profile", "partners", "--ttl", "1h", "--uses", "3", "--label", "ci"];
+    let arguments =
+        ["--json", "tokens", "create", "--profile", "partners", "--ttl", "1h", "--uses", "3", "--label", "ci"];
     let made: Value = serde_json::from_str(&text(&world.gateway.run(&arguments))).unwrap();
     let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
     text(&world.gateway.run(&["tokens", "revoke", id]));
