@@ -180,8 +180,9 @@ fn what_is_accepted_and_does_less_than_is_written_is_warned_of() {
         .replace("{ address: \"127.0.0.1:8080\" }", "{ address: \"127.0.0.1:8080\", trusted_proxies: [0.0.0.0/0] }");
     let text = text.replace("registration_path: /register", "registration_path: /register, client_management: none")
         + "    algorithms: { signing: [RS255], encryption: [RS256] }\n"
-        + "    scopes: { by_approval: [orders] }\n"
-        + "management: { growth: approval }\nanomalies: { lookalike_names: { names: [Claude, Acme] } }\n";
+        + "    scopes: { by_approval: [orders] }\n    four_eyes: true\n"
+        + "management: { growth: approval }\nanomalies: { lookalike_names: { names: [Claude, Acme] }, probing: { mode: \"off\" }, \
+           responses: [{ to: [token_guessing, probing], action: ban_address }] }\n";
     let config = config::from_text(&text, &directory("good/least.yaml"), &environment);
     let warnings = config.unwrap_or_else(|problems| panic!("{problems}")).warnings;
     let places: Vec<&str> = warnings.iter().map(|warning| warning.place.as_str()).collect();
@@ -189,8 +190,10 @@ fn what_is_accepted_and_does_less_than_is_written_is_warned_of() {
         "listeners[0].trusted_proxies[0]",
         "profiles[0].algorithms.signing[0]",
         "profiles[0].algorithms.encryption[0]",
+        "profiles[0].four_eyes",
         "profiles[0].scopes.by_approval",
         "management.growth",
+        "anomalies.responses[0].to",
         "anomalies.lookalike_names.names[1]",
     ];
     assert_eq!(places, expected, "{warnings:#?}");

@@ -137,6 +137,13 @@ impl AdminSettings {
         self.console_url.as_deref().or(of_openid)
     }
 
+    /// Whether anybody who is named may approve, or whoever signs in.
+    pub fn names_an_approver(&self) -> bool {
+        let actors = self.actors.iter().map(|actor| actor.role);
+        let mut roles = actors.chain(self.tokens.iter().map(|token| token.role));
+        self.sign_in.openid.is_some() || roles.any(|role| role >= Role::Approver)
+    }
+
     /// Everything that is wrong with the settings, after paths are resolved.
     pub fn problems(&self) -> Vec<SettingProblem> {
         let mut problems = Vec::new();

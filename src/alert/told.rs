@@ -295,13 +295,14 @@ fn imposed(event: &Event, at: Timestamp) -> Option<News> {
 /// What is told of a finding.
 pub fn of_finding(finding: &Finding) -> News {
     let (kind, id) = (finding.subject.kind(), finding.subject.name());
-    let key = format!("finding/{}/{kind}/{id}", finding.detector.as_str());
     let score = finding.score.value();
     let severity = match score {
         score if score >= 0.9 => Severity::Critical,
         score if score >= 0.75 => Severity::Warning,
         _ => Severity::Info,
     };
+    // What has become graver is told again.
+    let key = format!("finding/{}/{kind}/{id}/{}", finding.detector.as_str(), severity.as_str());
     let about = (!id.is_empty()).then(|| About { kind: kind.to_owned(), id });
     let title = format!("Anomaly: {}", finding.detector.as_str());
     let notice = notice(finding.detector.as_str(), key, finding.at);

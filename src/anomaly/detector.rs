@@ -73,10 +73,27 @@ struct Armed {
     mode: Mode,
     cooldown: Duration,
     detector: Box<dyn Detector>,
-    /// When each subject was found last.
-    found: Sources<Timestamp>,
+    /// What was found of each subject last.
+    found: Sources<Found>,
     hour: i64,
     in_hour: u32,
+}
+
+/// What was found of a subject last.
+#[derive(Clone, Copy)]
+struct Found {
+    at: Timestamp,
+    band: usize,
+    client: Option<u64>,
+}
+
+/// What becomes of what was raised.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Novelty {
+    New,
+    /// It was found a moment ago, at another client.
+    OfAnotherClient,
+    None,
 }
 
 impl Detectors {
@@ -105,14 +122,25 @@ impl Detectors {
         let mut findings = Vec::new();
         for armed in &mut self.armed {
             for raised in armed.detector.observe(observed) {
-                if is_known(&self.known_networks, &raised.subject) || armed.is_cooling(&raised.subject, observed.at) {
+                if is_known(&self.known_networks, &raised.subject) {
                     continue;
                 }
-                if armed.has_had_enough(observed.at) {
-                    self.suppressed += 1;
-                    continue;
+                let found = Found {
+                    at: observed.at,
+                    band: raised.score.band(),
+                    client: observed.new_client().filter(|_| raised.subject.is_of_many_clients()).map(hash),
+                };
+                let subject = hash(&raised.subject);
+                let novelty = armed.novelty(subject, &found);
+                match novelty {
+                    Novelty::None => continue,
+                    Novelty::New if armed.has_had_enough(observed.at) => {
+                        self.suppressed += 1;
+                        continue;
+                    }
+                    Novelty::New => armed.found.put(subject, found),
+                    Novelty::OfAnotherClient => armed.found.of(subject, || found).client = found.client,
                 }
-                armed.found.put(hash(&raised.subject), observed.at);
                 findings.push(Finding {
                     at: observed.at,
                     detector: armed.name,
@@ -123,6 +151,7 @@ impl Detectors {
                     sentence: raised.sentence,
                     request_id: observed.request_id.clone(),
                     involved: observed.involved(),
+                    is_of_another_client: novelty == Novelty::OfAnotherClient,
                 });
             }
         }
@@ -136,8 +165,14 @@ impl Detectors {
 }
 
 impl Armed {
-    fn is_cooling(&mut self, subject: &Subject, at: Timestamp) -> bool {
-        self.found.find(hash(subject)).is_some_and(|found| at.since(*found) < self.cooldown)
+    /// In its cooldown a subject is found again where it has become graver.
+    fn novelty(&mut self, subject: u64, found: &Found) -> Novelty {
+        let cooldown = self.cooldown;
+        match self.found.find(subject).filter(|last| found.at.since(last.at) < cooldown && found.band <= last.band) {
+            None => Novelty::New,
+            Some(last) if found.client.is_some() && found.client != last.client => Novelty::OfAnotherClient,
+            Some(_) => Novelty::None,
+        }
     }
 
     fn has_had_enough(&mut self, at: Timestamp) -> bool {
@@ -158,7 +193,7 @@ fn is_known(networks: &[Network], subject: &Subject) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anomaly::observation::Seen;
+    use crate::anomaly::observation::{RegistrationSeen, Seen};
 
     fn guess(second: u32, address: &str, presented: u64) -> Observation {
         Observation {
@@ -182,10 +217,41 @@ mod tests {
     #[test]
     fn the_same_finding_is_not_repeated_before_its_cooldown_is_over() {
         let found = found("token_guessing: { cooldown: 60s, window: 1h }", 200);
-        let times: Vec<i64> = found.iter().map(|finding| finding.at.unix_seconds()).collect();
-        assert!(times.len() >= 2 && times.windows(2).all(|pair| pair[1] - pair[0] == 60), "{times:?}");
+        let again = found.windows(2).filter(|pair| pair[1].score.band() <= pair[0].score.band());
+        let times: Vec<i64> = again.map(|pair| pair[1].at.unix_seconds() - pair[0].at.unix_seconds()).collect();
+        assert!(!times.is_empty() && times.iter().all(|seconds| *seconds == 60), "{times:?}");
         assert_eq!(found[0].subject, Subject::Network("192.0.2.0/24".parse().unwrap()));
         assert!(found[0].request_id.is_some());
+    }
+
+    #[test]
+    fn what_becomes_graver_breaks_through_its_cooldown_once_each_time() {
+        let found = found("token_guessing: { cooldown: 1h, window: 1h }", 200);
+        let scores: Vec<f64> = found.iter().map(|finding| finding.score.value()).collect();
+        assert_eq!(scores, [0.5, 0.75, 0.9]);
+    }
+
+    #[test]
+    fn in_its_cooldown_a_host_is_told_again_of_each_client_that_leads_there() {
+        let mut detectors = Detectors::new(&settings("{ learning: 0ms, first_sights: { mode: off } }"));
+        let mut found = |client: &str, name: &str, repeated: bool| {
+            let seen = RegistrationSeen {
+                client_name: Some(name.to_owned()),
+                redirect_hosts: vec!["app.example".to_owned()],
+                client: Some(client.to_owned()),
+                admitted: true,
+                repeated,
+                ..RegistrationSeen::default()
+            };
+            let findings = detectors
+                .observe(&Observation { seen: Seen::Registration(Box::new(seen)), ..guess(0, "192.0.2.1", 0) });
+            findings.first().map(|finding| (finding.is_of_another_client, finding.involved.client.clone().unwrap()))
+        };
+        assert_eq!(found("a", "Cluade Code", false), Some((false, "a".to_owned())));
+        assert_eq!(found("a", "Cluade Code", true), None);
+        assert_eq!(found("b", "Anthropc", false), Some((true, "b".to_owned())));
+        assert_eq!(found("a", "Cluade Code", true), None, "it was dealt with, and may have been resumed");
+        assert_eq!(found("c", "Orders", false), None);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl DetectorName {
                 "Redirect hosts (by registrable domain) and statement issuers that were never seen before."
             }
             Self::LookalikeNames => {
-                "Admitted names a slip or two away from a protected one, and protected ones that lead to a host they never led to."
+                "Names, admitted or taken by a change, a slip or two away from a protected one, and protected ones that lead to a host they never led to."
             }
             Self::TokenGuessing => {
                 "Different bad credentials from one network within an hour; from everywhere, against what is usual."
@@ -166,6 +166,11 @@ impl Subject {
         }
     }
 
+    /// Whether many clients lead to it: each of them is to be dealt with.
+    pub(super) const fn is_of_many_clients(&self) -> bool {
+        matches!(self, Self::RedirectHost(_) | Self::StatementIssuer(_))
+    }
+
     /// Which one; empty where there is only one.
     pub fn name(&self) -> String {
         match self {
@@ -218,7 +223,15 @@ impl Score {
     pub const fn value(self) -> f64 {
         self.0
     }
+
+    /// How grave: those of alerts (informational, warning, critical).
+    pub(super) fn band(self) -> usize {
+        BANDS.iter().filter(|least| self.0 >= **least).count()
+    }
 }
+
+/// Where graver scores begin.
+const BANDS: [f64; 2] = [0.75, 0.9];
 
 /// One number that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -268,6 +281,8 @@ pub struct Finding {
     pub request_id: Option<String>,
     /// Whose it was.
     pub involved: Involved,
+    /// The same subject was found a moment ago, by another client: nothing is new but what is to be done about this one.
+    pub is_of_another_client: bool,
 }
 
 #[cfg(test)]

@@ -30,17 +30,28 @@ pub struct Involved {
     pub token: Option<String>,
     /// The profile that applied.
     pub profile: Option<String>,
-    /// The client that was registered.
+    /// The client that was registered or changed.
     pub client: Option<String>,
 }
 
 impl Observation {
     /// Who made a registration: the holder of its credential, or without one whoever is in the network it came from.
     pub(super) fn registrant(&self, registration: &RegistrationSeen) -> Subject {
-        let has_credential = registration.certificate.is_some() || registration.token.is_some();
+        // Where the credential was not good, nobody is known by it.
+        let has_credential =
+            (registration.certificate.is_some() || registration.token.is_some()) && !registration.registrant.is_empty();
         match self.address {
             Some(address) if !has_credential => Subject::Network(network(address)),
             _ => Subject::Registrant(registration.registrant.clone()),
+        }
+    }
+
+    /// The client that was made or changed by it; one that is handed out again was there before.
+    pub(super) fn new_client(&self) -> Option<&str> {
+        match &self.seen {
+            Seen::Registration(registration) if !registration.repeated => registration.client.as_deref(),
+            Seen::Change(change) => Some(&change.client),
+            Seen::Registration(_) | Seen::BadCredential { .. } | Seen::TokenRequest(_) => None,
         }
     }
 
@@ -55,9 +66,8 @@ impl Observation {
                 profile: registration.profile.clone(),
                 client: registration.client.clone(),
             },
-            Seen::BadCredential { .. } | Seen::TokenRequest(_) | Seen::Change(_) => {
-                Involved { address, ..Involved::default() }
-            }
+            Seen::Change(change) => Involved { address, client: Some(change.client.clone()), ..Involved::default() },
+            Seen::BadCredential { .. } | Seen::TokenRequest(_) => Involved { address, ..Involved::default() },
         }
     }
 }
@@ -127,6 +137,10 @@ pub struct ChangeSeen {
     pub hosts_before: Vec<String>,
     /// The hosts of the redirect URIs that are new.
     pub new_redirect_hosts: Vec<String>,
+    /// The hosts of all of them, as it is now.
+    pub redirect_hosts: Vec<String>,
+    /// `client_name`, where it is another than before.
+    pub new_name: Option<String>,
     /// How many redirect URIs are new.
     pub new_redirect_uris: u32,
     /// The scopes that are new.

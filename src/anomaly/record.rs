@@ -41,6 +41,7 @@ mod tests {
             sentence: "somebody probes".to_owned(),
             request_id: None,
             involved: Involved::default(),
+            is_of_another_client: false,
         };
         let record = of("f".to_owned(), &finding);
         assert_eq!((record.subject_kind.as_str(), record.subject.as_str()), ("network", "192.0.2.0/24"));

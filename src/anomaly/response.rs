@@ -62,10 +62,11 @@ impl Responder {
         known_within(&self.known_networks, network)
     }
 
-    /// What the finding calls for.
+    /// What the finding calls for; of another client that leads to what was found already, its suspension alone.
     pub fn called_for(&self, finding: &Finding) -> Vec<Called> {
         let is_for = |rule: &&ResponseSettings| {
-            rule.to.contains(&finding.detector) && finding.score.value() >= rule.minimum_score
+            let is_news = !finding.is_of_another_client || rule.action == ResponseAction::SuspendClient;
+            is_news && rule.to.contains(&finding.detector) && finding.score.value() >= rule.minimum_score
         };
         self.rules.iter().filter(is_for).filter_map(|rule| self.called_by(rule, finding)).collect()
     }
@@ -189,6 +190,7 @@ mod tests {
                 profile: Some("mcp".to_owned()),
                 client: Some("c1".to_owned()),
             },
+            is_of_another_client: false,
         }
     }
 
@@ -233,6 +235,16 @@ mod tests {
         let beside = responder("[{ to: [token_guessing], action: ban_address }]", &["192.0.2.200/31"]);
         assert_eq!(subjects(&beside, &guesses("192.0.2.77", 0.9)), ["192.0.2.77/32"]);
         assert!(beside.knows("::ffff:192.0.2.201".parse().unwrap()) && !beside.knows("192.0.2.77".parse().unwrap()));
+    }
+
+    #[test]
+    fn of_another_client_that_leads_to_the_same_host_nothing_is_called_for_but_its_suspension() {
+        let all = ResponseAction::ALL.map(|action| format!("{{ to: [lookalike_names], action: {} }}", action.as_str()));
+        let responder = responder(&format!("[{}]", all.join(", ")), &[]);
+        let found = finding(DetectorName::LookalikeNames, Subject::RedirectHost("evil.example".to_owned()), 0.6);
+        let found = Finding { is_of_another_client: true, ..found };
+        let called: Vec<_> = responder.called_for(&found).into_iter().map(|called| called.action).collect();
+        assert_eq!(called, [ResponseAction::SuspendClient]);
     }
 
     #[test]

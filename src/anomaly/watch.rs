@@ -63,7 +63,7 @@ impl Watcher {
                 0 => {}
                 suppressed => metrics().findings_suppressed(suppressed),
             }
-            for finding in &findings {
+            for finding in findings.iter().filter(|finding| !finding.is_of_another_client) {
                 tell(finding, &origin);
             }
             if !findings.is_empty() {
@@ -103,7 +103,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_told_is_found_and_the_end_is_seen() {
         let (watch, mut watcher) = open(&AnomalySettings::default());
-        (0..30).for_each(|number| watch.tell(guess(number)));
+        (0..15).for_each(|number| watch.tell(guess(number)));
         assert_eq!(watcher.next().await.unwrap().len(), 1);
         drop(watch);
         assert!(watcher.next().await.is_none());

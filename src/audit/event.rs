@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::kind::Kind;
 use crate::clock::Timestamp;
-use crate::store::{AuditEntry, StoreError};
+use crate::store::{AuditEntry, IssuedToken, StoreError};
 
 /// The most entries of a list in an event.
 const LONGEST_LIST: usize = 32;
@@ -82,6 +82,21 @@ pub struct Responded {
     /// The finding that called for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
+}
+
+/// What an initial access token is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenTerms {
+    /// For how many registrations.
+    pub uses: u32,
+    /// Until when, in milliseconds since the epoch.
+    pub until: Timestamp,
+    /// What an operator called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// SHA-256 of the client certificate that it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 impl Subject {
@@ -168,6 +183,9 @@ pub struct Event {
     /// Scopes that were withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_withheld: Option<String>,
+    /// What the token that it is about is good for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenTerms>,
     /// What a client asked for that it did not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<String>,
@@ -220,6 +238,7 @@ impl Event {
             decided: None,
             scope_granted: None,
             scope_withheld: None,
+            token: None,
             growth: None,
             violations: Vec::new(),
             redirect_uri_hosts: Vec::new(),
@@ -238,6 +257,19 @@ impl Event {
     #[must_use]
     pub fn about(self, subject: Subject) -> Self {
         Self { subject: Some(subject), ..self }
+    }
+
+    /// The same, about this token.
+    #[must_use]
+    pub fn of_token(self, token: &IssuedToken) -> Self {
+        let terms = TokenTerms {
+            uses: token.max_uses,
+            until: token.expires_at,
+            label: token.label.clone(),
+            certificate: token.certificate_thumbprint.clone(),
+        };
+        let subject = Some(Subject::Token(token.id.0.clone()));
+        Self { subject, profile: Some(token.profile.clone()), token: Some(terms), ..self }
     }
 
     /// The same, for this reason.

@@ -134,6 +134,8 @@ pub struct Registered {
     pub access: Option<ServerAccess>,
     /// Redirect URIs that it has though nobody sent them.
     pub redirect_uris_added: Vec<String>,
+    /// Scopes that it has though others were sent.
+    pub scopes_added: Vec<String>,
 }
 
 /// What a client asked for and got, as far as its own terms differ from the server's.
@@ -211,10 +213,10 @@ pub enum RegisterError {
         /// What its `Retry-After` said.
         retry_after: Option<Duration>,
     },
-    /// A 503 that says until when. It may be what stands before the server that says so: whether a client was registered is unknown.
-    #[error("the authorization server is not available, as it says, for {} s", retry_after.as_secs())]
+    /// A 503, which may say until when. It may be what stands before the server that says so: whether a client was registered is unknown.
+    #[error("the authorization server is not available, as it says (Retry-After: {})", retry_after.as_secs())]
     Unavailable {
-        /// What its `Retry-After` said.
+        /// What its `Retry-After` said, or a moment.
         retry_after: Duration,
     },
 }

@@ -17,7 +17,7 @@ use crate::clock::{Clock as _, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::duration::DurationText;
 use crate::server::beginning;
-use crate::store::{AuditEntry, Store, StoreError};
+use crate::store::{AuditEntry, IssuedToken, Store, StoreError};
 
 /// So many records are read at once.
 const PAGE: u32 = 1000;
@@ -52,7 +52,7 @@ pub(super) struct Done {
     pub(super) command: &'static str,
     pub(super) kind: Kind,
     pub(super) subject: Subject,
-    pub(super) profile: Option<String>,
+    pub(super) token: Option<IssuedToken>,
 }
 
 /// Makes the change, which records the entries together with what it changes.
@@ -62,11 +62,12 @@ pub(super) async fn change<T>(
     done: Done,
     change: impl AsyncFnOnce(Vec<AuditEntry>) -> Result<T, StoreError>,
 ) -> Result<T, Failure> {
-    let Done { command, kind, subject, profile } = done;
+    let Done { command, kind, subject, token } = done;
     let name = user_name(nix::unistd::geteuid());
     let event = Event::new(kind, Actor::Operator { name }).about(subject);
+    let event = token.iter().fold(event, Event::of_token);
     let beginning = beginning(&config.settings.audit, command, SystemClock.now()).map_err(Failure::of)?;
-    let made = alone(store, beginning, Event { profile, ..event }, change).await;
+    let made = alone(store, beginning, event, change).await;
     let Alone { came, head } = made.map_err(Failure::of)?;
     if let Err(error) = head {
         eprintln!("it is on the audit log, but the head of its chain is not: {error}");

@@ -314,6 +314,7 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("redirect URIs", Some(client.redirect_uris.join(" "))),
         ("scope", Some(client.scopes.granted.clone())),
         ("withheld", Some(client.scopes.withheld.clone())),
+        ("server added", Some(client.scopes.added.clone())),
         ("approved", client.approved.as_ref().map(acted)),
         ("first approval", client.first_approval.as_ref().map(acted)),
         ("asked for", client.asked.as_ref().and_then(|asked| serde_json::to_string(asked).ok())),

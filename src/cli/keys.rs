@@ -115,7 +115,7 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
 async fn rotated(config: &Config, command: &'static str, name: &str) -> Result<(), Failure> {
     let store = open_store(config).await?;
     let subject = Subject::Key(name.to_owned());
-    let done = Done { command, kind: Kind::KeyRotated, subject, profile: None };
+    let done = Done { command, kind: Kind::KeyRotated, subject, token: None };
     let recorded = audit::change(config, &store, done, async |entries| store.append(entries).await).await;
     store.close().await;
     recorded

@@ -116,8 +116,8 @@ async fn make(config: &Config, arguments: NewTokenArguments) -> Result<CreatedTo
     let store = open_store(config).await?;
     let kept = async {
         let subject = Subject::Token(made.token.id.0.clone());
-        let profile = Some(made.token.profile.clone());
-        let done = Done { command: "tokens create", kind: Kind::TokenCreated, subject, profile };
+        let token = Some(made.token.clone());
+        let done = Done { command: "tokens create", kind: Kind::TokenCreated, subject, token };
         let keep = async |entries| store.create(made.token.clone(), made.hash, entries).await;
         audit::change(config, &store, done, keep).await
     };
@@ -172,11 +172,11 @@ async fn mark_revoked(config: &Config, id: TokenId) -> Result<(), Failure> {
     let store = existing_store(config).await?;
     let revoked = async {
         // A command that changes nothing leaves no chain behind.
-        if store.all_tokens().await.map_err(Failure::of)?.iter().all(|token| token.id != id) {
-            return Ok(false);
-        }
+        let mut tokens = store.all_tokens().await.map_err(Failure::of)?;
+        tokens.retain(|token| token.id == id);
+        let Some(token) = tokens.pop() else { return Ok(false) };
         let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
-        let done = Done { command: "tokens revoke", kind, subject, profile: None };
+        let done = Done { command: "tokens revoke", kind, subject, token: Some(token) };
         audit::change(config, &store, done, async |entries| store.revoke(&id, entries, SystemClock.now()).await).await
     };
     let revoked: Result<bool, Failure> = revoked.await;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::audit::recorder::alone;
-use crate::audit::{Actor, Event, Kind, SigningKeys, Subject};
+use crate::audit::{Actor, Event, Kind, SigningKeys};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config};
 use crate::randomness;
@@ -208,7 +208,7 @@ async fn token(store: &SqlStore, config: &Config) -> Result<Secret, DemoError> {
     );
     let issued = issued.map_err(|error| failed(error.to_string()))?;
     let event = Event::new(Kind::TokenCreated, Actor::Operator { name: "demo".to_owned() });
-    let event = event.about(Subject::Token(issued.token.id.0.clone())).because("demo");
+    let event = event.of_token(&issued.token).because("demo");
     let beginning = server::beginning(&config.settings.audit, "demo", SystemClock.now())?;
     let keep = async |entries| store.create(issued.token, issued.hash, entries).await;
     alone(store, beginning, event, keep).await.map_err(|error| failed(error.to_string()))?;

@@ -13,6 +13,7 @@ use super::refusal::Refusal;
 use super::{Tools, approve};
 use crate::audit::event::{Aside, Decided, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
+use crate::authorization_server::Registered;
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
 use crate::registration::ScopeSet;
@@ -21,8 +22,6 @@ use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
 
-/// The reason of a registration that the server widened: it has redirect URIs that were not sent to it.
-pub(super) const REDIRECT_URIS_ADDED: &str = "redirect_uris_added";
 /// The reason of a removal: the server no longer has the client, as the gateway found, or an operator says.
 pub(super) const GONE: &str = "gone_at_the_server";
 
@@ -80,6 +79,18 @@ pub(super) fn outcome(intent: &Intent, origin: RequestReference, outcome: &Outco
         request_digest: origin.request_digest,
         ..of_intent(kind, intent)
     }
+}
+
+/// The same, where the server made more of the client than was sent to it: with the scopes that it has, and what was added for a reason.
+pub(super) fn widened(event: Event, registered: &Registered) -> Event {
+    let added = [("redirect_uris_added", &registered.redirect_uris_added), ("scopes_added", &registered.scopes_added)];
+    let reasons: Vec<&str> = added.iter().filter(|(_, added)| !added.is_empty()).map(|(reason, _)| *reason).collect();
+    if reasons.is_empty() {
+        return event;
+    }
+    let scopes = event.scope_granted.iter().map(String::as_str).filter(|scope| !scope.is_empty());
+    let scopes: Vec<&str> = scopes.chain(registered.scopes_added.iter().map(String::as_str)).collect();
+    Event { scope_granted: Some(scopes.join(" ")), ..event.because(reasons.join(", ")) }
 }
 
 /// What somebody has to decide though this was done: the other approval, or what a suspension interrupts.

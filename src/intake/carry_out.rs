@@ -91,17 +91,13 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         let (registration, client_id) = (&id.0, &registered.client_id);
         tracing::error!(registration, client_id, %error, "the server has a client that cannot be entered: resolve it");
     }
-    let added = result.as_ref().map(|registered| registered.redirect_uris_added.as_slice()).unwrap_or_default();
-    if let (Ok(registered), false) = (&result, added.is_empty()) {
-        let (registration, client_id) = (&id.0, &registered.client_id);
-        let added = added[..added.len().min(MOST_TOLD)].join(" ");
-        tracing::warn!(registration, client_id, added, "the server registered redirect URIs that were not sent to it");
+    if let Ok(registered) = &result {
+        tell_added(&id.0, registered);
     }
     let now = tools.clock.now();
-    let is_widened = !added.is_empty() && matches!(outcome, Outcome::Registered(_));
-    let event = || match audited::outcome(intent, origin, &outcome) {
-        event if is_widened => event.because(audited::REDIRECT_URIS_ADDED),
-        event => event,
+    let event = || match (audited::outcome(intent, origin, &outcome), &result) {
+        (event, Ok(registered)) if matches!(outcome, Outcome::Registered(_)) => audited::widened(event, registered),
+        (event, _) => event,
     };
     let finished = match tools.audit.entry(event, now) {
         Ok(entries) => tools.store.finish(id, outcome, entries, now).in_span(span::store_span("finish")).await,
@@ -124,6 +120,17 @@ pub async fn carry_out(rulebook: &Rulebook, tools: &Tools, order: Order) -> Resu
         access.show(&mut metadata);
     }
     Ok(HandedOut { client_id: registered.client_id, metadata, repeated: false })
+}
+
+/// What the server made of the client beyond what was sent to it.
+fn tell_added(registration: &str, registered: &Registered) {
+    let Registered { client_id, redirect_uris_added, scopes_added, .. } = registered;
+    for (added, what) in [(redirect_uris_added, "redirect URIs"), (scopes_added, "scopes")] {
+        if !added.is_empty() {
+            let added = added[..added.len().min(MOST_TOLD)].join(" ");
+            tracing::warn!(registration, client_id, added, "the server registered {what} that were not sent to it");
+        }
+    }
 }
 
 /// Waits while somebody else is registering the same client; returns the client when it is in the record. Before a client is handed out
@@ -288,6 +295,7 @@ mod tests {
             metadata: Map::new(),
             access: None,
             redirect_uris_added: Vec::new(),
+            scopes_added: Vec::new(),
         })
     }
 

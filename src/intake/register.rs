@@ -164,7 +164,9 @@ impl Registration<'_> {
         self.event.certificate_thumbprint = self.head.certificate().map(|identity| identity.thumbprint.clone());
         let certificate = certificate(self.tools, self.head)?;
         let token = match &self.rulebook.initial_access_tokens {
-            TokenHandling::Verified(verifiers) => token::identify(verifiers, self.tools, self.head).await?,
+            TokenHandling::Verified(verifiers) => {
+                token::identify(verifiers, self.tools, self.head, &mut self.event.token_id).await?
+            }
             TokenHandling::Forwarded => None,
         };
         if let Some(token) = &token {

@@ -9,8 +9,14 @@ use crate::registrant::initial_access_token::{
     self, AuthorizationHeader, NotVerified, TokenRefusal, VerifiedToken, Verifiers,
 };
 
-/// The verified token that the request presents; none where it presents none. What is presented and not good is 401, never ignored.
-pub async fn identify(verifiers: &Verifiers, tools: &Tools, head: &Head) -> Result<Option<VerifiedToken>, Refusal> {
+/// The verified token that the request presents; none where it presents none. What is presented and not good is 401, never ignored. `named` becomes
+/// the name of one of ours that is not good any more.
+pub async fn identify(
+    verifiers: &Verifiers,
+    tools: &Tools,
+    head: &Head,
+    named: &mut Option<String>,
+) -> Result<Option<VerifiedToken>, Refusal> {
     let text = match initial_access_token::bearer(&head.headers) {
         AuthorizationHeader::None => return Ok(None),
         AuthorizationHeader::OtherScheme | AuthorizationHeader::Malformed => return Err(Reason::TokenMalformed.into()),
@@ -19,6 +25,10 @@ pub async fn identify(verifiers: &Verifiers, tools: &Tools, head: &Head) -> Resu
     match verifiers.verify(tools.store.as_ref(), &text, tools.clock.now()).await {
         Ok(token) => Ok(Some(token)),
         Err(NotVerified::Refused(not_good)) => Err(refusal(not_good)),
+        Err(NotVerified::Unusable(id, not_good)) => {
+            *named = Some(id.0);
+            Err(refusal(not_good))
+        }
         Err(NotVerified::Store(error)) => Err(unavailable(error)),
         Err(unknown @ (NotVerified::Keys(_) | NotVerified::Introspection(_))) => {
             Err(Refusal::from(Reason::TokenUnverifiable).caused_by(unknown))

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use memchr::memchr2;
 
 use super::form::{FormDecoder, FormPart};
+use super::parameters::is_named;
 use crate::authorization_server::document_client::{begins_a_url, is_left_out};
 
 /// Watches the name-value pairs of `application/x-www-form-urlencoded` text go by.
@@ -63,7 +64,7 @@ impl Watch {
     fn hear(&mut self, part: FormPart) {
         match part {
             FormPart::Byte(byte) => self.push(byte),
-            FormPart::NameEnd if self.seen == NAME => self.begin(State::ClientIdValue),
+            FormPart::NameEnd if is_named(&self.seen, NAME) => self.begin(State::ClientIdValue),
             FormPart::NameEnd => self.begin(State::OtherValue),
             FormPart::PairEnd => self.begin(State::Name),
         }
@@ -145,6 +146,7 @@ mod tests {
             "client_id=%EF%BB%BFhttps://a",
             "x&client_id=https:",
             "=&client_id=https:",
+            "Client.ID=https:",
         ] {
             assert!(FormScanner::default().scan(form.as_bytes()), "{form}");
             let mut scanner = FormScanner::default();

@@ -1,12 +1,15 @@
-//! Whom a forwarded request names as the client: `client_id` in the query, in the form and as HTTP Basic user, and `client_assertion`.
+//! Whom a forwarded request names as the client: `client_id` in the query, in the form or JSON and as HTTP Basic user, and `client_assertion`.
 //! Pure; a form is read as it streams by, in bounded memory, and never changed.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use serde_json::Value;
 
 use super::client_id_guard::{basic_credentials, basic_user};
 use super::form::{FormDecoder, FormPart};
+use super::parameters::is_named;
 use crate::intake::handler::UnverifiedClients;
+use crate::registration::json;
 
 /// The longest `client_assertion` that is kept, as long as the longest token that is read anywhere.
 const LONGEST_ASSERTION: usize = 32 * 1024;
@@ -36,6 +39,16 @@ enum Watched {
     ClientId,
     Assertion,
     Other,
+}
+
+impl Watched {
+    fn by_name(name: &[u8]) -> Self {
+        match name {
+            name if is_named(name, b"client_id") => Self::ClientId,
+            name if is_named(name, b"client_assertion") => Self::Assertion,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl ClientNames {
@@ -83,6 +96,24 @@ impl ClientNames {
         reading.found.len() > before
     }
 
+    /// Reads parameters that are the members of a JSON object. What a server may read otherwise than we do is unclear.
+    pub(super) fn read_json(&mut self, body: &[u8]) {
+        let Ok(members) = json::parse(body) else { return self.give_up() };
+        for (name, value) in &members {
+            match (Watched::by_name(name.as_bytes()), value) {
+                (Watched::Name | Watched::Other, _) | (_, Value::Null) => {}
+                (Watched::ClientId, Value::String(id)) => self.reading.add_id(id.as_bytes()),
+                (Watched::Assertion, Value::String(assertion)) => self.reading.add_assertion(assertion.as_bytes()),
+                (Watched::ClientId | Watched::Assertion, _) => self.give_up(),
+            }
+        }
+    }
+
+    /// There may be names that cannot be read.
+    pub(super) fn give_up(&mut self) {
+        self.reading.found.is_unclear = true;
+    }
+
     /// Those that were found up to now.
     pub(super) fn found(&self) -> &UnverifiedClients {
         &self.reading.found
@@ -94,11 +125,7 @@ impl Reading {
         match part {
             FormPart::Byte(byte) => self.push(byte),
             FormPart::NameEnd => {
-                self.watched = match self.text.as_slice() {
-                    b"client_id" => Watched::ClientId,
-                    b"client_assertion" => Watched::Assertion,
-                    _ => Watched::Other,
-                };
+                self.watched = Watched::by_name(&self.text);
                 self.text.clear();
             }
             FormPart::PairEnd => {
@@ -187,6 +214,7 @@ mod tests {
         assert_eq!(in_form("client_id=+a").ids, [" a", "a"]);
         assert_eq!(in_form("client_id=%01a%00").ids, ["\u{1}a\0", "a"]);
         assert_eq!(in_form("client_id=%EF%BB%BFa").ids, ["\u{feff}a", "a"]);
+        assert_eq!(in_form("Client_Id=a&client.id=b").ids, ["a", "b"]);
         for form in ["", "client_id=", "client_id", "my_client_id=a", "client_idx=a"] {
             assert!(in_form(form).ids.is_empty(), "{form}");
         }
@@ -208,6 +236,22 @@ mod tests {
     #[test]
     fn finds_the_assertion_of_a_form() {
         assert_eq!(in_form("client_assertion=a.b.c&client_assertion_type=x").assertions, ["a.b.c"]);
+    }
+
+    #[test]
+    fn finds_the_names_in_json_and_says_when_they_are_unclear() {
+        let in_json = |body: &str| {
+            let mut names = ClientNames::default();
+            names.read_json(body.as_bytes());
+            names.found().clone()
+        };
+        let found =
+            in_json(r#"{"grant_type":"x","Client\u005fid":" a","client_assertion":"a.b.c","client_secret":null}"#);
+        assert_eq!((found.ids, found.assertions), (vec![" a".to_owned(), "a".to_owned()], vec!["a.b.c".to_owned()]));
+        assert!(!in_json(r#"{"client_id":null,"audience":"https://api.example.com/"}"#).is_unclear);
+        for unclear in ["", "[]", "client_id=gone", r#"{"client_id":["a"]}"#, r#"{"client_id":"a","client_id":"b"}"#] {
+            assert!(in_json(unclear).is_unclear, "{unclear}");
+        }
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! `application/x-www-form-urlencoded` text as it streams by, decoded with constant memory. Pure; nothing is ever changed.
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
-
 /// What a form consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FormPart {
@@ -89,19 +86,9 @@ impl FormDecoder {
     }
 }
 
-/// Whether a body with these headers may be read as a form. One without a media type may.
-pub(super) fn may_be_form(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter().peekable();
-    types.peek().is_none()
-        || types.any(|value| value.as_bytes().to_ascii_lowercase().windows(FORM.len()).any(|window| window == FORM))
-}
-
-const FORM: &[u8] = b"x-www-form-urlencoded";
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn read(form: &str) -> Vec<(String, String)> {
         let (mut pairs, mut name, mut text) = (Vec::new(), None, Vec::new());
@@ -124,18 +111,5 @@ mod tests {
         assert_eq!(read("a=b&c%5fd=e+f%3D=g"), [one("a", "b"), one("c_d", "e f==g")]);
         assert_eq!(read("a=%zz%4&b=%"), [one("a", "%zz%4"), one("b", "%")]);
         assert_eq!(read("x"), [one("", "x")]);
-    }
-
-    #[test]
-    fn knows_which_bodies_may_be_forms() {
-        let with = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
-            may_be_form(&headers)
-        };
-        assert!(with("application/x-www-form-urlencoded"));
-        assert!(with("Application/X-WWW-Form-Urlencoded; charset=utf-8"));
-        assert!(!with("application/json"));
-        assert!(may_be_form(&HeaderMap::new()));
     }
 }

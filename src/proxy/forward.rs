@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_ENCODING, COOKIE, EXPECT};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, COOKIE, EXPECT, MAX_FORWARDS};
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
@@ -13,12 +14,13 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use super::body::{announced_length, expects_continue, read_whole};
 use super::client_id_guard::{self, FormScanner};
 use super::client_names::ClientNames;
-use super::form;
 use super::headers;
 use super::in_flight::{ForwardingLimits, InFlight, Place};
+use super::parameters::{self, Parameters};
 use super::target::check_forwarded_method;
 use super::upstream::{SENT_BY, Upstream};
 use crate::authorization_server::client_endpoints::ClientEndpoint;
+use crate::authorization_server::document_client;
 use crate::authorization_server::paths::PathTable;
 use crate::authorization_server::settings::ClientIdMetadataDocuments;
 use crate::authorization_server::settings::OtherPaths;
@@ -127,31 +129,74 @@ pub(super) async fn admit(
         return Err(ProtocolRefusal::ClientIdMetadataDocument);
     }
     let is_watched = is_guarded || forwarded.clients.is_some();
-    if is_watched && !session.is_body_done() && form::may_be_form(&head.headers) {
-        if head.headers.contains_key(CONTENT_ENCODING) {
-            return Err(ProtocolRefusal::Framing("a form may not be compressed"));
-        }
-        if forwarded.announced.is_some_and(|length| length <= READ_AHEAD) {
-            forwarded.read_ahead(session, deadline).await?;
-        } else {
-            forwarded.scanner = is_guarded.then(FormScanner::default);
-            if let Some(clients) = &mut forwarded.clients {
-                clients.is_streaming = true;
-            }
-        }
+    if is_watched && !session.is_body_done() {
+        forwarded.look_into_the_body(session, head, deadline).await?;
     }
     Ok(forwarded)
 }
 
 impl ForwardedRequest {
-    /// Reads a small form and judges it, before the authorization server hears of the request.
-    async fn read_ahead(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<(), ProtocolRefusal> {
+    /// Reads who asks where that is in the body, or has it watched as it streams by.
+    async fn look_into_the_body(
+        &mut self,
+        session: &mut ServerSession,
+        head: &Head,
+        deadline: Duration,
+    ) -> Result<(), ProtocolRefusal> {
+        let written = Parameters::of(&head.headers);
+        match (written, &mut self.clients) {
+            (Parameters::None, _) => return Ok(()),
+            (Parameters::Json | Parameters::Unread, None) if !parameters::may_be_form(&head.headers) => return Ok(()),
+            (Parameters::Unread, Some(clients)) => {
+                clients.names.give_up();
+                return Ok(());
+            }
+            (Parameters::Form | Parameters::Json | Parameters::Unread, _) => {}
+        }
+        if head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(ProtocolRefusal::Framing("a form may not be compressed"));
+        }
+        if written == Parameters::Json {
+            return self.read_json(session, deadline).await;
+        }
+        if self.announced.is_some_and(|length| length <= READ_AHEAD) {
+            return self.read_form(session, deadline).await;
+        }
+        self.scanner = self.forwarding.refuses_urls_as_clients().then(FormScanner::default);
+        if let Some(clients) = &mut self.clients {
+            clients.is_streaming = true;
+        }
+        Ok(())
+    }
+
+    /// Reads a small body before the authorization server hears of the request.
+    async fn read_ahead(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<Bytes, BodyError> {
         self.was_told_to_continue = expects_continue(session);
         session.enable_retry_buffering();
-        let form = read_whole(session, READ_AHEAD as usize, deadline).await.map_err(|error| match error {
-            BodyError::TimedOut => ProtocolRefusal::BodyTimedOut,
-            BodyError::TooLarge { .. } | BodyError::Broken => ProtocolRefusal::Framing("the body broke off"),
-        })?;
+        read_whole(session, READ_AHEAD as usize, deadline).await
+    }
+
+    /// JSON is judged whole, whatever length it says it has: one that is too large to be read is nobody's.
+    async fn read_json(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<(), ProtocolRefusal> {
+        let body = match self.read_ahead(session, deadline).await {
+            Err(BodyError::TooLarge { .. }) => None,
+            read => Some(read.map_err(|error| broken_off(&error))?),
+        };
+        let Some(clients) = &mut self.clients else { return Ok(()) };
+        match body {
+            Some(body) => clients.names.read_json(&body),
+            None => clients.names.give_up(),
+        }
+        let refuses_urls = self.forwarding.refuses_urls_as_clients();
+        if refuses_urls && clients.names.found().ids.iter().any(|id| document_client::is_url(id)) {
+            return Err(ProtocolRefusal::ClientIdMetadataDocument);
+        }
+        Ok(())
+    }
+
+    /// Reads a small form and judges it.
+    async fn read_form(&mut self, session: &mut ServerSession, deadline: Duration) -> Result<(), ProtocolRefusal> {
+        let form = self.read_ahead(session, deadline).await.map_err(|error| broken_off(&error))?;
         if self.forwarding.refuses_urls_as_clients() && FormScanner::default().scan(&form) {
             return Err(ProtocolRefusal::ClientIdMetadataDocument);
         }
@@ -187,6 +232,11 @@ impl ForwardedRequest {
         }
         if self.was_told_to_continue {
             request.remove_header(&EXPECT);
+        }
+        if head.method == Method::OPTIONS
+            && let Some(left) = headers::max_forwards(&request.headers)
+        {
+            request.insert_header(MAX_FORWARDS, left.saturating_sub(1))?;
         }
         let public = self.forwarding.upstream.public_name();
         for (name, value) in public.forwarding_headers(Some(forwarded_for)) {
@@ -227,6 +277,13 @@ impl ForwardedRequest {
         let is_named = clients.names.read(piece);
         clients.is_streaming = !is_last;
         Ok((is_last && clients.names.end()) || is_named)
+    }
+}
+
+fn broken_off(error: &BodyError) -> ProtocolRefusal {
+    match error {
+        BodyError::TimedOut => ProtocolRefusal::BodyTimedOut,
+        BodyError::TooLarge { .. } | BodyError::Broken => ProtocolRefusal::Framing("the body broke off"),
     }
 }
 

@@ -251,6 +251,11 @@ pub(super) fn is_websocket_upgrade(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
+/// How often the request may go on (RFC 9110 §7.6.2); nothing where it does not say so.
+pub(super) fn max_forwards(headers: &HeaderMap) -> Option<u32> {
+    headers.get(http::header::MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,7 @@ mod kept;
 mod listener;
 mod observed;
 mod outgoing;
+mod parameters;
 mod phases;
 mod routing;
 pub mod settings;

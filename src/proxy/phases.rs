@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -19,7 +19,7 @@ use super::body::SessionBody;
 use super::connection::Connection;
 use super::error_text::error_text;
 use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
-use super::headers::{client_cert_value, is_websocket_upgrade, strip_hop_by_hop};
+use super::headers::{client_cert_value, is_websocket_upgrade, max_forwards, strip_hop_by_hop};
 use super::http1::WRITE_DEADLINE;
 use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
@@ -77,6 +77,10 @@ impl Phases {
         if !is_the_handlers && let Some(answer) = self.handler.judge_address(head) {
             session.set_keepalive(None);
             return Some(answer);
+        }
+        let is_forwarded = matches!(route, Ok(Route::Other | Route::Client(_)));
+        if is_forwarded && head.method == Method::OPTIONS && max_forwards(&head.headers) == Some(0) {
+            return Some(Answer::empty(StatusCode::NO_CONTENT));
         }
         let mut body = SessionBody::new(session.as_downstream_mut(), deadline);
         let request = Request { head, body: &mut body };

@@ -3,16 +3,18 @@
 //! counted for the metrics, what was decided about them is brought to the server, and what no longer matters is forgotten.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use lru::LruCache;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Interval;
 
 use crate::alert::Alerts;
-use crate::anomaly::{Watcher, record};
+use crate::anomaly::{Watcher, hash_of, record};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::{Clock, Timestamp, every};
 use crate::intake::{Intake, NotExpired};
@@ -33,6 +35,9 @@ const RESPOND_EVERY: Duration = Duration::from_secs(1);
 
 /// The most findings that wait for the store.
 const MOST_UNKEPT: usize = 1_000;
+
+/// Of how many subjects the name of the last finding is remembered.
+const MOST_NAMES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// After how long to offer the store again a finding that it did not take.
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
@@ -103,6 +108,8 @@ async fn look(
 ) {
     // Beside the looking: a suspension may wait for the authorization server.
     let mut responding = JoinSet::new();
+    // Of another client that leads to what was found already there is no finding of its own.
+    let mut names = LruCache::new(MOST_NAMES);
     loop {
         let findings = tokio::select! {
             findings = watcher.next() => findings,
@@ -114,10 +121,16 @@ async fn look(
         };
         let Some(findings) = findings else { break };
         for finding in findings {
-            let name = randomness::name(randomness::of_the_system);
-            let record = record::of(name.clone(), &finding);
-            if found.try_send((record, alerts.of_finding(&finding))).is_err() {
-                tracing::error!(finding = name, "a finding is not kept: too many wait for the store");
+            let about = hash_of(&(finding.detector, &finding.subject));
+            let known = names.get(&about).filter(|_| finding.is_of_another_client).cloned();
+            let is_kept = known.is_some();
+            let name = known.unwrap_or_else(|| randomness::name(randomness::of_the_system));
+            if !is_kept {
+                names.put(about, name.clone());
+                let record = record::of(name.clone(), &finding);
+                if found.try_send((record, alerts.of_finding(&finding))).is_err() {
+                    tracing::error!(finding = name, "a finding is not kept: too many wait for the store");
+                }
             }
             let intake = intake.clone();
             responding.spawn(async move { intake.respond(&finding, &name).await });

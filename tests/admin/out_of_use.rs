@@ -70,6 +70,17 @@ async fn a_suspended_client_gets_no_tokens_until_it_is_resumed() {
         (refused.status().as_u16(), &refused.headers()["www-authenticate"]),
         (401, &"Basic realm=\"clients\"".parse().unwrap())
     );
+    let refused_as = async |media_type: &str, body: String| {
+        let request = reqwest::Client::new().post(format!("http://{}/token", world.address));
+        let answer = request.header("content-type", media_type).body(body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["error"].as_str().map(str::to_owned)
+    };
+    let id = client["client_id"].as_str().unwrap();
+    let part = format!("--x\r\nContent-Disposition: form-data; name=\"client_id\"\r\n\r\n{id}\r\n--x--\r\n");
+    let refused = refused_as("multipart/form-data; boundary=x", part).await;
+    assert_eq!(refused.as_deref(), Some("invalid_request"), "a framework behind us may read it");
+    let json = format!(r#"{{"grant_type":"client_credentials","client_id":"{id}"}}"#);
+    assert_eq!(refused_as("application/json", json).await.as_deref(), Some("invalid_client"));
     change(&world, &client, "POST", "/resume").await;
     assert_eq!(get_tokens(&world, &client, None).await.status(), 200);
 }

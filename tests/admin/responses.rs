@@ -7,8 +7,12 @@ use crate::world::{World, configuration, demo_section, demo_server};
 
 /// A gateway with one rule for names like the protected one's.
 async fn world(rule: &str, rules_of_profile: &str) -> World {
+    cooling_for("1s", rule, rules_of_profile).await
+}
+
+async fn cooling_for(cooldown: &str, rule: &str, rules_of_profile: &str) -> World {
     let anomalies = format!(
-        "anomalies: {{ learning: 0s, lookalike_names: {{ cooldown: 1s, names: [Example Bank] }}, \
+        "anomalies: {{ learning: 0s, lookalike_names: {{ cooldown: {cooldown}, names: [Example Bank] }}, \
          responses: [{{ to: [lookalike_names], dry_run: false, {rule} }}] }}\n"
     );
     let text = configuration(&demo_section(demo_server().await), "{ socket: admin.sock }");
@@ -47,6 +51,37 @@ async fn a_client_with_a_name_like_a_protected_one_is_suspended_until_somebody_r
     assert_eq!(world.ask("GET", "/v1/bans").await.body["bans"], json!([]));
     let all = world.ask("GET", "/v1/bans?which=all").await.body;
     assert_eq!(all["bans"][0]["state"], "lifted");
+}
+
+#[tokio::test]
+async fn every_client_with_such_a_name_is_suspended_though_its_host_was_found_already() {
+    let world = cooling_for("1d", "action: suspend_client, for: 1d", "").await;
+    let mut suspended = Vec::new();
+    for name in ["Examp1e Bank", "Exampel Bank", "Example Bnak"] {
+        let client = world.register(name).await;
+        let id = client["client_id"].as_str().unwrap();
+        assert_eq!(world.until(id, is_in("suspended")).await["changed_by"], "lookalike_names");
+        suspended.push(json!(id));
+    }
+    let findings = world.ask("GET", "/v1/findings?detector=lookalike_names").await.body;
+    assert_eq!(findings["findings"].as_array().unwrap().len(), 1, "one host is one finding: {findings}");
+    let bans = world.ask("GET", "/v1/bans").await.body;
+    for ban in bans["bans"].as_array().unwrap() {
+        assert!(suspended.contains(&ban["subject"]) && ban["finding"] == findings["findings"][0]["id"], "{ban}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_such_a_name_by_a_change_is_suspended_as_well() {
+    let world = world("action: suspend_client, for: 1d", "").await;
+    let client = world.register("Orders").await;
+    let id = client["client_id"].as_str().unwrap();
+    let renamed = json!({
+        "client_id": id, "client_name": "Examp1e Bank", "redirect_uris": client["redirect_uris"]
+    });
+    let (status, answer) = world.manage_itself("PUT", &client, Some(&renamed)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(world.until(id, is_in("suspended")).await["changed_by"], "lookalike_names");
 }
 
 #[tokio::test]

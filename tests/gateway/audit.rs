@@ -119,6 +119,33 @@ fn what_only_looks_at_the_record_makes_none_and_finds_nothing_sound() {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{output:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_token_was_good_for_is_on_record_and_who_tries_it_afterwards_as_well() {
+    let world = world(None).await;
+    let arguments =
+        ["--json", "tokens", "create", "--profile", "partners", "--ttl", "1h", "--uses", "3", "--label", "ci"];
+    let made: Value = serde_json::from_str(&text(&world.gateway.run(&arguments))).unwrap();
+    let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    text(&world.gateway.run(&["tokens", "revoke", id]));
+    assert_eq!(send(world.gateway.address, ("POST", "/register"), token, Some(&orders())).await.status, 401);
+    let until = Instant::now() + Duration::from_secs(60);
+    let refused = loop {
+        let refused = events(&exported(&world)).into_iter().find(|event| event["event"] == "registration_refused");
+        match refused {
+            Some(refused) => break refused,
+            None => assert!(Instant::now() < until, "the refusal is not on record"),
+        }
+    };
+    assert_eq!((&refused["reason"], &refused["actor"]["token"]), (&json!("token_revoked"), &json!(id)), "{refused}");
+    let told = events(&exported(&world));
+    for kind in ["token_created", "token_revoked"] {
+        let event = told.iter().find(|event| event["event"] == kind).unwrap();
+        assert_eq!((&event["subject"]["id"], &event["profile"]), (&json!(id), &json!("partners")), "{event}");
+        assert_eq!((&event["token"]["uses"], &event["token"]["label"]), (&json!(3), &json!("ci")), "{event}");
+        assert!(event["token"]["until"].is_i64(), "{event}");
+    }
+}
+
 #[test]
 fn the_export_to_standard_output_holds_what_the_one_to_a_file_does() {
     let audit = "audit: { sign_every: 1s, export: [stdout, { file: { path: audit.jsonl } }] }\n";

@@ -83,7 +83,7 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
         ("that the method is wrong", http("405 Method Not Allowed", "text/plain", ""), 502),
         ("that it is too much", http("429 Too Many Requests", json, "{}"), 503),
         ("an error", http("500 Internal Server Error", "text/html", &trace), 502),
-        ("that it is down", http("503 Service Unavailable", "text/html", &trace), 502),
+        ("that it is down", http("503 Service Unavailable", "text/html", &trace), 503),
     ];
     for (name, bytes, status) in answers {
         upstream.set(Mood::Bytes(bytes));
@@ -97,20 +97,35 @@ async fn whatever_the_server_answers_a_client_gets_json_of_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_uri_that_the_server_adds_is_on_the_record() {
+async fn redirect_uris_and_scopes_that_the_server_adds_are_on_the_record() {
     let (gateway, upstream) = start().await;
     let token = gateway.token("partners", 1);
     let uris = ["https://app.example.com/callback", "https://portal.example/try"];
-    let widened = json!({"client_id": "widened", "redirect_uris": uris}).to_string();
+    let widened = json!({"client_id": "widened", "redirect_uris": uris, "scope": "openid admin"}).to_string();
     upstream.set(Mood::Bytes(http("201 Created", "application/json", widened)));
     let answer = register(gateway.address, Some(&token), &orders()).await;
     assert_eq!((answer.status, &answer.json()["redirect_uris"]), (201, &json!(uris)), "the client sees what it has");
-    let told = gateway.told(|said| said["client_id"] == "widened" && said["added"].is_string());
-    assert_eq!(told["added"], "https://portal.example/try", "{told}");
+    assert_eq!(answer.json()["scope"], "openid admin");
+    for added in ["https://portal.example/try", "admin"] {
+        gateway.told(|said| said["client_id"] == "widened" && said["added"] == added);
+    }
     let export = gateway.run(&["audit", "export"]);
     let export = String::from_utf8(export.stdout).unwrap();
     let admitted = export.lines().find(|line| line.contains("registration_admitted")).unwrap();
-    assert!(admitted.contains(r#""reason":"redirect_uris_added""#), "{admitted}");
+    let admitted: Value = serde_json::from_str(admitted).unwrap();
+    let admitted = admitted.pointer("/event").filter(|event| event.is_object()).unwrap_or(&admitted);
+    assert_eq!(
+        (&admitted["reason"], &admitted["scope_granted"]),
+        (&json!("redirect_uris_added, scopes_added"), &json!("openid admin")),
+        "{admitted}"
+    );
+    let shown = gateway.run(&["clients", "show", "widened", "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&shown["scopes"]["granted"], &shown["scopes"]["added"]),
+        (&json!("openid"), &json!("admin")),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -185,6 +185,20 @@ async fn who_guesses_tokens_is_dropped_before_the_handshake_until_the_ban_is_lif
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_documentation_bans_who_guesses_two_hundred_times() {
+    let example = include_str!("../../docs/responses.md").lines().find(|line| line.contains("minimum_score: 0.6"));
+    let rule = example.unwrap().trim().trim_start_matches("- ");
+    let (gateway, _upstream) = start(TLS, &format!("{{ responses: [{rule}] }}")).await;
+    let guesser = client_at(&gateway, GUESSER, false);
+    let mut refused = 0;
+    for guess in 0..200 {
+        refused += usize::from(status(&guesser, &gateway, Some(&format!("guess-{guess}"))).await == Some(401));
+    }
+    assert!((20..200).contains(&refused), "{refused}");
+    assert_eq!(the_ban(&gateway).await["subject"], "127.0.0.2/32");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_is_told_and_does_nothing() {
     let (gateway, _upstream) = start(TLS, DRY).await;
     let guesser = client_at(&gateway, GUESSER, false);

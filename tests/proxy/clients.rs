@@ -92,10 +92,62 @@ async fn elsewhere_nobody_is_judged() {
         form("token=t&client_id=gone", gateway.url("/realms/acme/protocol/openid-connect/revoke")),
         form("client_id=gone", gateway.url("/realms/other/protocol/openid-connect/token")),
         client().request(http::Method::OPTIONS, gateway.url(&format!("{TOKEN}?client_id=gone"))),
-        client().post(gateway.url(TOKEN)).header("content-type", "application/json").body("client_id=gone"),
+        client().post(gateway.url(TOKEN)).header("content-type", "text/plain").body("client_id=gone"),
+        client().post(gateway.url(TOKEN)),
+        client().post(gateway.url(TOKEN)).header("content-type", "multipart/form-data; boundary=x"),
+        client().post(gateway.url("/upload")).header("content-type", "multipart/form-data; boundary=x").body("--x--"),
     ] {
         assert_eq!(judged_at(request).await, None);
     }
+}
+
+fn typed(media_type: &str, body: impl Into<reqwest::Body>, url: String) -> reqwest::RequestBuilder {
+    client().post(url).header("content-type", media_type).body(body)
+}
+
+#[tokio::test]
+async fn parameters_that_servers_read_and_the_gateway_does_not_are_refused_where_clients_say_who_they_are() {
+    let gateway = Gateway::start(settings(plain_listener(), mirror().await));
+    let part = "--x\r\nContent-Disposition: form-data; name=\"client_id\"\r\n\r\ngone\r\n--x--\r\n";
+    for media_type in
+        ["multipart/form-data; boundary=x", "application/xml", "application/x-www-form-urlencoded; charset=utf-16"]
+    {
+        for (path, endpoint) in [(TOKEN, "Token"), (PUSHED, "BackChannel"), (AUTHORIZATION, "Authorization")] {
+            let request = typed(media_type, part, gateway.url(path));
+            assert_eq!(judged_at(request).await.as_deref(), Some(endpoint), "{media_type}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn parameters_in_json_are_read_as_those_of_a_form() {
+    let gateway = Gateway::start(settings(plain_listener(), mirror().await));
+    let url = || gateway.url(TOKEN);
+    let padding = "x".repeat(100 * 1024);
+    for (body, is_refused) in [
+        (r#"{"grant_type":"client_credentials","client_id":"gone"}"#.to_owned(), true),
+        (r#"{"client_assertion":"e30.gone.x"}"#.to_owned(), true),
+        (r#"{"client_id":"here","client_id":"gone"}"#.to_owned(), true),
+        (r#"["client_id","gone"]"#.to_owned(), true),
+        (format!(r#"{{"client_id":"here","x":"{padding}"}}"#), true),
+        (
+            r#"{"grant_type":"client_credentials","client_id":"here","audience":"https://api.example.com/"}"#
+                .to_owned(),
+            false,
+        ),
+    ] {
+        let announced = judged_at(typed("application/json", body.clone(), url())).await;
+        let (head, size) = ("Content-Type: application/json\r\nTransfer-Encoding: chunked", body.len());
+        let request = format!("POST {TOKEN} HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n");
+        let streamed = exchange(gateway.address, request).await;
+        assert_eq!((announced.is_some(), streamed.status == 401), (is_refused, is_refused), "{body:.80}");
+        assert!(is_refused || streamed.body.contains("client_credentials"), "{}", streamed.body);
+    }
+    let body = r#"{"client_id":"here", "a": 1.50}"#;
+    let seen: Value = typed("application/json", body, url()).send().await.unwrap().json().await.unwrap();
+    assert_eq!(seen["body"], body);
+    let compressed = typed("application/json", body, url()).header("content-encoding", "gzip");
+    assert_eq!(compressed.send().await.unwrap().status(), 400);
 }
 
 #[tokio::test]

@@ -337,3 +337,17 @@ async fn a_gateway_that_is_its_own_server_finds_out_at_once() {
     let limits = Limits { total: PATIENCE, response_bytes: 10_000 };
     assert_eq!(gateway.settings.upstream.send(request, limits).await.unwrap().status(), 508, "a call of its own");
 }
+
+#[tokio::test]
+async fn options_go_on_as_often_as_they_may() {
+    let gateway = Gateway::plain(mirror().await);
+    let asked = async |most: &str| {
+        let request = client().request(http::Method::OPTIONS, gateway.url("/x")).header("max-forwards", most);
+        let answer = request.send().await.unwrap();
+        let seen: Value = answer.json().await.ok()?;
+        header_values(&seen, "max-forwards").pop()
+    };
+    assert_eq!(asked("0").await, None, "it is answered here");
+    assert_eq!(asked("3").await.as_deref(), Some("2"));
+    assert_eq!(asked("soon").await.as_deref(), Some("soon"));
+}

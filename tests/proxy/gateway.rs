@@ -102,7 +102,8 @@ impl Handler for Mirror {
     async fn judge_clients(&self, _: &Head, clients: &UnverifiedClients, endpoint: ClientEndpoint) -> Option<Answer> {
         let is_gone =
             clients.ids.iter().any(|id| id == "gone") || clients.assertions.iter().any(|jwt| jwt == "e30.gone.x");
-        is_gone.then(|| answer(StatusCode::UNAUTHORIZED, &json!({ "judged_at": format!("{endpoint:?}") })))
+        (is_gone || clients.is_unclear)
+            .then(|| answer(StatusCode::UNAUTHORIZED, &json!({ "judged_at": format!("{endpoint:?}") })))
     }
 
     fn token_answered(&self, _: &Head, clients: &UnverifiedClients, status: StatusCode) {

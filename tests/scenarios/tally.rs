@@ -41,7 +41,8 @@ pub fn run(settings: &AnomalySettings, seeds: &[u64]) -> BTreeMap<DetectorName, 
         let mut caught = vec![Vec::new(); scenario.attacks.len()];
         let mut detectors = Detectors::new(settings);
         for event in &scenario.events {
-            for finding in detectors.observe(&event.observation) {
+            let findings = detectors.observe(&event.observation);
+            for finding in findings.into_iter().filter(|finding| !finding.is_of_another_client) {
                 let tally = tallies.entry(finding.detector).or_default();
                 match attack_of(&scenario, event.attack, &finding) {
                     Some(attack) => {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::lifecycle::{Action, Lifecycle, State as LifecycleState};
 use crate::registration::software_statement::MEMBER;
+use crate::registration::{ScopeSet, json};
 use crate::store::{self, ClientRecord, RegistrantRecord};
 
 /// A client in the record. Holds no secret, no token and no hash of one.
@@ -115,6 +116,9 @@ pub struct Scopes {
     /// Granted by an approval.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub approved: String,
+    /// What the authorization server gave beyond those in force, by what it said last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub added: String,
 }
 
 /// Who asked.
@@ -158,6 +162,7 @@ impl From<ClientRecord> for Client {
             comment: acted(|by| by.comment.clone()),
             pending_until: pending_until.map(|until| until.to_string()),
             scopes: Scopes {
+                added: added(&record),
                 requested: record.scope_requested,
                 granted: record.scope_granted,
                 withheld: record.scope_withheld,
@@ -186,6 +191,13 @@ impl From<ClientRecord> for Client {
             redirect_uris: record.redirect_uris,
         }
     }
+}
+
+/// Where none is in force, it is the server's to choose.
+fn added(record: &ClientRecord) -> String {
+    let granted = ScopeSet::recorded(&record.scope_granted);
+    let told = json::text_of(&record.metadata, "scope").filter(|_| !granted.is_empty());
+    told.map(|told| ScopeSet::recorded(told).without(&granted).to_string()).unwrap_or_default()
 }
 
 /// Who reads a software statement here could present it: it is shown without what signs it.

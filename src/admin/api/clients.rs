@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body as HttpBody;
 use axum::extract::{Extension, State};
 use axum::response::Response;
 use axum::routing::on;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Api;
 use super::client::Client;
 use super::operation::{Body, Operation, Success, Verb, shape};
-use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page, version, versioned};
+use super::request::{After, Id, JsonObject, Limit, Query, Tag, Versions, check_text, cut, page, versioned};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
 use crate::admin::role::Role;
@@ -163,10 +165,17 @@ async fn list(State(api): State<Arc<Api>>, query: Query<Filter>) -> Result<Json<
     Ok(Json(ClientList { clients: clients.into_iter().map(without_metadata).collect(), next }))
 }
 
-async fn get(State(api): State<Arc<Api>>, Id(client_id): Id) -> Result<Response, Problem> {
+async fn get(State(api): State<Arc<Api>>, Id(client_id): Id, headers: HeaderMap) -> Result<Response, Problem> {
     let found = api.tools().store.client(&client_id).await?;
     let record = found.ok_or_else(|| unknown(&client_id))?;
-    Ok(versioned(record.version, &Client::from(record)))
+    let has_already = Versions::has_already(&headers, record.version);
+    let mut response = versioned(record.version, &Client::from(record));
+    if has_already {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_TYPE);
+        *response.body_mut() = HttpBody::empty();
+    }
+    Ok(response)
 }
 
 pub(super) fn unknown(client_id: &str) -> Problem {
@@ -219,6 +228,9 @@ fn comment(body: Option<JsonObject<Comment>>) -> Comment {
     body.map(|JsonObject(comment)| comment).unwrap_or_default()
 }
 
+/// What no client's version is: the condition does not hold.
+const NO_VERSION: i64 = -1;
+
 async fn change(
     api: &Api,
     change: Change,
@@ -226,7 +238,18 @@ async fn change(
     (headers, Comment { comment }): (&HeaderMap, Comment),
 ) -> Result<Response, Problem> {
     check_text("comment", comment.as_deref())?;
-    let (version, actor) = (version(headers)?, caller.name);
+    let version = match Versions::to_change(headers)? {
+        Versions::Any => None,
+        Versions::Of(tags) => Some(match tags.as_slice() {
+            [Tag { version, .. }] => version.unwrap_or(NO_VERSION),
+            several => {
+                let record = api.tools().store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
+                let is_named = several.iter().any(|tag| tag.version == Some(record.version));
+                if is_named { record.version } else { NO_VERSION }
+            }
+        }),
+    };
+    let actor = caller.name;
     let instruction = Instruction { client_id, change, version, actor, comment, response: None };
     let record = api.intake.change_client(instruction).await?;
     Ok(versioned(record.version, &Client::from(record)))

@@ -117,6 +117,7 @@ impl From<RegistrationRecord> for Registration {
                 granted: intent.scope_granted,
                 withheld: intent.scope_withheld,
                 approved: String::new(),
+                added: String::new(),
             },
             let_through: intent.let_through,
         }

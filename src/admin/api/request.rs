@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Request};
 use axum::response::{IntoResponse, Response};
-use http::header::{ETAG, IF_MATCH};
+use http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
@@ -132,21 +132,71 @@ pub(super) fn cut<T>(entries: &mut Vec<T>, shown: usize, place: impl Fn(&T) -> C
     entries.last().filter(|_| has_more).map(|last| place(last).to_string())
 }
 
-/// The version that a change is for (RFC 9110 §13.1.1); none: any (`*`).
-pub(super) fn version(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let mut lines = headers.get_all(IF_MATCH).iter();
-    let missing = || Problem::new(Kind::VersionMissing, "send If-Match with the ETag of what you looked at, or *");
-    let line = lines.next().ok_or_else(missing)?;
-    let unreadable = || Problem::new(Kind::RequestInvalid, "If-Match: write one ETag as it came, or *");
-    let text = line.to_str().map_err(|_| unreadable())?.trim();
-    if lines.next().is_some() {
-        return Err(unreadable());
+/// The versions that a condition names (RFC 9110 §13.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Versions {
+    /// Whatever it is (`*`).
+    Any,
+    /// One of these; no version has a tag that is not a number.
+    Of(Vec<Tag>),
+}
+
+/// An entity tag that may be a version's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) version: Option<i64>,
+    is_weak: bool,
+}
+
+impl Versions {
+    /// The versions that a change may be made to (§13.1.1); a weak tag names none.
+    ///
+    /// # Errors
+    /// There is no `If-Match`, or none that could be read.
+    pub(super) fn to_change(headers: &HeaderMap) -> Result<Self, Problem> {
+        let missing = || Problem::new(Kind::VersionMissing, "send If-Match with the ETag of what you looked at, or *");
+        let unreadable = || Problem::new(Kind::RequestInvalid, "If-Match: write ETags as they came, or *");
+        if !headers.contains_key(IF_MATCH) {
+            return Err(missing());
+        }
+        Ok(match Self::read(headers, &IF_MATCH).ok_or_else(unreadable)? {
+            Self::Of(tags) => Self::Of(tags.into_iter().filter(|tag| !tag.is_weak).collect()),
+            Self::Any => Self::Any,
+        })
     }
-    if text == "*" {
-        return Ok(None);
+
+    /// Whether the reader has this version already (§13.1.2). A condition that cannot be read is none.
+    pub(super) fn has_already(headers: &HeaderMap, version: i64) -> bool {
+        match Self::read(headers, &IF_NONE_MATCH) {
+            Some(Self::Any) => true,
+            Some(Self::Of(tags)) => tags.iter().any(|tag| tag.version == Some(version)),
+            None => false,
+        }
     }
-    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(unreadable)
+
+    /// `*`, or a list of entity tags; nothing where it is neither.
+    fn read(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        let lines: Result<Vec<_>, _> = headers.get_all(name).iter().map(HeaderValue::to_str).collect();
+        let text = lines.ok()?.join(",");
+        let mut rest = text.trim();
+        if rest == "*" {
+            return Some(Self::Any);
+        }
+        let mut tags = Vec::new();
+        loop {
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                return (!tags.is_empty()).then_some(Self::Of(tags));
+            }
+            let (is_weak, opaque) = rest.strip_prefix("W/").map_or((false, rest), |opaque| (true, opaque));
+            let (tag, behind) = opaque.strip_prefix('"')?.split_once('"')?;
+            rest = behind.trim_start();
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return None;
+            }
+            tags.push(Tag { version: tag.parse().ok(), is_weak });
+        }
+    }
 }
 
 /// Something with its version as `ETag`.
@@ -197,16 +247,42 @@ mod tests {
     }
 
     #[test]
-    fn a_change_names_one_version_or_any() {
-        let status = |lines: &[&str]| {
+    fn a_change_names_versions_or_any() {
+        let named = |lines: &[&str]| {
             let headers = lines.iter().map(|line| (IF_MATCH, HeaderValue::from_str(line).unwrap())).collect();
-            version(&headers).map_err(|problem| problem.kind.status().as_u16())
+            match Versions::to_change(&headers) {
+                Ok(Versions::Any) => Ok(None),
+                Ok(Versions::Of(tags)) => Ok(Some(tags.into_iter().map(|tag| tag.version).collect::<Vec<_>>())),
+                Err(problem) => Err(problem.kind.status().as_u16()),
+            }
         };
-        assert_eq!(status(&["\"7\""]), Ok(Some(7)));
-        assert_eq!(status(&["*"]), Ok(None));
-        assert_eq!(status(&[]), Err(428));
-        for bad in [&["7"][..], &["W/\"7\""], &["\"7\", \"8\""], &["\"7\"", "\"8\""], &["\"x\""]] {
-            assert_eq!(status(bad), Err(400), "{bad:?}");
+        assert_eq!(named(&["*"]), Ok(None));
+        for (lines, versions) in [
+            (&["\"7\""][..], vec![Some(7)]),
+            (&["\"7\", W/\"9\" ,, \"8\""], vec![Some(7), Some(8)]),
+            (&["\"7\"", "\"x,y\""], vec![Some(7), None]),
+            (&["W/\"7\""], vec![]),
+        ] {
+            assert_eq!(named(lines), Ok(Some(versions)), "{lines:?}");
         }
+        assert_eq!(named(&[]), Err(428));
+        for bad in [&["7"][..], &[""], &["\"7"], &["*, \"7\""], &["\"7\"\"8\""], &["w/\"7\""]] {
+            assert_eq!(named(bad), Err(400), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_has_a_version_already_whichever_way_its_tag_is_written() {
+        let has = |line: &str| {
+            let headers = [(IF_NONE_MATCH, HeaderValue::from_str(line).unwrap())].into_iter().collect();
+            Versions::has_already(&headers, 7)
+        };
+        for line in ["\"7\"", "W/\"7\"", "\"1\", \"7\"", "*"] {
+            assert!(has(line), "{line}");
+        }
+        for line in ["\"8\"", "7", "", "\"x\""] {
+            assert!(!has(line), "{line}");
+        }
+        assert!(!Versions::has_already(&HeaderMap::new(), 7));
     }
 }

@@ -181,9 +181,8 @@ async fn create(
     let randomness = TokenRandomness::draw(tools.randomness);
     let now = tools.clock.now();
     let made = issue(wanted, &in_force.issued_tokens, randomness, now).map_err(|error| invalid(error.to_string()))?;
-    let subject = Subject::Token(made.token.id.0.clone());
-    let event = Event::new(audit::Kind::TokenCreated, Actor::Operator { name: caller.name.clone() }).about(subject);
-    let event = Event { profile: Some(made.token.profile.clone()), ..event };
+    let event = Event::new(audit::Kind::TokenCreated, Actor::Operator { name: caller.name.clone() });
+    let event = event.of_token(&made.token);
     tools.store.create(made.token.clone(), made.hash, tools.audit.entry(|| event, now)?).await?;
     tracing::info!(actor = caller.name, token = made.token.id.0, profile = made.token.profile, "a token was made");
     let created = CreatedToken { token: Token::of(&made.token, now), text: made.text.expose().to_owned() };
@@ -197,7 +196,12 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let (tools, now) = (api.tools(), api.tools().clock.now());
     let actor = Actor::Operator { name: caller.name.clone() };
-    let event = Event::new(audit::Kind::TokenRevoked, actor).about(Subject::Token(id.clone()));
+    let tokens = tools.store.all_tokens().await?;
+    let event = Event::new(audit::Kind::TokenRevoked, actor);
+    let event = match tokens.iter().find(|token| token.id.0 == id) {
+        Some(token) => event.of_token(token),
+        None => event.about(Subject::Token(id.clone())),
+    };
     if !tools.store.revoke(&TokenId(id.clone()), tools.audit.entry(|| event, now)?, now).await? {
         return Err(Problem::new(Kind::NotFound, format!("there is no token {id:?}")));
     }

@@ -93,11 +93,16 @@ impl LookalikeNames {
 
 impl RaisesOne for LookalikeNames {
     fn observe(&mut self, observed: &Observation) -> Option<Raised> {
-        let Seen::Registration(registration) = &observed.seen else { return None };
+        let (name, hosts) = match &observed.seen {
+            Seen::Registration(registration) => {
+                (registration.client_name.as_ref().filter(|_| registration.admitted), &registration.redirect_hosts)
+            }
+            Seen::Change(change) => (change.new_name.as_ref(), &change.redirect_hosts),
+            Seen::BadCredential { .. } | Seen::TokenRequest(_) => return None,
+        };
         let has_learned = self.learning.is_over(observed.at);
-        let name = registration.client_name.as_ref().filter(|_| registration.admitted)?;
-        let hosts: Vec<&str> =
-            registration.redirect_hosts.iter().filter(|host| !is_loopback(host)).map(|host| domain(host)).collect();
+        let name = name?;
+        let hosts: Vec<&str> = hosts.iter().filter(|host| !is_loopback(host)).map(|host| domain(host)).collect();
         if hosts.is_empty() {
             return None;
         }
@@ -157,7 +162,7 @@ impl Outline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anomaly::observation::RegistrationSeen;
+    use crate::anomaly::observation::{ChangeSeen, RegistrationSeen};
     use crate::anomaly::settings::hours;
     use crate::clock::Timestamp;
 
@@ -187,6 +192,21 @@ mod tests {
         for name in ["Claudee", "Cluade", "Calude Code", "ChatGTP", "Perplexty", "Githb Copilot", "Curser"] {
             assert!(detector().observe(&registration(25, name, "app.example")).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_by_a_change_is_found_as_well() {
+        let mut detector = detector();
+        let mut renamed = |name: Option<&str>| {
+            let change = ChangeSeen {
+                redirect_hosts: vec!["app.example".to_owned()],
+                new_name: name.map(str::to_owned),
+                ..ChangeSeen::default()
+            };
+            detector.observe(&Observation { seen: Seen::Change(change), ..registration(25, "", "") }).is_some()
+        };
+        assert!(renamed(Some("Cluade Code")));
+        assert!(!renamed(Some("Orders")) && !renamed(None));
     }
 
     #[test]

@@ -194,7 +194,7 @@ impl Registrar for Cognito {
             metadata.insert("client_secret_expires_at".to_owned(), 0.into());
         }
         let access = Some(ServerAccess::ByApi(client_id.clone()));
-        Ok(Registered { client_id, metadata, access, redirect_uris_added: Vec::new() })
+        Ok(Registered { client_id, metadata, access, redirect_uris_added: Vec::new(), scopes_added: Vec::new() })
     }
 
     /// Only an AWS credential could carry it, and that is the gateway's.

@@ -10,6 +10,7 @@ use crate::intake::management::Growth;
 use crate::policy::approval::{ApprovalNeeded, Elevation};
 
 pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
+    warn_of_a_second_person(settings, parts, tree, findings);
     let server = &settings.authorization_server;
     if server.administrator().is_some() {
         return;
@@ -31,6 +32,23 @@ pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, find
     }
     if server.client_management == ClientManagement::None {
         warn_of_what_nobody_grants(settings, parts, tree, findings);
+    }
+}
+
+/// Four eyes where nobody is named: root, and the gateway's own user, may well be one person.
+fn warn_of_a_second_person(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
+    if settings.admin.names_an_approver() {
+        return;
+    }
+    for part in &parts.profiles {
+        if part.profile.as_ref().is_some_and(|profile| profile.approvals().four_eyes) {
+            findings.warn(
+                tree,
+                &part.place.key("four_eyes"),
+                "two people have to approve, and nobody is named who may",
+                "name them in admin.actors or admin.tokens, with the role approver, or set admin.sign_in.openid",
+            );
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, Registrar};
 use crate::jose::unverified_claims;
 use crate::policy::Judged;
+use crate::registration::json::text_of;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::{ClientRecord, RegistrantRecord};
@@ -151,7 +152,7 @@ pub fn asked(judged: &dyn Judged) -> Map<String, Value> {
 
 impl Difference {
     /// What the detectors of anomalies are told where it is made.
-    pub fn seen(&self, client: &ClientRecord) -> ChangeSeen {
+    pub fn seen(&self, client: &ClientRecord, asked: &dyn Judged) -> ChangeSeen {
         let hosts = |uris: &[String]| {
             let parsed = uris.iter().filter_map(|uri| RedirectUri::parse(uri).ok());
             parsed.map(|uri| uri.host_or_scheme()).collect()
@@ -160,6 +161,10 @@ impl Difference {
             client: client.client_id.clone(),
             hosts_before: hosts(&client.redirect_uris),
             new_redirect_hosts: hosts(&self.redirect_uris),
+            redirect_hosts: asked.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect(),
+            new_name: text_of(asked.metadata(), "client_name")
+                .filter(|name| client.client_name.as_deref() != Some(name))
+                .map(str::to_owned),
             new_redirect_uris: u32::try_from(self.redirect_uris.len()).unwrap_or(u32::MAX),
             new_scopes: self.scopes.clone(),
             other_keys: self.credentials.iter().any(|member| *member != "token_endpoint_auth_method"),

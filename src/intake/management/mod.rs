@@ -147,7 +147,7 @@ async fn read_change(
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
     // One that waits for an approval has given it nothing.
     let waits = !growth.is_empty() && growth_is == Growth::Approval;
-    learned.change = (!waits).then(|| growth.seen(client));
+    learned.change = (!waits).then(|| growth.seen(client, judged));
     Ok(update)
 }
 

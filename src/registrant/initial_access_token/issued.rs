@@ -150,8 +150,10 @@ where
         return Err(TokenRefusal::Malformed.into());
     }
     let found = store.find(TokenHash::of(token)).await?.ok_or(TokenRefusal::Unknown)?;
-    found.check(now).map_err(TokenRefusal::from)?;
-    Ok(found)
+    match found.check(now) {
+        Ok(()) => Ok(found),
+        Err(unusable) => Err(NotVerified::Unusable(found.id, unusable.into())),
+    }
 }
 
 fn has_the_form(text: &str) -> bool {
@@ -225,7 +227,7 @@ mod tests {
         let last = NOW.after(Duration::from_millis(3_599_999));
         assert_eq!(verify(&store, &made.text, last).await.unwrap(), made.token);
         let refused = verify(&store, &made.text, NOW.after(Duration::from_secs(3600))).await;
-        assert!(matches!(refused, Err(NotVerified::Refused(TokenRefusal::Expired))));
+        assert!(matches!(refused, Err(NotVerified::Unusable(id, TokenRefusal::Expired)) if id == made.token.id));
     }
 
     #[tokio::test]

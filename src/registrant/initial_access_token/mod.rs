@@ -26,7 +26,7 @@ use crate::fetch::FetchClient;
 use crate::hexadecimal;
 use crate::jose::{self, ClaimProblem, JoseError};
 use crate::secret::Secret;
-use crate::store::{InitialAccessTokens, StoreError, TokenUnusable};
+use crate::store::{InitialAccessTokens, StoreError, TokenId, TokenUnusable};
 
 /// Why a token that was presented is not accepted. To an unauthenticated caller all of them are 401 `invalid_token`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +97,9 @@ pub enum NotVerified {
     /// The token is not good.
     #[error(transparent)]
     Refused(#[from] TokenRefusal),
+    /// It is one of the gateway's own, of this name, and not good any more.
+    #[error("{1}")]
+    Unusable(TokenId, TokenRefusal),
     /// Nobody knows: the store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
