@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
@@ -144,6 +144,7 @@ impl RotatingFile {
     }
 
     fn try_write(&mut self, lines: &[String]) -> io::Result<()> {
+        self.follow();
         if self.file.is_none() {
             self.reopen()?;
         }
@@ -158,6 +159,15 @@ impl RotatingFile {
             }
         }
         Ok(())
+    }
+
+    /// Somebody else may have renamed the file, removed it, or cut it short.
+    fn follow(&mut self) {
+        let Some(file) = &self.file else { return };
+        match (file.metadata(), std::fs::metadata(&self.settings.path)) {
+            (Ok(open), Ok(there)) if (open.dev(), open.ino()) == (there.dev(), there.ino()) => self.size = open.len(),
+            _ => self.file = None,
+        }
     }
 
     /// `a` becomes `a.1`, `a.1` becomes `a.2`; the oldest is overwritten.
@@ -288,6 +298,27 @@ mod tests {
         let settings = FileSettings { path: path.clone(), max_size: Size(10), keep: 1 };
         RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_rotated_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, aside) = (directory.path().join("audit.jsonl"), directory.path().join("audit.jsonl.old"));
+        let settings = FileSettings { path: path.clone(), max_size: Size(1 << 20), keep: 1 };
+        let mut file = RotatingFile::open(&settings).unwrap();
+        let mut write = |line: &str| file.write(&[line.to_owned()]).unwrap();
+        write("1");
+        std::fs::rename(&path, &aside).unwrap();
+        write("2");
+        assert_eq!(std::fs::read_to_string(&aside).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
+        std::fs::remove_file(&path).unwrap();
+        write("3");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "3\n");
+        // As logrotate's `copytruncate` does.
+        std::fs::File::create(&path).unwrap();
+        write("4");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "4\n");
     }
 
     #[test]
