@@ -1,10 +1,12 @@
 //! Files of certificates, of their keys and of revocation lists, as listeners, fetches and the ways to servers have them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustls::RootCertStore;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys, RootCertStore};
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
@@ -61,4 +63,37 @@ pub(crate) fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationL
 pub(crate) fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     let bytes = Zeroizing::new(std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?);
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| format!("has no private key: {error}"))
+}
+
+/// A file that cannot be used, and the end of a sentence that begins with it.
+pub(crate) type Unusable = (PathBuf, String);
+
+/// What a TLS server shows and signs with: the certificates of one file, and the key in the other, which is that of the first of them.
+///
+/// # Errors
+/// What is wrong with either.
+pub(crate) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, Vec<Unusable>> {
+    let of = |file: &Path, reason: String| vec![(file.to_owned(), reason)];
+    let (chain, key_read) = match (certificates(certificate), private_key(key)) {
+        (Ok(chain), Ok(key_read)) => (chain, key_read),
+        (chain, key_read) => {
+            let of_chain = chain.err().map(|reason| (certificate.to_owned(), reason));
+            return Err(of_chain.into_iter().chain(key_read.err().map(|reason| (key.to_owned(), reason))).collect());
+        }
+    };
+    CertifiedKey::from_der(chain, key_read, &default_provider()).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            of(key, format!("is not the key of the certificate in {}", certificate.display()))
+        }
+        // Nothing else is told of keys: no kind that is known fits.
+        Error::General(_) => {
+            of(key, "has no key that can be used: take RSA of 2048 bits or more, P-256, P-384 or Ed25519".to_owned())
+        }
+        error if error.to_string().contains("UnsupportedCertVersion") => {
+            let reason =
+                "has an X.509 certificate of version 1: make it with a subjectAltName, which makes it version 3";
+            of(certificate, reason.to_owned())
+        }
+        error => of(certificate, format!("has a certificate that cannot be used: {error}")),
+    })
 }

@@ -218,3 +218,97 @@ fn relative_paths_are_below_the_directory_of_the_file() {
     assert_eq!(config.settings.store.password_file, Some(directory("good/../public")));
     assert!(config.seen.contains_key(&directory("good/../public")));
 }
+
+/// What `openssl x509 -req` makes of a request without extensions, with a key of its own.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBIzCBywIUNgyeV0lZ30hgvzPQC5FZ9Tqd7kEwCgYIKoZIzj0EAwIwFDESMBAG\n\
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEzMDIxMDM0M1oYDzIxMjYxMTA2MjEwMzQz\n\
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+AARrReIO/ilADcf5xSkhGs6jF09fQviABECmll0Dc+o/WhEIAyr0bu2STVlqpY1E\n\
+OpiYIRQejaSOD8w1wX4bkhO7MAoGCCqGSM49BAMCA0cAMEQCIGp/B11m3JBKIrFG\n\
+UBa6RhReaoR866aeujHI4zehFc41AiB9FYJvEg3uFnExMnSCEGNlT0/kFzSRGY/t\n\
+pIUpRJ2JQg==\n\
+-----END CERTIFICATE-----\n";
+
+/// A CA of this name, and an empty revocation list that it signed.
+fn authority(name: &str) -> (rcgen::CertifiedIssuer<'static, rcgen::KeyPair>, String) {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let now = time::OffsetDateTime::now_utc();
+    let list = rcgen::CertificateRevocationListParams {
+        this_update: now - time::Duration::days(1),
+        next_update: now + time::Duration::days(9),
+        crl_number: rcgen::SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    let list = list.signed_by(&issuer).unwrap().pem().unwrap();
+    (issuer, list)
+}
+
+#[test]
+fn what_serve_could_not_start_with_is_an_error_and_a_certificate_at_its_end_is_warned_of() {
+    let made = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(made.path().join(name), text).unwrap();
+    let (key, other) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    write("server.pem", &params.self_signed(&key).unwrap().pem());
+    params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
+    write("ended.pem", &params.self_signed(&key).unwrap().pem());
+    write("server.key", &key.serialize_pem());
+    write("other.key", &other.serialize_pem());
+    write("short.key", "-----BEGIN PRIVATE KEY-----\nMAAwADAA\n-----END PRIVATE KEY-----\n");
+    write("v1.pem", VERSION_1);
+    let ((authority, list), (_, stale)) = (self::authority("Clients"), self::authority("Clients"));
+    write("ca.pem", &authority.as_ref().pem());
+    write("own.crl", &list);
+    write("stale.crl", &stale);
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let load = |(certificate, key, list): (&str, &str, &str), more: &str| {
+        let clients = format!("{{ request: optional, trust: [ca.pem], revocation_lists: [{list}] }}");
+        let tls = format!("tls: {{ certificate: {certificate}, private_key: {key}, client_certificates: {clients} }}");
+        let text = text.replace("\"127.0.0.1:8080\" }", &format!("\"127.0.0.1:8080\", {tls} }}")) + more;
+        config::from_text(&text, &made.path().join("gateway.yaml"), &environment)
+    };
+    for (files, place, said) in [
+        (("server.pem", "other.key", "own.crl"), "private_key", "is not the key of the certificate"),
+        (("server.pem", "short.key", "own.crl"), "private_key", "2048 bits"),
+        (("v1.pem", "server.key", "own.crl"), "certificate", "version 1: make it with a subjectAltName"),
+        (("server.pem", "server.key", "stale.crl"), "client_certificates.revocation_lists[0]", "not signed by the CA"),
+    ] {
+        let problems = load(files, "").unwrap_err().problems;
+        let of_file = problems.iter().find(|problem| problem.place == format!("listeners[0].tls.{place}"));
+        assert!(of_file.is_some_and(|problem| problem.reason.contains(said)), "{files:?}: {problems:?}");
+    }
+    let admin = "admin: { listen: \"127.0.0.1:8081\", tls: { certificate: server.pem, private_key: other.key } }\n";
+    let problems = load(("server.pem", "server.key", "own.crl"), admin).unwrap_err().problems;
+    assert_eq!(problems[0].place, "admin.tls.private_key", "{problems:?}");
+
+    let now = dcr_gateway::clock::Timestamp::from_unix_millis(time::OffsetDateTime::now_utc().unix_timestamp() * 1000);
+    let ending = |certificate: &str| {
+        let config = load((certificate, "server.key", "own.crl"), "").unwrap_or_else(|problems| panic!("{problems}"));
+        let known = config.warnings.len();
+        config
+            .warned_of_ends(now)
+            .warnings
+            .split_off(known)
+            .into_iter()
+            .map(|warning| warning.place)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ending("server.pem"), [""; 0]);
+    assert_eq!(ending("ended.pem"), ["listeners[0].tls.certificate"]);
+}
+
+#[test]
+fn a_signing_key_that_is_still_to_be_made_is_in_the_way_of_serving_alone() {
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let text = text + "audit: { signing_key_file: not-made-yet }\n";
+    let config = config::from_text(&text, &directory("good/least.yaml"), &environment).unwrap();
+    let problems = config.to_be_served().unwrap_err();
+    assert_eq!(problems.problems[0].place, "audit.signing_key_file");
+    assert!(problems.to_string().contains("dcr-gateway keys audit"), "{problems}");
+}

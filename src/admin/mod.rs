@@ -178,7 +178,10 @@ impl Admin {
         let Exposed { metrics, health, intake } = exposed;
         let counted = intake.clone();
         let throttle = Arc::new(move || counted.throttle_standing().is_reachable);
-        let probes = Probes { metrics, store: intake.tools().store.clone(), throttle, health };
+        let tools = intake.tools();
+        let audit = tools.audit.clone();
+        let audit_export = Arc::new(move || audit.is_exported());
+        let probes = Probes { metrics, store: tools.store.clone(), throttle, audit_export, health };
         let api = Arc::new(Api { intake, in_force: self.in_force.clone() });
         let router = probes::router(probes).merge(console::router(api.clone())).merge(api::router(api));
         let on_the_network = async {

@@ -24,6 +24,8 @@ pub(super) struct Probes {
     pub(super) store: Arc<dyn Store>,
     /// Whether attempts are counted where the configuration says.
     pub(super) throttle: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Whether audit records go where the configuration says.
+    pub(super) audit_export: Arc<dyn Fn() -> bool + Send + Sync>,
     pub(super) health: Arc<Health>,
 }
 
@@ -62,6 +64,8 @@ struct Checks {
     configuration: Verdict,
     /// What broke off beside the requests is a warning: they are answered all the same.
     background: Verdict,
+    /// A place that takes no audit records is a warning: they are in the store.
+    audit_export: Verdict,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,13 +98,15 @@ async fn readyz(State(state): State<Probes>) -> Response {
         Reload::Refused => Verdict::Warning,
     };
     let background = if state.health.is_whole() { Verdict::Ok } else { Verdict::Warning };
+    let audit_export = if (state.audit_export)() { Verdict::Ok } else { Verdict::Warning };
     let is_ready = listeners == Verdict::Ok && store == Verdict::Ok;
-    let (code, status) = match (is_ready, [throttle, configuration, background]) {
+    let are_well = [throttle, configuration, background, audit_export].iter().all(|check| *check == Verdict::Ok);
+    let (code, status) = match (is_ready, are_well) {
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, Verdict::Failing),
-        (true, [Verdict::Ok, Verdict::Ok, Verdict::Ok]) => (StatusCode::OK, Verdict::Ok),
-        (true, _) => (StatusCode::OK, Verdict::Warning),
+        (true, true) => (StatusCode::OK, Verdict::Ok),
+        (true, false) => (StatusCode::OK, Verdict::Warning),
     };
-    let checks = Checks { listeners, store, throttle, configuration, background };
+    let checks = Checks { listeners, store, throttle, configuration, background, audit_export };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(Readiness { status, checks })).into_response()
 }
 
@@ -126,7 +132,9 @@ mod tests {
 
     fn state(store: Arc<dyn Store>, phase: Phase) -> Probes {
         let throttle = Arc::new(|| true);
-        let state = Probes { metrics: Exposition::default(), store, throttle, health: Arc::default() };
+        let audit_export = Arc::new(|| true);
+        let metrics = Exposition::default();
+        let state = Probes { metrics, store, throttle, audit_export, health: Arc::default() };
         state.health.enter(phase);
         state
     }
@@ -141,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn ready_means_listening_and_a_store_that_answers() {
         let checks = serde_json::json!({
-            "listeners": "ok", "store": "ok", "throttle": "ok", "configuration": "ok", "background": "ok"
+            "listeners": "ok", "store": "ok", "throttle": "ok", "configuration": "ok", "background": "ok", "audit_export": "ok"
         });
         let ok = serde_json::json!({"status": "ok", "checks": checks});
         assert_eq!(answer(state(working(), Phase::Serving)).await, (200, ok));
@@ -169,6 +177,14 @@ mod tests {
         let (status, body) = answer(state).await;
         assert_eq!((status, body["status"].as_str()), (200, Some("warning")));
         assert_eq!(body["checks"]["background"], "warning");
+    }
+
+    #[tokio::test]
+    async fn an_export_that_takes_no_audit_records_is_a_warning() {
+        let state = Probes { audit_export: Arc::new(|| false), ..state(working(), Phase::Serving) };
+        let (status, body) = answer(state).await;
+        assert_eq!((status, body["status"].as_str()), (200, Some("warning")));
+        assert_eq!(body["checks"]["audit_export"], "warning");
     }
 
     #[tokio::test]

@@ -46,6 +46,14 @@ struct Pause {
     until: Timestamp,
 }
 
+/// Who cannot be told, and what was said of that.
+#[derive(Default)]
+struct Pauses {
+    of_receivers: HashMap<String, Pause>,
+    /// For whom nothing can be read of what waits: said once.
+    unread: HashSet<String>,
+}
+
 /// What is to be done next.
 enum Due {
     Look,
@@ -64,7 +72,7 @@ impl Deliverer {
         });
         let (mut looks, mut counts) = (every(LOOK_EVERY), every(COUNT_EVERY));
         let mut at_work = JoinSet::new();
-        let (mut busy, mut pauses) = (HashSet::new(), HashMap::new());
+        let (mut busy, mut pauses) = (HashSet::new(), Pauses::default());
         loop {
             let due = tokio::select! {
                 _ = looks.tick() => Due::Look,
@@ -74,7 +82,7 @@ impl Deliverer {
             };
             match due {
                 Due::Look if self.alerts.is_nobody() => {}
-                Due::Look => self.begin(&mut at_work, &mut busy, &pauses).await,
+                Due::Look => self.begin(&mut at_work, &mut busy, &pauses.of_receivers).await,
                 Due::Count => {
                     let backlog = self.bound_backlog().await;
                     *shown.write().unwrap_or_else(PoisonError::into_inner) = backlog;
@@ -120,9 +128,20 @@ impl Deliverer {
     }
 
     /// Says once that a receiver is away, and that it is back.
-    fn note(&self, Worked { receiver, result }: Worked, pauses: &mut HashMap<String, Pause>) {
+    fn note(&self, Worked { receiver, result }: Worked, pauses: &mut Pauses) {
+        let Pauses { of_receivers: pauses, unread } = pauses;
+        let was_unread = match &result {
+            Ok(Done::Unread(_)) => !unread.insert(receiver.clone()),
+            _ => unread.remove(&receiver),
+        };
         match result {
             Ok(Done::NotTried) => {}
+            Ok(Done::Unread(error)) if was_unread => {
+                tracing::debug!(receiver, %error, "what is to be told still cannot be read");
+            }
+            Ok(Done::Unread(error)) => {
+                tracing::warn!(receiver, %error, "what is to be told cannot be read: it is tried each second");
+            }
             Ok(Done::Reached) => {
                 if pauses.remove(&receiver).is_some() {
                     tracing::info!(receiver, "a receiver of alerts is back: it gets what it missed");

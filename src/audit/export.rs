@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -19,13 +21,16 @@ const LARGEST_BATCH: usize = 512;
 
 /// Where lines go.
 #[derive(Debug)]
-pub struct Sinks(Vec<Sink>);
+pub struct Sinks {
+    sinks: Vec<Sink>,
+    is_failing: Arc<AtomicBool>,
+}
 
 #[derive(Debug)]
 struct Sink {
     place: Place,
-    /// The last line could not be written: said once.
-    is_failing: bool,
+    /// Lines that were lost since the last one that could be written: said once, and in the end.
+    lost: u64,
 }
 
 #[derive(Debug)]
@@ -50,37 +55,59 @@ impl Sinks {
                         .map_err(|error| format!("audit.export {}: {error}", file.path.display()))?,
                 ),
             };
-            Ok(Sink { place, is_failing: false })
+            telemetry::metrics().audit_export_lost(&place.name(), 0);
+            Ok(Sink { place, lost: 0 })
         };
-        settings.iter().map(open).collect::<Result<_, String>>().map(Self)
+        let sinks = settings.iter().map(open).collect::<Result<_, String>>()?;
+        Ok(Self { sinks, is_failing: Arc::default() })
+    }
+
+    /// Whether a place does not take what is exported, now.
+    pub fn failing(&self) -> Arc<AtomicBool> {
+        self.is_failing.clone()
     }
 
     /// Whether there is nowhere to write to.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sinks.is_empty()
+    }
+
+    /// So many never came here.
+    fn left_out(&self, count: u64) {
+        for sink in &self.sinks {
+            telemetry::metrics().audit_export_lost(&sink.place.name(), count);
+        }
     }
 
     fn write(&mut self, lines: &[String]) {
-        for sink in &mut self.0 {
+        for sink in &mut self.sinks {
+            let mut count = 0;
             let written = match &mut sink.place {
-                Place::Stdout => write_all(&mut io::stdout().lock(), lines),
+                Place::Stdout => write_all(&mut io::stdout().lock(), lines, &mut count),
                 Place::Otlp => {
                     lines.iter().for_each(|line| telemetry::audit_record(line));
                     Ok(())
                 }
-                Place::File(file) => file.write(lines),
+                Place::File(file) => file.write(lines, &mut count),
             };
-            match &written {
-                Ok(()) if sink.is_failing => {
-                    tracing::info!(place = sink.place.name(), "audit records are exported again")
+            let place = sink.place.name();
+            match written {
+                Ok(()) if sink.lost > 0 => {
+                    let lost = std::mem::take(&mut sink.lost);
+                    tracing::info!(place, lost, "audit records are exported again: `audit export` has what is missing");
                 }
-                Err(error) if !sink.is_failing => {
-                    tracing::error!(place = sink.place.name(), %error, "audit records are NOT exported; they are in the store");
+                Ok(()) => {}
+                Err(error) => {
+                    if sink.lost == 0 {
+                        tracing::error!(place, %error, "audit records are NOT exported; they are in the store");
+                    }
+                    let lost = (lines.len() as u64).saturating_sub(count).max(1);
+                    telemetry::metrics().audit_export_lost(&place, lost);
+                    sink.lost += lost;
                 }
-                Ok(()) | Err(_) => {}
             }
-            sink.is_failing = written.is_err();
         }
+        self.is_failing.store(self.sinks.iter().any(|sink| sink.lost > 0), Ordering::Relaxed);
     }
 }
 
@@ -94,10 +121,12 @@ impl Place {
     }
 }
 
-fn write_all(out: &mut impl io::Write, lines: &[String]) -> io::Result<()> {
+/// `count` becomes how many were written.
+fn write_all(out: &mut impl io::Write, lines: &[String], count: &mut u64) -> io::Result<()> {
     for line in lines {
         out.write_all(line.as_bytes())?;
         out.write_all(b"\n")?;
+        *count += 1;
     }
     out.flush()
 }
@@ -117,11 +146,16 @@ impl RotatingFile {
             std::fs::create_dir_all(directory)?;
         }
         let mut file = Self { settings: settings.clone(), file: None, size: 0 };
-        file.reopen()?;
+        let cut_off = file.reopen()?;
+        if cut_off > 0 {
+            let path = settings.path.display();
+            tracing::warn!(%path, octets = cut_off, "a line that was cut off is taken out of the export of the audit log");
+        }
         Ok(file)
     }
 
-    fn reopen(&mut self) -> io::Result<()> {
+    /// How many octets were taken out of it: a line that was cut off.
+    fn reopen(&mut self) -> io::Result<u64> {
         let path = &self.settings.path;
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let size = file.metadata()?.len();
@@ -129,21 +163,22 @@ impl RotatingFile {
         if self.size < size {
             // A full disk, or a machine that went down: the next record would be glued to it.
             file.set_len(self.size)?;
-            tracing::warn!(path = %path.display(), octets = size - self.size, "a line that was cut off is taken out of the export of the audit log");
         }
         self.file = Some(file);
-        Ok(())
+        Ok(size - self.size)
     }
 
-    fn write(&mut self, lines: &[String]) -> io::Result<()> {
-        let written = self.try_write(lines);
+    /// `count` becomes how many were written.
+    fn write(&mut self, lines: &[String], count: &mut u64) -> io::Result<()> {
+        let written = self.try_write(lines, count);
         if written.is_err() {
             self.file = None;
         }
         written
     }
 
-    fn try_write(&mut self, lines: &[String]) -> io::Result<()> {
+    fn try_write(&mut self, lines: &[String], count: &mut u64) -> io::Result<()> {
+        self.follow();
         if self.file.is_none() {
             self.reopen()?;
         }
@@ -155,9 +190,19 @@ impl RotatingFile {
             if let Some(file) = &mut self.file {
                 file.write_all(format!("{line}\n").as_bytes())?;
                 self.size += length;
+                *count += 1;
             }
         }
         Ok(())
+    }
+
+    /// Somebody else may have renamed the file, removed it, or cut it short.
+    fn follow(&mut self) {
+        let Some(file) = &self.file else { return };
+        match (file.metadata(), std::fs::metadata(&self.settings.path)) {
+            (Ok(open), Ok(there)) if (open.dev(), open.ino()) == (there.dev(), there.ino()) => self.size = open.len(),
+            _ => self.file = None,
+        }
     }
 
     /// `a` becomes `a.1`, `a.1` becomes `a.2`; the oldest is overwritten.
@@ -170,7 +215,7 @@ impl RotatingFile {
             }
         }
         std::fs::rename(&self.settings.path, self.numbered(1))?;
-        self.reopen()
+        self.reopen().map(drop)
     }
 
     fn numbered(&self, number: u16) -> PathBuf {
@@ -239,6 +284,7 @@ impl Writing {
             let next = self.next.insert(record.writer.clone(), record.sequence + 1);
             let left_out = next.map_or(0, |next| record.sequence.saturating_sub(next));
             if left_out > 0 {
+                self.sinks.left_out(left_out);
                 tracing::warn!(left_out, "audit records were left out of the export: `audit export` has them");
             }
         }
@@ -246,6 +292,7 @@ impl Writing {
             return self;
         }
         let Self { mut sinks, next } = self;
+        let failing = sinks.failing();
         let written = tokio::task::spawn_blocking(move || {
             let texts: Vec<String> = lines.iter().filter_map(|line| line.write().ok()).collect();
             sinks.write(&texts);
@@ -253,7 +300,8 @@ impl Writing {
         });
         let sinks = written.await.unwrap_or_else(|error| {
             tracing::error!(%error, "the export of the audit log ended");
-            Sinks(Vec::new())
+            failing.store(true, Ordering::Relaxed);
+            Sinks { sinks: Vec::new(), is_failing: failing }
         });
         Self { sinks, next }
     }
@@ -271,7 +319,7 @@ mod tests {
         let settings = FileSettings { path: path.clone(), max_size: Size(10), keep: 2 };
         let mut file = RotatingFile::open(&settings).unwrap();
         for line in ["1111", "2222", "3333", "a long one, longer than the file may be", "5555", "6666"] {
-            file.write(&[line.to_owned()]).unwrap();
+            file.write(&[line.to_owned()], &mut 0).unwrap();
         }
         let read = |name: &str| std::fs::read_to_string(directory.path().join("deeper").join(name)).ok();
         assert_eq!(read("audit.jsonl").as_deref(), Some("5555\n6666\n"));
@@ -286,8 +334,49 @@ mod tests {
         let path = directory.path().join("audit.jsonl");
         std::fs::write(&path, "1\n").unwrap();
         let settings = FileSettings { path: path.clone(), max_size: Size(10), keep: 1 };
-        RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
+        RotatingFile::open(&settings).unwrap().write(&["2".to_owned()], &mut 0).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_rotated_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, aside) = (directory.path().join("audit.jsonl"), directory.path().join("audit.jsonl.old"));
+        let settings = FileSettings { path: path.clone(), max_size: Size(1 << 20), keep: 1 };
+        let mut file = RotatingFile::open(&settings).unwrap();
+        let mut write = |line: &str| file.write(&[line.to_owned()], &mut 0).unwrap();
+        write("1");
+        std::fs::rename(&path, &aside).unwrap();
+        write("2");
+        assert_eq!(std::fs::read_to_string(&aside).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
+        std::fs::remove_file(&path).unwrap();
+        write("3");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "3\n");
+        // As logrotate's `copytruncate` does.
+        std::fs::File::create(&path).unwrap();
+        write("4");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "4\n");
+    }
+
+    #[test]
+    fn what_a_place_does_not_take_is_counted_and_it_counts_as_failing_until_it_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("there/audit.jsonl");
+        let file = ExportSettings::File(FileSettings { path: path.clone(), max_size: Size(1 << 20), keep: 1 });
+        let mut sinks = Sinks::open(&[file]).unwrap();
+        let failing = sinks.failing();
+        let mut write = |lines: &[&str]| {
+            sinks.write(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+            (sinks.sinks[0].lost, failing.load(Ordering::Relaxed))
+        };
+        assert_eq!(write(&["1"]), (0, false));
+        std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+        assert_eq!(write(&["2", "3"]), (2, true));
+        assert_eq!(write(&["4"]), (3, true));
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(write(&["5"]), (0, false));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "5\n");
     }
 
     #[test]
@@ -299,7 +388,7 @@ mod tests {
             [("1\n{\"ha", "1\n2\n"), ("{\"ha", "2\n"), (&format!("1\n{}", "h".repeat(20_000)), "1\n2\n")]
         {
             std::fs::write(&path, before).unwrap();
-            RotatingFile::open(&settings).unwrap().write(&["2".to_owned()]).unwrap();
+            RotatingFile::open(&settings).unwrap().write(&["2".to_owned()], &mut 0).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
     }

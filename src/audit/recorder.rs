@@ -2,7 +2,7 @@
 //! beside the requests, which never wait for it. Beside it heads are signed, and what is too old is taken away.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -57,6 +57,7 @@ struct Inner {
     audience: Arc<dyn Audience>,
     noted: mpsc::Sender<(Event, Timestamp)>,
     lost: AtomicU64,
+    export_fails: Arc<AtomicBool>,
 }
 
 /// What a chain begins with.
@@ -108,7 +109,7 @@ impl Recorder {
         let (noted, notes) = mpsc::channel(LONGEST_QUEUE);
         store.open_chain(writer.clone(), (!sinks.is_empty()).then_some(told)).await?;
         store.append(vec![started(&writer, keys.as_deref(), command).at(now)?]).await?;
-        let inner = Arc::new(Inner { store, audience, noted, lost: AtomicU64::new(0) });
+        let inner = Arc::new(Inner { store, audience, noted, lost: AtomicU64::new(0), export_fails: sinks.failing() });
         let keeper = Keeper {
             inner: inner.clone(),
             noted: notes,
@@ -155,6 +156,11 @@ impl Recorder {
     pub async fn record(&self, event: Event, now: Timestamp) -> Result<(), StoreError> {
         let Some(inner) = &self.0 else { return Ok(()) };
         inner.store.append(vec![inner.entry(event, now)?]).await
+    }
+
+    /// Whether each place of `audit.export` takes what is exported.
+    pub fn is_exported(&self) -> bool {
+        self.0.as_ref().is_none_or(|inner| !inner.export_fails.load(Ordering::Relaxed))
     }
 
     /// Records it soon, within the bounds of refusals; never waits.

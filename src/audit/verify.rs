@@ -2,14 +2,20 @@
 //! chains, with memory for one record of each chain.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::chain::{PublicKeys, Purpose, Vouched};
+use super::event::{Event, Kind};
+use crate::clock::Timestamp;
 use crate::store::{AuditRecord, NOTHING_BEFORE, RecordHash, SignedHead, WriterId};
 
 /// So many faults are told; more are counted.
 const MOST_FAULTS: usize = 100;
+/// A chain that is signed goes on without a signature for no longer, at least; otherwise for so many times as long as it is signed every.
+const LONGEST_UNSIGNED: Duration = Duration::from_secs(60 * 60);
+const HEADS_LEFT_OUT: u32 = 10;
 
 /// Whether all of every chain is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +57,10 @@ pub enum Fault {
     NotTheCut,
     /// A cut that nobody signed, where keys are known: whoever took the beginning away can have written it.
     CutUnsigned,
+    /// A head that nobody signed, of a chain that is signed.
+    HeadUnsigned,
+    /// A chain that is signed goes on from here for long, or to its end in order, and no signature reaches it.
+    NotSigned,
     /// A head or a cut with a signature that is none.
     Forged,
     /// A head or a cut signed with a key that is not known.
@@ -108,12 +118,23 @@ struct State {
     /// By their place: what is to be there, and whether somebody vouches for it.
     heads: BTreeMap<u64, (RecordHash, Vouched)>,
     signed_up_to: Option<u64>,
+    began_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+    /// Its first record names the key that its heads are signed with.
+    names_a_key: bool,
+    /// Its last record says that the process ended in order: a head was signed behind it.
+    has_ended: bool,
+    /// The first record that no head with a signature reaches.
+    unsigned_from: Option<(u64, Timestamp)>,
 }
 
 /// Takes records, and says what is wrong with them.
 pub struct Verifier {
     keys: PublicKeys,
     extent: Extent,
+    longest_unsigned: Duration,
+    are_signed: bool,
+    signed_since: Option<Timestamp>,
     chains: BTreeMap<WriterId, State>,
     findings: Vec<Finding>,
     faults: u64,
@@ -124,12 +145,35 @@ impl Verifier {
     /// By these keys.
     pub fn new(keys: PublicKeys, extent: Extent) -> Self {
         let (chains, findings) = (BTreeMap::new(), Vec::new());
-        Self { keys, extent, chains, findings, faults: 0, unchecked_signatures: 0 }
+        let (longest_unsigned, are_signed, signed_since) = (LONGEST_UNSIGNED, false, None);
+        let (faults, unchecked_signatures) = (0, 0);
+        Self {
+            keys,
+            extent,
+            longest_unsigned,
+            are_signed,
+            signed_since,
+            chains,
+            findings,
+            faults,
+            unchecked_signatures,
+        }
+    }
+
+    /// As the gateway signs by its configuration: so often, and all chains since the first one that was signed, or only those that say so.
+    #[must_use]
+    pub fn signed_every(mut self, every: Duration, are_signed: bool) -> Self {
+        self.longest_unsigned = LONGEST_UNSIGNED.max(every.saturating_mul(HEADS_LEFT_OUT));
+        self.are_signed = are_signed;
+        self
     }
 
     /// A head that was stated; before the records.
     pub fn head(&mut self, head: &SignedHead) {
         let vouched = self.vouched(Purpose::Head, head);
+        if vouched == Vouched::Signed {
+            self.is_signed_since(head.head.at);
+        }
         let chain = self.chains.entry(head.head.writer.clone()).or_default();
         let known = chain.heads.insert(head.head.sequence, (head.head.hash, vouched));
         if known.is_some_and(|(hash, _)| hash != head.head.hash) {
@@ -153,6 +197,10 @@ impl Verifier {
         }
     }
 
+    fn is_signed_since(&mut self, at: Timestamp) {
+        self.signed_since = Some(self.signed_since.map_or(at, |since| since.min(at)));
+    }
+
     fn vouched(&mut self, purpose: Purpose, stated: &SignedHead) -> Vouched {
         let vouched = self.keys.check(purpose, stated);
         let (writer, sequence) = (&stated.head.writer, stated.head.sequence);
@@ -167,7 +215,7 @@ impl Verifier {
 
     /// The next record of its chain.
     pub fn record(&mut self, record: &AuditRecord) {
-        let AuditRecord { writer, sequence, previous, hash, .. } = record;
+        let AuditRecord { writer, sequence, at, previous, hash, .. } = record;
         let mut faults = Vec::new();
         if record.computed_hash() != *hash {
             faults.push(Fault::Changed);
@@ -178,6 +226,8 @@ impl Verifier {
         }
         let Some(chain) = self.chains.get_mut(writer) else { return };
         chain.records += 1;
+        chain.note(record);
+        let names_a_key = *sequence == 0 && chain.names_a_key;
         match chain.last {
             None => {
                 faults.extend(chain.beginning(record, extent));
@@ -194,9 +244,16 @@ impl Verifier {
             } else if *vouched == Vouched::Signed {
                 chain.signed_up_to = chain.signed_up_to.max(Some(*sequence));
             }
+            // A signature that is none, or by nobody who is known, is told for itself.
+            if *vouched != Vouched::Unsigned {
+                chain.unsigned_from = None;
+            }
         }
         if chain.last.is_none_or(|(last, _)| last < *sequence) {
             chain.last = Some((*sequence, *hash));
+        }
+        if names_a_key {
+            self.is_signed_since(*at);
         }
         for fault in faults {
             self.fault(writer, *sequence, fault);
@@ -216,6 +273,9 @@ impl Verifier {
             {
                 self.fault(&writer, sequence, Fault::TailMissing { last });
             }
+            for (sequence, fault) in self.stripped(&chain) {
+                self.fault(&writer, sequence, fault);
+            }
             self.chains.insert(writer, chain);
         }
         let report = |(writer, chain): (WriterId, State)| ChainReport {
@@ -234,6 +294,24 @@ impl Verifier {
         }
     }
 
+    /// What is missing of the signatures of a chain that is signed: it says so itself, or began when the record was signed already.
+    fn stripped(&self, chain: &State) -> Vec<(u64, Fault)> {
+        let is_later = || self.signed_since.is_none_or(|since| chain.began_at.is_some_and(|began| began > since));
+        let is_whole = self.extent == Extent::Whole;
+        if chain.began_at.is_none() || !(chain.names_a_key || (self.are_signed && is_whole && is_later())) {
+            return Vec::new();
+        }
+        let heads = chain.heads.iter().filter(|(_, (_, vouched))| *vouched == Vouched::Unsigned);
+        let mut faults: Vec<_> = heads.map(|(sequence, _)| (*sequence, Fault::HeadUnsigned)).collect();
+        if let Some((sequence, at)) = chain.unsigned_from.filter(|_| is_whole) {
+            let is_long = chain.last_at.is_some_and(|last| last.since(at) > self.longest_unsigned);
+            if chain.has_ended || is_long {
+                faults.push((sequence, Fault::NotSigned));
+            }
+        }
+        faults
+    }
+
     fn fault(&mut self, writer: &WriterId, sequence: u64, fault: Fault) {
         self.faults += 1;
         if self.findings.len() < MOST_FAULTS {
@@ -243,6 +321,24 @@ impl Verifier {
 }
 
 impl State {
+    /// What a record says of the signatures of its chain.
+    fn note(&mut self, record: &AuditRecord) {
+        let event = |kind: Kind| {
+            let is_named = record.event.contains(kind.as_str());
+            is_named
+                .then(|| serde_json::from_str::<Event>(&record.event).ok())
+                .flatten()
+                .filter(|event| event.event == kind)
+        };
+        if record.sequence == 0 {
+            self.names_a_key = event(Kind::ProcessStarted).is_some_and(|event| event.signing_key.is_some());
+        }
+        self.has_ended = event(Kind::ProcessStopped).is_some();
+        self.began_at = self.began_at.or(Some(record.at));
+        self.last_at = Some(record.at);
+        self.unsigned_from = self.unsigned_from.or(Some((record.sequence, record.at)));
+    }
+
     /// A chain begins with nothing before it, or goes on from its cut.
     fn beginning(&self, record: &AuditRecord, extent: Extent) -> Option<Fault> {
         match &self.cut {
@@ -289,6 +385,10 @@ impl std::fmt::Display for Finding {
             Fault::NotTheHead => f.write_str("a head vouches for another record in its place"),
             Fault::NotTheCut => f.write_str("it does not follow the record at which the chain was cut"),
             Fault::CutUnsigned => f.write_str("the chain was cut here, and nobody signed that"),
+            Fault::HeadUnsigned => f.write_str("a head states it that nobody signed, and the chain is signed"),
+            Fault::NotSigned => f.write_str(
+                "from here on no signature reaches the chain, which is signed: heads were taken away, or the process could not keep them",
+            ),
             Fault::Forged => f.write_str("a head or a cut states it with a signature that is not the key's"),
             Fault::KeyUnknown => f.write_str("a head or a cut states it, signed with a key that is not known"),
         }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{ConfigFile, Failure, Format, json_text, say_warnings};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, load, schema};
 use crate::policy::preset;
 use crate::secret::without_user;
@@ -38,7 +39,9 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
 }
 
 fn check(file: &ConfigFile, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    match (load(&file.config), format) {
+    // As `serve` would have it, and what it tells its log of.
+    let loaded = load(&file.config).map(|config| config.warned_of_ends(SystemClock.now()));
+    match (loaded.and_then(Config::to_be_served), format) {
         (Ok(config), Format::Json) => {
             let answer = json!({ "file": config.file, "valid": true, "problems": config.warnings });
             Ok(writeln!(out, "{}", json_text(&answer))?)

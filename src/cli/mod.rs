@@ -30,6 +30,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::alert::plain as printable;
 use crate::config::{Config, Problems, load};
+use crate::store::StoreError;
 use crate::store::settings::StoreUrl;
 use crate::store::sql::SqlStore;
 
@@ -105,6 +106,10 @@ impl ConfigFile {
     }
 }
 
+fn load_to_serve(file: &ConfigFile) -> Result<Config, Failure> {
+    Ok(file.load()?.to_be_served()?)
+}
+
 fn say_warnings(config: &Config) {
     for warning in &config.warnings {
         let mut text = String::new();
@@ -176,7 +181,7 @@ pub fn run() -> ExitCode {
     let format = if line.json { Format::Json } else { Format::Text };
     let mut out = io::stdout();
     let result = match line.command {
-        Command::Serve(file) => file.load().and_then(|config| serve::run(config, format)),
+        Command::Serve(file) => load_to_serve(&file).and_then(|config| serve::run(config, format)),
         Command::Demo(arguments) => demo::run(arguments, format),
         Command::Config(command) => config::run(&command, format, &mut out),
         Command::Doctor(arguments) => doctor::run(&arguments, format, &mut out),
@@ -210,12 +215,39 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 /// How long a command waits before it says what for.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// The store of this configuration.
+/// The store of this configuration, to change something in it; made where there is none.
 async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
-    if look_for_store(&config.settings.store.url) == Some(io::ErrorKind::PermissionDenied) {
+    if look_for_store(&config.settings.store.url, true) == Some(io::ErrorKind::PermissionDenied) {
         return Err(not_allowed(&config.settings.store.url));
     }
-    let mut opening = pin!(SqlStore::open(&config.settings.store));
+    patiently(SqlStore::open_to_change(&config.settings.store)).await
+}
+
+/// The store of this configuration, to change something that is in it: nothing is made where there is none.
+async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
+    is_there(config, true)?;
+    open_store(config).await
+}
+
+/// The store of this configuration, for what only looks at it: a copy that nobody may write to will do.
+async fn readable_store(config: &Config) -> Result<SqlStore, Failure> {
+    is_there(config, false)?;
+    patiently(SqlStore::open_to_look(&config.settings.store)).await
+}
+
+fn is_there(config: &Config, to_change: bool) -> Result<(), Failure> {
+    match (look_for_store(&config.settings.store.url, to_change), &config.settings.store.url) {
+        (Some(io::ErrorKind::NotFound), StoreUrl::Sqlite(path)) => {
+            Err(Failure::Failed(format!("there is no store at {}: `serve` makes it", path.display())))
+        }
+        (Some(io::ErrorKind::PermissionDenied), url) => Err(not_allowed(url)),
+        _ => Ok(()),
+    }
+}
+
+/// Says what it waits for when it takes long.
+async fn patiently(opening: impl Future<Output = Result<SqlStore, StoreError>>) -> Result<SqlStore, Failure> {
+    let mut opening = pin!(opening);
     let opened = tokio::select! {
         opened = &mut opening => opened,
         () = tokio::time::sleep(SILENCE) => {
@@ -226,21 +258,11 @@ async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
     opened.map_err(Failure::of)
 }
 
-/// The store of this configuration, for what only looks at it: nothing is made where there is none.
-async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
-    match (look_for_store(&config.settings.store.url), &config.settings.store.url) {
-        (Some(io::ErrorKind::NotFound), StoreUrl::Sqlite(path)) => {
-            Err(Failure::Failed(format!("there is no store at {}: `serve` makes it", path.display())))
-        }
-        _ => open_store(config).await,
-    }
-}
-
 /// Why the file of an SQLite store cannot be opened: SQLite says only that it cannot, and a directory that is closed looks as if nothing were in it.
-fn look_for_store(store: &StoreUrl) -> Option<io::ErrorKind> {
+fn look_for_store(store: &StoreUrl, to_change: bool) -> Option<io::ErrorKind> {
     match store {
         StoreUrl::Sqlite(path) => {
-            std::fs::File::options().read(true).write(true).open(path).err().map(|error| error.kind())
+            std::fs::File::options().read(true).write(to_change).open(path).err().map(|error| error.kind())
         }
         StoreUrl::Postgres(_) => None,
     }
@@ -278,11 +300,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| StoreUrl::Sqlite(directory.path().join(name));
         std::fs::write(directory.path().join("there"), "").unwrap();
-        assert_eq!(look_for_store(&at("there")), None);
-        assert_eq!(look_for_store(&at("gone")), Some(io::ErrorKind::NotFound));
+        assert_eq!(look_for_store(&at("there"), true), None);
+        assert_eq!(look_for_store(&at("gone"), true), Some(io::ErrorKind::NotFound));
         // Root is not kept out of a directory; whoever is, is told so.
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
-        let closed = look_for_store(&at("there"));
+        let closed = look_for_store(&at("there"), true);
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let expected = if nix::unistd::geteuid().is_root() { None } else { Some(io::ErrorKind::PermissionDenied) };
         assert_eq!(closed, expected);

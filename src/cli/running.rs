@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{ConfigFile, Failure, Format, json_text, printable, table};
 use crate::admin::AdminSettings;
 use crate::admin::api::MOST_LISTED;
-use crate::admin::client::{AdminClient, Answered, AskError, query};
+use crate::admin::client::{AdminClient, AskError, query};
 use crate::config::Config;
 use crate::registration::redirect_uri::host_or_scheme;
 
@@ -39,24 +39,19 @@ pub(super) struct OrderArguments {
     pub(super) file: ConfigFile,
 }
 
+/// What became of a question to a gateway that may not run.
+pub(super) enum Asked<T> {
+    /// Its answer.
+    Answered(T),
+    /// None runs; the configuration.
+    NotRunning(Box<Config>),
+}
+
 /// The gateway of this configuration.
 pub(super) fn gateway(config: &Config) -> Result<AdminClient, Failure> {
     match &config.settings.admin.socket.0 {
         Some(socket) => Ok(AdminClient::at(socket)),
         None => Err(Failure::Failed("the gateway cannot be asked here: admin.socket is off".to_owned())),
-    }
-}
-
-/// What the gateway answers that runs here; none: none does, or `admin.socket` is off.
-pub(super) async fn if_running<T>(
-    config: &Config,
-    ask: impl AsyncFnOnce(AdminClient) -> Result<Answered<T>, AskError>,
-) -> Result<Option<T>, Failure> {
-    let Some(socket) = &config.settings.admin.socket.0 else { return Ok(None) };
-    match ask(AdminClient::at(socket)).await {
-        Ok(answered) => Ok(Some(answered.body)),
-        Err(AskError::NotRunning(_)) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -67,15 +62,33 @@ impl ConfigFile {
         match self.load() {
             Err(Failure::Configuration(problems)) => match self.socket_of_broken().filter(|socket| socket.exists()) {
                 Some(socket) => {
-                    eprintln!(
-                        "the configuration is wrong (`config check` says why): asking the gateway at {}",
-                        socket.display()
-                    );
+                    let why = match problems.are_of_access() {
+                        true => "this user may not read all files that the configuration names (the gateway can)",
+                        false => "the configuration is wrong (`config check` says why)",
+                    };
+                    eprintln!("{why}: asking the gateway at {}", socket.display());
                     Ok(AdminClient::at(&socket))
                 }
                 None => Err(Failure::Configuration(problems)),
             },
             loaded => gateway(&loaded?),
+        }
+    }
+
+    /// What the gateway answers that runs here, whatever this user can read of the configuration. Where none does, or `admin.socket` is off,
+    /// the configuration, by which the command does it itself.
+    pub(super) async fn if_running<T>(
+        &self,
+        ask: impl AsyncFnOnce(AdminClient) -> Result<T, AskError>,
+    ) -> Result<Asked<T>, Failure> {
+        let loaded = self.load();
+        if loaded.as_ref().is_ok_and(|config| config.settings.admin.socket.0.is_none()) {
+            return Ok(Asked::NotRunning(Box::new(loaded?)));
+        }
+        match ask(self.running()?).await {
+            Ok(answer) => Ok(Asked::Answered(answer)),
+            Err(AskError::NotRunning(_)) => Ok(Asked::NotRunning(Box::new(loaded?))),
+            Err(error) => Err(error.into()),
         }
     }
 

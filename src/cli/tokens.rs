@@ -1,5 +1,5 @@
-//! `tokens create|list|revoke`: initial access tokens. A gateway that runs here is asked to make and to revoke them, so that its audit log
-//! has it and exports it; where none answers, it is done straight on the store.
+//! `tokens create|list|revoke`: initial access tokens. A gateway that runs here is asked first: its audit log has what was done, and exports
+//! it, and named operators may ask it who may not open its store. Where none answers, it is done straight on the store.
 
 use std::io::Write;
 
@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit::{self, Done};
-use super::running::if_running;
-use super::{ConfigFile, Failure, Format, block_on, existing_store, json_text, open_store, table};
-use crate::admin::api::{CreateToken, CreatedToken, Token, check_profile};
-use crate::admin::client::target;
+use super::running::Asked;
+use super::{ConfigFile, Failure, Format, block_on, existing_store, json_text, open_store, readable_store, table};
+use crate::admin::api::{CreateToken, CreatedToken, MOST_LISTED, Token, TokenList, check_profile};
+use crate::admin::client::{AdminClient, AskError, query, target};
 use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -62,14 +62,13 @@ pub(super) fn run(command: Command, format: Format, out: &mut dyn Write) -> Resu
     block_on(async {
         match command {
             Command::Create(arguments) => create(arguments, format, out).await,
-            Command::List(file) => list(&file.load()?, format, out).await,
+            Command::List(file) => list(&file, format, out).await,
             Command::Revoke(arguments) => revoke(&arguments, format, out).await,
         }
     })
 }
 
 async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let config = arguments.file.load()?;
     let wanted = CreateToken {
         profile: arguments.profile.clone(),
         lifetime: arguments.ttl,
@@ -77,10 +76,11 @@ async fn create(arguments: NewTokenArguments, format: Format, out: &mut dyn Writ
         label: arguments.label.clone(),
         certificate_thumbprint: arguments.certificate_thumbprint.as_ref().map(|digits| digits.as_str().to_owned()),
     };
-    let asked = if_running(&config, async |gateway| gateway.post("/v1/tokens", &wanted, None).await).await?;
+    let ask = async |gateway: AdminClient| Ok(gateway.post("/v1/tokens", &wanted, None).await?.body);
+    let asked = arguments.file.if_running(ask).await?;
     let CreatedToken { token, text } = match asked {
-        Some(created) => created,
-        None => make(&config, arguments).await?,
+        Asked::Answered(created) => created,
+        Asked::NotRunning(config) => make(&config, arguments).await?,
     };
     match format {
         Format::Json => {
@@ -128,12 +128,17 @@ async fn make(config: &Config, arguments: NewTokenArguments) -> Result<CreatedTo
     Ok(CreatedToken { token, text: made.text.expose().to_owned() })
 }
 
-async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = existing_store(config).await?;
-    let tokens = store.all_tokens().await.map_err(Failure::of);
-    store.close().await;
-    let now = SystemClock.now();
-    let tokens: Vec<Token> = tokens?.iter().map(|token| Token::of(token, now)).collect();
+async fn list(file: &ConfigFile, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let tokens = match file.if_running(all_there).await? {
+        Asked::Answered(tokens) => tokens,
+        Asked::NotRunning(config) => {
+            let store = readable_store(&config).await?;
+            let tokens = store.all_tokens().await.map_err(Failure::of);
+            store.close().await;
+            let now = SystemClock.now();
+            tokens?.iter().map(|token| Token::of(token, now)).collect()
+        }
+    };
     match format {
         Format::Json => writeln!(out, "{}", json_text(&tokens))?,
         Format::Text => {
@@ -153,11 +158,25 @@ async fn list(config: &Config, format: Format, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
+/// Those of the gateway, page by page.
+async fn all_there(gateway: AdminClient) -> Result<Vec<Token>, AskError> {
+    let (mut tokens, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = query("/v1/tokens", &[("limit", Some(MOST_LISTED.to_string())), ("cursor", cursor)]);
+        let TokenList { tokens: more, next } = gateway.get(&page).await?.body;
+        tokens.extend(more);
+        if next.is_none() {
+            return Ok(tokens);
+        }
+        cursor = next;
+    }
+}
+
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let config = arguments.file.load()?;
     let path = target("/v1/tokens", &arguments.id, "/revoke");
-    let asked = if_running(&config, async |gateway| gateway.post::<()>(&path, &json!({}), None).await).await?;
-    if asked.is_none() {
+    let ask = async |gateway: AdminClient| gateway.post::<()>(&path, &json!({}), None).await.map(drop);
+    let asked = arguments.file.if_running(ask).await?;
+    if let Asked::NotRunning(config) = asked {
         mark_revoked(&config, TokenId(arguments.id.clone())).await?;
     }
     match format {

@@ -110,6 +110,14 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
     }
 }
 
+/// Where the settings name this file, below `place`.
+pub(super) fn place_of(settings: &GatewaySettings, place: &Place, file: &Path) -> Option<Place> {
+    let below = |named: &Place| named.parents().any(|parent| parent == *place);
+    let all =
+        paths(&mut settings.clone()).into_iter().map(|(named, _, path)| (named, path.clone())).collect::<Vec<_>>();
+    all.into_iter().find(|(named, path)| path == file && below(named)).map(|(named, _)| named)
+}
+
 /// The files of keys that commands make and the gateway reads: as far as they are there, and whoever asks may read them.
 fn check_keys(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'_>) {
     let mut check = |key: &str, file: &Path, problem: Option<KeyFileError>| match problem {
@@ -128,11 +136,11 @@ fn check_keys(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'
     }
     match settings.audit.signing_key_file.as_deref() {
         Some(file) if file.exists() => check("audit.signing_key_file", file, SigningKeys::read(file).err()),
-        // `keys audit` reads the configuration, and makes it.
+        // Not wrong for `keys audit`, which reads the configuration, and makes it.
         Some(file) => {
             let hint = "dcr-gateway keys audit makes it; the gateway does not start without it";
             let reason = format!("there is no {}", file.display());
-            findings.warn(tree, &Place::root().below("audit.signing_key_file"), reason, hint);
+            findings.need(tree, &Place::root().below("audit.signing_key_file"), reason, hint);
         }
         None => {}
     }

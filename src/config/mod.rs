@@ -1,6 +1,7 @@
 //! The configuration: the YAML file as written ([`GatewaySettings`]), and as it is meant ([`Config`]): checked, paths resolved,
 //! profiles compiled. All problems are told at once. Only `server` and `cli` read it.
 
+mod certificates;
 mod checks;
 mod files;
 mod fingerprint;
@@ -24,10 +25,12 @@ pub use schema::schema;
 pub use settings::GatewaySettings;
 
 use crate::authorization_server::paths::PathTable;
+use crate::clock::Timestamp;
 use crate::policy::{Profile, ProfileSettings};
 use crate::registration::host::Host;
 use crate::setting_problem::SettingProblem;
 
+use certificates::Ending;
 use node::Node;
 use place::Place;
 use reader::{Finding, read};
@@ -51,6 +54,10 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// What may not be what was meant.
     pub warnings: Vec<Problem>,
+    /// What `serve` cannot do without, and a command can still make.
+    needed_to_serve: Vec<Problem>,
+    /// What ends some day.
+    endings: Vec<Ending>,
     /// SHA-256 of the file as it was read.
     pub digest: [u8; 32],
     /// What it was [loaded](load) from: the file, those that it names and the encryption keys, each as it was before it was read.
@@ -58,6 +65,28 @@ pub struct Config {
 }
 
 impl Config {
+    /// The same, where nothing is missing that it takes to serve.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn to_be_served(self) -> Result<Self, Problems> {
+        if self.needed_to_serve.is_empty() {
+            return Ok(self);
+        }
+        let mut problems = self.warnings;
+        problems.extend(self.needed_to_serve);
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        Err(Problems { file: self.file, problems, incomplete: false, digest: Some(self.digest) })
+    }
+
+    /// The same, with warnings of certificates and revocation lists that have ended, or will soon.
+    #[must_use]
+    pub fn warned_of_ends(mut self, now: Timestamp) -> Self {
+        self.warnings.extend(certificates::warnings(&self.endings, now));
+        self.warnings.sort_by_key(|problem| (problem.line, problem.column));
+        self
+    }
+
     /// The profile that these settings describe, in front of its authorization server; nothing when they describe none.
     pub fn profile_of(&self, settings: &ProfileSettings) -> Option<Profile> {
         let server = urls::hosts(&[&self.public_url, &self.settings.authorization_server.issuer]);
@@ -96,7 +125,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
     let digest = Sha256::digest(text).into();
     // YAML may begin with a byte order mark (YAML 1.2 §5.2), which the parser does not know.
     let text = text.trim_start_matches('\u{feff}');
-    let mut findings = Findings { text, digest, problems: Vec::new(), taken_out: Vec::new() };
+    let mut findings = Findings { text, digest, problems: Vec::new(), needed: Vec::new(), taken_out: Vec::new() };
     let value = match serde_yaml::from_str(text) {
         Ok(value) => value,
         Err(error) => return Err(findings.not_yaml(&error).into_problems(file)),
@@ -123,6 +152,7 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
     files::resolve_paths(&mut settings, file.parent().unwrap_or(Path::new("")));
     let seen = files::seen(&settings);
     files::check(&settings, &tree, &mut findings);
+    let endings = certificates::check(&settings, &tree, &mut findings);
     let meant = checks::check_whole(&settings, &parts, &tree, &mut findings);
     match meant.filter(|_| !findings.has_errors()) {
         None => Err(findings.into_problems(file)),
@@ -134,6 +164,8 @@ pub fn from_text(text: &str, file: &Path, environment: Environment<'_>) -> Resul
             mtls_url: meant.mtls_url,
             issuer_path: meant.issuer_path,
             paths: meant.paths,
+            needed_to_serve: std::mem::take(&mut findings.needed),
+            endings,
             warnings: findings.into_problems(file).problems,
             digest,
             seen,
@@ -152,6 +184,8 @@ struct Findings<'t> {
     /// SHA-256 of the file.
     digest: [u8; 32],
     problems: Vec<Problem>,
+    /// Errors for who serves, and for nobody else.
+    needed: Vec<Problem>,
     /// Where values stood that could not be read: what is checked later is without them.
     taken_out: Vec<String>,
 }
@@ -174,6 +208,17 @@ impl Findings<'_> {
         self.put(Severity::Warning, (tree, place), reason.into(), hint.into());
     }
 
+    /// An error for who serves at `place`: a command can still make what is missing.
+    fn need(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
+        let problem = self.problem(Severity::Error, (tree, place), reason.into(), hint.into());
+        self.needed.push(problem);
+    }
+
+    /// A warning at `place` that is not set down.
+    fn warning(&self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) -> Problem {
+        self.problem(Severity::Warning, (tree, place), reason.into(), hint.into())
+    }
+
     fn put(&mut self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) {
         // What is wrong with a list because a bad entry was taken out of it is not wrong with what is written.
         let entry = format!("{place}[");
@@ -181,11 +226,16 @@ impl Findings<'_> {
         if self.taken_out.iter().any(|taken_out| taken_out.starts_with(&entry)) && is_list() {
             return;
         }
+        let problem = self.problem(severity, (tree, place), reason, hint);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) -> Problem {
         let (line, column) = place.locate(self.text).unzip();
         // Where a digest is wanted, somebody may have written what it is of; the URL of a receiver may be its secret.
         let is_public = ![".sha256", ".webhook", ".alertmanager"].iter().any(|key| place.to_string().ends_with(key));
         let value = place.find(tree).and_then(Node::written).filter(|_| is_public);
-        self.problems.push(Problem { severity, place: place.to_string(), line, column, value, reason, hint });
+        Problem { severity, place: place.to_string(), line, column, value, reason, hint }
     }
 
     fn add_finding(&mut self, tree: &Node, finding: &Finding) {
@@ -224,11 +274,18 @@ impl Findings<'_> {
         self.problems.iter().any(|known| known.place == place)
     }
 
+    /// Whether there is an error at exactly this place.
+    fn is_wrong(&self, place: &Place) -> bool {
+        let place = place.to_string();
+        self.problems.iter().any(|known| known.place == place && known.severity == Severity::Error)
+    }
+
     fn has_errors(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
     fn into_problems(mut self, file: &Path) -> Problems {
+        self.problems.append(&mut self.needed);
         self.problems.sort_by_key(|problem| (problem.line, problem.column));
         Problems { file: file.to_owned(), problems: self.problems, incomplete: false, digest: Some(self.digest) }
     }

@@ -58,6 +58,11 @@ impl Place {
         Some(Self(parent.to_vec()))
     }
 
+    /// What holds this, what holds that, and so on to the whole file.
+    pub(super) fn parents(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(self.parent(), Self::parent)
+    }
+
     /// The keys alone, without indices: `profiles.redirect_uris.https.path`.
     pub fn keys(&self) -> String {
         let keys = self.0.iter().filter_map(|step| match step {

@@ -50,6 +50,14 @@ pub struct Problems {
 
 impl std::error::Error for Problems {}
 
+impl Problems {
+    /// Whether nothing is wrong but that whoever reads the configuration may not read a file that it names.
+    pub fn are_of_access(&self) -> bool {
+        let mut errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        errors.all(|problem| problem.reason.contains("Permission denied"))
+    }
+}
+
 impl Problem {
     /// Writes the problem for people, with the name of its file.
     pub fn write(&self, file: &std::path::Path, f: &mut impl fmt::Write) -> fmt::Result {

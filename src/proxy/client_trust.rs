@@ -42,7 +42,8 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 /// The files as read, before a verifier is made of them.
 struct Material {
     roots: RootCertStore,
-    authorities: Vec<Vec<u8>>,
+    /// Subject and public key of each.
+    authorities: Vec<(Vec<u8>, Vec<u8>)>,
     lists: Vec<CertificateRevocationListDer<'static>>,
     list_issuers: Vec<Vec<u8>>,
     next_update: Option<i64>,
@@ -58,7 +59,7 @@ impl ClientTrust {
         if !material.lists.is_empty() {
             builder = builder.with_crls(material.lists);
             let every_authority_has_a_list =
-                material.authorities.iter().all(|authority| material.list_issuers.contains(authority));
+                material.authorities.iter().all(|(authority, _)| material.list_issuers.contains(authority));
             if !every_authority_has_a_list {
                 builder = builder.only_check_end_entity_revocation();
             }
@@ -169,7 +170,8 @@ impl Material {
         self.ends.extend(FileEnd::of_certificates(file, FileKind::ClientCa, &certificates));
         for certificate in certificates {
             let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|error| error.to_string())?;
-            self.authorities.push(parsed.subject().as_raw().to_vec());
+            let key = parsed.public_key().subject_public_key.data.to_vec();
+            self.authorities.push((parsed.subject().as_raw().to_vec(), key));
             self.roots.add(certificate.clone()).map_err(|error| error.to_string())?;
         }
         Ok(())
@@ -180,6 +182,7 @@ impl Material {
         let mut first_update: Option<i64> = None;
         for list in lists {
             let (_, parsed) = CertificateRevocationList::from_der(&list).map_err(|error| error.to_string())?;
+            self.check_signature(&parsed)?;
             self.list_issuers.push(parsed.issuer().as_raw().to_vec());
             let next_update = parsed.next_update().map(|time| time.timestamp());
             first_update = first_update.into_iter().chain(next_update).min();
@@ -189,5 +192,19 @@ impl Material {
         let end = |ends| FileEnd { file: file.to_owned(), kind: FileKind::RevocationList, ends };
         self.ends.extend(first_update.map(end));
         Ok(())
+    }
+
+    /// Of a CA whose name is the list's issuer's and whose key is another, each client's certificate would be refused in its handshake.
+    /// A list of an intermediate CA is of nobody that is known here.
+    fn check_signature(&self, list: &CertificateRevocationList<'_>) -> Result<(), String> {
+        let (signed, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
+        let is_by = |key: &[u8]| algorithms.iter().any(|by| by.verify_signature(key, signed, signature).is_ok());
+        let mut named = self.authorities.iter().filter(|(subject, _)| subject == list.issuer().as_raw()).peekable();
+        if named.peek().is_none() || named.any(|(_, key)| is_by(key)) {
+            return Ok(());
+        }
+        let issuer = list.issuer();
+        Err(format!("has a list that is not signed by the CA it names, {issuer}: get one that the trusted CA signed"))
     }
 }

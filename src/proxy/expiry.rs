@@ -60,6 +60,11 @@ impl FileEnd {
         Some(Self { file: file.to_owned(), kind, ends })
     }
 
+    /// Of a server's certificate and its intermediates, which are in this file.
+    pub fn of_server(file: &Path, certificates: &[CertificateDer<'_>]) -> Option<Self> {
+        Self::of_certificates(file, FileKind::ServerCertificate, certificates)
+    }
+
     /// Seconds until the end; below zero after it.
     pub fn seconds_left(&self, now: Timestamp) -> i64 {
         self.ends.saturating_sub(now.unix_seconds())

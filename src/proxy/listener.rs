@@ -309,9 +309,12 @@ async fn serve_connection(
 fn count_failure(counters: &ConnectionCounters, peer: SocketAddr, error: &std::io::Error) {
     let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
     let counter = match tls {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            &counters.handshakes_certificate_refused
-        }
+        // No list, or none that verifies, refuses the certificate.
+        Some(
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::InvalidCertRevocationList(_)
+            | rustls::Error::NoCertificatesPresented,
+        ) => &counters.handshakes_certificate_refused,
         _ => &counters.handshakes_failed,
     };
     counter.fetch_add(1, Ordering::Relaxed);

@@ -242,6 +242,14 @@ impl Proxy {
     }
 }
 
+/// Reads the files of a listener and makes of them what its handshakes need, as at a start; when they end.
+///
+/// # Errors
+/// Every file that cannot be used.
+pub fn examine(listener: &ListenerSettings) -> Result<Vec<FileEnd>, Vec<TlsError>> {
+    ListenerGeneration::load(listener.clone()).map(|generation| generation.file_ends())
+}
+
 fn forwarding_of(settings: ProxySettings) -> Forwarding {
     Forwarding {
         paths: settings.paths,

@@ -121,7 +121,7 @@ pub struct ClientCertificateSettings {
     /// PEM files of the CAs that sign client certificates. Needed unless `request` is off.
     #[serde(default)]
     pub trust: Vec<PathBuf>,
-    /// Files with certificate revocation lists, PEM or DER. When there is a list of every CA in `trust` the whole chain is checked, otherwise only the client's own certificate.
+    /// Files with certificate revocation lists, PEM or DER; one that names a CA of `trust` and is not signed by it is an error. When there is a list of every CA in `trust` the whole chain is checked, otherwise only the client's own certificate.
     #[serde(default)]
     pub revocation_lists: Vec<PathBuf>,
     /// What happens once the time of a list's next update is past. Default refuse.
@@ -150,7 +150,7 @@ impl ClientCertificateSettings {
 pub struct TrustSettings {
     /// PEM files of the CAs that sign client certificates.
     pub trust: Vec<PathBuf>,
-    /// Files with certificate revocation lists, PEM or DER.
+    /// Files with certificate revocation lists, PEM or DER; one that names a CA of `trust` and is not signed by it is an error.
     #[serde(default)]
     pub revocation_lists: Vec<PathBuf>,
     /// What happens once the time of a list's next update is past. Default refuse.

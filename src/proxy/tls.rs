@@ -8,9 +8,10 @@ use pingora::tls::TlsAcceptor;
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
 
 use super::client_trust::ClientTrust;
-use super::expiry::{FileEnd, FileKind};
+use super::expiry::FileEnd;
 use super::settings::{ClientCertificateRequest, TlsSettings, TlsVersion};
 use crate::pem;
 
@@ -40,19 +41,18 @@ impl TlsGeneration {
     /// Reads every file and builds everything, or names all that is wrong.
     pub(super) fn load(settings: &TlsSettings) -> Result<Self, Vec<TlsError>> {
         let mut problems = Vec::new();
-        let chain = pem::certificates(&settings.certificate)
-            .map_err(|reason| problems.push(TlsError { file: settings.certificate.clone(), reason }));
-        let key = pem::private_key(&settings.private_key)
-            .map_err(|reason| problems.push(TlsError { file: settings.private_key.clone(), reason }));
+        let key = pem::certified_key(&settings.certificate, &settings.private_key).map_err(|unusable| {
+            problems.extend(unusable.into_iter().map(|(file, reason)| TlsError { file, reason }));
+        });
         let clients = &settings.client_certificates;
         let trust = match clients.request {
             ClientCertificateRequest::Off => Ok(None),
             request => ClientTrust::load(&clients.trust_settings(), request).map(Some),
         };
         let trust = trust.map_err(|more| problems.extend(more));
-        let (Ok(chain), Ok(key), Ok(trust)) = (chain, key, trust) else { return Err(problems) };
+        let (Ok(key), Ok(trust)) = (key, trust) else { return Err(problems) };
 
-        let end = FileEnd::of_certificates(&settings.certificate, FileKind::ServerCertificate, &chain);
+        let end = FileEnd::of_server(&settings.certificate, &key.cert);
         let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions(settings.minimum_version))
             .map_err(|error| unusable(settings, &error))?;
@@ -60,7 +60,7 @@ impl TlsGeneration {
             Some(trust) => builder.with_client_cert_verifier(trust.verifier()),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(settings, &error))?;
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -77,6 +77,5 @@ fn versions(minimum: TlsVersion) -> &'static [&'static rustls::SupportedProtocol
 }
 
 fn unusable(settings: &TlsSettings, error: &rustls::Error) -> Vec<TlsError> {
-    let reason = format!("certificate and private key cannot be used together: {error}");
-    vec![TlsError { file: settings.certificate.clone(), reason }]
+    vec![TlsError { file: settings.certificate.clone(), reason: error.to_string() }]
 }

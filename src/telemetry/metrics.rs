@@ -52,6 +52,7 @@ pub struct Metrics {
     clients_refused: Counter<u64>,
     alert_deliveries: Counter<u64>,
     alerts_silenced: Counter<u64>,
+    audit_export_lost: Counter<u64>,
 }
 
 /// What a registration is counted by. All three come from closed lists.
@@ -136,6 +137,11 @@ impl Metrics {
                 "Messages to receivers of alerts, by what became of the attempt",
             ),
             alerts_silenced: counter("dcr.alert.silenced", "{notice}", "What nobody was told because it is silenced"),
+            audit_export_lost: counter(
+                "dcr.audit.export.lost",
+                "{record}",
+                "Audit records and heads that did not get to a place of audit.export",
+            ),
             meter,
         }
     }
@@ -218,6 +224,11 @@ impl Metrics {
     pub fn alert_deliveries(&self, receiver: &str, outcome: AlertOutcome, count: u64) {
         let receiver = KeyValue::new("receiver", receiver.to_owned());
         self.alert_deliveries.add(count, &[receiver, KeyValue::new("outcome", outcome.as_str())]);
+    }
+
+    /// So many lines of the audit log did not get to this place of the configuration.
+    pub fn audit_export_lost(&self, place: &str, count: u64) {
+        self.audit_export_lost.add(count, &[KeyValue::new("place", place.to_owned())]);
     }
 
     /// Nobody was told of something: it is silenced.

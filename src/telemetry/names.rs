@@ -110,7 +110,7 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
 ];
 
 /// All metrics.
-pub const METRICS: [&str; 31] = [
+pub const METRICS: [&str; 32] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
@@ -140,6 +140,7 @@ pub const METRICS: [&str; 31] = [
     "dcr.alert.deliveries",
     "dcr.alert.silenced",
     "dcr.alert.backlog",
+    "dcr.audit.export.lost",
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];

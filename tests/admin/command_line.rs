@@ -167,14 +167,56 @@ async fn a_gateway_that_runs_is_asked_though_its_configuration_was_broken_meanwh
     let file = gateway.file("gateway.yaml");
     let broken = std::fs::read_to_string(&file).unwrap() + "nobody_knows: this\n";
     std::fs::write(&file, broken).unwrap();
-    for command in
-        [&["clients", "list"][..], &["lockdown", "on", "--for", "1h"], &["lockdown", "off"], &["bans", "list"]]
-    {
+    let create = ["tokens", "create", "--profile", "partners", "--ttl", "1h"];
+    let token = json_of(&gateway.run(&[&["--json"], &create[..]].concat()))["id"].as_str().unwrap().to_owned();
+    for command in [
+        &["clients", "list"][..],
+        &["lockdown", "on", "--for", "1h"],
+        &["lockdown", "off"],
+        &["bans", "list"],
+        &create,
+        &["tokens", "revoke", &token],
+        &["tokens", "list"],
+    ] {
         let output = gateway.run(command);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.contains("config check"), "{command:?}: {said}");
     }
-    assert_eq!(gateway.run(&["tokens", "list"]).status.code(), Some(78));
+    let listed = json_of(&gateway.run(&["--json", "tokens", "list"]));
+    let states: Vec<&str> = listed.as_array().unwrap().iter().map(|token| token["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["usable", "revoked"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_read_the_gateways_files_asks_it_all_the_same_and_is_told_why() {
+    // Only root can become somebody else.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("credential"), "operator").unwrap();
+    let admin = "{ socket: admin.sock, listen: 127.0.0.1:0, actors: [{ uid: 65533, name: ada, role: administrator }] }";
+    let server = demo_server().await;
+    let gateway = Gateway::start_in(directory, &configuration(&demo_section(server), admin), server);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode;
+    std::fs::set_permissions(gateway.file("credential"), mode(0o600)).unwrap();
+    std::fs::set_permissions(gateway.file(""), mode(0o755)).unwrap();
+    // Whoever builds here may have a home that is closed to others.
+    let executable = gateway.file("dcr-gateway");
+    std::fs::copy(env!("CARGO_BIN_EXE_dcr-gateway"), &executable).unwrap();
+    let as_ada = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&executable);
+        command.args(arguments).args(["--config", "gateway.yaml"]).current_dir(gateway.file(""));
+        std::os::unix::process::CommandExt::uid(&mut command, 65533).output().unwrap()
+    };
+    let made = json_of(&as_ada(&["--json", "tokens", "create", "--profile", "partners", "--ttl", "1h"]));
+    for command in [&["tokens", "list"][..], &["tokens", "revoke", made["id"].as_str().unwrap()], &["clients", "list"]]
+    {
+        let output = as_ada(command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("this user may not read"), "{command:?}: {said}");
+        assert!(!said.contains("is wrong"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

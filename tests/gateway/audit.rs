@@ -147,6 +147,21 @@ async fn what_a_token_was_good_for_is_on_record_and_who_tries_it_afterwards_as_w
 }
 
 #[test]
+fn a_configuration_that_cannot_be_served_ends_with_the_code_that_nobody_starts_it_again_for() {
+    let directory = TempDir::new().unwrap();
+    let configuration = flow::configuration() + "audit: { signing_key_file: audit.key }\n";
+    std::fs::write(directory.path().join("gateway.yaml"), configuration.replace("{upstream}", "127.0.0.1:9")).unwrap();
+    let run = |arguments: &[&str]| command(&[], directory.path(), arguments).output().unwrap();
+    for arguments in [&["config", "check"][..], &["serve"]] {
+        let output = run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(78) && said.contains("keys audit"), "{arguments:?}: {said}");
+    }
+    text(&run(&["keys", "audit"]));
+    text(&run(&["config", "check"]));
+}
+
+#[test]
 fn the_export_to_standard_output_holds_what_the_one_to_a_file_does() {
     let audit = "audit: { sign_every: 1s, export: [stdout, { file: { path: audit.jsonl } }] }\n";
     let redirected = ["sh", "-c", "exec \"$0\" \"$@\" > out.jsonl"];

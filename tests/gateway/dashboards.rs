@@ -25,6 +25,7 @@ authorization_server:
   credential: none
   timeout: 2s
 admin: { socket: admin.sock, listen: 127.0.0.1:0 }
+audit: { export: [{ file: { path: audit.jsonl } }] }
 alerts: [{ webhook: "http://{upstream}/hook", format: slack, on: [health], group_for: 0s }]
 profiles:
   - name: everybody

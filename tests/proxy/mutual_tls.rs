@@ -237,6 +237,27 @@ async fn an_expired_revocation_list_refuses_unless_the_setting_accepts_it() {
 }
 
 #[tokio::test]
+async fn a_list_that_does_not_verify_counts_as_a_refused_certificate_and_one_of_another_key_is_not_taken() {
+    let scene = Scene::new("optional", None).await;
+    // The CA with a new key: trusted beside the old one while certificates of both are about, and the list is still of the old one.
+    let anew = Authority::new("Client CA");
+    scene.files.write("ca.crl", &scene.clients.revocation_list(&[], tomorrow()));
+    scene.files.write("ca.pem", &format!("{}{}", scene.clients.pem(), anew.pem()));
+    scene.reload();
+    assert!(scene.is_refused(Some(&anew.credential("partner", 7))).await);
+    let counters = &scene.gateway.proxy.counters()[0];
+    assert_eq!(counters.handshakes_certificate_refused.load(Ordering::SeqCst), 1);
+    assert_eq!(counters.handshakes_failed.load(Ordering::SeqCst), 0);
+
+    scene.files.write("ca.pem", &anew.pem());
+    let mut new = scene.gateway.settings.clone();
+    new.listeners = vec![listener(scene.files.mutual_tls_listener("optional"))];
+    let problems = scene.gateway.proxy.reload(new).unwrap_err();
+    let said = problems[0].to_string();
+    assert!(said.contains("ca.crl") && said.contains("not signed by the CA it names, CN=Client CA"), "{said}");
+}
+
+#[tokio::test]
 async fn the_log_names_a_list_that_a_reload_found_past_its_next_update() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(log.reopen().unwrap())).finish();
@@ -333,5 +354,5 @@ async fn problems_of_all_files_are_named_at_once() {
     )
     .err()
     .unwrap();
-    assert!(problems[0].to_string().contains("cannot be used together"), "{problems:?}");
+    assert!(problems[0].to_string().contains("server.key: is not the key of the certificate"), "{problems:?}");
 }

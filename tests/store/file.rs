@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
+use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{
     Begun, Clients as _, HandingOut, InitialAccessTokens as _, Recording, RegistrationId, Registrations as _,
     Store as _, Turn, TurnTaken,
@@ -242,6 +244,50 @@ async fn a_newer_gateways_tables_are_not_touched() {
     assert!(refused.contains("newer release"), "{refused}");
     tamper(&path, "DELETE FROM _sqlx_migrations WHERE version = 9999").await;
     open_file(&path).await.unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn commands_leave_tables_of_an_older_release_to_whoever_serves() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let settings = StoreSettings { url: StoreUrl::Sqlite(path.clone()), ..StoreSettings::default() };
+    assert!(SqlStore::open_to_look(&settings).await.is_err(), "nothing is there");
+    assert!(!path.exists());
+    // Before there is a gateway: a token that its first client is to have.
+    SqlStore::open_to_change(&settings).await.unwrap().close().await;
+    tamper(&path, "DELETE FROM _sqlx_migrations WHERE version = 11").await;
+    tamper(&path, "DROP TABLE use_reading").await;
+    let before = std::fs::read(&path).unwrap();
+    for opened in [SqlStore::open_to_look(&settings).await, SqlStore::open_to_change(&settings).await] {
+        let refused = opened.err().unwrap().to_string();
+        assert!(refused.contains("older release") && refused.contains("migration 10"), "{refused}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    open_file(&path).await.unwrap().close().await;
+    SqlStore::open_to_look(&settings).await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_copy_that_nobody_may_write_to_can_be_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let settings = StoreSettings { url: StoreUrl::Sqlite(path.clone()), ..StoreSettings::default() };
+    let writing = open_file(&path).await.unwrap();
+    let t1 = create(&writing, "t1", 1).await;
+    // Beside a gateway that runs: what is in the log alone, too.
+    let looking = SqlStore::open_to_look(&settings).await.unwrap();
+    assert_eq!(found(&looking, &t1).await.used, 0);
+    assert!(looking.revoke(&t1, Vec::new(), at(1)).await.is_err(), "it writes nothing");
+    looking.close().await;
+    writing.close().await;
+
+    let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(&path, 0o400);
+    set(directory.path(), 0o500);
+    let looking = SqlStore::open_to_look(&settings).await.unwrap();
+    assert_eq!(found(&looking, &t1).await.used, 0);
+    looking.close().await;
+    set(directory.path(), 0o700);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::alert::{alertmanager, backoff, given_up};
 use crate::audit::Recorder;
 use crate::clock::Clock;
 use crate::randomness::Randomness;
-use crate::store::{AuditEntry, Delivery, Fate, Settled, Store, Turn};
+use crate::store::{AuditEntry, Delivery, Fate, Settled, Store, StoreError, Turn};
 use crate::telemetry::metrics;
 use crate::telemetry::metrics::AlertOutcome;
 
@@ -43,10 +43,7 @@ impl Work {
             let taken = match taken {
                 Ok(Some(taken)) if !taken.is_empty() => taken,
                 Ok(_) => return Ok(done),
-                Err(error) => {
-                    tracing::warn!(receiver = name, %error, "what is to be told cannot be read");
-                    return Ok(done);
-                }
+                Err(error) => return Ok(Done::Unread(error)),
             };
             let result = self.send(&taken).await;
             let settled: Vec<_> = taken.iter().map(|delivery| self.settled(delivery, result.as_ref().err())).collect();
@@ -141,6 +138,8 @@ pub(super) struct Worked {
 pub(super) enum Done {
     /// It was reached.
     Reached,
-    /// It was not tried: another process is at it, nothing was due, the store was away.
+    /// It was not tried: another process is at it, nothing was due.
     NotTried,
+    /// What is due cannot be read, or no turn be taken at it.
+    Unread(StoreError),
 }

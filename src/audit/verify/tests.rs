@@ -227,3 +227,64 @@ async fn a_million_records_are_verified_in_seconds() {
     assert!(verifier.finish().is_sound());
     println!("a million lines of an export: {:?}", began.elapsed());
 }
+
+/// A chain as a gateway writes it, a record each minute.
+async fn written(name: &str, key: Option<&str>, (minutes, has_ended): (i64, bool)) -> Vec<AuditRecord> {
+    let store = MemoryStore::default();
+    store.open_chain(writer(name), None).await.unwrap();
+    let gateway = |kind| Event::new(kind, crate::audit::Actor::Gateway);
+    let started = Event { signing_key: key.map(str::to_owned), ..gateway(Kind::ProcessStarted) };
+    let between = (1..minutes).map(|_| gateway(Kind::ConfigurationLoaded).because("process_stopped"));
+    let ended = has_ended.then(|| gateway(Kind::ProcessStopped));
+    let events = [started].into_iter().chain(between).chain(ended).enumerate();
+    // Each chain begins where its name says.
+    let begins = i64::from(name.as_bytes()[0]) * 1_000_000_000;
+    let entries = events.map(|(minute, event)| event.at(at(begins + minute as i64 * 60_000)).unwrap());
+    store.append(entries.collect()).await.unwrap();
+    store.records_of(&writer(name), 0, u32::MAX).await.unwrap()
+}
+
+/// Of a verification that expects signatures where `are_signed`.
+fn stripped(chains: &[&[AuditRecord]], heads: &[SignedHead], are_signed: bool) -> Vec<(String, u64, Fault)> {
+    let verifier = Verifier::new(keys().known().clone(), Extent::Whole);
+    let mut verifier = verifier.signed_every(Duration::from_secs(60), are_signed);
+    heads.iter().for_each(|head| verifier.head(head));
+    chains.iter().copied().flatten().for_each(|record| verifier.record(record));
+    let findings = verifier.finish().findings;
+    findings.into_iter().map(|finding| (finding.writer.0, finding.sequence, finding.fault)).collect()
+}
+
+#[tokio::test]
+async fn a_chain_that_says_it_is_signed_and_has_no_signature_was_stripped() {
+    let chain = written("w", Some("k"), (90, true)).await;
+    let head = |record: &AuditRecord| Head { at: record.at, ..head_of(record) };
+    let signed = |at: usize| keys().sign(Purpose::Head, head(&chain[at]));
+    let w = |sequence, fault| ("w".to_owned(), sequence, fault);
+    for (heads, expected) in [
+        (vec![signed(90)], vec![]),
+        (vec![], vec![w(0, Fault::NotSigned)]),
+        // The last one alone: that the process ended gives it away.
+        (vec![signed(60)], vec![w(61, Fault::NotSigned)]),
+        (vec![chain::unsigned(head(&chain[90]))], vec![w(90, Fault::HeadUnsigned), w(0, Fault::NotSigned)]),
+    ] {
+        assert_eq!(stripped(&[&chain], &heads, false), expected, "{heads:?}");
+    }
+    // One that was killed, or goes on, may lack the signatures of a while.
+    assert_eq!(stripped(&[&chain[..60]], &[], false), []);
+    assert_eq!(stripped(&[&chain[..63]], &[], false), [w(0, Fault::NotSigned)]);
+    assert_eq!(stripped(&[&chain[..90]], &[signed(60)], false), []);
+}
+
+#[tokio::test]
+async fn where_the_configuration_says_that_heads_are_signed_a_later_chain_that_does_not_is_a_fault() {
+    let before = written("b", None, (90, true)).await;
+    let signed = written("s", Some("k"), (3, true)).await;
+    let later = written("t", None, (3, true)).await;
+    let head = keys().sign(Purpose::Head, Head { at: signed[3].at, ..head_of(&signed[3]) });
+    let heads = [head, chain::unsigned(head_of(&before[90]))];
+    assert_eq!(stripped(&[&before, &signed], &heads, true), [], "from before there was a key");
+    let of_later = [("t".to_owned(), 0, Fault::NotSigned)];
+    assert_eq!(stripped(&[&before, &signed, &later], &heads, true), of_later);
+    assert_eq!(stripped(&[&before, &signed, &later], &heads, false), []);
+    assert_eq!(stripped(&[&later], &[], true), of_later, "nothing is signed at all");
+}

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use super::super::{ConfigFile, Failure, existing_store};
+use super::super::{ConfigFile, Failure, readable_store};
 use super::{ago, reading};
 use crate::audit::line::{Line, record_line};
 use crate::audit::ocsf;
@@ -34,7 +34,7 @@ enum Form {
 }
 
 pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let store = existing_store(&arguments.file.load()?).await?;
+    let store = readable_store(&arguments.file.load()?).await?;
     let written = write(&store, arguments, out).await;
     store.close().await;
     written

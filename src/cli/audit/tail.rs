@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, existing_store, table};
+use super::super::{ConfigFile, Failure, Format, readable_store, table};
 use super::PAGE;
 use crate::audit::line::record_line;
 use crate::audit::{Actor, Event, Subject};
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
-    let store = existing_store(&config).await?;
+    let store = readable_store(&config).await?;
     let told = tell(&store, arguments, (LATE.max(longest_turn(&config)), format, out)).await;
     store.close().await;
     told

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::super::{ConfigFile, Failure, Format, existing_store, json_text};
+use super::super::{ConfigFile, Failure, Format, json_text, readable_store};
 use super::reading;
 use crate::audit::PublicKeys;
 use crate::audit::line::Line;
@@ -94,6 +94,11 @@ fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, 
         }
     }
     let mut verifier = Verifier::new(keys, if arguments.part { Extent::Part } else { Extent::Whole });
+    if let Some(Config { settings, .. }) = config {
+        // An export may be from before there was a key.
+        let are_signed = settings.audit.signing_key_file.is_some() && arguments.file.is_empty();
+        verifier = verifier.signed_every(settings.audit.sign_every.0, are_signed);
+    }
     for head in &arguments.head {
         match head {
             StatedHead::Signed(head) => verifier.head(head),
@@ -104,7 +109,7 @@ fn verifier(arguments: &Arguments, config: Option<&Config>) -> Result<Verifier, 
 }
 
 async fn of_store(config: &Config, mut verifier: Verifier) -> Result<Report, Failure> {
-    let store = existing_store(config).await?;
+    let store = readable_store(config).await?;
     let read = async {
         for listed in store.chains().await.map_err(Failure::of)? {
             let (chain, mut records) = reading::begin(&store, listed).await?;

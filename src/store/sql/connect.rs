@@ -1,5 +1,6 @@
 //! Opens the database: who may read an SQLite file, how each database treats a connection, which version its tables have.
 
+use std::cmp::Ordering;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -8,6 +9,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
@@ -33,7 +35,10 @@ const READERS: u32 = 4;
 const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 /// Pages come together in the log (32 MiB) and in memory before they are written to their place; nothing temporary goes to disk.
 const SQLITE_WRITES: &str = "PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;";
+/// How a file is opened that is only looked at.
+const LOOKED_AT: &str = "?mode=ro";
 const SQLITE_READS: &str = "PRAGMA query_only = ON;";
+const POSTGRES_LOOKS: &str = "SET default_transaction_read_only = on;";
 /// A transaction that nobody ends (the network is gone, the process hangs) lets the others go on after a while. Notices ("exists already") are not
 /// sent: sqlx asks whether anybody hears one, and where nobody does, `tracing`'s filters swallow the event that comes next.
 const POSTGRES: &str =
@@ -121,13 +126,24 @@ impl Database {
                 // First: to turn a file into one with a write-ahead log may have to wait for somebody.
                 let wait = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
                 connection.execute(AssertSqlSafe(wait)).await?;
-                connection.execute(SQLITE).await?;
-                connection.execute(if purpose == Purpose::Reading { SQLITE_READS } else { SQLITE_WRITES }).await?;
+                let pragmas: &[&'static str] = match purpose {
+                    Purpose::Writing => &[SQLITE, SQLITE_WRITES],
+                    Purpose::Reading => &[SQLITE, SQLITE_READS],
+                    Purpose::Looking => &[SQLITE_READS],
+                };
+                for pragma in pragmas {
+                    connection.execute(*pragma).await?;
+                }
             }
             Self::Postgres => {
                 connection.execute(POSTGRES).await?;
-                if purpose == Purpose::Writing {
-                    connection.execute(POSTGRES_WRITES).await?;
+                let more = match purpose {
+                    Purpose::Writing => Some(POSTGRES_WRITES),
+                    Purpose::Reading => None,
+                    Purpose::Looking => Some(POSTGRES_LOOKS),
+                };
+                if let Some(more) = more {
+                    connection.execute(more).await?;
                 }
             }
         }
@@ -140,6 +156,8 @@ impl Database {
 enum Purpose {
     Writing,
     Reading,
+    /// Nothing is changed by any connection: not even how the file is kept.
+    Looking,
 }
 
 /// Where the database is.
@@ -149,6 +167,8 @@ pub(super) struct Place {
     /// The SQLite file, by its name and by what it was when it was opened.
     file: Option<(PathBuf, FileId)>,
     options: AnyConnectOptions,
+    /// Nobody writes to it by this.
+    is_looked_at: bool,
 }
 
 impl Place {
@@ -164,7 +184,8 @@ impl Place {
     /// A connection to write with.
     pub(super) async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = AnyConnection::connect_with(&self.options).await?;
-        self.database.prepare(&mut connection, Purpose::Writing).await?;
+        let purpose = if self.is_looked_at { Purpose::Looking } else { Purpose::Writing };
+        self.database.prepare(&mut connection, purpose).await?;
         Ok(connection)
     }
 }
@@ -175,34 +196,54 @@ pub(super) struct Opened {
     pub(super) writing: AnyConnection,
 }
 
-pub(super) async fn open(settings: &StoreSettings) -> Result<Opened, StoreError> {
-    open_within(settings, PATIENCE).await
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// To serve: tables that are not there are made, and those of an older release brought up to date.
+    Serving,
+    /// To change something beside a gateway, or before there is one: tables of an older release are left to whoever serves.
+    Changing,
+    /// To look at it: nothing is written, nor could be.
+    Looking,
 }
 
-async fn open_within(settings: &StoreSettings, patience: Duration) -> Result<Opened, StoreError> {
+pub(super) async fn open(settings: &StoreSettings, opening: Opening) -> Result<Opened, StoreError> {
+    open_within(settings, opening, PATIENCE).await
+}
+
+async fn open_within(settings: &StoreSettings, opening: Opening, patience: Duration) -> Result<Opened, StoreError> {
     static DRIVERS: Once = Once::new();
     DRIVERS.call_once(sqlx::any::install_default_drivers);
-    let (database, url, file) = match &settings.url {
+    let (database, mut url, file) = match &settings.url {
         StoreUrl::Sqlite(path) => {
-            make_private_file(path).map_err(|error| StoreError(format!("{}: {error}", path.display()).into()))?;
+            if opening != Opening::Looking {
+                make_private_file(path).map_err(|error| StoreError(format!("{}: {error}", path.display()).into()))?;
+            }
             let path = std::path::absolute(path).map_err(|error| StoreError(error.into()))?;
             // For the escapes: a directory above may be named as it likes.
             let escaped = url::Url::from_file_path(&path);
             let escaped = escaped.map_err(|()| StoreError(format!("{}: no absolute path", path.display()).into()))?;
             let id = file_id(&path).map_err(|error| StoreError(error.into()))?;
-            (Database::Sqlite, format!("sqlite://{}", escaped.path()), Some((path, id)))
+            let mode = if opening == Opening::Looking { LOOKED_AT } else { "" };
+            (Database::Sqlite, format!("sqlite://{}{mode}", escaped.path()), Some((path, id)))
         }
         StoreUrl::Postgres(url) => {
             let url = url.with_password(settings.password_file.as_deref()).map_err(|text| StoreError(text.into()))?;
             (Database::Postgres, url.expose().to_owned(), None)
         }
     };
-    let place = Place { database, file, options: url.parse()? };
+    let mut place = Place { database, file, options: url.parse()?, is_looked_at: opening == Opening::Looking };
     let began = Instant::now();
     let mut is_told = false;
     loop {
-        match begin(&place).await {
+        match begin(&place, opening).await {
             Ok((writing, readers)) => return Ok(Opened { place, readers, writing }),
+            Err(sqlx::Error::Configuration(unfit)) if unfit.is::<Unfit>() => return Err(StoreError(unfit)),
+            Err(error) if url.ends_with(LOOKED_AT) && is_all_there_is(&place, &error) => {
+                url.push_str("&immutable=1");
+                place.options = url.parse()?;
+                continue;
+            }
             Err(sqlx::Error::Migrate(error)) if let MigrateError::VersionMissing(version) = *error => {
                 let newer = "a newer release of dcr-gateway has changed this store";
                 return Err(StoreError(format!("{newer} (its migration {version}): run that one").into()));
@@ -228,37 +269,101 @@ async fn open_within(settings: &StoreSettings, patience: Duration) -> Result<Ope
 const HELD: &str = "another process holds the database's lock and does not give it back: it starts as well, or brings the tables up to date; \
     start again when it is done";
 
-/// Connects, and brings the tables up to date.
-async fn begin(place: &Place) -> Result<(AnyConnection, AnyPool), sqlx::Error> {
+/// SQLite reads a file with a write-ahead log by companions that it may have to make. Where it may not, and nothing waits in a log, the file is
+/// all there is.
+fn is_all_there_is(place: &Place, error: &sqlx::Error) -> bool {
+    const CANNOT_OPEN: u32 = 14;
+    const READ_ONLY: u32 = 8;
+    let Some((path, _)) = &place.file else { return false };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log_waits = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    !log_waits && sqlite_code(error).is_some_and(|code| [CANNOT_OPEN, READ_ONLY].contains(&code))
+}
+
+/// The low octet, which is the code, whatever else is said with it.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    Some(error.as_database_error()?.code()?.parse::<u32>().ok()? & 0xff)
+}
+
+/// Connects, and brings the tables up to date, or sees whether they are.
+async fn begin(place: &Place, opening: Opening) -> Result<(AnyConnection, AnyPool), sqlx::Error> {
     let mut writing = match place.database {
         // Everything that it waits for has an end of its own; beside others that start it may take longer than anything later.
         Database::Sqlite => place.connect().await?,
         Database::Postgres => in_time(place.connect()).await?,
     };
-    migrate(place.database, &mut writing).await?;
+    match (opening, version(&mut writing).await?) {
+        (Opening::Serving, _) | (Opening::Changing, None) => migrate(place.database, &mut writing).await?,
+        (Opening::Looking, None) => return Err(Unfit::New.into()),
+        (Opening::Changing | Opening::Looking, Some(version)) => is_of_this_release(place.database, version)?,
+    }
     Ok((writing, readers(place).await?))
+}
+
+/// The last migration that was made; none: there are no tables.
+async fn version(connection: &mut AnyConnection) -> Result<Option<i64>, sqlx::Error> {
+    let made = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations ORDER BY version DESC LIMIT 1");
+    match made.fetch_optional(connection).await {
+        // Of both databases: the table is not there. What else is wrong is.
+        Err(sqlx::Error::Database(error)) if is_no_table(error.as_ref()) => Ok(None),
+        made => made,
+    }
+}
+
+fn is_no_table(error: &dyn DatabaseError) -> bool {
+    error.message().starts_with("no such table") || error.code().is_some_and(|code| code == "42P01")
+}
+
+/// A command is of one release: what another one's tables hold, it might read wrongly, and to change them is for who begins to serve.
+fn is_of_this_release(database: Database, version: i64) -> Result<(), sqlx::Error> {
+    let newest = database.migrations().iter().map(|migration| migration.version).max().unwrap_or_default();
+    match version.cmp(&newest) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(sqlx::Error::Migrate(Box::new(MigrateError::VersionMissing(version)))),
+        Ordering::Less => Err(Unfit::Older { version, newest }.into()),
+    }
+}
+
+/// Why a command does nothing with a store.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    #[error("there is no store yet: `serve` makes it")]
+    New,
+    #[error(
+        "it is of an older release of dcr-gateway (its migration {version}, this one's is {newest}), and a command changes no tables: \
+         take that release's executable, or start this one's `serve` once, after a backup"
+    )]
+    Older { version: i64, newest: i64 },
+}
+
+impl From<Unfit> for sqlx::Error {
+    fn from(unfit: Unfit) -> Self {
+        Self::Configuration(unfit.into())
+    }
 }
 
 /// Whether somebody else had SQLite's lock for [`BUSY_TIMEOUT`], or for a moment in which SQLite does not wait.
 fn is_busy(place: &Place, error: &sqlx::Error) -> bool {
     const BUSY: u32 = 5;
-    let code = || error.as_database_error()?.code()?.parse::<u32>().ok();
-    // The low octet is the code, whatever else is said with it. A pool says only that its first connection was not to be had in time.
-    let is_busy = || matches!(error, sqlx::Error::PoolTimedOut) || code().is_some_and(|code| code & 0xff == BUSY);
+    // A pool says only that its first connection was not to be had in time.
+    let is_busy = || matches!(error, sqlx::Error::PoolTimedOut) || sqlite_code(error) == Some(BUSY);
     place.database == Database::Sqlite && is_busy()
 }
 
 async fn readers(place: &Place) -> Result<AnyPool, sqlx::Error> {
     let database = place.database;
+    let purpose = if place.is_looked_at { Purpose::Looking } else { Purpose::Reading };
     let processors =
         std::thread::available_parallelism().map_or(READERS, |count| u32::try_from(count.get()).unwrap_or(READERS));
     let most = match database {
         Database::Sqlite => READERS.min(processors),
         Database::Postgres => READERS,
     };
-    let options = AnyPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-        move |connection, _| Box::pin(async move { database.prepare(connection, Purpose::Reading).await }),
-    );
+    let options = AnyPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| Box::pin(async move { database.prepare(connection, purpose).await }));
     let options = match database {
         // Connections of a file do not go stale: no tests before use, no recycling.
         Database::Sqlite => options.idle_timeout(None).max_lifetime(None).test_before_acquire(false),
@@ -327,7 +432,7 @@ mod tests {
         let mut holding = held(&path).await;
         let starting = tokio::spawn({
             let settings = settings(&path);
-            async move { open(&settings).await.map(drop) }
+            async move { open(&settings, Opening::Serving).await.map(drop) }
         });
         tokio::time::sleep(BUSY_TIMEOUT + Duration::from_secs(1)).await;
         assert!(!starting.is_finished());
@@ -340,7 +445,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("gateway.db");
         let _holding = held(&path).await;
-        let error = open_within(&settings(&path), Duration::ZERO).await.map(drop).unwrap_err();
+        let error = open_within(&settings(&path), Opening::Serving, Duration::ZERO).await.map(drop).unwrap_err();
         assert!(error.to_string().contains("another process holds the database's lock"), "{error}");
     }
 }

@@ -34,6 +34,7 @@ use sqlx::error::ErrorKind;
 use sqlx::{AnyConnection, AnyPool};
 
 use self::change::{Change, Done, Other, What};
+use self::connect::Opening;
 use self::presence::Presence;
 use self::writer::Writer;
 use super::settings::{StoreSettings, StoreUrl};
@@ -62,7 +63,27 @@ impl SqlStore {
     /// # Errors
     /// The database cannot be had in time, or a newer gateway has brought its tables further.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        let connect::Opened { place, readers, writing } = connect::open(settings).await?;
+        Self::opened(settings, Opening::Serving).await
+    }
+
+    /// As [`SqlStore::open`], to change something beside a gateway: tables of an older release are not brought up to date by this.
+    ///
+    /// # Errors
+    /// As there; the tables are of an older release.
+    pub async fn open_to_change(settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::opened(settings, Opening::Changing).await
+    }
+
+    /// Opens what is there to look at it. Nothing is written, so the file may be one that nobody here may write to.
+    ///
+    /// # Errors
+    /// As for [`SqlStore::open_to_change`]; there is nothing.
+    pub async fn open_to_look(settings: &StoreSettings) -> Result<Self, StoreError> {
+        Self::opened(settings, Opening::Looking).await
+    }
+
+    async fn opened(settings: &StoreSettings, opening: Opening) -> Result<Self, StoreError> {
+        let connect::Opened { place, readers, writing } = connect::open(settings, opening).await?;
         let health = Health::default();
         let writer =
             Writer::start(writer::Group { place, connection: Some(writing), health: health.clone(), chain: None });
