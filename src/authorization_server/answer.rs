@@ -332,8 +332,7 @@ mod tests {
 
     #[test]
     fn what_the_server_writes_otherwise_is_found_among_many() {
-        let uris =
-            |end: &str| (0..500).map(|number| format!("https://{number}.app.example{end}")).collect::<Vec<_>>();
+        let uris = |end: &str| (0..500).map(|number| format!("https://{number}.app.example{end}")).collect::<Vec<_>>();
         let read = |answered: Vec<String>| {
             let sent = Map::from_iter([("redirect_uris".to_owned(), json!(uris("")))]);
             let call = RegistrationCall { sent, credential: CredentialOwner::Gateway, uris: URIS };

@@ -233,7 +233,7 @@ impl ForwardedRequest {
         if self.was_told_to_continue {
             request.remove_header(&EXPECT);
         }
-        if head.method == Method::OPTIONS
+        if request.method == Method::OPTIONS
             && let Some(left) = headers::max_forwards(&request.headers)
         {
             request.insert_header(MAX_FORWARDS, left.saturating_sub(1))?;
