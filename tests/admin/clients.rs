@@ -48,13 +48,21 @@ async fn two_operators_do_not_overwrite_each_other() {
     assert_eq!(tag, format!("\"{}\"", seen.body["version"]));
     let target = path(&client, "/suspend");
     assert_eq!(world.ask("POST", &target).await.status, 428);
-    assert_eq!(world.change("POST", &target, "W/\"1\"").await.status, 400);
+    assert_eq!(world.change("POST", &target, "1").await.status, 400);
+    assert_eq!(world.change("POST", &target, "W/\"1\"").await.status, 412);
+    assert_eq!(world.change("POST", &target, "\"998\", \"999\"").await.status, 412);
     assert_eq!(world.change("POST", &target, "\"999\"").await.status, 412);
     let (first, second) = tokio::join!(world.change("POST", &target, &tag), world.change("POST", &target, &tag));
     let mut statuses = [first.status, second.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412]);
-    // The state, not the version, stands in the way now.
+    let shown = |tag: String| world.send(world.request("GET", &path(&client, "")).header("if-none-match", tag));
+    assert_eq!(shown(tag.clone()).await.status, 200, "it is another version");
+    let now = world.ask("GET", &path(&client, "")).await.etag.unwrap();
+    let unchanged = shown(format!("{tag}, W/{now}")).await;
+    assert_eq!((unchanged.status, unchanged.etag.as_deref()), (304, Some(now.as_str())));
+    // One of a list is enough. The state, not the version, stands in the way now.
+    assert_eq!(world.change("POST", &target, &format!("{tag}, {now}")).await.status, 409);
     let again = world.change("POST", &target, "*").await;
     assert_eq!((again.status, &again.body["type"]), (409, &json!("urn:dcr-gateway:problem:conflict")));
     let unchanged = world.ask("GET", &path(&client, "")).await.body;

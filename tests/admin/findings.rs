@@ -108,8 +108,9 @@ async fn clients_of_long_ago_that_are_used_again_from_one_network_are_found() {
         assert_eq!(out_of_use::get_tokens(&world, &client, None).await.status(), 200);
     }
     let found = findings(&world, "?detector=dormant_clients").await;
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0]["subject"], serde_json::json!({ "kind": "network", "name": "127.0.0.0/24" }));
+    let network = serde_json::json!({ "kind": "network", "name": "127.0.0.0/24" });
+    assert!((1..=3).contains(&found.len()), "once, and as it becomes graver: {found:?}");
+    assert!(found.iter().all(|finding| finding["subject"] == network), "{found:?}");
 }
 
 #[tokio::test]
