@@ -141,7 +141,7 @@ impl From<NotDone> for Problem {
             | NotDone::NothingToApprove
             | NotDone::NotYetApproved
             | NotDone::ScopesImpossible(_)
-            | NotDone::SameActor(_)
+            | NotDone::NoSecond(_)
             | NotDone::NoLongerAdmitted(_)
             | NotDone::ProfileGone(_)
             | NotDone::NoListing

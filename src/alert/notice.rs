@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::event::Decided;
 use crate::clock::Timestamp;
 
 /// What a receiver can be told of.
@@ -127,6 +128,9 @@ pub struct Notice {
     /// Who did it, where an operator did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// What it was decided about: the client, or a change that it asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
     /// Names the request in logs and in `X-Request-Id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -157,6 +161,7 @@ impl Notice {
             client_name: None,
             score: None,
             actor: None,
+            decided: None,
             request_id: None,
             link: None,
             data: None,

@@ -114,6 +114,7 @@ impl Receiver {
         };
         let occasion = match occasion {
             Occasion::Begins => store::Occasion::Begins { quiet_until },
+            Occasion::Changes => store::Occasion::Changes { quiet_until },
             Occasion::Ends(interest) => store::Occasion::Ends(*interest),
         };
         let form = match (self.is_told_what_lasts(), lasts) {

@@ -2,10 +2,10 @@
 //! transaction that the event is recorded in.
 
 use crate::anomaly::{DetectorName, Finding};
-use crate::audit::event::{Responded, Waits};
+use crate::audit::event::{Decided, Responded, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::Timestamp;
-use crate::registration::excerpt::Excerpt;
+use crate::registration::excerpt::{AtLength, Excerpt};
 use crate::store::{Interest, SignedHead};
 
 use super::health;
@@ -19,7 +19,7 @@ const CHANGE_LASTS: std::time::Duration = std::time::Duration::from_secs(30 * 24
 /// The names of notices that are no detector's, with what each says; `docs/alerts.md` has them.
 pub(super) const NAMES: [(&str, Topic); 20] = [
     ("client_pending", Topic::Pending),
-    ("client_change_pending", Topic::Pending),
+    (CHANGE_PENDING, Topic::Pending),
     ("client_second_approval_pending", Topic::Pending),
     ("client_approved", Topic::Outcomes),
     ("client_elevated", Topic::Outcomes),
@@ -40,6 +40,8 @@ pub(super) const NAMES: [(&str, Topic); 20] = [
     (TEST, Topic::Health),
 ];
 
+/// A client asks for a change that waits for an approval.
+const CHANGE_PENDING: &str = "client_change_pending";
 /// What `alerts test` sends.
 pub(super) const TEST: &str = "test";
 
@@ -70,6 +72,8 @@ pub struct News {
 pub enum Occasion {
     /// It begins, or happened.
     Begins,
+    /// It goes on, and is not what it was: what was told is no longer true.
+    Changes,
     /// It is over.
     Ends(Interest),
 }
@@ -102,8 +106,14 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         Kind::ClientApproved | Kind::ClientElevated if event.aside.waits == Some(Waits::SecondApproval) => {
             waiting(event, at, Waits::SecondApproval)?
         }
+        Kind::ClientApproved if is_of_a_change(event) => {
+            decided(event, at, ("client_approved", "A client's change was approved"))?
+        }
         Kind::ClientApproved => decided(event, at, ("client_approved", "A client was approved"))?,
         Kind::ClientElevated => decided(event, at, ("client_elevated", "A client was given more scopes"))?,
+        Kind::ClientRejected if is_of_a_change(event) => {
+            decided(event, at, ("client_rejected", "A client's change was rejected; the client stays as it is"))?
+        }
         Kind::ClientRejected => decided(event, at, ("client_rejected", "A client was rejected"))?,
         Kind::ClientExpired => decided(event, at, ("client_expired", "A client expired"))?,
         // Nobody was told that it waits: nothing is over.
@@ -154,7 +164,10 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
     };
     let (profile, request_id) = (event.profile.clone(), event.request_id.clone());
     let client_name = event.aside.client_name.clone();
-    Some(News { notice: Notice { profile, request_id, client_name, actor, ..notice }, ..news })
+    let notice = Notice { profile, request_id, client_name, actor, decided: event.decided, ..notice };
+    let is_another = event.aside.is_another && news.occasion == Occasion::Begins;
+    let occasion = if is_another { Occasion::Changes } else { news.occasion };
+    Some(News { notice, occasion, ..news })
 }
 
 fn client(event: &Event) -> Option<&str> {
@@ -183,22 +196,26 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
     let who = named(event, client_id);
     let mut asks = String::new();
     let scopes = event.scope_withheld.as_deref().filter(|scopes| !scopes.is_empty());
-    asks.extend(scopes.map(|scopes| format!(" Scopes withheld until then: {}.", Excerpt(scopes))));
+    asks.extend(scopes.map(|scopes| format!(" Scopes withheld until then: {}.", AtLength(scopes))));
     if !event.redirect_uri_hosts.is_empty() {
-        asks.push_str(&format!(" Redirects to {}.", Excerpt(&event.redirect_uri_hosts.join(", "))));
+        asks.push_str(&format!(" Redirects to {}.", AtLength(&event.redirect_uri_hosts.join(", "))));
     }
     let notice = |name: &str, key: String| notice(name, key, at).about("client", client_id);
     Some(match waits {
         Waits::Registration { until } => {
-            let sentence = format!("{who} waits for an approval until {until}; then it is removed.{asks}");
+            let growth = event.growth.as_deref().filter(|_| event.aside.is_another);
+            let growth = growth.map(|growth| format!(" More than it had: {}.", shortest_first(growth)));
+            let growth = growth.unwrap_or_default();
+            let sentence = format!("{who} waits for an approval until {until}; then it is removed.{growth}{asks}");
             let notice =
                 notice("client_pending", pending(client_id)).saying("A client waits for an approval", sentence);
             News::lasting(Notice { until: Some(until), ..notice }, until)
         }
         Waits::Growth => {
             let growth = event.growth.as_deref().unwrap_or_default();
-            let sentence = format!("{who} asks for a change that waits for an approval: {}.", Excerpt(growth));
-            let notice = notice("client_change_pending", pending(client_id));
+            let growth = shortest_first(growth);
+            let sentence = format!("{who} asks for a change that waits for an approval: {growth}.{asks}");
+            let notice = notice(CHANGE_PENDING, pending(client_id));
             News::lasting(notice.saying("A client's change waits for an approval", sentence), at.after(CHANGE_LASTS))
         }
         Waits::SecondApproval => {
@@ -211,10 +228,24 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
     })
 }
 
+/// What is asked for. No long redirect URI hides a scope behind it: the long parts stand at the end, where the text is cut.
+fn shortest_first(growth: &str) -> String {
+    let mut parts: Vec<&str> = growth.split("; ").collect();
+    parts.sort_by_key(|part| part.len());
+    AtLength(&parts.join("; ")).to_string()
+}
+
+/// Whether it was decided about a change that a client asked for; the client itself is what it was.
+fn is_of_a_change(event: &Event) -> bool {
+    event.decided == Some(Decided::Change)
+}
+
 /// It is told whoever was told that the client waits, and ends that.
 fn decided(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
     let client_id = client(event)?;
-    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), was_pending(), Interest::All))
+    let name = if is_of_a_change(event) { CHANGE_PENDING } else { "client_pending" };
+    let ended = Ended { name: name.to_owned(), severity: Severity::Info };
+    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), ended, Interest::All))
 }
 
 /// What was done to a client that did not wait for anything.
@@ -240,11 +271,8 @@ fn deleted(event: &Event, at: Timestamp) -> Option<News> {
     let client_id = client(event)?;
     let sentence = format!("{} was deleted by its owner: nothing is left to approve.", named(event, client_id));
     let notice = notice("client_deleted", pending(client_id), at).about("client", client_id);
-    Some(News::over(notice.saying("A client was deleted by its owner", sentence), was_pending(), Interest::Told))
-}
-
-fn was_pending() -> Ended {
-    Ended { name: "client_pending".to_owned(), severity: Severity::Info }
+    let ended = Ended { name: "client_pending".to_owned(), severity: Severity::Info };
+    Some(News::over(notice.saying("A client was deleted by its owner", sentence), ended, Interest::Told))
 }
 
 fn unknown(event: &Event, at: Timestamp) -> News {
@@ -331,7 +359,7 @@ mod tests {
     const AT: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
     fn event(kind: Kind, waits: Option<Waits>) -> Event {
-        let aside = Aside { client_name: Some("Evil\u{202e}\n<!channel>".to_owned()), waits };
+        let aside = Aside { client_name: Some("Evil\u{202e}\n<!channel>".to_owned()), waits, ..Aside::default() };
         let event =
             Event::new(kind, Actor::Operator { name: "ada".to_owned() }).about(Subject::Client("c1".to_owned()));
         Event { profile: Some("mcp".to_owned()), aside, ..event }
@@ -357,6 +385,38 @@ mod tests {
         }
         let deleted = of_event(&event(Kind::ClientDeleted, None), AT).unwrap();
         assert_eq!(deleted.occasion, Occasion::Ends(Interest::Told));
+    }
+
+    #[test]
+    fn what_was_decided_about_a_change_is_not_told_of_the_client() {
+        for (kind, title) in [
+            (Kind::ClientApproved, "A client's change was approved"),
+            (Kind::ClientRejected, "A client's change was rejected; the client stays as it is"),
+        ] {
+            let decided = Event { decided: Some(Decided::Change), ..event(kind, None) };
+            let News { notice, .. } = of_event(&decided, AT).unwrap();
+            assert_eq!((notice.title.as_str(), notice.decided), (title, Some(Decided::Change)));
+            assert!(notice.sentence.contains(title), "{}", notice.sentence);
+            assert_eq!(notice.ended.map(|ended| ended.name).as_deref(), Some("client_change_pending"));
+        }
+    }
+
+    #[test]
+    fn what_waits_and_is_another_thing_now_is_told_again_with_all_that_is_asked_for() {
+        let growth = Some(format!("redirect_uris + https://app.example.com/{}; scope + orders", "x".repeat(2000)));
+        for (waits, name) in [
+            (Waits::Growth, "client_change_pending"),
+            (Waits::Registration { until: AT.after(FINDING_LASTS) }, "client_pending"),
+        ] {
+            let mut changed = Event { growth: growth.clone(), ..event(Kind::ClientUpdated, Some(waits)) };
+            assert_eq!(of_event(&changed, AT).unwrap().occasion, Occasion::Begins);
+            changed.aside.is_another = true;
+            let News { notice, occasion, .. } = of_event(&changed, AT).unwrap();
+            assert_eq!((notice.name.as_str(), notice.key.as_str()), (name, "pending/c1"));
+            assert_eq!(occasion, Occasion::Changes);
+            let shown = notice.sentence.find("scope + orders").zip(notice.sentence.find("redirect_uris + "));
+            assert!(shown.is_some_and(|(scope, uris)| scope < uris), "{}", notice.sentence);
+        }
     }
 
     #[test]

@@ -127,6 +127,8 @@ pub struct Aside {
     pub client_name: Option<String>,
     /// What now waits for somebody.
     pub waits: Option<Waits>,
+    /// It is not what was waited with before: whoever was told of that is told again.
+    pub is_another: bool,
 }
 
 /// What waits for an approval.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::explain::named;
 use super::running::{PageArguments, hosts, write_list, write_one};
-use super::{ConfigFile, Failure, Format, block_on, json_text, table};
+use super::{ConfigFile, Failure, Format, block_on, json_text, printable, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
 };
@@ -79,6 +79,9 @@ pub(super) struct Granted {
     /// These scopes only, separated by spaces; otherwise all that is withheld.
     #[arg(long)]
     scopes: Option<String>,
+    /// The version that you looked at, as `clients show` and `clients list` show it: if the client changed since, nothing is done.
+    #[arg(long, value_name = "N")]
+    version: Option<i64>,
 }
 
 #[derive(Debug, Args)]
@@ -134,7 +137,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     }
     let shown = ("clients", clients.as_slice(), next.as_deref());
     if arguments.state == Some(State::Pending) {
-        let head = ["REGISTERED", "UNTIL", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
+        let head = ["REGISTERED", "UNTIL", "CLIENT", "VERSION", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
         return write_list(out, format, shown, (head, pending));
     }
     let row = |client: &Client| {
@@ -146,32 +149,58 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
             client.profile.clone(),
             hosts(&client.redirect_uris),
             who(&client.registrant),
+            client.asks_for.join("; "),
         ]
     };
-    let head = ["REGISTERED", "STATE", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO"];
+    let head = ["REGISTERED", "STATE", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "ASKS FOR"];
     write_list(out, format, shown, (head, row))
 }
 
 /// What an approver wants to know of a client that waits.
-fn pending(client: &Client) -> [String; 9] {
+fn pending(client: &Client) -> [String; 10] {
     [
         client.created_at.clone(),
         client.pending_until.clone().unwrap_or_default(),
         client.client_id.clone(),
+        client.version.to_string(),
         client.client_name.clone().unwrap_or_default(),
         client.profile.clone(),
         hosts(&client.redirect_uris),
         who(&client.registrant),
         client.scopes.granted.clone(),
-        client.scopes.withheld.clone(),
+        client.asks_for.join("; "),
     ]
 }
 
 async fn grant(granted: &Granted, rest: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
-    let Granted { changed: Changed { client, comment }, scopes } = granted;
+    let Granted { changed: Changed { client: Named { client_id, file }, comment }, scopes, version } = granted;
     let body = Granting { scopes: scopes.clone(), comment: comment.clone() };
-    let post = async |gateway: AdminClient, path, etag| gateway.post(&format!("{path}{rest}"), &body, etag).await;
-    say(&as_it_stands(client, post).await?, format, out)
+    let gateway = file.running()?;
+    let path = target(PATH, client_id, "");
+    let Answered { body: before, etag } = gateway.get::<Client>(&path).await?;
+    let looked_at = version.map(|version| HeaderValue::from_str(&format!("\"{version}\""))).transpose();
+    let looked_at = looked_at.map_err(|error| Failure::Failed(error.to_string()))?;
+    let client: Client = gateway.post(&format!("{path}{rest}"), &body, looked_at.or(etag)).await?.body;
+    say(&client, format, out)?;
+    if format == Format::Text && client.first_approval.is_none() {
+        say_what_it_got(&before, &client, out)?;
+    }
+    Ok(())
+}
+
+/// What an approval has given the client, besides the state that it is in.
+fn say_what_it_got(before: &Client, client: &Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let had: Vec<&str> = before.scopes.granted.split(' ').collect();
+    let got: Vec<&str> = client.scopes.granted.split(' ').filter(|scope| !had.contains(scope)).collect();
+    if !got.is_empty() {
+        writeln!(out, "granted: {}", printable(&got.join(" ")))?;
+    }
+    // The scopes are told as they were granted, not as they were asked for.
+    let changed = before.asks_for.iter().filter(|_| before.asked.is_some());
+    for change in changed.filter(|change| !change.starts_with("scope ")) {
+        writeln!(out, "changed: {}", printable(change))?;
+    }
+    Ok(())
 }
 
 /// `rest` is what comes after the client in the path.
@@ -307,6 +336,7 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("changed", changed),
         ("comment", client.comment.clone()),
         ("pending until", client.pending_until.clone()),
+        ("pending for", client.pending_seconds_left.map(|left| format!("{left}s more, once it is resumed"))),
         ("not there yet", unsettled(client)),
         ("unmanageable", client.unmanageable.then(|| "the authorization server's token for it is lost".to_owned())),
         ("let through", Some(client.let_through.join(" "))),
@@ -317,6 +347,7 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("server added", Some(client.scopes.added.clone())),
         ("approved", client.approved.as_ref().map(acted)),
         ("first approval", client.first_approval.as_ref().map(acted)),
+        ("asks for", Some(client.asks_for.join("; "))),
         ("asked for", client.asked.as_ref().and_then(|asked| serde_json::to_string(asked).ok())),
         ("registered", Some(client.created_at.clone())),
         ("registration", Some(client.registration.clone())),
@@ -326,7 +357,7 @@ fn show(client: &Client, format: Format, out: &mut dyn Write) -> Result<(), Fail
         ("statement", vouched_for(&client.registrant)),
         ("address", Some(client.registrant.address.clone())),
         ("last used", client.last_used_at.clone()),
-        ("seen there", Some(client.confirmed_at.clone())),
+        ("seen there", client.confirmed_at.clone()),
         ("version", Some(client.version.to_string())),
         ("metadata", metadata),
     ];

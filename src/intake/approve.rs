@@ -67,9 +67,13 @@ pub(super) fn elevate(
     }
     let granted = ScopeSet::recorded(&client.scope_granted);
     if scopes.iter().all(|scope| granted.contains(scope)) {
-        return Err(NotDone::ScopesImpossible(format!("the client has {scopes} already")));
+        return Err(has_already(&scopes));
     }
     grant(rulebook, client, Grant { profile, lifecycle, scopes, by })
+}
+
+fn has_already(scopes: &ScopeSet) -> NotDone {
+    NotDone::ScopesImpossible(format!("the client has {scopes} already"))
 }
 
 struct Grant<'g> {
@@ -81,6 +85,7 @@ struct Grant<'g> {
 
 fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Result<(), NotDone> {
     let Grant { profile, lifecycle, scopes, by } = grant;
+    let is_elevation = client.lifecycle == Lifecycle::Active && !wants_to_grow(client);
     let eyes = if profile.approvals().four_eyes { Eyes::Four } else { Eyes::Two };
     let approval = Approval { by, scopes: scopes.to_string() };
     let Approval { by, scopes } = match approval.after(client.first_approval.as_ref(), eyes)? {
@@ -91,6 +96,9 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         Vote::Counts(approval) => approval,
     };
     let granted = ScopeSet::recorded(&scopes);
+    if is_elevation && granted.without(&ScopeSet::recorded(&client.scope_granted)).is_empty() {
+        return Err(has_already(&granted));
+    }
     let approved = ScopeSet::recorded(&client.scope_approved).union(&granted);
     let mut left_out = ScopeSet::default();
     if let Some(mut asked) = client.asked.clone() {

@@ -17,7 +17,7 @@ use crate::authorization_server::Registered;
 use crate::hexadecimal;
 use crate::lifecycle::Lifecycle;
 use crate::registration::ScopeSet;
-use crate::registration::redirect_uri::host_or_scheme;
+use crate::registration::redirect_uri::whereto;
 use crate::store::{ClientRecord, Intent, Outcome, TokenUse};
 use crate::telemetry::management::ManagementOperation;
 use crate::telemetry::{ManagementEvent, RegistrationEvent, Span, propagation};
@@ -72,7 +72,7 @@ pub(super) fn outcome(intent: &Intent, origin: RequestReference, outcome: &Outco
         Outcome::NotRegistered { .. } | Outcome::Unknown { .. } => None,
     };
     Event {
-        aside: Aside { client_name: intent.client_name.clone(), waits },
+        aside: Aside { client_name: intent.client_name.clone(), waits, is_another: false },
         subject: outcome.client_id().map(|id| Subject::Client(id.to_owned())),
         reason,
         request_id: origin.request_id,
@@ -104,7 +104,7 @@ fn still_waits(instruction: &Instruction, client: &ClientRecord) -> Option<Waits
     }
 }
 
-fn waits(lifecycle: &Lifecycle) -> Option<Waits> {
+pub(super) fn waits(lifecycle: &Lifecycle) -> Option<Waits> {
     match lifecycle {
         Lifecycle::Pending { until, .. } => Some(Waits::Registration { until: *until }),
         _ => None,
@@ -113,7 +113,7 @@ fn waits(lifecycle: &Lifecycle) -> Option<Waits> {
 
 /// What receivers of alerts are told of a client.
 fn aside(client: &ClientRecord, waits: Option<Waits>) -> Aside {
-    Aside { client_name: client.client_name.clone(), waits }
+    Aside { client_name: client.client_name.clone(), waits, is_another: false }
 }
 
 fn of_intent(kind: Kind, intent: &Intent) -> Event {
@@ -141,8 +141,8 @@ fn of_intent(kind: Kind, intent: &Intent) -> Event {
     }
 }
 
-fn hosts(redirect_uris: &[String]) -> Vec<String> {
-    let mut hosts: Vec<String> = redirect_uris.iter().filter_map(|uri| host_or_scheme(uri)).collect();
+pub(super) fn hosts(redirect_uris: &[String]) -> Vec<String> {
+    let mut hosts: Vec<String> = redirect_uris.iter().map(|uri| whereto(uri)).collect();
     hosts.sort();
     hosts.dedup();
     hosts
@@ -383,8 +383,15 @@ mod tests {
 
     #[test]
     fn hosts_are_named_once_and_schemes_where_there_is_none() {
-        let uris = ["https://b.example/x?code=1", "https://a.example/", "com.example:/cb", "https://b.example/y"];
-        assert_eq!(hosts(&uris.map(str::to_owned)), ["a.example", "b.example", "com.example:"]);
+        let uris = [
+            "https://b.example/x?code=1",
+            "https://a.example/",
+            "com.example:/cb",
+            "https://b.example/y",
+            "https://[/",
+        ];
+        let hosts = hosts(&uris.map(str::to_owned));
+        assert_eq!(hosts, [r#""https://[/""#, "a.example", "b.example", "com.example:"], "what is no URL is shown");
     }
 
     #[test]

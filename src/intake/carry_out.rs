@@ -252,7 +252,15 @@ fn new_client(
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;
     let access_token = access.map(|access| TokenHash::of(&access.token));
     let lifecycle = Lifecycle::Active;
-    Ok(NewClient { client_id, lifecycle, metadata, access_token, server_access, if_known: IfKnown::Update })
+    Ok(NewClient {
+        client_id,
+        lifecycle,
+        metadata,
+        access_token,
+        server_access,
+        is_confirmed: true,
+        if_known: IfKnown::Update,
+    })
 }
 
 fn server_reason(error: &RegisterError) -> Reason {

@@ -53,14 +53,6 @@ impl Change {
         }
     }
 
-    /// What is granted, where somebody said it.
-    fn scopes(&self) -> Option<String> {
-        match self {
-            Self::Approve { scopes } | Self::Elevate { scopes } => scopes.as_ref().map(ToString::to_string),
-            Self::Suspend | Self::Resume | Self::Delete { .. } | Self::Reject => None,
-        }
-    }
-
     /// Whether the client is no longer suspended after it.
     const fn ends_a_suspension(&self) -> bool {
         matches!(self, Self::Resume | Self::Delete { .. })
@@ -131,10 +123,11 @@ impl Work {
         let wanted = to.lifecycle.at_the_server();
         let before = std::mem::replace(&mut held.client, to);
         let event = audited::changed(instruction, (&before, &held.client));
+        let scopes = event.scope_granted.clone();
         let version = self.rulebook.profile(&held.client.profile).map(|profile| profile.version().to_owned());
         held.record(Event { policy_version: version, ..event });
         held.end_untried().await?;
-        let (change, scopes) = (change.as_str(), change.scopes());
+        let change = change.as_str();
         tracing::info!(client_id, actor, change, scopes, response = instruction.response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
             // It is decided all the same, and will be tried again.
@@ -176,7 +169,7 @@ impl Work {
             Change::Elevate { scopes } => approve::elevate(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
             Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
             Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
-            Change::Resume => enter_state(&mut next, from.resume()?, now),
+            Change::Resume => enter_state(&mut next, from.resume(now)?, now),
             Change::Delete { is_gone } if is_decided => {
                 // What cannot be brought to the server is done all the same.
                 let is_done = *is_gone && client.unsettled.is_some() && self.rulebook.administration.is_none();

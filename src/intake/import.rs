@@ -213,6 +213,7 @@ fn import(
         // Whoever has a token of the server's keeps it; none of the gateway's is given out.
         access_token: None,
         server_access: server_access.transpose()?,
+        is_confirmed: true,
         if_known: IfKnown::Leave,
     };
     let event = || audited::imported(&intent, client_id, (actor, comment.as_deref()));

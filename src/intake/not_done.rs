@@ -5,7 +5,7 @@ use tokio::task::JoinError;
 use super::reason::Reason;
 use super::refusal::Refusal;
 use crate::authorization_server::{AdministrationError, ManageError};
-use crate::lifecycle::{NotPossible, SameActor};
+use crate::lifecycle::{NoSecond, NotPossible};
 use crate::store::{OutcomeName, RegistrationId, StoreError};
 
 /// Why an operator's wish was not done.
@@ -43,9 +43,9 @@ pub enum NotDone {
     /// These scopes cannot be granted to it.
     #[error("these scopes cannot be granted: {0}")]
     ScopesImpossible(String),
-    /// The second of two approvals is another person's.
+    /// The second of two approvals is another person's, and has something in common with the first.
     #[error(transparent)]
-    SameActor(#[from] SameActor),
+    NoSecond(#[from] NoSecond),
     /// The rules were changed since the client asked.
     #[error("the rules no longer admit what the client asked for: {0}")]
     NoLongerAdmitted(String),

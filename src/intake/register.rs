@@ -23,7 +23,6 @@ use crate::policy::{CertificateIdentity, Judged, Passage, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::Circumstances;
-use crate::registration::redirect_uri::RedirectUri;
 use crate::registration::{ClientMetadata, json};
 use crate::secret::Secret;
 use crate::store::{Beginning, Intent, RegistrantRecord};
@@ -205,7 +204,7 @@ impl Registration<'_> {
         self.event.violations = judged.violated_rules();
         self.event.scope_granted = Some(judged.scopes().granted.to_string());
         self.event.scope_withheld = Some(judged.scopes().withheld.to_string()).filter(|scope| !scope.is_empty());
-        self.event.redirect_uri_hosts = judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect();
+        self.event.redirect_uri_hosts = recorded::redirect_hosts(judged);
         Ok(passage)
     }
 
@@ -219,7 +218,7 @@ impl Registration<'_> {
             registrant: record_of(registrant),
             token: registrant.token.as_ref().and_then(VerifiedToken::reservation),
             client_name: json::text_of(judged.metadata(), "client_name").map(str::to_owned),
-            redirect_uris: judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
+            redirect_uris: recorded::redirect_uris(judged),
             scope_requested: scopes.requested.as_ref().map(ToString::to_string),
             scope_granted: scopes.granted.to_string(),
             scope_withheld: scopes.withheld.to_string(),

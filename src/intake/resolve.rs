@@ -98,6 +98,7 @@ impl Work {
             lifecycle: Lifecycle::Active,
             access_token: None,
             server_access: None,
+            is_confirmed: false,
             if_known: IfKnown::Update,
         };
         if let Some(administration) = self.rulebook.administration.as_deref() {
@@ -105,6 +106,7 @@ impl Work {
             managed.put_over(&mut client.metadata);
             let kept = KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret };
             let sealed = kept.seal(&self.rulebook.keys, &self.tools, &client.client_id);
+            client.is_confirmed = true;
             client.server_access = Some(sealed.map_err(|error| NotDone::Internal(error.to_string()))?);
         }
         Ok(client)

@@ -259,6 +259,7 @@ mod tests {
             metadata: serde_json::Map::new(),
             access_token: None,
             server_access: None,
+            is_confirmed: true,
             if_known: IfKnown::Update,
         };
         let outcome = Outcome::Registered(Box::new(client));

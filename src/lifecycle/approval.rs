@@ -31,24 +31,39 @@ pub enum Vote {
     Waits(Approval),
 }
 
-/// The first approval was the same person's.
+/// What does not count as the second of two approvals.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} approved it already: this profile needs the approval of somebody else")]
-pub struct SameActor(pub String);
+pub enum NoSecond {
+    /// The first approval was the same person's.
+    #[error("{0} approved it already: this profile needs the approval of somebody else")]
+    SameActor(String),
+    /// They would grant nothing together, though each of them would.
+    #[error("{actor} named {first}, and of that nothing is named now: two people grant what both of them name")]
+    NothingInCommon {
+        /// Who approved it first.
+        actor: String,
+        /// The scopes of that approval.
+        first: String,
+    },
+}
 
 impl Approval {
     /// What this approval comes to after `first`, which was kept. Two people grant only what both of them named.
     ///
     /// # Errors
-    /// Two people have to approve, and both approvals are one person's.
-    pub fn after(self, first: Option<&Self>, eyes: Eyes) -> Result<Vote, SameActor> {
+    /// Two people have to approve, and both approvals are one person's, or have nothing in common.
+    pub fn after(self, first: Option<&Self>, eyes: Eyes) -> Result<Vote, NoSecond> {
         match (eyes, first) {
             (Eyes::Two, _) => Ok(Vote::Counts(self)),
             (Eyes::Four, None) => Ok(Vote::Waits(self)),
-            (Eyes::Four, Some(first)) if first.by.actor == self.by.actor => Err(SameActor(self.by.actor)),
+            (Eyes::Four, Some(first)) if first.by.actor == self.by.actor => Err(NoSecond::SameActor(self.by.actor)),
             (Eyes::Four, Some(first)) => {
                 let both = |scope: &&str| first.scopes.split(' ').any(|other| other == *scope);
                 let scopes = self.scopes.split(' ').filter(both).collect::<Vec<_>>().join(" ");
+                if scopes.is_empty() && !self.scopes.is_empty() && !first.scopes.is_empty() {
+                    let (actor, first) = (first.by.actor.clone(), first.scopes.clone());
+                    return Err(NoSecond::NothingInCommon { actor, first });
+                }
                 Ok(Vote::Counts(Self { scopes, ..self }))
             }
         }
@@ -76,12 +91,17 @@ mod tests {
         let first = approval("ada", "a b");
         assert_eq!(first.clone().after(None, Eyes::Four), Ok(Vote::Waits(first.clone())));
         let again = approval("ada", "a b").after(Some(&first), Eyes::Four);
-        assert_eq!(again, Err(SameActor("ada".to_owned())));
+        assert_eq!(again, Err(NoSecond::SameActor("ada".to_owned())));
     }
 
     #[test]
     fn two_people_grant_what_both_of_them_named() {
         let counts = approval("bob", "b c").after(Some(&approval("ada", "a b")), Eyes::Four);
         assert_eq!(counts, Ok(Vote::Counts(approval("bob", "b"))));
+        let apart = approval("bob", "c").after(Some(&approval("ada", "a b")), Eyes::Four);
+        assert_eq!(apart, Err(NoSecond::NothingInCommon { actor: "ada".to_owned(), first: "a b".to_owned() }));
+        // Of a change that grants no scopes there is nothing to name.
+        let none = approval("bob", "").after(Some(&approval("ada", "")), Eyes::Four);
+        assert_eq!(none, Ok(Vote::Counts(approval("bob", ""))));
     }
 }

@@ -3,11 +3,13 @@
 
 mod approval;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-pub use approval::{Approval, Eyes, SameActor, Vote};
+pub use approval::{Approval, Eyes, NoSecond, Vote};
 
 /// Where a client is in its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ pub enum Lifecycle {
     Suspended {
         /// Who did it, when and why.
         by: Action,
-        /// It was pending, until then: resuming puts it back there.
+        /// It was pending, and would have been until then. The clock stands meanwhile: resuming gives it [what was left](Lifecycle::left).
         pending_until: Option<Timestamp>,
         /// It could not be used then either.
         #[serde(default)]
@@ -179,12 +181,22 @@ impl Lifecycle {
         }
     }
 
-    /// Puts it back to where it was.
-    pub fn resume(self) -> Result<Self, NotPossible> {
+    /// Puts it back to where it was; one that waited for an approval waits on, for as long as was left of its time.
+    pub fn resume(self, now: Timestamp) -> Result<Self, NotPossible> {
+        match (self.left(), self) {
+            (None, Self::Suspended { .. }) => Ok(Self::Active),
+            (Some(left), Self::Suspended { before_use, .. }) => {
+                Ok(Self::Pending { until: now.after(left), before_use })
+            }
+            (_, other) => Err(NotPossible(other.state())),
+        }
+    }
+
+    /// How long one that is suspended will wait for an approval once it is resumed; none: it does not wait for one.
+    pub fn left(&self) -> Option<Duration> {
         match self {
-            Self::Suspended { pending_until: None, .. } => Ok(Self::Active),
-            Self::Suspended { pending_until: Some(until), before_use, .. } => Ok(Self::Pending { until, before_use }),
-            other => Err(NotPossible(other.state())),
+            Self::Suspended { by, pending_until, .. } => pending_until.map(|until| until.since(by.at)),
+            _ => None,
         }
     }
 
@@ -275,7 +287,7 @@ mod tests {
             .map(|from| {
                 let to = [
                     from.clone().suspend(by()),
-                    from.clone().resume(),
+                    from.clone().resume(UNTIL),
                     from.clone().approve(),
                     from.clone().elevate(),
                     from.clone().reject(by()),
@@ -308,8 +320,20 @@ mod tests {
     #[test]
     fn what_cannot_be_used_yet_cannot_after_a_suspension_either() {
         let pending = Lifecycle::Pending { until: UNTIL, before_use: true };
-        let resumed = pending.clone().suspend(by()).and_then(Lifecycle::resume);
+        let resumed = pending.clone().suspend(by()).and_then(|suspended| suspended.resume(by().at));
         assert_eq!(resumed.map(|to| (to.at_the_server(), to)), Ok((AtTheServer::Disabled, pending)));
+    }
+
+    #[test]
+    fn the_clock_of_one_that_waits_stands_while_it_is_suspended() {
+        let pending = Lifecycle::Pending { until: UNTIL, before_use: false };
+        let suspended = pending.suspend(by()).unwrap();
+        assert_eq!(suspended.left(), Some(Duration::from_millis(4)));
+        let (late, until) = (Timestamp::from_unix_millis(100), Timestamp::from_unix_millis(104));
+        let resumed = suspended.resume(late).unwrap();
+        assert_eq!(resumed, Lifecycle::Pending { until, before_use: false });
+        assert!(resumed.expire(late).is_err(), "it has what was left of its time");
+        assert_eq!(Lifecycle::Active.suspend(by()).unwrap().left(), None);
     }
 
     #[test]

@@ -33,6 +33,13 @@ pub struct VerifiedStatement {
     pub members: Map<String, Value>,
 }
 
+/// Who vouches for what is registered, and for which software: what the statement says that is registered with it, and was heard then.
+pub fn vouched_for(registered: &Map<String, Value>) -> Option<(String, Option<String>)> {
+    let claims = jose::unverified_claims(registered.get(MEMBER)?.as_str()?).ok()?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some((text("iss")?, text("software_id")))
+}
+
 /// What a statement is heard under.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {

@@ -4,6 +4,8 @@ use std::fmt::{self, Display, Formatter, Write};
 
 /// The most that is shown of a text, in bytes after escaping, quotes and dots apart.
 const SHOWN: usize = 80;
+/// The same of a text that somebody decides by.
+const SHOWN_AT_LENGTH: usize = 1000;
 
 /// A text from a request, to be written into a sentence with [`Display`]: in double quotes, at most 80 bytes of it,
 /// control characters, invisible and bidirectional characters, quotes and backslashes escaped as Rust does.
@@ -13,6 +15,16 @@ pub struct Excerpt<'a>(pub &'a str);
 impl Display for Excerpt<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write_shortened(f, self.0, SHOWN)
+    }
+}
+
+/// The same with more of the text: what somebody decides by must not be hidden behind what stands before it.
+#[derive(Debug, Clone, Copy)]
+pub struct AtLength<'a>(pub &'a str);
+
+impl Display for AtLength<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_shortened(f, self.0, SHOWN_AT_LENGTH)
     }
 }
 

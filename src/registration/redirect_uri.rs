@@ -1,5 +1,6 @@
 //! What a redirect URI is (RFC 3986, RFC 6749 §3.1.2, RFC 8252), parsed once; where a browser would read it otherwise, it is malformed.
 
+use super::excerpt::Excerpt;
 use super::host::Host;
 use super::strict_uri::{Encoded, MalformedUri, StrictUri};
 
@@ -169,6 +170,13 @@ pub fn is_forbidden_scheme(scheme: &str) -> bool {
 pub fn host_or_scheme(uri: &str) -> Option<String> {
     let url = url::Url::parse(uri).ok()?;
     Some(url.host_str().map_or_else(|| format!("{}:", url.scheme()), str::to_owned))
+}
+
+/// Where a redirect URI leads that may be none: its host or scheme; where a reader of URLs finds neither, as much of the text as is shown.
+pub fn whereto(uri: &str) -> String {
+    const LONGEST_HOST: usize = 255;
+    let known = host_or_scheme(uri).filter(|host| host.len() <= LONGEST_HOST);
+    known.unwrap_or_else(|| Excerpt(uri).to_string())
 }
 
 impl RedirectUri {

@@ -35,8 +35,20 @@ pub struct NewClient {
     pub access_token: Option<TokenHash>,
     /// What the gateway needs to manage it at the server.
     pub server_access: Option<Sealed>,
+    /// The server has shown it; otherwise an operator says that it is there.
+    pub is_confirmed: bool,
     /// What becomes of one that is in the record already.
     pub if_known: IfKnown,
+}
+
+/// When a client was seen at the server that nobody saw there.
+pub const NEVER_CONFIRMED: Timestamp = Timestamp::from_unix_millis(0);
+
+impl NewClient {
+    /// When the server was seen to have it, if it enters now.
+    pub(super) const fn confirmed_at(&self, now: Timestamp) -> Timestamp {
+        if self.is_confirmed { now } else { NEVER_CONFIRMED }
+    }
 }
 
 /// What becomes of a client that is to enter the record and is there already.
@@ -92,7 +104,7 @@ pub struct ClientRecord {
     pub server_access: Option<Sealed>,
     /// A call about it was broken off, and the server's token is lost: only the server's administration can help.
     pub unmanageable: bool,
-    /// When the server was last seen to have it.
+    /// When the server was last seen to have it; [never](NEVER_CONFIRMED): an operator says that it has.
     pub confirmed_at: Timestamp,
     /// When it was last seen to be used; none: never.
     pub last_used_at: Option<Timestamp>,

@@ -58,6 +58,11 @@ pub enum Occasion {
         /// The moment.
         quiet_until: Timestamp,
     },
+    /// It is not what was told under the key: whoever is told once is told again, and then not before this moment.
+    Changes {
+        /// The moment.
+        quiet_until: Timestamp,
+    },
     /// What was told under this key is over.
     Ends(Interest),
 }

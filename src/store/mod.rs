@@ -23,7 +23,8 @@ pub use self::audit::{
     WriterId,
 };
 pub use self::client::{
-    ClientFilter, ClientRecord, Clients, IfKnown, NewClient, Sealed, Turn, TurnEnd, TurnTaken, Unsettled,
+    ClientFilter, ClientRecord, Clients, IfKnown, NEVER_CONFIRMED, NewClient, Sealed, Turn, TurnEnd, TurnTaken,
+    Unsettled,
 };
 pub use self::delivery::{
     Backlog, Deliveries, Delivery, Fate, Form, Interest, MOST_NOTICES, Occasion, Settled, TOLD_KEPT, Telling,

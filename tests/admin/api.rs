@@ -152,6 +152,7 @@ async fn an_unknown_outcome_is_resolved_once() {
     assert_eq!((status, &body["outcome"], &body["client_id"]), (200, &json!("registered"), &json!("there")));
     let client = world.ask("GET", "/v1/clients/there").await.body;
     assert_eq!((&client["state"], &client["has_access_token"]), (&json!("active"), &json!(false)));
+    assert_eq!(client["confirmed_at"], Value::Null, "the server was not asked");
     assert_eq!(client["metadata"]["redirect_uris"], json!(["https://app.example.com/callback"]));
 
     for id in ["a", "b", "open", "known"] {

@@ -186,12 +186,40 @@ async fn four_eyes_are_two_people() {
     assert_eq!(first["first_approval"]["scopes"], "orders refunds");
     let (status, again) = post(&world, &client, ("/approve", json!({}))).await;
     assert_eq!(status, 409, "{again}");
-    let uri = format!("http://{}{}", world.admin.unwrap(), path(&client, "/approve"));
-    let second = reqwest::Client::new().post(uri).bearer_auth("bobs").header("if-match", "*");
-    let second = world.send(second.json(&json!({ "scopes": "profile refunds" }))).await;
+    let bobs = async |rest: &str, scopes: &str| {
+        let uri = format!("http://{}{}", world.admin.unwrap(), path(&client, rest));
+        let request = reqwest::Client::new().post(uri).bearer_auth("bobs").header("if-match", "*");
+        world.send(request.json(&json!({ "scopes": scopes }))).await
+    };
+    let apart = bobs("/approve", "profile").await;
+    assert_eq!(apart.status, 409, "nothing in common: {}", apart.body);
+    let second = bobs("/approve", "profile refunds").await;
     assert_eq!((second.status, &second.body["state"]), (200, &json!("active")), "{}", second.body);
     assert_eq!(second.body["scopes"]["granted"], "openid refunds", "what both of them named");
     assert_eq!((&second.body["approved"]["actor"], second.body.get("first_approval")), (&json!("bob"), None));
+    // Together they name what it has.
+    post(&world, &client, ("/elevate", json!({ "scopes": "openid orders" }))).await;
+    let nothing = bobs("/elevate", "openid profile").await;
+    assert_eq!(nothing.status, 409, "{}", nothing.body);
+    let kept = world.ask("GET", &path(&client, "")).await.body;
+    assert_eq!(kept["first_approval"]["scopes"], "openid orders", "the first stays: {kept}");
+    assert_eq!(bobs("/elevate", "orders").await.body["scopes"]["granted"], "openid refunds orders");
+}
+
+#[tokio::test]
+async fn a_client_that_was_suspended_while_it_waited_waits_for_as_long_as_was_left() {
+    let world = world("approval: required, pending_for: 5s").await;
+    let (_, client) = world.register_as(&confidential("openid orders")).await;
+    let id = client["client_id"].as_str().unwrap();
+    let suspended = post(&world, &client, ("/suspend", json!({}))).await.1;
+    assert_eq!((&suspended["pending_until"], &suspended["asks_for"]), (&Value::Null, &json!(["scope + orders"])));
+    assert!(suspended["pending_seconds_left"].as_u64().is_some_and(|left| left < 5), "{suspended}");
+    tokio::time::sleep(std::time::Duration::from_millis(5_100)).await;
+    let (status, resumed) = post(&world, &client, ("/resume", json!({}))).await;
+    assert_eq!((status, &resumed["state"]), (200, &json!("pending")), "{resumed}");
+    let (status, approved) = post(&world, &client, ("/approve", json!({}))).await;
+    assert_eq!((status, &approved["state"]), (200, &json!("active")), "{approved}");
+    assert_eq!(world.ask("GET", &path(&json!({ "client_id": id }), "")).await.body["state"], "active");
 }
 
 #[tokio::test]
@@ -266,6 +294,16 @@ async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_u
     let (status, decided) = post(&world, &client, ("/approve", json!({ "scopes": "orders" }))).await;
     assert_eq!((status, &decided["scopes"]["granted"]), (200, &json!("openid orders")), "{decided}");
     assert_eq!(decided["scopes"]["withheld"], "profile", "{decided}");
+    // A scope that only an approval grants is more, too.
+    let withheld = change(&["/callback", "/third"], "openid refunds");
+    let (status, in_force) = world.manage_itself("PUT", &client, Some(&withheld)).await;
+    assert_eq!((status, &in_force["scope"]), (200, &json!("openid orders")), "{in_force}");
+    let listed = world.ask("GET", "/v1/clients?state=active").await.body;
+    assert_eq!(listed["clients"][0]["asks_for"], json!(["scope + profile refunds - orders"]), "{listed}");
+    let events = world.store.records(&AuditFilter::default(), None, 5).await.unwrap();
+    let growth = r#""growth":"scope + refunds profile""#;
+    assert!(events.iter().any(|record| record.event.contains(growth)), "{events:?}");
+    assert_eq!(post(&world, &client, ("/reject", json!({}))).await.0, 200);
     // Less needs nobody.
     let (_, less) = world.manage_itself("PUT", &client, Some(&change(&["/third"], "openid"))).await;
     assert_eq!(less["redirect_uris"], json!(["https://app.example.com/third"]));

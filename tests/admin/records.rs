@@ -59,6 +59,7 @@ pub async fn registered(store: &dyn Registrations, id: &str, at: i64) {
         metadata,
         access_token: None,
         server_access: None,
+        is_confirmed: true,
         if_known: IfKnown::Update,
     };
     let outcome = Outcome::Registered(Box::new(client));

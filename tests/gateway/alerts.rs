@@ -410,3 +410,56 @@ async fn what_does_not_work_is_told_and_that_it_works_again() {
     assert_eq!(told(&sent), all.map(str::to_owned).into());
     assert_eq!(notices(&sent).len(), all.len(), "each once");
 }
+
+/// A change of a client by its own token (RFC 7592).
+async fn put(client: &Value, gateway: &Gateway, change: &Value) -> Value {
+    let mut members = change.clone();
+    members["client_id"] = client["client_id"].clone();
+    let uri = format!("http://{}/register/{}", gateway.address, client["client_id"].as_str().unwrap());
+    let request = reqwest::Client::new().put(uri).json(&members);
+    let answer = request.bearer_auth(client["registration_access_token"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    answer.json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_the_place_of_what_waits_is_told_again_with_each_scope_that_an_approval_gives() {
+    let hooked = Hook::start(204).await;
+    let alerts = format!("alerts:\n  - {}\n", hook("hook", &hooked, ", on: [pending, outcomes], repeat_after: 1h"));
+    let gateway = gateway(&format!("{alerts}management: {{ growth: approval }}\n")).await;
+    let members = |path: &str, scope: &str| json!({ "redirect_uris": ["https://app.example.com/cb", format!("https://app.example.com/{path}")], "scope": scope });
+    let first = json!({ "redirect_uris": ["https://app.example.com/cb"], "scope": "openid" });
+    let client = register(gateway.address, None, &first).await.json();
+    let id = client["client_id"].as_str().unwrap();
+    let heard = async |count: usize| notices(&hooked.until(|sent| notices(sent).len() >= count).await);
+    // While it is pending, and once it is active.
+    let mut told = 1;
+    for name in ["client_pending", "client_change_pending"] {
+        put(&client, &gateway, &members("good", "openid profile")).await;
+        put(&client, &gateway, &members("good", "openid profile")).await;
+        put(&client, &gateway, &members("evil", "openid profile orders")).await;
+        let [good, evil] = heard(told + 2).await.split_off(told).try_into().expect("the same again is told once");
+        assert_eq!((&good["name"], &evil["name"]), (&json!(name), &json!(name)));
+        let said = |notice: &Value| notice["sentence"].as_str().unwrap().to_owned();
+        assert!(said(&good).contains("redirect_uris + https://app.example.com/good"), "{good}");
+        assert!(said(&evil).contains("/evil") && said(&evil).contains("scope + profile orders"), "{evil}");
+        let listed = String::from_utf8(gateway.run(&["clients", "list"]).stdout).unwrap();
+        assert!(listed.contains("scope + profile orders; redirect_uris + https://app.example.com/evil"), "{listed}");
+        // Who looked at the one before approves nothing.
+        let shown = String::from_utf8(gateway.run(&["clients", "show", id]).stdout).unwrap();
+        let version = shown.lines().find_map(|line| line.strip_prefix("version")).unwrap().trim().to_owned();
+        put(&client, &gateway, &members("worse", "openid profile orders")).await;
+        let late = gateway.run(&["clients", "approve", id, "--version", &version]);
+        assert!(String::from_utf8_lossy(&late.stderr).contains("was changed meanwhile"), "{late:?}");
+        let approved =
+            String::from_utf8(gateway.run(&["clients", "approve", id, "--scopes", "profile"]).stdout).unwrap();
+        let changed = "changed: redirect_uris + https://app.example.com/worse";
+        assert_eq!(approved, format!("{id} is active\ngranted: profile\n{changed}\n"));
+        let decided = &heard(told + 4).await[told + 3];
+        let what = if name == "client_pending" { "client" } else { "change" };
+        assert_eq!((&decided["name"], &decided["decided"]), (&json!("client_approved"), &json!(what)), "{decided}");
+        // As it was before.
+        put(&client, &gateway, &first).await;
+        told += 4;
+    }
+}

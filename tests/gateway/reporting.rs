@@ -103,6 +103,24 @@ async fn what_the_rules_would_refuse_goes_on_without_the_gateways_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn redirect_uris_that_are_none_are_in_the_record_and_told_as_they_were_sent() {
+    let (gateway, _upstream) = reporting().await;
+    let uris =
+        ["javascript:alert(1)", "https://*.evil.example/cb", "https://u@bad.example/cb", "https://app.example.com/cb"];
+    assert_eq!(register(gateway.address, None, &json!({ "redirect_uris": uris })).await.status, 201);
+    assert_eq!(listed(&gateway, "clients")["redirect_uris"], json!(uris));
+    assert_eq!(listed(&gateway, "registrations")["redirect_uris"], json!(uris));
+    let recorded = String::from_utf8(gateway.run(&["audit", "export"]).stdout).unwrap();
+    let recorded = recorded.lines().find(|line| line.contains("registration_let_through")).expect("an event");
+    for host in ["javascript:", "*.evil.example", "bad.example", "app.example.com"] {
+        assert!(
+            recorded.contains(&format!("\\\"{host}\\\"")) || recorded.contains(&format!("\"{host}\"")),
+            "{host}: {recorded}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_is_not_good_and_a_body_that_is_no_json_are_refused_all_the_same() {
     let (gateway, upstream) = reporting().await;
     let token = gateway.token("partners", 1);

@@ -133,6 +133,7 @@ pub fn client(client_id: &str) -> NewClient {
         metadata: metadata.as_object().unwrap().clone(),
         access_token: Some(hash(client_id)),
         server_access: Some(Sealed(vec![0, 1, 0xff])),
+        is_confirmed: true,
         if_known: IfKnown::Update,
     }
 }

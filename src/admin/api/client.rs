@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::asks_for::asks_for;
 use crate::lifecycle::{Action, Lifecycle, State as LifecycleState};
+use crate::registrant::software_statement::vouched_for;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{ScopeSet, json};
 use crate::store::{self, ClientRecord, RegistrantRecord};
@@ -24,6 +26,9 @@ pub struct Client {
     pub comment: Option<String>,
     /// A pending client is removed at this moment, unless it is approved.
     pub pending_until: Option<String>,
+    /// Of one that is suspended and was pending: how many seconds it will wait for an approval once it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_seconds_left: Option<u64>,
     /// `client_name`.
     pub client_name: Option<String>,
     /// The profile that admitted it.
@@ -40,8 +45,8 @@ pub struct Client {
     pub created_at: String,
     /// When the record was changed last.
     pub updated_at: String,
-    /// When the authorization server was last seen to have it.
-    pub confirmed_at: String,
+    /// When the authorization server was last seen to have it; none: never, an operator said so.
+    pub confirmed_at: Option<String>,
     /// When it was last seen to be used.
     pub last_used_at: Option<String>,
     /// The version of the record, as in the `ETag`.
@@ -56,6 +61,9 @@ pub struct Client {
     /// The first of two approvals: somebody else's is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_approval: Option<Acted>,
+    /// What an approval would give it, or take from it, a text for each member: `scope + orders`, `redirect_uris + https://… - https://…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks_for: Vec<String>,
     /// The change its owner asked for and that waits for an approval (or is on its way to the server): the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Map<String, Value>>,
@@ -137,7 +145,7 @@ pub struct Registrant {
     /// What the verified token is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_label: Option<String>,
-    /// Who issued the verified software statement.
+    /// Who issued the verified software statement that is registered, or was when it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_issuer: Option<String>,
     /// `software_id` of the verified software statement.
@@ -150,12 +158,18 @@ impl From<ClientRecord> for Client {
         let (by, at, pending_until) = match &record.lifecycle {
             Lifecycle::Pending { until, .. } => (None, None, Some(*until)),
             Lifecycle::Active => (None, None, None),
-            Lifecycle::Suspended { by, pending_until, .. } => (Some(by), None, *pending_until),
+            Lifecycle::Suspended { by, .. } => (Some(by), None, None),
             Lifecycle::Rejected { by } | Lifecycle::Deleted { by } => (Some(by), None, None),
             Lifecycle::Expired { at } => (None, Some(*at), None),
         };
         let acted = |read: fn(&Action) -> Option<String>| by.and_then(read);
+        let mut registrant = Registrant::from(record.registrant.clone());
+        if let Some((issuer, software_id)) = vouched_for(&record.metadata) {
+            (registrant.statement_issuer, registrant.software_id) = (Some(issuer), software_id);
+        }
         Self {
+            asks_for: asks_for(&record),
+            pending_seconds_left: record.lifecycle.left().map(|left| left.as_secs()),
             state: record.lifecycle.state(),
             changed_by: acted(|by| Some(by.actor.clone())),
             changed_at: by.map(|by| by.at).or(at).map(|at| at.to_string()),
@@ -168,11 +182,11 @@ impl From<ClientRecord> for Client {
                 withheld: record.scope_withheld,
                 approved: record.scope_approved,
             },
-            registrant: record.registrant.into(),
+            registrant,
             registration: record.registration.0,
             created_at: record.created_at.to_string(),
             updated_at: record.updated_at.to_string(),
-            confirmed_at: record.confirmed_at.to_string(),
+            confirmed_at: Some(record.confirmed_at).filter(|at| *at != store::NEVER_CONFIRMED).map(|at| at.to_string()),
             last_used_at: record.last_used_at.map(|at| at.to_string()),
             version: record.version,
             has_access_token: record.access_token.is_some(),

@@ -1,5 +1,6 @@
 //! The admin API, `/v1/…`: one list of operations, from which the routes, the roles and the OpenAPI document are made.
 
+mod asks_for;
 mod audit;
 mod bans;
 mod client;

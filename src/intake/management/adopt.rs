@@ -81,6 +81,7 @@ pub(super) async fn adopt(rulebook: &Rulebook, tools: &Tools, adoption: Adoption
         metadata,
         access_token: Some(token.hash()),
         server_access: Some(sealed),
+        is_confirmed: true,
         // Another request with the same token may have been quicker, and have its answer: its token must stay good.
         if_known: IfKnown::Leave,
     };

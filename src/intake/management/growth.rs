@@ -6,8 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, Registrar};
-use crate::jose::unverified_claims;
+use crate::intake::recorded;
 use crate::policy::Judged;
+use crate::policy::clearance::ScopeDecision;
+use crate::registrant::software_statement::vouched_for;
+use crate::registration::excerpt::Excerpt;
 use crate::registration::json::text_of;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
@@ -22,7 +25,7 @@ pub struct Difference {
     credentials: Vec<&'static str>,
     endpoints: Vec<&'static str>,
     given_up: Vec<&'static str>,
-    software: Vec<&'static str>,
+    software: Vec<String>,
 }
 
 /// Lists besides the redirect URIs of which every further entry is more.
@@ -61,7 +64,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
     let recorded = Asked::recorded(&client.redirect_uris, &client.scope_granted);
     let terms = Asked { post_logout_redirect_uris: Some(Vec::new()), ..recorded };
     let has = registrar.in_client_terms(&terms, client.metadata.clone());
-    let uris = asked.redirect_uris().iter().map(|uri| uri.as_str());
+    let uris = recorded::redirect_uris(asked).into_iter();
     let granted = ScopeSet::recorded(&client.scope_granted);
     let scopes = asked.scopes().granted.iter().filter(|scope| !granted.iter().any(|known| known == *scope));
     let differs = |member: &&'static str| {
@@ -82,10 +85,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
         (!new.is_empty()).then_some((member, new))
     });
     Difference {
-        redirect_uris: uris
-            .filter(|uri| !client.redirect_uris.iter().any(|known| known == uri))
-            .map(str::to_owned)
-            .collect(),
+        redirect_uris: uris.filter(|uri| !client.redirect_uris.contains(uri)).collect(),
         scopes: scopes.map(|scope| scope.as_str().to_owned()).collect(),
         further: further.collect(),
         credentials: CREDENTIALS.into_iter().filter(differs).collect(),
@@ -105,21 +105,18 @@ fn is_on(value: Option<&Value>) -> bool {
 }
 
 /// What of its software is another than the client's, where somebody vouches for both. Both statements were verified when they were heard.
-fn other_software(client: &ClientRecord, asked: &Map<String, Value>) -> Vec<&'static str> {
-    let stated = |metadata: &Map<String, Value>| {
-        let claims = unverified_claims(metadata.get(MEMBER)?.as_str()?).ok()?;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        Some((text("iss")?, text("software_id")))
-    };
+fn other_software(client: &ClientRecord, asked: &Map<String, Value>) -> Vec<String> {
     let registered = || {
         let RegistrantRecord { statement_issuer, software_id, .. } = &client.registrant;
         Some((statement_issuer.clone()?, software_id.clone()))
     };
-    let (Some(asked), Some(has)) = (stated(asked), stated(&client.metadata).or_else(registered)) else {
+    let (Some(asked), Some(has)) = (vouched_for(asked), vouched_for(&client.metadata).or_else(registered)) else {
         return Vec::new();
     };
-    let others = [("software_statement issuer", asked.0 != has.0), ("software_id", asked.1 != has.1)];
-    others.into_iter().filter(|(_, is_other)| *is_other).map(|(what, _)| what).collect()
+    let issuer = (asked.0 != has.0).then(|| format!("software_statement issuer {}", Excerpt(&asked.0)));
+    let software_id = asked.1.as_deref().unwrap_or_default();
+    let software = (asked.1 != has.1).then(|| format!("software_id {}", Excerpt(software_id)));
+    issuer.into_iter().chain(software).collect()
 }
 
 fn sends_a_secret(method: &Value) -> bool {
@@ -139,13 +136,15 @@ fn registered(has: &Map<String, Value>, member: &str) -> Value {
     }
 }
 
-/// The members that wait for an approval, with all the scopes that were asked for: an approval grants what is withheld as well.
+/// The members that wait for an approval, with all the scopes that an approval can grant of those that were asked for.
 pub fn asked(judged: &dyn Judged) -> Map<String, Value> {
     let mut members = judged.metadata().clone();
     // The one that the client has stays: what it says was put over the request.
     members.remove(MEMBER);
-    if let Some(requested) = &judged.scopes().requested {
-        members.insert("scope".to_owned(), requested.to_string().into());
+    let ScopeDecision { requested, granted, withheld, .. } = judged.scopes();
+    if let Some(requested) = requested {
+        let can_be_had = requested.iter().filter(|scope| granted.contains(scope) || withheld.contains(scope));
+        members.insert("scope".to_owned(), can_be_had.cloned().collect::<ScopeSet>().to_string().into());
     }
     members
 }
@@ -172,6 +171,20 @@ impl Difference {
         }
     }
 
+    /// The same where it waits for an approval, which grants more: the scopes that are withheld now, and those that were withheld before.
+    #[must_use]
+    pub fn by_approval(mut self, client: &ClientRecord, asked: &dyn Judged) -> Self {
+        let granted = ScopeSet::recorded(&client.scope_granted);
+        let withheld = asked.scopes().withheld.without(&granted);
+        if !self.is_empty() || !withheld.is_empty() {
+            let all = withheld.union(&ScopeSet::recorded(&client.scope_withheld)).without(&granted);
+            let more = all.iter().map(|scope| scope.as_str().to_owned());
+            let more: Vec<String> = more.filter(|scope| !self.scopes.contains(scope)).collect();
+            self.scopes.extend(more);
+        }
+        self
+    }
+
     /// It would be another software: who vouches for a client cannot be approved later.
     pub const fn is_of_other_software(&self) -> bool {
         !self.software.is_empty()
@@ -194,11 +207,12 @@ impl fmt::Display for Difference {
                 parts.push(format!("{what} + {}", values.join(" ")));
             }
         }
-        let lists = [&self.credentials, &self.endpoints, &self.software].map(|list| ("other", list));
-        for (what, list) in lists.into_iter().chain([("without", &self.given_up)]) {
-            if !list.is_empty() {
-                parts.push(format!("{what} {}", list.join(" ")));
-            }
+        let lists = [("other", &self.credentials), ("other", &self.endpoints), ("without", &self.given_up)];
+        for (what, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            parts.push(format!("{what} {}", list.join(" ")));
+        }
+        if !self.software.is_empty() {
+            parts.push(format!("other {}", self.software.join(" ")));
         }
         f.write_str(&parts.join("; "))
     }
@@ -222,18 +236,18 @@ mod tests {
         let (issuer, other) = ("https://directory.example", "https://other.example");
         let mut client = client();
         let own = stated(&json!({"iss": issuer, "software_id": "s1"}));
-        assert_eq!(other_software(&client, &own), Vec::<&str>::new(), "nobody vouched for it");
+        assert_eq!(other_software(&client, &own), Vec::<String>::new(), "nobody vouched for it");
         client.registrant.statement_issuer = Some(issuer.to_owned());
         client.registrant.software_id = Some("s1".to_owned());
         // By whom it was registered, and after a change by what that said.
         for metadata in [Map::new(), own.clone()] {
             client.metadata = metadata;
-            assert_eq!(other_software(&client, &own), Vec::<&str>::new());
-            assert_eq!(other_software(&client, &Map::new()), Vec::<&str>::new());
+            assert_eq!(other_software(&client, &own), Vec::<String>::new());
+            assert_eq!(other_software(&client, &Map::new()), Vec::<String>::new());
             let another = stated(&json!({"iss": issuer, "software_id": "s2"}));
-            assert_eq!(other_software(&client, &another), ["software_id"]);
+            assert_eq!(other_software(&client, &another), [r#"software_id "s2""#]);
             let foreign = stated(&json!({"iss": other, "software_id": "s1"}));
-            assert_eq!(other_software(&client, &foreign), ["software_statement issuer"]);
+            assert_eq!(other_software(&client, &foreign), [r#"software_statement issuer "https://other.example""#]);
         }
     }
 }

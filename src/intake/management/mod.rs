@@ -137,16 +137,20 @@ async fn read_change(
     learned: &mut Learned,
 ) -> Result<Update, Refusal> {
     let mut body = Digested::of(request.body);
-    let (registrar, growth_is) = (judging.rulebook.registrar.as_ref(), judging.rulebook.management.growth);
+    let (registrar, management_growth) = (judging.rulebook.registrar.as_ref(), judging.rulebook.management.growth);
     let read = update::read(request.head, &mut body, client, judging).await;
     learned.request_digest = body.digest();
     let update = read?;
     let judged = update.passage.judged();
     let growth = growth::of(registrar, client, judged);
     learned.event.violations = judged.violated_rules();
+    let growth = match management_growth {
+        Growth::Approval => growth.by_approval(client, judged),
+        Growth::Allow | Growth::Refuse => growth,
+    };
     learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
     // One that waits for an approval has given it nothing.
-    let waits = !growth.is_empty() && growth_is == Growth::Approval;
+    let waits = !growth.is_empty() && management_growth == Growth::Approval;
     learned.change = (!waits).then(|| growth.seen(client, judged));
     Ok(update)
 }

@@ -33,7 +33,8 @@ pub enum Growth {
     /// It is recorded as a difference, and made.
     #[default]
     Allow,
-    /// It is recorded as what the client asked for, and made when somebody approves it; until then all stays as it is. A statement of other software
+    /// It is recorded as what the client asked for, and made when somebody approves it; until then all stays as it is. Scopes that only an approval grants are
+    /// more as well. A statement of other software
     /// is refused with 403: that is another client.
     Approval,
     /// It is recorded as a difference, and refused with 403.

@@ -157,7 +157,7 @@ pub(in crate::intake) fn enter(judged: &dyn Judged, client: &mut ClientRecord) {
     let scopes = judged.scopes();
     client.let_through = recorded::rules_of(judged);
     client.client_name = json::text_of(judged.metadata(), "client_name").map(str::to_owned);
-    client.redirect_uris = judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect();
+    client.redirect_uris = recorded::redirect_uris(judged);
     client.scope_requested = scopes.requested.as_ref().map(ToString::to_string);
     client.scope_granted = scopes.granted.to_string();
     client.scope_withheld = scopes.withheld.to_string();

@@ -68,6 +68,7 @@ impl Work {
 
     async fn in_turn(self, mut held: HeldTurn<'_>, mut asking: Asking) -> Result<Answer, Refusal> {
         let is_in_doubt = held.is_in_doubt();
+        let before = matches!(asking, Asking::Update(_)).then(|| Box::new(held.client.clone()));
         let (profile, growing) = match self.admit(&mut held, &asking).await {
             Ok((profile, Admitted::AsAsked)) => (profile, None),
             Ok((profile, Admitted::Waits(growing))) => {
@@ -106,7 +107,7 @@ impl Work {
                     }
                 }
                 let access = self.access(&mut held.client);
-                if let Some(event) = self.recorded(&mut held.client, growing) {
+                if let Some(event) = self.recorded(&mut held.client, growing, before.as_deref()) {
                     held.record(event);
                 }
                 let mut client = held.end().await?;
@@ -151,6 +152,10 @@ impl Work {
             return Err(Reason::ClientBusy.into());
         }
         let growth = growth::of(self.rulebook.registrar.as_ref(), &held.client, update.passage.judged());
+        let growth = match self.rulebook.management.growth {
+            Growth::Approval => growth.by_approval(&held.client, update.passage.judged()),
+            Growth::Allow | Growth::Refuse => growth,
+        };
         if growth.is_empty() {
             return Ok((profile, Admitted::AsAsked));
         }
@@ -186,19 +191,33 @@ impl Work {
     }
 
     /// What is recorded with the client: a change, or the wish for one, which is entered here. What was only read is noted.
-    fn recorded(&self, client: &mut ClientRecord, growing: Option<Growing>) -> Option<Event> {
+    fn recorded(
+        &self,
+        client: &mut ClientRecord,
+        growing: Option<Growing>,
+        before: Option<&ClientRecord>,
+    ) -> Option<Event> {
         let event = self.event.clone();
+        let waits = audited::waits(&client.lifecycle);
+        let client_name = client.client_name.clone();
         match growing {
             Some(Growing { members, growth }) => {
+                let is_another = client.asked.as_ref() != Some(&members);
                 client.asked = Some(members);
                 client.first_approval = None;
-                let aside = Aside { waits: Some(Waits::Growth), ..Aside::default() };
+                let aside = Aside { client_name, waits: waits.or(Some(Waits::Growth)), is_another };
                 Some(Event { growth: Some(growth), aside, ..event })
             }
-            None => (event.event == Kind::ClientUpdated).then(|| Event {
-                scope_granted: Some(client.scope_granted.clone()),
-                scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
-                ..event
+            None => (event.event == Kind::ClientUpdated).then(|| {
+                // Who was told that it waits decides by what it was then.
+                let is_another = event.growth.is_some() || before.is_some_and(|before| is_another(before, client));
+                Event {
+                    scope_granted: Some(client.scope_granted.clone()),
+                    scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),
+                    redirect_uri_hosts: audited::hosts(&client.redirect_uris),
+                    aside: Aside { client_name, waits: waits.filter(|_| is_another), is_another },
+                    ..event
+                }
             }),
         }
     }
@@ -237,6 +256,14 @@ impl Work {
         access.show(&mut metadata);
         json(&metadata)
     }
+}
+
+/// Whether an approver who looked at it before saw something else.
+fn is_another(before: &ClientRecord, client: &ClientRecord) -> bool {
+    before.client_name != client.client_name
+        || before.redirect_uris != client.redirect_uris
+        || before.scope_withheld != client.scope_withheld
+        || before.asked.is_some()
 }
 
 /// What became of the client is written down before anything is said about it.

@@ -22,6 +22,7 @@ use crate::policy::{Judged, Profile};
 use crate::registrant::Registrant;
 use crate::registrant::initial_access_token::VerifiedToken;
 use crate::registrant::software_statement::VerifiedStatement;
+use crate::registration::redirect_uri::{RedirectUri, whereto};
 use crate::store::{
     RecordedRegistrant, RecordedRequest, RecordedStatement, RecordedToken, RequestRecord, RequestsKept, Store,
 };
@@ -74,6 +75,25 @@ pub fn open(settings: ReplaySettings) -> (RequestRecorder, RequestKeeper) {
 /// The names of the rules that were violated, each once.
 pub(super) fn rules_of(judged: &dyn Judged) -> Vec<String> {
     each_once(judged.violated_rules().into_iter())
+}
+
+/// The redirect URIs that the server is to have. Of what is only let through those that are none are among them, as they were written.
+pub(super) fn redirect_uris(judged: &dyn Judged) -> Vec<String> {
+    let written = judged.metadata().get("redirect_uris").filter(|_| judged.clearance().is_none());
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match written {
+        None => judged.redirect_uris().iter().map(|uri| uri.as_str().to_owned()).collect(),
+        Some(Value::Array(written)) => written.iter().map(text).collect(),
+        Some(other) => vec![text(other)],
+    }
+}
+
+/// The hosts of [`redirect_uris`], or what else says where they lead.
+pub(super) fn redirect_hosts(judged: &dyn Judged) -> Vec<String> {
+    match judged.clearance() {
+        Some(_) => judged.redirect_uris().iter().map(RedirectUri::host_or_scheme).collect(),
+        None => redirect_uris(judged).iter().map(|uri| whereto(uri)).collect(),
+    }
 }
 
 /// The rules' names: a rule may have been violated by several members.

@@ -128,6 +128,7 @@ impl State {
             self.count_less(&intent.profile, &intent.registrant.key, (None, None));
             return;
         }
+        let confirmed_at = client.confirmed_at(now);
         let mut lifecycle = client.lifecycle;
         if let Some(before) = &before {
             if before.lifecycle.state().is_live() {
@@ -162,7 +163,7 @@ impl State {
             access_token: client.access_token,
             server_access: client.server_access,
             unmanageable: false,
-            confirmed_at: now,
+            confirmed_at,
             last_used_at: before.as_ref().and_then(|before| before.last_used_at),
             unsettled,
             members_behind: false,

@@ -70,6 +70,10 @@ impl Outbox {
                 }
                 !is_quiet
             }
+            Occasion::Changes { quiet_until } => {
+                self.told.insert(name, quiet_until);
+                true
+            }
             Occasion::Ends(interest) => self.told.remove(&name).is_some() || interest == Interest::All,
         }
     }
@@ -86,7 +90,7 @@ impl Outbox {
                 delivery.notices = vec![telling.notice];
             }
             (None, Occasion::Ends(_)) => {}
-            (None, Occasion::Begins { .. }) => {
+            (None, Occasion::Begins { .. } | Occasion::Changes { .. }) => {
                 let begun = self.begin(&telling, (telling.key.clone(), telling.at), Some(until));
                 begun.notices.push(telling.notice);
             }

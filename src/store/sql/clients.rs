@@ -244,10 +244,10 @@ const ENTRY: &str = "INSERT INTO clients (client_id, registration, profile, regi
     SELECT v.column1, r.id, r.profile, r.registrant, v.column2, v.column2, 1, v.column3, v.column4, r.client_name, \
     r.redirect_uris, r.scope_requested, r.scope_granted, r.scope_withheld, '', v.column5, \
     CASE WHEN v.column11 = 1 THEN NULL ELSE r.digest END, \
-    v.column6, v.column7, 0, v.column2, v.column9, v.column9, v.column10, r.let_through FROM (VALUES";
-static ENTER: Rows<11> = Rows::between(&[ENTRY], ") AS v CROSS JOIN registrations r WHERE r.id = v.column8");
+    v.column6, v.column7, 0, v.column12, v.column9, v.column9, v.column10, r.let_through FROM (VALUES";
+static ENTER: Rows<12> = Rows::between(&[ENTRY], ") AS v CROSS JOIN registrations r WHERE r.id = v.column8");
 /// The condition also tells SQLite that `ON` does not belong to the join.
-static ENTER_OR_BRING_UP_TO_DATE: Rows<11> = Rows::between(&[ENTRY], OR_BRING_UP_TO_DATE);
+static ENTER_OR_BRING_UP_TO_DATE: Rows<12> = Rows::between(&[ENTRY], OR_BRING_UP_TO_DATE);
 const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id = v.column8 \
     ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, profile = excluded.profile, \
     registrant = excluded.registrant, updated_at = excluded.updated_at, version = clients.version + 1, \
@@ -261,7 +261,7 @@ const OR_BRING_UP_TO_DATE: &str = ") AS v CROSS JOIN registrations r WHERE r.id 
     approved = NULL, first_approval = NULL, asked = NULL, let_through = excluded.let_through";
 
 /// The values of [`ENTRY`].
-fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle, without_digest: bool) -> Result<[Value; 11], sqlx::Error> {
+fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle, without_digest: bool) -> Result<[Value; 12], sqlx::Error> {
     let client = entering.client;
     let unsettled = ClientRecord::unsettled_at_first(lifecycle, entering.now);
     Ok([
@@ -276,6 +276,7 @@ fn entry(entering: &Entering<'_>, lifecycle: &Lifecycle, without_digest: bool) -
         unsettled.as_ref().map(|unsettled| unsettled.since.unix_millis()).into(),
         due_at(lifecycle, unsettled.as_ref()).map(Timestamp::unix_millis).into(),
         i64::from(without_digest).into(),
+        client.confirmed_at(entering.now).unix_millis().into(),
     ])
 }
 

@@ -48,13 +48,15 @@ async fn gather(
 async fn is_news(connection: &mut AnyConnection, telling: &Telling) -> Result<bool, sqlx::Error> {
     let (receiver, key) = (telling.receiver.clone(), telling.key.clone());
     match telling.occasion {
-        Occasion::Begins { quiet_until } => {
+        Occasion::Begins { quiet_until } | Occasion::Changes { quiet_until } => {
+            let is_change = matches!(telling.occasion, Occasion::Changes { .. });
+            let quiet_at = if is_change { i64::MAX } else { telling.at.unix_millis() };
             let query = sqlx::query(
                 "INSERT INTO alert_told (receiver, key, quiet_until) VALUES ($1, $2, $3) \
                  ON CONFLICT (receiver, key) DO UPDATE SET quiet_until = excluded.quiet_until \
                  WHERE alert_told.quiet_until <= $4",
             );
-            let query = query.bind(receiver).bind(key).bind(quiet_until.unix_millis()).bind(telling.at.unix_millis());
+            let query = query.bind(receiver).bind(key).bind(quiet_until.unix_millis()).bind(quiet_at);
             Ok(query.execute(connection).await?.rows_affected() > 0)
         }
         Occasion::Ends(interest) => {
@@ -78,7 +80,7 @@ async fn replace(connection: &mut AnyConnection, telling: &Telling, until: Times
     let id: String = match (update.fetch_optional(&mut *connection).await?, telling.occasion) {
         (Some(row), _) => row.try_get(0)?,
         (None, Occasion::Ends(_)) => return Ok(()),
-        (None, Occasion::Begins { .. }) => {
+        (None, Occasion::Begins { .. } | Occasion::Changes { .. }) => {
             begin(connection, telling, (&telling.key, telling.at, Some(until))).await?;
             telling.delivery.clone()
         }

@@ -2,8 +2,8 @@
 
 use dcr_gateway::lifecycle::{Lifecycle, State};
 use dcr_gateway::store::{
-    Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NewClient, Outcome, QuotaName, QuotaReached, Quotas,
-    Store, TokenHash, TurnEnd,
+    Beginning, Begun, ClientRecord, HandingOut, IfKnown, Intent, NEVER_CONFIRMED, NewClient, Outcome, QuotaName,
+    QuotaReached, Quotas, Store, TokenHash, TurnEnd,
 };
 
 use super::turns::turn;
@@ -73,12 +73,14 @@ async fn a_client_with_the_least_that_there_can_be(store: &dyn Store) {
         metadata: serde_json::Map::new(),
         access_token: None,
         server_access: None,
+        is_confirmed: false,
         if_known: IfKnown::Update,
     };
     enter_as(store, intent("r1"), bare.clone()).await;
     let found = enter_as(store, intent("r2"), NewClient { client_id: "c2".to_owned(), ..bare }).await;
     assert_eq!((found.digest, found.access_token, found.server_access), (None, None, None));
     assert!(found.metadata.is_empty());
+    assert_eq!(found.confirmed_at, NEVER_CONFIRMED, "nobody saw it there");
 }
 
 async fn is_found_by_its_whole_access_token(store: &dyn Store) {

@@ -16,6 +16,7 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     gathers_what_belongs_together(&empty().await).await;
     adds_nothing_to_what_is_being_delivered(&empty().await).await;
     tells_the_same_thing_once(&empty().await).await;
+    tells_again_what_is_another_thing(&empty().await).await;
     tells_the_end_to_whoever_was_told(&empty().await).await;
     lets_one_process_deliver_at_a_time(&empty().await).await;
     keeps_what_failed_and_repeats_what_lasts(&*empty().await.one).await;
@@ -111,6 +112,23 @@ async fn tells_the_same_thing_once(Handles { one, other }: &Handles) {
     other.tell(vec![gathered("a", at(3_601_000))]).await.unwrap();
     other.tell(vec![for_mail(gathered("a", at(3_601_000)))]).await.unwrap();
     assert_eq!(one.receivers_due(at(4_000_000)).await.unwrap(), ["mail", "ops"]);
+}
+
+async fn tells_again_what_is_another_thing(Handles { one, other }: &Handles) {
+    let changed = |moment| Telling {
+        occasion: Occasion::Changes { quiet_until: at(9_000_000) },
+        notice: "another".to_owned(),
+        ..gathered("a", moment)
+    };
+    one.tell(vec![gathered("a", at(1_000)), changed(at(2_000)), gathered("a", at(3_000))]).await.unwrap();
+    other.tell(vec![changed(at(4_000)), gathered("a", at(8_999_999))]).await.unwrap();
+    let taken = take(&**one, at(40_000)).await;
+    assert_eq!(told(&taken), [["notice of a \u{1f50d}", "another", "another"]]);
+    settle(&**one, &taken[0], Fate::Done).await;
+    // What is told as long as it lasts is replaced in any case, or begins.
+    let lasts = Form::Lasting { until: at(900_000) };
+    one.tell(vec![Telling { form: lasts, ..changed(at(50_000)) }]).await.unwrap();
+    assert_eq!(told(&take(&**one, at(50_000)).await), [["another"]]);
 }
 
 async fn tells_the_end_to_whoever_was_told(Handles { one, other }: &Handles) {

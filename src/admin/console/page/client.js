@@ -1,7 +1,7 @@
 // One client, with all that whoever decides should look at.
 
 import * as api from "./api.js";
-import { buttons } from "./decide.js";
+import { buttons, wasPending } from "./decide.js";
 import { told } from "./findings.js";
 import { badge, element, foreign, heading, markedName, markedNote, moment, table, terms } from "./elements.js";
 
@@ -60,6 +60,12 @@ function similar({ similar, compared, compared_with_all: isAll }) {
   return element("div", {}, element("ul", { class: "similar" }, items), element("p", { class: "note" }, `${compares}.`));
 }
 
+/** So many seconds, as people say it. */
+function span(seconds) {
+  const [size, unit] = [[86_400, "days"], [3_600, "hours"], [60, "minutes"]].find(([least]) => seconds >= 2 * least) ?? [1, "seconds"];
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+
 const part = (title, ...children) => element("section", { class: "part" }, element("h3", {}, title), ...children);
 
 function history(client) {
@@ -89,6 +95,7 @@ export async function card(client, operator, then) {
     element("p", { class: "note" }, element("code", {}, client.client_id), " · profile ", client.profile, " · ", moment(client.created_at)),
     review && markedNote(review.client_name),
     client.pending_until && element("p", { class: "note" }, "Removed unless approved by ", moment(client.pending_until)),
+    wasPending(client) && element("p", { class: "note" }, `Waits for an approval, but not while it is suspended: once it is resumed it is removed unless approved within ${span(client.pending_seconds_left)}.`),
     history(client),
     element(
       "div",
@@ -96,7 +103,7 @@ export async function card(client, operator, then) {
       part("Who asks", registrant(client.registrant)),
       part("Redirects to", redirects(client.redirect_uris)),
       part("Scopes", scopes(client.scopes)),
-      client.asked && part("Asks to change", element("pre", { tabindex: "0", "aria-label": "The change it asks for" }, lines(JSON.stringify(client.asked, null, 2)))),
+      client.asked && part("Asks to change", element("ul", { class: "uris" }, (client.asks_for ?? []).map((one) => element("li", {}, foreign(one)))), element("pre", { tabindex: "0", "aria-label": "The change it asks for" }, lines(JSON.stringify(client.asked, null, 2)))),
       part("Findings", review ? told(review.findings) : element("p", { class: "note" }, "This could not be found out.")),
       part("Similar clients", review ? similar(review) : element("p", { class: "note" }, "This could not be found out.")),
     ),
@@ -116,7 +123,7 @@ export async function clientPlace(id, operator) {
       {},
       element("section", {}, element("h2", {}, "In the record"), terms([
         ["Changed", moment(now.updated_at)],
-        ["Seen at the server", moment(now.confirmed_at)],
+        ["Seen at the server", now.confirmed_at ? moment(now.confirmed_at) : "never"],
         ["Last used", now.last_used_at ? moment(now.last_used_at) : "not known"],
         ["Manages itself", now.has_access_token ? "yes" : "no"],
         ["Version", String(now.version)],

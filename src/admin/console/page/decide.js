@@ -9,7 +9,9 @@ export const may = (operator, role) => RANKS.indexOf(operator.role) >= RANKS.ind
 
 const LIVE = ["pending", "active"];
 /** Its owner asked for a change that waits for an approval. */
-const asksForMore = (client) => client.asked !== undefined && client.asked !== null;
+const asksForMore = (client) => client.state === "active" && client.asked !== undefined && client.asked !== null;
+/** It is suspended, and waited for an approval before. */
+export const wasPending = (client) => client.state === "suspended" && Number.isInteger(client.pending_seconds_left);
 const ACTIONS = [
   {
     name: "approve",
@@ -26,7 +28,7 @@ const ACTIONS = [
     label: "Reject",
     role: "approver",
     states: ["pending"],
-    also: asksForMore,
+    also: (client) => asksForMore(client) || wasPending(client),
     kind: "bad",
     done: "rejected",
     says: "A pending client is removed at the authorization server, and whoever registers the same is refused. A change that an active one asked for is refused, and it stays.",
@@ -93,7 +95,9 @@ export async function buttons(client, operator, then) {
 }
 
 function scopeChoice(client, members) {
-  const withheld = list(client.scopes.withheld);
+  const had = list(client.scopes.granted);
+  const asked = list(client.asked?.scope).filter((scope) => !had.includes(scope));
+  const withheld = [...new Set([...list(client.scopes.withheld), ...asked])];
   if (!members.includes("scopes") || withheld.length === 0) return undefined;
   const boxes = withheld.map((scope) => field(scope, "input", { type: "checkbox", value: scope, checked: true }));
   const whole = element(
