@@ -190,11 +190,11 @@ fn what_is_accepted_and_does_less_than_is_written_is_warned_of() {
         "listeners[0].trusted_proxies[0]",
         "profiles[0].algorithms.signing[0]",
         "profiles[0].algorithms.encryption[0]",
-        "profiles[0].four_eyes",
         "profiles[0].scopes.by_approval",
+        "profiles[0].four_eyes",
         "management.growth",
-        "anomalies.responses[0].to",
         "anomalies.lookalike_names.names[1]",
+        "anomalies.responses[0].to",
     ];
     assert_eq!(places, expected, "{warnings:#?}");
     assert_eq!(warnings[1].hint, "did you mean RS256?");

@@ -97,6 +97,11 @@ pub async fn read(body: &mut dyn Body) -> Result<Map<String, Value>, Refusal> {
     json::parse_lenient(&bytes).map_err(|error| Refusal::from(Reason::JsonMalformed).described(error.to_string()))
 }
 
+/// The members of a body that is for the server; none: it is no object in JSON, or one that can be read in several ways.
+pub fn json_members(body: &[u8]) -> Option<Map<String, Value>> {
+    json::parse_lenient(body).ok()
+}
+
 /// RFC 7591 §3.2.1.
 pub fn created(metadata: &Map<String, Value>) -> Result<Answer, Refusal> {
     let mut answer = json_answer(StatusCode::CREATED, metadata)?;

@@ -60,7 +60,7 @@ use crate::throttle::{NoThrottle, Standing, Throttle, ThrottleFiles};
 pub use cors::CorsSettings;
 pub use decide::{Change, Instruction};
 pub use expire::{NotExpired, Report};
-pub use form::LARGEST_BODY;
+pub use form::{LARGEST_BODY, json_members};
 pub use rulebook::{ProfileLimits, Rulebook, TokenHandling, longest_turn};
 
 use handler::{Answer, Handler, Head, ProtocolRefusal, Request, UnverifiedClients};

@@ -9,7 +9,7 @@ use super::client_id_guard::{basic_credentials, basic_user};
 use super::form::{FormDecoder, FormPart};
 use super::parameters::is_named;
 use crate::intake::handler::UnverifiedClients;
-use crate::registration::json;
+use crate::intake::json_members;
 
 /// The longest `client_assertion` that is kept, as long as the longest token that is read anywhere.
 const LONGEST_ASSERTION: usize = 32 * 1024;
@@ -98,7 +98,7 @@ impl ClientNames {
 
     /// Reads parameters that are the members of a JSON object. What a server may read otherwise than we do is unclear.
     pub(super) fn read_json(&mut self, body: &[u8]) {
-        let Ok(members) = json::parse(body) else { return self.give_up() };
+        let Some(members) = json_members(body) else { return self.give_up() };
         for (name, value) in &members {
             match (Watched::by_name(name.as_bytes()), value) {
                 (Watched::Name | Watched::Other, _) | (_, Value::Null) => {}

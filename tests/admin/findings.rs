@@ -40,7 +40,7 @@ async fn findings(world: &World, query: &str) -> Vec<Value> {
 #[tokio::test]
 async fn guessed_tokens_are_found_and_told_once() {
     let world = World::start().await;
-    guess_tokens(&world, 30).await;
+    guess_tokens(&world, 15).await;
     let found = findings(&world, "?detector=token_guessing").await;
     assert_eq!(found.len(), 1, "{found:?}");
     let finding = &found[0];
