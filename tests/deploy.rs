@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use dcr_gateway::config::{self, Config};
 use serde::Deserialize as _;
@@ -85,7 +86,7 @@ fn below(root: &Path, directories: &[String], value: &mut Value) {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             let is_of_tls = file.extension().is_some_and(|end| ["pem", "crt", "key"].iter().any(|known| end == *known));
             // Else 32 octets in base64: a secret, and a key where one is wanted.
-            let held = if is_of_tls { certificate_and_key() } else { format!("{}=", "A".repeat(43)) };
+            let held = if is_of_tls { certificate_and_key().to_owned() } else { format!("{}=", "A".repeat(43)) };
             fs::write(&file, held).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             *path = file.to_str().unwrap().to_owned();
@@ -94,11 +95,14 @@ fn below(root: &Path, directories: &[String], value: &mut Value) {
     }
 }
 
-/// A certificate that can be a CA, and its key.
-fn certificate_and_key() -> String {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
-    certificate.pem() + &key.serialize_pem()
+/// A certificate that can be a CA, and its key: the same in each file, so that they fit.
+fn certificate_and_key() -> &'static str {
+    static MADE: OnceLock<String> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        certificate.pem() + &key.serialize_pem()
+    })
 }
 
 fn ports(config: &Config) -> Vec<u16> {
