@@ -112,6 +112,7 @@ async fn what_it_never_tells_stays_registered_when_a_client_reads_itself_and_wri
     });
     let answered = json!({
         "client_id": "c-1", "client_secret": "s", "redirect_uris": asked["redirect_uris"], "client_name": "Orders",
+        "grant_types": ["authorization_code"], "response_types": ["code", "none"],
         "token_endpoint_auth_method": "client_secret_basic", "registration_access_token": "t-1",
         "registration_client_uri": format!("http://inside{ENDPOINT}/c-1"),
     });
