@@ -78,12 +78,15 @@ impl<'j> Judges<'j> {
             }
             (Requirement::Required | Requirement::Optional, Some(recorded)) => {
                 let (issuer, software_id) = (recorded.issuer.clone(), recorded.software_id.clone());
-                if let Err(refusal) = self.statements.still_accept(&issuer, software_id.as_deref()) {
+                let (text, members) = (super::recorded::NOT_KEPT.to_owned(), recorded.metadata.clone());
+                let statement = SoftwareStatement { text, issuer, software_id, members };
+                let requested = statement.apply(metadata);
+                let accepted = self.statements.still_accept(&statement.issuer, requested.software_id.as_deref());
+                if let Err(refusal) = accepted {
                     let reason = Refusal::statement(refusal).reason();
                     return Judgement::Refused { profile: Some(profile), reason };
                 }
-                let (text, members) = (super::recorded::NOT_KEPT.to_owned(), recorded.metadata.clone());
-                SoftwareStatement { text, issuer, software_id, members }.apply(metadata)
+                requested
             }
             (Requirement::Off | Requirement::Optional | Requirement::Required, _) => {
                 ClientMetadata::from_json(metadata)

@@ -6,8 +6,8 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
 use super::lookalike::Lookalike;
-use super::unseen::{is_blank, is_variation_selector};
 use crate::registration::strict_uri::is_bidirectional_control;
+use crate::registration::unseen::{is_blank, is_variation_selector};
 
 /// What a character is to the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

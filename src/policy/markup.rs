@@ -47,8 +47,12 @@ const RUNNING: [&str; 3] = ["javascript:", "vbscript:", "livescript:"];
 const DOCUMENTS: [&str; 5] =
     ["data:text/html", "data:text/javascript", "data:text/xml", "data:application/", "data:image/svg"];
 
-/// What other programs put something else in the place of: Keycloak's consent page `${client_account}`, loggers `${jndi:…}`, templates `{{7*7}}`.
-const PLACEHOLDERS: [&str; 3] = ["${", "#{", "{{"];
+/// What other programs put something else in the place of: Keycloak's consent page `${client_account}`, loggers `${jndi:…}`, templates `{{7*7}}`,
+/// `{%print 7%}` and `%{7*7}`.
+const PLACEHOLDERS: [&str; 5] = ["${", "#{", "{{", "{%", "%{"];
+
+/// What is said of a text that holds one.
+pub(super) const PLACEHOLDER: &str = "holds a placeholder (${…}, #{…}, %{…}, {{…}}, {%…%})";
 
 /// Whether a text that is shown under the server's name would be replaced by another.
 pub(super) fn holds_a_placeholder(text: &str) -> bool {

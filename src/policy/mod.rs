@@ -24,7 +24,6 @@ pub mod rule;
 pub mod rules;
 pub mod scopes;
 pub mod settings;
-mod unseen;
 pub mod violation;
 
 pub use choice::{Choice, choose};

@@ -6,14 +6,17 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::markup;
-use super::unseen::{is_blank, is_variation_selector};
 use crate::registration::strict_uri::is_bidirectional_control;
+use crate::registration::unseen::{is_blank, is_variation_selector};
 
 /// The most combining marks in a row; more is a text that runs over its neighbours.
 const MOST_MARKS: usize = 5;
 
 /// The most that no single character has together with its letter, where letters are written with few: Latin, Greek, Cyrillic.
 const MOST_WESTERN_MARKS: usize = 2;
+
+/// What a decoder writes where it finds no character.
+const REPLACEMENT: char = '\u{fffd}';
 
 /// The canonical combining class of the signs that take a consonant's vowel away (Unicode §4.3).
 const VIRAMA: u8 = 9;
@@ -28,6 +31,13 @@ const FLAGS: [&str; 3] = [
 
 /// What is wrong with the first character that does not belong into a text for people.
 pub(super) fn problem(text: &str) -> Option<String> {
+    if text.starts_with(is_combining_mark) && !text.starts_with(is_variation_selector) {
+        return Some("begins with a mark that belongs on a letter".to_owned());
+    }
+    if text.contains(REPLACEMENT) && text.chars().all(|character| character == REPLACEMENT || character.is_whitespace())
+    {
+        return Some("holds nothing but what somebody could not decode (U+FFFD)".to_owned());
+    }
     let mut before = None;
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -256,6 +266,7 @@ mod tests {
             "한\u{301}글",
             "か\u{3099}",
             "u\u{308}\u{304}",
+            "Caf\u{fffd}",
         ] {
             assert_eq!(problem(text), None, "{}", text.escape_unicode());
         }
@@ -374,6 +385,10 @@ mod tests {
             "a\u{2028}b",
             "a\u{3164}b",
             "a\u{1d159}b",
+            "\u{301}",
+            "\u{301}Orders",
+            "\u{fffd}",
+            "\u{fffd} \u{fffd}",
             "\u{fffc}",
             "a\u{16fe4}b",
             "a\u{e000}",

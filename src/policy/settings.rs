@@ -66,7 +66,8 @@ pub struct ProfileSettings {
     pub response_types: Option<Vec<String>>,
     /// How a client may authenticate at the token endpoint; the first is given to one that asks for none where the
     /// specification's default, client_secret_basic, is not in the list.
-    /// Default: every method of RFC 7591, OpenID Connect and RFC 8705, also none.
+    /// Default: every method of RFC 7591, OpenID Connect and RFC 8705, also none. `attest_jwt_client_auth`, and methods that are
+    /// URIs, are for you to add.
     #[serde(default)]
     pub token_endpoint_auth_methods: Option<Vec<String>>,
     /// `application_type`: what is allowed, and what is sent when a client names none.

@@ -107,6 +107,8 @@ impl StatementIssuers {
         }
         let statement = self.verify(text, circumstances).await?;
         let requested = statement.apply(members);
+        // Where the statement names no software, the request may.
+        self.still_accept(&statement.issuer, requested.software_id.as_deref())?;
         let SoftwareStatement { issuer, software_id, members, .. } = statement;
         Ok((requested, Some(VerifiedStatement { issuer, software_id, members })))
     }
@@ -315,6 +317,19 @@ mod tests {
         }
         assert!(hears(json!({"ssa_id": "app", "software_id": "blocked-app", "jti": "statement-8"})).await.is_ok());
         assert_eq!(hears(json!({"ssa_id": "x".repeat(256)})).await, Err(StatementRefusal::SoftwareId));
+    }
+
+    #[tokio::test]
+    async fn where_a_statement_names_no_software_the_request_names_none_that_is_blocked() {
+        let directory = Directory::trusted_with("blocked: [blocked-app]");
+        let hears = async |stated: Value, asked: &str| {
+            let statement = directory.signs(json!({ "software_id": stated }));
+            let request = object(json!({"software_statement": statement, "software_id": asked}));
+            directory.issuers.hear(request, circumstances(Requirement::Required, None)).await.map(drop)
+        };
+        assert_eq!(hears(json!(null), "blocked-app").await, Err(StatementRefusal::Blocked));
+        assert_eq!(hears(json!(null), "app").await, Ok(()));
+        assert_eq!(hears(json!("app"), "blocked-app").await, Ok(()), "the statement's is taken");
     }
 
     #[tokio::test]

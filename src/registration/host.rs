@@ -90,15 +90,15 @@ impl Host {
         matches!(self, Self::Name(name) if name.split('.').any(|label| label.starts_with("xn--")))
     }
 
-    /// Whether it is this machine: `localhost` and below (RFC 6761 §6.3), 127.0.0.0/8, `::1`, and the IPv6 spellings of these.
+    /// Whether it is this machine: `localhost` and below (RFC 6761 §6.3), 127.0.0.0/8, also as a mapped address, and `::1`. Not what NAT64 or 6to4
+    /// makes of such an address: it is routed.
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
             Self::Ipv4(address) => address.is_loopback(),
-            Self::Ipv6(address) => match embedded_ipv4(*address) {
-                Some(embedded) => embedded.is_loopback(),
-                None => address.is_loopback(),
-            },
+            Self::Ipv6(address) => {
+                address.is_loopback() || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_loopback())
+            }
         }
     }
 
@@ -331,9 +331,16 @@ mod tests {
         ] {
             assert!(host(text).is_loopback(), "{text}");
         }
-        for text in
-            ["localhost.evil.example", "notlocalhost", "128.0.0.1", "[::2]", "127.0.0.1.evil.example", "0.0.0.0"]
-        {
+        for text in [
+            "localhost.evil.example",
+            "notlocalhost",
+            "128.0.0.1",
+            "[::2]",
+            "127.0.0.1.evil.example",
+            "0.0.0.0",
+            "[2002:7f00:1::]",
+            "[64:ff9b::7f00:1]",
+        ] {
             assert!(!host(text).is_loopback(), "{text}");
         }
         assert!(host("app.xn--bcher-kva.example").is_punycode() && !host("axn--b.example").is_punycode());

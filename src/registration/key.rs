@@ -107,9 +107,17 @@ impl JsonWebKeySet {
 /// Every member of a key that is, or may be, private or symmetric key material.
 const SECRETS: [&str; 10] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"];
 
+/// The members of public keys, of whatever kind.
+const PUBLIC: [&str; 8] = ["kty", "key_ops", "x5c", "n", "e", "crv", "x", "y"];
+
 /// Whether a member of a key is, or may be, private or symmetric key material.
-pub fn is_secret(member: &str) -> bool {
+fn is_secret(member: &str) -> bool {
     SECRETS.contains(&member)
+}
+
+/// Whether a member is one of public keys. Any other may be secret: programs have names of their own for what [`SECRETS`] are.
+pub fn is_public(member: &str) -> bool {
+    PUBLIC.contains(&member) || TEXTS.contains(&member)
 }
 
 /// The value of a `jwks`, whatever it is, with what is secret in it left out.
@@ -171,7 +179,7 @@ impl JsonWebKey {
 }
 
 /// Some libraries write every member that a key can have: `null`, `""` or `[]` for those that this one does not (.NET: `"oth":[]`).
-fn holds_nothing(value: &Value) -> bool {
+pub fn holds_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty)
 }
 

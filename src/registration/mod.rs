@@ -8,6 +8,7 @@ pub mod host;
 pub mod json;
 pub mod key;
 mod key_certificates;
+mod key_strength;
 pub mod key_use;
 pub mod members;
 pub mod metadata;
@@ -16,6 +17,7 @@ pub mod redirect_uri;
 pub mod scope;
 pub mod software_statement;
 pub mod strict_uri;
+pub(crate) mod unseen;
 pub mod web_url;
 
 pub use error_code::ErrorCode;

@@ -57,11 +57,8 @@ impl Reading {
         let Some((member, kind, tag)) = known else { return self.unknown(name) };
         let tagged = name.len() > member.len();
         if tagged && !members::is_language_tag(tag) {
-            // `de_DE` is how Java and POSIX write a locale: no member that anybody knows, and no reason to refuse the client.
-            if members::is_language_tag(&tag.replace('_', "-")) {
-                return self.unknown(name);
-            }
-            return self.malformed(&shortened(name), "has a language tag that is none (RFC 5646)");
+            // `de_DE` and `de_DE.UTF-8` are how Java and POSIX write a locale: no member that anybody knows, and no reason to refuse the client.
+            return self.unknown(name);
         }
         match kind {
             MemberKind::Own => self.own(member, value),

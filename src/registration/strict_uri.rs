@@ -6,6 +6,7 @@ use fluent_uri::component::Authority;
 use unicode_normalization::UnicodeNormalization;
 
 use super::host::{Host, MalformedHost};
+use super::unseen::{is_blank, is_variation_selector};
 use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
 
 /// The longest URI, in bytes.
@@ -285,7 +286,7 @@ fn check_path(path: &str) -> Result<(), MalformedUri> {
 
 /// What a consent page or a log, which show such a URI decoded, would not show as it is.
 fn check_shown(decoded: &str) -> Result<(), MalformedUri> {
-    if decoded.contains(is_unseen) {
+    if decoded.contains(is_unseen) || has_stray_selector(decoded) {
         return Err(MalformedUri::EncodedUnseen);
     }
     let begins_a_tag = |(at, _): (usize, &str)| {
@@ -294,13 +295,30 @@ fn check_shown(decoded: &str) -> Result<(), MalformedUri> {
     if decoded.match_indices('<').any(begins_a_tag) { Err(MalformedUri::EncodedMarkup) } else { Ok(()) }
 }
 
-/// Takes no room, or ends a line. Not the joiners (U+200C, U+200D), which words and emoji are written with.
+/// Shows nothing, or ends a line. Not the joiners (U+200C, U+200D), which words and emoji are written with.
 fn is_unseen(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}'
-            | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    )
+    is_blank(character)
+        || matches!(
+            character,
+            '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}'
+                | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Whether a selector stands where there are no forms to choose among: behind none of the emoji, ideographs and others that have no capitals.
+fn has_stray_selector(decoded: &str) -> bool {
+    const KEYCAP: char = '\u{20e3}';
+    let mut before = None;
+    let mut characters = decoded.chars().peekable();
+    while let Some(character) = characters.next() {
+        let has_forms = |c: char| !c.is_ascii() && !c.is_lowercase() && !c.is_uppercase() && !is_variation_selector(c);
+        let is_chosen = before.is_some_and(has_forms) || characters.peek() == Some(&KEYCAP);
+        if is_variation_selector(character) && !is_chosen {
+            return true;
+        }
+        before = Some(character);
+    }
+    false
 }
 
 /// What [`Encoded::NoOtherPath`] says.
@@ -382,6 +400,15 @@ mod tests {
             ("/call%C2%ADback", MalformedUri::EncodedUnseen),
             ("/%E2%81%A0cb", MalformedUri::EncodedUnseen),
             ("/cb%F3%A0%81%81", MalformedUri::EncodedUnseen),
+            ("/cb%E3%85%A4", MalformedUri::EncodedUnseen),
+            ("/cb%EF%BE%A0", MalformedUri::EncodedUnseen),
+            ("/%E1%85%9Fcb", MalformedUri::EncodedUnseen),
+            ("/cb%E2%A0%80", MalformedUri::EncodedUnseen),
+            ("/cb%F0%9D%85%99", MalformedUri::EncodedUnseen),
+            ("/cb%EF%B8%8F", MalformedUri::EncodedUnseen),
+            ("/%EF%B8%8F", MalformedUri::EncodedUnseen),
+            ("/caf%C3%A9%F3%A0%84%80", MalformedUri::EncodedUnseen),
+            ("/%E2%9D%A4%EF%B8%8F%EF%B8%8F", MalformedUri::EncodedUnseen),
             ("/%3Cscript%3Ealert(1)%3C%2Fscript%3E", MalformedUri::EncodedDelimiter),
             ("/%3Cscript%3Ealert(1)%3C/script%3E", MalformedUri::EncodedMarkup),
             ("/%3c!--", MalformedUri::EncodedMarkup),
@@ -405,6 +432,9 @@ mod tests {
             "/%D9%85%DB%8C%E2%80%8C%D8%AE",
             "/%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB",
             "/a%3C5",
+            "/%E2%9D%A4%EF%B8%8F",
+            "/1%EF%B8%8F%E2%83%A3",
+            "/%E8%BE%BB%F3%A0%84%80",
         ] {
             assert_eq!(check_path(path), Ok(()), "{path}");
         }

@@ -56,7 +56,7 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 17] = [
+const VENDORS: [&str; 19] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
@@ -71,6 +71,8 @@ const VENDORS: [&str; 17] = [
     "callback.mistral.ai",
     "api.devin.ai",
     "antigravity.google",
+    "oauth.n8n.cloud",
+    "playground.ai.cloudflare.com",
     "global.consent.azure-apim.net",
     "vertexaisearch.cloud.google.com",
     "raycast.com",

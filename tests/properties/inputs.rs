@@ -274,8 +274,10 @@ fn member() -> impl Strategy<Value = (String, Value)> {
         "offline_access",
     ]);
     let octets = |length: usize| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(vec![0xc3; length]);
+    // Of two large factors, as far as anybody sees.
+    let modulus = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([vec![0xc3; 255], vec![0x13]].concat());
     let keys = [
-        json!({"keys": [{"kty": "RSA", "n": octets(256), "e": "AQAB", "kid": "1", "extra": 0.1}]}),
+        json!({"keys": [{"kty": "RSA", "n": modulus, "e": "AQAB", "kid": "1", "extra": 0.1}]}),
         json!({"keys": [{"kty": "RSA", "n": octets(256), "e": "AQAB", "d": octets(256)}]}),
         json!({"keys": [{"kty": "oct", "k": octets(32)}]}),
         json!({"keys": []}),

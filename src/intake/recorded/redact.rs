@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::registration::key::is_secret;
+use crate::registration::key::{holds_nothing, is_public};
 use crate::registration::members::{MemberKind, kind};
 use crate::registration::software_statement::MEMBER;
 use crate::secret::without_user;
@@ -36,22 +36,42 @@ fn of_member(name: &str, value: &Value) -> Value {
         // A statement can be presented again; what a server assigns may be a secret; what nobody defines may be anything.
         _ if name == MEMBER => NOT_KEPT.into(),
         None | Some(MemberKind::ServerAssigned) => NOT_KEPT.into(),
-        Some(_) if name == "jwks" => without_secrets(value),
+        Some(_) if name == "jwks" => of_jwks(value),
         Some(_) => without_passwords(value),
     }
 }
 
-fn without_secrets(value: &Value) -> Value {
+/// The public members of each key, all else by its name alone: programs have names of their own for private parts (`D`, `pem`).
+fn of_jwks(value: &Value) -> Value {
+    let of_key =
+        |key: &Value| members_of(key, |name, value| if is_public(name) { of_texts(value) } else { not_kept(value) });
+    members_of(value, |name, value| match value {
+        Value::Array(keys) if name == "keys" => keys.iter().map(of_key).collect(),
+        other => not_kept(other),
+    })
+}
+
+fn members_of(value: &Value, of_member: impl Fn(&str, &Value) -> Value) -> Value {
+    let Value::Object(members) = value else { return not_kept(value) };
+    Value::Object(members.iter().map(|(name, value)| (name.clone(), of_member(name, value))).collect())
+}
+
+/// A public member is a text, or a list of some.
+fn of_texts(value: &Value) -> Value {
     match value {
-        Value::Object(members) => {
-            let kept = members.iter().map(|(name, value)| {
-                let value = if is_secret(name) { NOT_KEPT.into() } else { without_secrets(value) };
-                (name.clone(), value)
-            });
-            Value::Object(kept.collect())
-        }
-        Value::Array(entries) => Value::Array(entries.iter().map(without_secrets).collect()),
+        Value::Array(entries) => entries.iter().map(of_texts).collect(),
+        Value::Object(_) => not_kept(value),
         other => other.clone(),
+    }
+}
+
+/// Nothing of the value but its type, which rules look at, and that it holds nothing.
+fn not_kept(value: &Value) -> Value {
+    match value {
+        nothing if holds_nothing(nothing) => nothing.clone(),
+        Value::Array(_) => [Value::from(NOT_KEPT)].into_iter().collect(),
+        Value::Object(_) => Value::Object(Map::from_iter([(NOT_KEPT.to_owned(), Value::Null)])),
+        _ => NOT_KEPT.into(),
     }
 }
 
@@ -81,7 +101,10 @@ mod tests {
             "client_uri": "https://hunter2@app.example.com", "tos_uri": "https://@app.example.com", "contacts": ["ada@example.com"],
             "client_secret": "hunter2", "registration_access_token": "hunter2", "client_id": null,
             "software_statement": "ey.hunter2.sig", "password": "hunter2", "x": {"y": "hunter2"},
-            "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "hunter2", "oth": [{"r": "hunter2"}]}]},
+            "jwks": {"keys": [{
+                "kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "1", "key_ops": ["verify"], "qi": "", "use": {"d": "hunter2"},
+                "d": "hunter2", "oth": [{"r": "hunter2"}], "D": "hunter2", "dP": "hunter2", " d": "hunter2", "privateExponent": "hunter2",
+            }, "hunter2"], "pem": "hunter2"},
         });
         let kept = Value::Object(kept(asked.as_object().unwrap()).unwrap());
         assert!(!kept.to_string().contains("hunter2"), "{kept}");
@@ -93,7 +116,10 @@ mod tests {
                 "client_uri": "https://not-kept@app.example.com", "tos_uri": "https://not-kept@app.example.com", "contacts": ["ada@example.com"],
                 "client_secret": NOT_KEPT, "registration_access_token": NOT_KEPT, "client_id": null,
                 "software_statement": NOT_KEPT, "password": NOT_KEPT, "x": NOT_KEPT,
-                "jwks": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": NOT_KEPT, "oth": NOT_KEPT}]},
+                "jwks": {"keys": [{
+                    "kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "1", "key_ops": ["verify"], "qi": "", "use": {NOT_KEPT: null},
+                    "d": NOT_KEPT, "oth": [NOT_KEPT], "D": NOT_KEPT, "dP": NOT_KEPT, " d": NOT_KEPT, "privateExponent": NOT_KEPT,
+                }, NOT_KEPT], "pem": NOT_KEPT},
             })
         );
     }

@@ -60,6 +60,8 @@ fn open(character: char) -> char {
         0..=0x7F => return character,
         // The marks beside a name, which NFKD makes letters of it.
         0x2120 | 0x2122 => return ' ',
+        // One that stands upright is a dash on its side by NFKD.
+        0xfe31 => return '|',
         // An iota that stands below, and a hook: of these it makes marks.
         0x037a | 0x02db => return 'i',
         _ => match SMALL_CAPITALS.chars().zip(0..).find(|(small, _)| *small == character) {

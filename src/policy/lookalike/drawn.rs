@@ -20,7 +20,7 @@ const DRAWN_LIKE: [(char, &str); 26] = [
     ('i', "丨เꀤ꒐ᛁ"),
     ('j', "ʝフנꮰꀭ꒻꒑ᛃ"),
     ('k', "ĸкҡҝӄⱪꝁꀘꈵᚴᛕ"),
-    ('l', "ⱡʅ£լᄂㄴㄥし⌊ᛚꮭ꒒"),
+    ('l', "ⱡʅ£լᄂㄴㄥし⌊ᛚꮭ꒒¦⎸▏⏐"),
     ('m', "мʍϻ₥๓爪ꂵꃔᛗ"),
     ('n', "ипπꞑոꞥ₦∩ภ几ꮑꈤꋊᚾ"),
     ('o', "φфҩ¤◯○●◎⊙⊘⊖⦿⭕☉⚪⚫ʘ๏口ㄖꭷꂦꄲꊿᛟᚩ"),
@@ -38,7 +38,7 @@ const DRAWN_LIKE: [(char, &str); 26] = [
 ];
 
 /// What is written for several letters: the others. Of a letter made of two, which TR 39 reads as these, either one.
-const OR_LIKE: [(char, &str); 23] = [
+const OR_LIKE: [(char, &str); 24] = [
     ('ᶌ', "y"),
     ('ƚ', "t"),
     ('ք', "p"),
@@ -48,6 +48,7 @@ const OR_LIKE: [(char, &str); 23] = [
     ('Д', "d"),
     ('д', "d"),
     ('£', "e"),
+    ('€', "c"),
     ('μ', "m"),
     ('ᚲ', "c"),
     ('ᚷ', "g"),

@@ -64,6 +64,13 @@ fn what_reads_as_the_name_is_found() {
         "myclaude",
         "CLAUDEOFFICIAL",
         "cIaudeapp",
+        "C\u{23b8}aude",
+        "C\u{258f}aude",
+        "C\u{23d0}aude",
+        "C\u{a6}aude",
+        "C\u{fe31}aude",
+        "\u{20ac}laude",
+        "Claud\u{20ac}",
     ] {
         assert!(holds(name, "Claude"), "{name}");
     }
@@ -225,13 +232,23 @@ fn what_is_written_onto_a_name_without_a_space_is_taken_off() {
         "claudeforchrome",
         "withclaude",
         "claudeforwork",
+        "claudemac",
+        "claudeios",
+        "claudeandroid",
+        "claudeforwindows",
+        "claudeworkspace",
     ] {
         assert!(holds(name, "Claude"), "{name}");
     }
     assert!(holds("chatgptplus", "ChatGPT") && holds("openaiapi", "OpenAI") && holds("cursoride", "Cursor"));
-    for (name, protected) in
-        [("Newport", "Port"), ("Theory", "Ory"), ("Getting", "Ting"), ("Recursor", "Cursor"), ("Invoice", "Voice")]
-    {
+    for (name, protected) in [
+        ("Newport", "Port"),
+        ("Theory", "Ory"),
+        ("Getting", "Ting"),
+        ("Recursor", "Cursor"),
+        ("Invoice", "Voice"),
+        ("Claudelos\u{e9}", "Claude"),
+    ] {
         assert!(!holds(name, protected), "{name}");
     }
 }

@@ -98,7 +98,7 @@ impl ClientNameRule {
             } else if let Some(problem) = printable::problem(name) {
                 report.refuse(place, format!("{} {problem}", Excerpt(name)));
             } else if markup::holds_a_placeholder(name) {
-                report.refuse(place, format!("{} holds a placeholder (${{…}}, #{{…}}, {{{{…}}}})", Excerpt(name)));
+                report.refuse(place, format!("{} {}", Excerpt(name), markup::PLACEHOLDER));
             } else {
                 if let Some(problem) = self.problem_of_owner(name, ways) {
                     report.refuse(place, format!("{problem} (profile {:?})", report.profile()));
@@ -129,7 +129,10 @@ impl ClientNameRule {
 
     /// Whose the client says it is, by `organization_name` (OpenID Federation §5.2.2).
     pub(in crate::policy) fn check_organization(&self, name: Option<&str>, ways: Ways<'_>, report: &mut Report<'_>) {
-        // A longer one is refused whatever it says.
+        // It stands beside the client's name. One that is longer than is compared is refused whatever it says.
+        if let Some(name) = name.filter(|name| markup::holds_a_placeholder(name)) {
+            report.refuse("organization_name", format!("{} {}", Excerpt(name), markup::PLACEHOLDER));
+        }
         let name = name.filter(|name| name.len() <= LONGEST_ORGANIZATION && ways.are_shown());
         let problem = name.and_then(|name| self.problem_of_owner(name, ways));
         if let Some(problem) = problem {
@@ -389,6 +392,9 @@ mod tests {
         assert_eq!(check("Acme Pay GmbH", &["https://pay.acme.example/cb"], &code), [""; 0]);
         assert_eq!(check("Acme Corporation", &["https://evil.example/cb"], &code), [""; 0]);
         assert_eq!(check("Acme Pay GmbH", &[], &[GrantType::ClientCredentials]), [""; 0], "nobody sees it");
+        for name in ["${client_account}", "{{7*7}}", "#{7*7}", "%{7*7}", "{%print 7%}"] {
+            assert_eq!(check(name, &["https://evil.example/cb"], &code).len(), 1, "{name}");
+        }
     }
 
     #[test]

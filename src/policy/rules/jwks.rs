@@ -126,7 +126,10 @@ impl KeysRule {
             ),
             KeyKind::Symmetric => Some("is a symmetric key, which is a secret: it is never registered".to_owned()),
             KeyKind::Other(kty) => Some(format!("has the unknown key type {}", Excerpt(kty))),
-            KeyKind::Rsa { .. } | KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } => None,
+            KeyKind::Rsa { .. } => {
+                key.taken_apart().map(|how| format!("is an RSA key with {how}: anybody computes the private key"))
+            }
+            KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } => None,
         }
     }
 }
@@ -198,6 +201,13 @@ mod tests {
         URL_SAFE_NO_PAD.encode(vec![0xc3; length])
     }
 
+    /// A modulus without small factors.
+    fn modulus(filling: u8) -> String {
+        let mut octets = [filling; 256];
+        octets[255] = 0x13;
+        URL_SAFE_NO_PAD.encode(octets)
+    }
+
     fn check(keys: Value) -> Vec<String> {
         let rule = KeysRule::compile(None, &mut Vec::new());
         let jwks = Some(JsonWebKeySet::parse(&json!({ "keys": keys })).unwrap());
@@ -210,7 +220,7 @@ mod tests {
     #[test]
     fn public_keys_of_today_pass() {
         let keys = json!([
-            {"kty": "RSA", "n": bytes(256), "e": "AQAB", "use": "sig", "alg": "PS256", "kid": "1"},
+            {"kty": "RSA", "n": modulus(0xc3), "e": "AQAB", "use": "sig", "alg": "PS256", "kid": "1"},
             {"kty": "EC", "crv": "P-256", "x": bytes(32), "y": bytes(32)},
             {"kty": "OKP", "crv": "Ed25519", "x": bytes(32)},
             {"kty": "OKP", "crv": "X25519", "x": bytes(32), "use": "enc"},
@@ -226,16 +236,17 @@ mod tests {
     #[test]
     fn refuses_secrets_weak_keys_and_unknown_kinds() {
         for key in [
-            json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "d": bytes(256)}),
+            json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB", "d": bytes(256)}),
             json!({"kty": "RSA", "n": bytes(128), "e": "AQAB"}),
-            json!({"kty": "RSA", "n": bytes(256), "e": "AQ"}),
-            json!({"kty": "RSA", "n": bytes(256), "e": "Aw"}),
-            json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "alg": "HS256"}),
+            json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQ"}),
+            json!({"kty": "RSA", "n": modulus(0xc3), "e": "Aw"}),
+            json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB", "alg": "HS256"}),
             json!({"kty": "EC", "crv": "P-192", "x": bytes(24), "y": bytes(24)}),
             json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}),
             json!({"kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43)}),
             json!({"kty": "OKP", "crv": "Ed25519", "x": format!("AQ{}", "A".repeat(41))}),
             json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xc2; 256]), "e": "AQAB"}),
+            json!({"kty": "RSA", "n": bytes(256), "e": "AQAB"}),
             json!({"kty": "oct", "k": bytes(32)}),
             json!({"kty": "XYZ"}),
         ] {
@@ -261,7 +272,7 @@ mod tests {
                 "has the key_ops \"sign\", which only a private key does (RFC 7517 §4.3)",
             ),
         ] {
-            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB"});
+            let mut key = json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB"});
             key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             assert_eq!(check(json!([key])), [format!("jwks.keys[0]: {problem} (profile \"partners\")")], "{more}");
         }
@@ -278,22 +289,22 @@ mod tests {
             json!({"key_ops": ["verify", "<b>"]}),
             json!({"x5c": ["<b>"]}),
         ] {
-            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB"});
+            let mut key = json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB"});
             key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             assert_eq!(check(json!([key])).len(), 1, "{more}");
         }
-        let key = |kid: &str| json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "kid": kid});
+        let key = |kid: &str| json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB", "kid": kid});
         assert_eq!(check(json!([key(&"k".repeat(255)), key("1"), key("1")])), [""; 0], "one key twice is one key");
     }
 
     #[test]
     fn two_keys_have_two_ids() {
         let key = |more: Value| {
-            let mut key = json!({"kty": "RSA", "n": bytes(256), "e": "AQAB", "kid": "1"});
+            let mut key = json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB", "kid": "1"});
             key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             key
         };
-        let other = || URL_SAFE_NO_PAD.encode([0xc5; 256]);
+        let other = || modulus(0xc5);
         assert_eq!(
             check(json!([key(json!({})), key(json!({"n": other()}))])),
             ["jwks.keys[1]: has the kid \"1\" of another key of the set (RFC 7517 §4.5) (profile \"partners\")"]

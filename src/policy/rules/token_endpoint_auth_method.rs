@@ -26,6 +26,14 @@ const DEFAULT: [Method; 7] = [
     Method::None,
 ];
 
+/// By an attestation of the client's (draft-ietf-oauth-attestation-based-client-auth): for operators to list.
+const ATTESTED: &str = "attest_jwt_client_auth";
+
+/// Whether the word is a method that others than these rules know: one by attestation, or one by a URI, which needs no registration (RFC 7591 §2).
+fn is_extension(word: &str) -> bool {
+    word == ATTESTED || word.contains(':')
+}
+
 /// Where keys are that are not in the request itself (RFC 7591 §2, OpenID Federation §5.2.1).
 const KEY_SETS: [&str; 2] = ["jwks_uri", "signed_jwks_uri"];
 
@@ -34,12 +42,14 @@ impl AuthMethodRule {
         let Some(written) = written else { return Self { allowed: DEFAULT.to_vec() } };
         let allowed: Vec<Method> = written.iter().map(|word| Method::parse(word)).collect();
         for (index, method) in allowed.iter().enumerate() {
-            if let Method::Other(word) = method {
+            if let Method::Other(word) = method
+                && !is_extension(word)
+            {
                 problems.push(SettingProblem::new(
                     format!("token_endpoint_auth_methods[{index}]"),
                     format!("{word:?} is not an authentication method"),
                     "write none, client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, \
-                     tls_client_auth or self_signed_tls_client_auth",
+                     tls_client_auth, self_signed_tls_client_auth or attest_jwt_client_auth, or the URI of another method",
                 ));
             }
         }
@@ -158,6 +168,18 @@ mod tests {
                 [format!("token_endpoint_auth_method: \"{method}\" is not allowed by profile \"partners\"")]
             );
         }
+    }
+
+    #[test]
+    fn a_method_of_others_is_allowed_where_the_operator_lists_it() {
+        let methods = ["attest_jwt_client_auth", "urn:example:method"];
+        for method in methods {
+            assert_eq!(check(Some(&methods), &asking(method), &[]).1, [""; 0], "{method}");
+            assert_eq!(check(None, &asking(method), &[]).1.len(), 1, "{method}");
+        }
+        let mut problems = Vec::new();
+        AuthMethodRule::compile(Some(&["attest_jwt_client_auth", "basic"].map(str::to_owned)), &mut problems);
+        assert_eq!(problems.len(), 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
 use crate::registration::metadata::RequestedUrl;
-use crate::registration::redirect_uri::RedirectUri;
+use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 use crate::registration::web_url::{WebScheme, WebUrl};
 
 /// Which URLs a client may name for its pages and documents.
@@ -107,7 +107,13 @@ impl UrlsRule {
         redirect_uris: &[RedirectUri],
         report: &mut Report<'_>,
     ) -> Vec<&'a RequestedUrl> {
+        let mut kept = Vec::with_capacity(requested.urls.len());
         for url in &requested.urls {
+            if let Some(place) = self.own_picture(url, redirect_uris) {
+                report.note(&url.place, format!("is {place}, which nobody else fetches; it is left out"));
+                continue;
+            }
+            kept.push(url);
             let value = Excerpt(&url.text);
             let parsed = match &url.parsed {
                 Ok(parsed) => parsed,
@@ -121,7 +127,25 @@ impl UrlsRule {
                 report.refuse(&url.place, format!("{value} {problem} (profile {:?})", report.profile()));
             }
         }
-        requested.urls.iter().collect()
+        kept
+    }
+
+    /// Where a logo is that is the client's own and not on the web: what MCP clients have for an icon (`icons[].src`), and no reason to refuse one.
+    fn own_picture(&self, url: &RequestedUrl, redirect_uris: &[RedirectUri]) -> Option<&'static str> {
+        if url.member != "logo_uri" {
+            return None;
+        }
+        if is_picture(&url.text) {
+            return Some("a picture and no URL of one");
+        }
+        let parsed = url.parsed.as_ref().ok()?;
+        let is_named = self.hosts.is_some() || self.redirect_hosts.names_at(parsed.host(), parsed.port());
+        let is_http = parsed.scheme() == WebScheme::Http;
+        let is_beside = |uri: &RedirectUri| {
+            uri.is_on_this_machine() && is_http == matches!(uri.kind(), RedirectUriKind::Loopback(_))
+        };
+        (!is_named && parsed.host().is_loopback() && redirect_uris.iter().any(is_beside))
+            .then_some("on the person's own machine")
     }
 
     fn problems(&self, member: &str, url: &WebUrl, redirect_uris: &[RedirectUri]) -> Vec<&'static str> {
@@ -162,6 +186,17 @@ impl UrlsRule {
     }
 }
 
+/// Whether a text is the picture itself (RFC 2397), in base64: nothing in it is read as anything else.
+fn is_picture(text: &str) -> bool {
+    let begins = text.get(..DATA.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(DATA));
+    let is_kind = |kind: &str| kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_base64 = |data: &str| data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte));
+    begins && text[DATA.len()..].split_once(";base64,").is_some_and(|(kind, data)| is_kind(kind) && is_base64(data))
+}
+
+/// How a picture in a URL begins.
+const DATA: &str = "data:image/";
+
 /// Why a URL, for which the operator named no hosts, is none of the public web.
 fn why_not_public(member: &str, url: &WebUrl) -> Option<&'static str> {
     if !matches!(url.host(), Host::Name(_)) {
@@ -182,12 +217,12 @@ fn has_loopback(redirect_uris: &[RedirectUri]) -> bool {
     redirect_uris.iter().any(RedirectUri::is_on_this_machine)
 }
 
-/// Whether a redirect URI has this host and port. A client with no https redirect URI has nothing to compare with.
+/// Whether a redirect URI has this host and port. A client with no redirect URI has nothing to compare with; one with others than https ones has,
+/// and they are all elsewhere.
 fn is_at_a_redirect_uri(url: &WebUrl, redirect_uris: &[RedirectUri]) -> bool {
     let targets = redirect_uris.iter().filter_map(RedirectUri::web_target);
     let mut targets = targets.map(|target| (&target.host, target.port.unwrap_or(443)));
-    let none = targets.clone().next().is_none();
-    none || targets.any(|target| target == (url.host(), url.port().unwrap_or(443)))
+    redirect_uris.is_empty() || targets.any(|target| target == (url.host(), url.port().unwrap_or(443)))
 }
 
 /// Whether a redirect URI has this host, or one above it. A client with no https redirect URI has nothing to compare with.
@@ -278,12 +313,56 @@ mod tests {
             ("client_uri", own, &[][..]),
             ("client_uri", own, &["https://app.example.com/cb"]),
             ("client_uri", "http://intranet/", &redirect_uris),
-            ("logo_uri", own, &redirect_uris),
+            ("logo_uri", own, &[]),
+            ("policy_uri", own, &redirect_uris),
             ("jwks_uri", "https://localhost:8443/jwks", &redirect_uris),
         ] {
             assert!(!check_at("{}", member, text, redirect_uris).is_empty(), "{member} {text}");
         }
         assert!(!check_at("{hosts: [app.example.com]}", "client_uri", own, &redirect_uris).is_empty());
+    }
+
+    #[test]
+    fn a_logo_that_is_on_nobodys_server_is_left_out_and_the_client_is_not_refused() {
+        let kept = |settings: &str, text: &str, redirect_uris: &[&str]| {
+            let (problems, https) = (&mut Vec::new(), Arc::new(AllowedHosts::default()));
+            let rule = UrlsRule::compile(Some(&serde_yaml::from_str(settings).unwrap()), https, problems);
+            let urls = [("logo_uri", text), ("client_uri", "https://app.example.com/")].map(|(member, text)| {
+                let parsed = WebUrl::parse(text);
+                RequestedUrl { member, place: member.to_owned(), text: text.to_owned(), parsed }
+            });
+            let requested = ClientMetadata { urls: urls.to_vec(), ..Default::default() };
+            let uris: Vec<RedirectUri> = redirect_uris.iter().map(|text| RedirectUri::parse(text).unwrap()).collect();
+            let mut report = Report::new(RuleName::Urls, "partners");
+            let kept: Vec<&str> = rule.check(&requested, &uris, &mut report).iter().map(|url| url.member).collect();
+            let outcome = report.into_outcome();
+            (kept == ["client_uri"] && outcome.notes.len() == 1, outcome.violations.len())
+        };
+        let local = ["http://127.0.0.1:3000/cb"];
+        for text in [
+            "data:image/png;base64,iVBORw0KGgo=",
+            "DATA:image/svg+xml;base64,PHN2Zy8+",
+            "http://localhost:3000/logo.png",
+            "http://127.0.0.1/logo.png",
+        ] {
+            assert_eq!(kept("{}", text, &local), (true, 0), "{text}");
+        }
+        assert_eq!(kept("{hosts: [app.example.com]}", "data:image/png;base64,AA", &[]), (true, 0));
+        for text in [
+            "data:image/svg+xml,<svg onload=alert(1)>",
+            "data:image/png,%3Csvg",
+            "data:image/png;base64,AA\" onload=\"x",
+            "data:image/\"><script>;base64,AA",
+            "data:text/html;base64,AA",
+            "data:image/svg+xml;charset=utf-8,x",
+            "http://192.168.0.1/logo.png",
+            "https://localhost/logo.png",
+        ] {
+            let (is_left_out, violations) = kept("{}", text, &local);
+            assert!(!is_left_out && violations > 0, "{text}");
+        }
+        assert!(kept("{}", "http://localhost:3000/logo.png", &["https://app.example.com/cb"]).1 > 0);
+        assert!(kept("{hosts: [app.example.com]}", "http://localhost:3000/logo.png", &local).1 > 0);
     }
 
     #[test]
@@ -419,7 +498,10 @@ mod tests {
         assert_eq!(check("https://app.example.com:443/logout", &["https://app.example.com/cb"]), 0);
         assert_eq!(check("https://other.example.com/logout", &["https://app.example.com/cb"]), 1);
         assert_eq!(check("https://app.example.com:8443/logout", &["https://app.example.com/cb"]), 1);
-        assert_eq!(check("https://app.example.com/logout", &["http://127.0.0.1/cb"]), 0, "nothing to compare with");
+        assert_eq!(check("https://app.example.com/logout", &["http://127.0.0.1/cb"]), 1);
+        assert_eq!(check("https://app.example.com/logout", &["com.example.app:/cb"]), 1);
+        assert_eq!(check("https://app.example.com/logout", &["http://[::1]/cb", "https://app.example.com/cb"]), 0);
+        assert_eq!(check("https://app.example.com/logout", &[]), 0, "nothing to compare with");
     }
 
     #[test]

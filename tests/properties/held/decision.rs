@@ -227,6 +227,8 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "callback.mistral.ai",
                 "api.devin.ai",
                 "antigravity.google",
+                "oauth.n8n.cloud",
+                "playground.ai.cloudflare.com",
                 "global.consent.azure-apim.net",
                 "vertexaisearch.cloud.google.com",
                 "raycast.com",

@@ -31,6 +31,9 @@ const SESSION: [&str; 3] = ["jsessionid", "phpsessid", "asp_net_sessionid"];
 pub(super) fn problem(path: &str, query: Option<&str>) -> Option<String> {
     let path = percent_decoded(path.as_bytes());
     let path = String::from_utf8_lossy(&path);
+    if let Some(session) = path.split('/').find(|segment| is_session(segment)) {
+        return Some(format!("the path holds {}, a session that was chosen for whoever comes back", Excerpt(session)));
+    }
     let in_path = path.split('/').flat_map(|segment| segment.split(';').skip(1)).map(|parameter| {
         let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
         ("the path", name.to_owned())
@@ -47,6 +50,19 @@ pub(super) fn problem(path: &str, query: Option<&str>) -> Option<String> {
             .contains(&read.as_str())
             .then(|| format!("{place} holds {shown}, which the authorization server adds itself ({clause})"))
     })
+}
+
+/// Whether ASP.NET takes a session or a sign-in from this segment of a path: `(S(lit3py55t21z5v55vlm25s55))`, `(A(x)F(y))`.
+fn is_session(segment: &str) -> bool {
+    let Some(mut rest) = segment.strip_prefix('(').and_then(|rest| rest.strip_suffix("))")) else { return false };
+    loop {
+        let Some(inside) = rest.strip_prefix(|kind: char| kind.is_ascii_uppercase()) else { return false };
+        let Some(inside) = inside.strip_prefix('(') else { return false };
+        match inside.split_once(')') {
+            Some((_, next)) => rest = next,
+            None => return !inside.is_empty(),
+        }
+    }
 }
 
 /// The name as frameworks read it: `code[]` and `code[0]` are entries of `code`, spaces around it do not count; PHP makes `_` of dots, of
@@ -115,10 +131,24 @@ mod tests {
             ("/cb;jsessionid=A1", None),
             ("/cb%3Bjsessionid=A1", None),
             ("/cb", Some("PHPSESSID=A1")),
+            ("/(S(lit3py55t21z5v55vlm25s55))/cb", None),
+            ("/app/(A(x)S(y)F(z))", None),
+            ("/%28S%28x%29%29/cb", None),
         ] {
             assert!(problem(path, query).is_some(), "{path} {query:?}");
         }
-        for path in ["/code/cb", "/cb;v=1", "/cb;codec=av1", "/code=x", "/state;v=code"] {
+        for path in [
+            "/code/cb",
+            "/cb;v=1",
+            "/cb;codec=av1",
+            "/code=x",
+            "/state;v=code",
+            "/~u/(x)",
+            "/Orders(1)/cb",
+            "/(s)",
+            "/((x))",
+            "/(S())",
+        ] {
             assert_eq!(problem(path, None), None, "{path}");
         }
     }

@@ -14,11 +14,13 @@ use crate::registration::strict_uri::LONGEST_URI;
 /// Schemes that run what follows them, or start an app with it.
 const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
 
-/// Parameters whose names begin with these say where to go next, written without `_`, `-` and `.`: `returnTo`, `redirect_uri`.
-const LEADING: [&str; 12] = [
+/// Parameters whose names begin with these say where to go next, written without `_`, `-` and `.`: `returnTo`, `redirect_uri`. Those that end
+/// with the third as well: `post_logout_redirect_uri`.
+const LEADING: [&str; 13] = [
     "next",
     "return",
     "redirect",
+    "redir",
     "continue",
     "callback",
     "goto",
@@ -32,9 +34,36 @@ const LEADING: [&str; 12] = [
 
 /// Those that say so with these names alone, or with `url`, `uri` or `link` behind them. Not `resource` and `audience`, which name an API
 /// (`api://1234`; see [`NAMING`]).
-const LEADING_ALONE: [&str; 22] = [
-    "", "u", "r", "to", "go", "href", "app", "cb", "back", "dest", "target", "success", "failure", "error", "cancel",
-    "done", "final", "exit", "out", "open", "launch", "home",
+const LEADING_ALONE: [&str; 29] = [
+    "",
+    "u",
+    "r",
+    "to",
+    "go",
+    "href",
+    "app",
+    "cb",
+    "back",
+    "dest",
+    "target",
+    "success",
+    "failure",
+    "error",
+    "cancel",
+    "done",
+    "final",
+    "exit",
+    "out",
+    "open",
+    "launch",
+    "home",
+    "rd",
+    "ru",
+    "wreply",
+    "retpath",
+    "location",
+    "jumpto",
+    "afterlogin",
 ];
 
 /// Parameters that name an API, a server or how somebody signed in, written as in [`LEADING`]: a client that has a redirect URI for each of its
@@ -47,6 +76,9 @@ const NAMING_A_SERVER: [&str; 2] = ["mcpserver", "server"];
 
 /// Those of them whose values are names alone, and some begin with `http:` (OpenID PAPE).
 const NAMING_BY_HTTP: [&str; 2] = ["acr", "acrvalues"];
+
+/// Stands for the page's own host where a text is read as what that page would make of it.
+const OWN_HOST: &str = "own.example.com";
 
 /// How many bytes of text within text are read in one URI. An ordinary one has a fifth of that; whoever nests more hides something.
 const MOST_READ: usize = 8 * LONGEST_URI;
@@ -116,8 +148,19 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
                 return self.behind_a_name(&value);
             }
             let (leads, is_alone) = (is_leading(&name), value.is_empty());
-            self.in_text(value, leads).or_else(|| self.in_text(name, is_alone))
+            let appended = || self.appended(&value).filter(|_| is_plainly_leading(&plainly(&name)));
+            appended().or_else(|| self.in_text(value, leads)).or_else(|| self.in_text(name, is_alone))
         })
+    }
+
+    /// Where a page is led that appends the text to its own `https://host`, as it might a path: `@evil.com`, `.evil.com`, `:443@evil.com`.
+    fn appended(&self, text: &str) -> Option<Onward> {
+        let completes = text.starts_with(['@', ':'])
+            || text.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
+        let url = completes.then(|| Url::parse(&format!("https://{OWN_HOST}{text}")).ok()).flatten()?;
+        let host = url.host_str().filter(|host| *host != OWN_HOST).and_then(Host::parse)?;
+        // `.eJwN.Zx` is a token, `@alice` somebody's name.
+        (host.is_public() && !(self.is_known)(Destination::Host(&host))).then_some(Onward::Host(host))
     }
 
     /// In what a URL holds that names something: its own host is not led to, a page that takes it apart might be led on by the rest.
@@ -213,9 +256,12 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             Meaning::Running => return Some(Onward::Running),
             Meaning::Opening => return leads.then_some(Onward::Running),
             Meaning::Other => return None,
-            Meaning::Relative => {
-                text.split(['?', '#']).next().filter(|path| path.starts_with('/')).unwrap_or_default().to_owned()
-            }
+            Meaning::Relative => match with_two_slashes(text) {
+                Some(path) => path,
+                None => {
+                    text.split(['?', '#']).next().filter(|path| path.starts_with('/')).unwrap_or_default().to_owned()
+                }
+            },
         };
         if path_leads_on(&path) {
             return Some(Onward::Path);
@@ -268,6 +314,13 @@ fn path_leads_on(path: &str) -> bool {
         || parts.any(|(before, part)| (before != "/" || !part.starts_with('/')) && leads_on(part))
 }
 
+/// The path that a reference has when its dot segments are gone, where that begins with two slashes: `/.//evil.com`, `..//evil.com`.
+fn with_two_slashes(reference: &str) -> Option<String> {
+    let base = Url::parse(&format!("https://{OWN_HOST}/")).ok().filter(|_| reference.contains(".//"))?;
+    let path = base.join(reference).ok()?.path().to_owned();
+    path.starts_with("//").then_some(path)
+}
+
 /// Whether a text is a URL of any host, or runs.
 fn leads_on(text: &str) -> bool {
     matches!(read(text), Meaning::Web(_) | Meaning::Running)
@@ -307,8 +360,17 @@ fn plainly(name: &str) -> String {
 /// Whether a parameter of this name is there to say where to go next.
 fn is_leading(name: &str) -> bool {
     let name = plainly(name);
-    let bare = ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end));
-    LEADING.iter().any(|begin| name.starts_with(begin)) || LEADING_ALONE.contains(&bare.unwrap_or(&name))
+    is_plainly_leading(&name) || LEADING_ALONE.contains(&bare(&name))
+}
+
+/// Whether a parameter of this name, written [`plainly`], is one of [`LEADING`].
+fn is_plainly_leading(name: &str) -> bool {
+    LEADING.iter().any(|begin| name.starts_with(begin)) || bare(name).ends_with("redirect")
+}
+
+/// The name without what says that its value is a URL.
+fn bare(name: &str) -> &str {
+    ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// What a text is to a page that takes it for a URL.

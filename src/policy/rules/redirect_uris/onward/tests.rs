@@ -298,6 +298,72 @@ fn an_ordinary_value_of_many_parts_is_not_too_tangled() {
 }
 
 #[test]
+fn refuses_a_path_that_is_another_host_without_its_dot_segments() {
+    for rest in [
+        "?next=/.//evil.com",
+        "?next=/..//evil.com/x",
+        "?next=/a/..//evil.com",
+        "?next=..//evil.com",
+        "?next=a/..//evil.com?x",
+        "?next=/%252e//evil.com",
+        "?next=/%5c..%5c%5cevil.com",
+        "?x=/.//user@evil",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    for rest in ["?next=../home", "?next=/a/../b", "?next=..//b", "?next=/a/.//evil.com", "?next=./index.html"] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn refuses_what_completes_a_host_when_a_page_appends_it_to_its_own() {
+    for rest in [
+        "?next=@evil.com",
+        "?next=%40evil.com/x",
+        "?return_to=.evil.com",
+        "?redirect=:443@evil.com",
+        "?continue=.evil.com:8443/x?y",
+        "?next=/go?next=@evil.com",
+        "?postLogoutRedirectUri=@evil.com",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    for rest in [
+        "?next=@alice",
+        "?next=.eJwN.Zx4Q.c2lnbmVk",
+        "?next=.hidden",
+        "?next=:8443/home",
+        "?next=@app.example.com/home",
+        "?next=./home",
+        "?next=dashboard",
+        "?next=evil.com",
+        "?to=@alice.example.com",
+        "?u=@alice.example.com",
+        "?user=@alice.example.com",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
+fn a_parameter_by_any_usual_name_leads_to_no_unknown_app() {
+    let names = "wreply post_logout_redirect_uri login_redirect loginRedirectUrl redir redir_url rd ru retpath location \
+                 spring-security-redirect jumpto after_login";
+    for name in names.split_whitespace() {
+        for value in ["evilapp://cb", "com.evil.app:/x", "file:x", "https://evil.example/"] {
+            assert!(leads_on(&format!("?{name}={value}")), "{name} {value}");
+        }
+        for value in
+            ["myapp://home", "https://app.example.com/home", "/home", "eu-west:1", "12:30", "geo:1,2", "always"]
+        {
+            assert!(!leads_on(&format!("?{name}={value}")), "{name} {value}");
+        }
+    }
+    assert!(!leads_on("?third=a.b:c&guru=a.b:c&allocation=a.b:c&drill=a.b:c"));
+}
+
+#[test]
 fn refuses_what_runs_opens_or_starts_something() {
     for rest in [
         "?next=javascript:alert(1)",

@@ -1,7 +1,7 @@
 //! Characters that a reader does not see, beside those that Unicode's general category tells.
 
 /// Takes room, or none, and shows nothing: fillers and joiners that count as letters, marks or signs.
-pub(super) fn is_blank(character: char) -> bool {
+pub(crate) fn is_blank(character: char) -> bool {
     matches!(
         character,
         '\u{034f}'
@@ -19,6 +19,6 @@ pub(super) fn is_blank(character: char) -> bool {
 }
 
 /// Chooses a form of the character before it.
-pub(super) fn is_variation_selector(character: char) -> bool {
+pub(crate) fn is_variation_selector(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180f}' | '\u{e0100}'..='\u{e01ef}')
 }
