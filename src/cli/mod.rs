@@ -217,7 +217,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// The store of this configuration, to change something in it; made where there is none.
 async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
-    if look_for_store(&config.settings.store.url, true) == Some(io::ErrorKind::PermissionDenied) {
+    if look_for_store(&config.settings.store.url, Access::Change) == Some(io::ErrorKind::PermissionDenied) {
         return Err(not_allowed(&config.settings.store.url));
     }
     patiently(SqlStore::open_to_change(&config.settings.store)).await
@@ -225,18 +225,18 @@ async fn open_store(config: &Config) -> Result<SqlStore, Failure> {
 
 /// The store of this configuration, to change something that is in it: nothing is made where there is none.
 async fn existing_store(config: &Config) -> Result<SqlStore, Failure> {
-    is_there(config, true)?;
+    is_there(config, Access::Change)?;
     open_store(config).await
 }
 
 /// The store of this configuration, for what only looks at it: a copy that nobody may write to will do.
 async fn readable_store(config: &Config) -> Result<SqlStore, Failure> {
-    is_there(config, false)?;
+    is_there(config, Access::Look)?;
     patiently(SqlStore::open_to_look(&config.settings.store)).await
 }
 
-fn is_there(config: &Config, to_change: bool) -> Result<(), Failure> {
-    match (look_for_store(&config.settings.store.url, to_change), &config.settings.store.url) {
+fn is_there(config: &Config, access: Access) -> Result<(), Failure> {
+    match (look_for_store(&config.settings.store.url, access), &config.settings.store.url) {
         (Some(io::ErrorKind::NotFound), StoreUrl::Sqlite(path)) => {
             Err(Failure::Failed(format!("there is no store at {}: `serve` makes it", path.display())))
         }
@@ -258,12 +258,22 @@ async fn patiently(opening: impl Future<Output = Result<SqlStore, StoreError>>) 
     opened.map_err(Failure::of)
 }
 
+/// What a command wants of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Look,
+    Change,
+}
+
 /// Why the file of an SQLite store cannot be opened: SQLite says only that it cannot, and a directory that is closed looks as if nothing were in it.
-fn look_for_store(store: &StoreUrl, to_change: bool) -> Option<io::ErrorKind> {
+fn look_for_store(store: &StoreUrl, access: Access) -> Option<io::ErrorKind> {
     match store {
-        StoreUrl::Sqlite(path) => {
-            std::fs::File::options().read(true).write(to_change).open(path).err().map(|error| error.kind())
-        }
+        StoreUrl::Sqlite(path) => std::fs::File::options()
+            .read(true)
+            .write(access == Access::Change)
+            .open(path)
+            .err()
+            .map(|error| error.kind()),
         StoreUrl::Postgres(_) => None,
     }
 }
@@ -300,11 +310,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| StoreUrl::Sqlite(directory.path().join(name));
         std::fs::write(directory.path().join("there"), "").unwrap();
-        assert_eq!(look_for_store(&at("there"), true), None);
-        assert_eq!(look_for_store(&at("gone"), true), Some(io::ErrorKind::NotFound));
+        assert_eq!(look_for_store(&at("there"), Access::Change), None);
+        assert_eq!(look_for_store(&at("gone"), Access::Change), Some(io::ErrorKind::NotFound));
         // Root is not kept out of a directory; whoever is, is told so.
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
-        let closed = look_for_store(&at("there"), true);
+        let closed = look_for_store(&at("there"), Access::Change);
         std::fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let expected = if nix::unistd::geteuid().is_root() { None } else { Some(io::ErrorKind::PermissionDenied) };
         assert_eq!(closed, expected);

@@ -181,6 +181,7 @@ const BELOW_CONFIG: &[&str] = &[
     "anomaly",
     "audit",
     "authorization_server",
+    "clock",
     "duration",
     "fetch",
     "intake",

@@ -369,6 +369,7 @@ fn prometheus_finds_every_metric() {
     metrics().imposed(&banned());
     metrics().client_refused("token", "suspended");
     metrics().alert_deliveries("hooks.example", AlertOutcome::Delivered, 1);
+    metrics().audit_export_lost("stdout", 1);
     let text = running.exposition.text().unwrap();
     for name in telemetry::names::METRICS {
         assert!(text.contains(&format!("# TYPE {}", name.replace('.', "_"))), "{name} is missing:\n{text}");

@@ -1,6 +1,5 @@
 //! Opens the database: who may read an SQLite file, how each database treats a connection, which version its tables have.
 
-use std::cmp::Ordering;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -9,11 +8,11 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _};
 
 use super::in_time;
+use super::version::{Unfit, is_of_this_release, version};
 use crate::store::StoreError;
 use crate::store::settings::{StoreSettings, StoreUrl};
 
@@ -112,7 +111,7 @@ impl Database {
         }
     }
 
-    const fn migrations(self) -> &'static Migrator {
+    pub(super) const fn migrations(self) -> &'static Migrator {
         match self {
             Self::Sqlite => &SQLITE_MIGRATIONS,
             Self::Postgres => &POSTGRES_MIGRATIONS,
@@ -299,48 +298,6 @@ async fn begin(place: &Place, opening: Opening) -> Result<(AnyConnection, AnyPoo
         (Opening::Changing | Opening::Looking, Some(version)) => is_of_this_release(place.database, version)?,
     }
     Ok((writing, readers(place).await?))
-}
-
-/// The last migration that was made; none: there are no tables.
-async fn version(connection: &mut AnyConnection) -> Result<Option<i64>, sqlx::Error> {
-    let made = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations ORDER BY version DESC LIMIT 1");
-    match made.fetch_optional(connection).await {
-        // Of both databases: the table is not there. What else is wrong is.
-        Err(sqlx::Error::Database(error)) if is_no_table(error.as_ref()) => Ok(None),
-        made => made,
-    }
-}
-
-fn is_no_table(error: &dyn DatabaseError) -> bool {
-    error.message().starts_with("no such table") || error.code().is_some_and(|code| code == "42P01")
-}
-
-/// A command is of one release: what another one's tables hold, it might read wrongly, and to change them is for who begins to serve.
-fn is_of_this_release(database: Database, version: i64) -> Result<(), sqlx::Error> {
-    let newest = database.migrations().iter().map(|migration| migration.version).max().unwrap_or_default();
-    match version.cmp(&newest) {
-        Ordering::Equal => Ok(()),
-        Ordering::Greater => Err(sqlx::Error::Migrate(Box::new(MigrateError::VersionMissing(version)))),
-        Ordering::Less => Err(Unfit::Older { version, newest }.into()),
-    }
-}
-
-/// Why a command does nothing with a store.
-#[derive(Debug, thiserror::Error)]
-enum Unfit {
-    #[error("there is no store yet: `serve` makes it")]
-    New,
-    #[error(
-        "it is of an older release of dcr-gateway (its migration {version}, this one's is {newest}), and a command changes no tables: \
-         take that release's executable, or start this one's `serve` once, after a backup"
-    )]
-    Older { version: i64, newest: i64 },
-}
-
-impl From<Unfit> for sqlx::Error {
-    fn from(unfit: Unfit) -> Self {
-        Self::Configuration(unfit.into())
-    }
 }
 
 /// Whether somebody else had SQLite's lock for [`BUSY_TIMEOUT`], or for a moment in which SQLite does not wait.

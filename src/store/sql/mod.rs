@@ -23,6 +23,7 @@ mod rows;
 mod tokens;
 mod told;
 mod uses;
+mod version;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
