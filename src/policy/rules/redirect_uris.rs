@@ -4,6 +4,7 @@
 mod allowed_hosts;
 mod answer;
 mod onward;
+mod parameters;
 mod settings;
 mod two_slashes;
 

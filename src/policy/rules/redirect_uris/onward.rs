@@ -4,6 +4,7 @@
 use url::Url;
 use url::form_urlencoded;
 
+use super::parameters::{is_leading, is_naming, is_plainly_leading, plainly};
 use super::two_slashes::begins_with_a_host;
 use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::registration::excerpt::Excerpt;
@@ -14,67 +15,7 @@ use crate::registration::strict_uri::LONGEST_URI;
 /// Schemes that run what follows them, or start an app with it.
 const RUNNING: [&str; 4] = ["javascript", "vbscript", "livescript", "intent"];
 
-/// Parameters whose names begin with these say where to go next, written without `_`, `-` and `.`: `returnTo`, `redirect_uri`. Those that end
-/// with the third as well: `post_logout_redirect_uri`.
-const LEADING: [&str; 13] = [
-    "next",
-    "return",
-    "redirect",
-    "redir",
-    "continue",
-    "callback",
-    "goto",
-    "forward",
-    "destination",
-    "deeplink",
-    "applink",
-    "relaystate",
-    "followup",
-];
-
-/// Those that say so with these names alone, or with `url`, `uri` or `link` behind them. Not `resource` and `audience`, which name an API
-/// (`api://1234`; see [`NAMING`]).
-const LEADING_ALONE: [&str; 29] = [
-    "",
-    "u",
-    "r",
-    "to",
-    "go",
-    "href",
-    "app",
-    "cb",
-    "back",
-    "dest",
-    "target",
-    "success",
-    "failure",
-    "error",
-    "cancel",
-    "done",
-    "final",
-    "exit",
-    "out",
-    "open",
-    "launch",
-    "home",
-    "rd",
-    "ru",
-    "wreply",
-    "retpath",
-    "location",
-    "jumpto",
-    "afterlogin",
-];
-
-/// Parameters that name an API, a server or how somebody signed in, written as in [`LEADING`]: a client that has a redirect URI for each of its
-/// resources (RFC 8707 §2) keeps them there, and no page goes on to one. Not `issuer`: a client that follows one gives the code to it, so
-/// here it names this server (RFC 9700 §4.4.2).
-const NAMING: [&str; 8] = ["resource", "audience", "aud", "realm", "acr", "acrvalues", "mcpserver", "server"];
-
-/// Those of them that say so with `url` or `uri` behind them as well. A `resource_url` may be a file that a page opens.
-const NAMING_A_SERVER: [&str; 2] = ["mcpserver", "server"];
-
-/// Those of them whose values are names alone, and some begin with `http:` (OpenID PAPE).
+/// Parameters whose values are names alone ([`is_naming`]), and some begin with `http:` (OpenID PAPE).
 const NAMING_BY_HTTP: [&str; 2] = ["acr", "acrvalues"];
 
 /// Stands for the page's own host where a text is read as what that page would make of it.
@@ -344,33 +285,6 @@ fn is_name_of_another(name: &str, value: &str) -> bool {
         && is_url
         && value.chars().all(is_plain)
         && Url::parse(value).is_ok_and(|url| url.host().is_some() && !has_user(&url))
-}
-
-/// Whether a parameter of this name, written [`plainly`], names something.
-fn is_naming(name: &str) -> bool {
-    let mut bare = ["url", "uri"].into_iter().filter_map(|end| name.strip_suffix(end));
-    NAMING.contains(&name) || bare.any(|name| NAMING_A_SERVER.contains(&name))
-}
-
-/// The name in small letters, without what stands between its words.
-fn plainly(name: &str) -> String {
-    name.chars().filter(|c| !"_-.".contains(*c)).collect::<String>().to_ascii_lowercase()
-}
-
-/// Whether a parameter of this name is there to say where to go next.
-fn is_leading(name: &str) -> bool {
-    let name = plainly(name);
-    is_plainly_leading(&name) || LEADING_ALONE.contains(&bare(&name))
-}
-
-/// Whether a parameter of this name, written [`plainly`], is one of [`LEADING`].
-fn is_plainly_leading(name: &str) -> bool {
-    LEADING.iter().any(|begin| name.starts_with(begin)) || bare(name).ends_with("redirect")
-}
-
-/// The name without what says that its value is a URL.
-fn bare(name: &str) -> &str {
-    ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// What a text is to a page that takes it for a URL.
