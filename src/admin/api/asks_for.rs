@@ -99,7 +99,7 @@ fn is_taken_away(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::{Map, json};
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    fn client() -> ClientRecord {
+    pub(in crate::admin::api) fn client() -> ClientRecord {
         let at = Timestamp::from_unix_millis(0);
         ClientRecord {
             client_id: "c".to_owned(),

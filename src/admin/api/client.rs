@@ -262,4 +262,21 @@ mod tests {
         assert_eq!(shown(json!("header.claims.signature")), "header.claims.");
         assert_eq!(shown(json!("none")), "none");
     }
+
+    #[test]
+    fn a_client_is_shown_with_the_software_that_it_became_by_a_change() {
+        let mut record = crate::admin::api::asks_for::tests::client();
+        let vouched_for = |record: &ClientRecord| {
+            let Registrant { statement_issuer, software_id, .. } = Client::from(record.clone()).registrant;
+            (statement_issuer, software_id)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        record.registrant.statement_issuer = text("https://directory.example");
+        record.registrant.software_id = text("s1");
+        assert_eq!(vouched_for(&record), (text("https://directory.example"), text("s1")));
+        // {"iss":"https://other.example","software_id":"s2"}
+        let statement = "e30.eyJpc3MiOiJodHRwczovL290aGVyLmV4YW1wbGUiLCJzb2Z0d2FyZV9pZCI6InMyIn0.x";
+        record.metadata.insert(MEMBER.to_owned(), statement.into());
+        assert_eq!(vouched_for(&record), (text("https://other.example"), text("s2")));
+    }
 }
