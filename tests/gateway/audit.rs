@@ -305,10 +305,16 @@ async fn a_reload_is_recorded_whatever_it_comes_to() {
     let good = std::fs::read_to_string(&file).unwrap();
     // Once it answers, it listens to signals, too.
     world.client().await;
-    std::fs::write(&file, format!("{good}\n# another\n")).unwrap();
+    // Whole at once: the gateway looks at its file by itself, too.
+    let replace = |text: &str| {
+        let next = world.gateway.file("gateway.yaml.next");
+        std::fs::write(&next, text).unwrap();
+        std::fs::rename(next, &file).unwrap();
+    };
+    replace(&format!("{good}\n# another\n"));
     world.gateway.signal("HUP");
     world.gateway.told(|said| said["message"] == "configuration reloaded");
-    std::fs::write(&file, "nonsense: true").unwrap();
+    replace("nonsense: true");
     world.gateway.signal("HUP");
     world.gateway.told(|said| said["message"].as_str().is_some_and(|text| text.contains("NOT reloaded")));
     world.gateway.kill();
