@@ -44,7 +44,7 @@ pub enum CredentialError {
     #[error("no access token by the client credentials grant yet: {0}")]
     Unavailable(String),
     /// The server limits the gateway's rate.
-    #[error("no access token by the client credentials grant yet: the token endpoint answered 429")]
+    #[error("no access token by the client credentials grant yet: the authorization server answered 429")]
     RateLimited {
         /// What its `Retry-After` said.
         retry_after: Option<Duration>,
@@ -221,6 +221,7 @@ async fn discovered(
     transport: &dyn Transport,
     limits: Limits,
 ) -> Result<String, CredentialError> {
+    let mut trouble = None;
     for document in documents {
         let request = Request::get(document.as_str())
             .extension(Purpose::DISCOVERY)
@@ -228,8 +229,10 @@ async fn discovered(
             .body(Bytes::new());
         let request = request.map_err(CredentialError::refused)?;
         let response = transport.send(request, limits).await.map_err(CredentialError::unavailable)?;
-        if response.status().is_server_error() {
-            check_status(&response, document)?;
+        if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
+            // Some servers say so of any path that they do not know.
+            trouble = trouble.or(check_status(&response, document).err());
+            continue;
         }
         let members = json::parse(response.body()).unwrap_or_default();
         let endpoint = members.get("token_endpoint").and_then(Value::as_str).and_then(|url| url::Url::parse(url).ok());
@@ -237,7 +240,8 @@ async fn discovered(
             return Ok(endpoint.path().to_owned());
         }
     }
-    Err(CredentialError::refused("the server's metadata names no token_endpoint; set client_credentials.token_path"))
+    let unnamed = "the server's metadata names no token_endpoint; set client_credentials.token_path";
+    Err(trouble.unwrap_or_else(|| CredentialError::refused(unnamed)))
 }
 
 #[cfg(test)]
@@ -328,6 +332,30 @@ mod tests {
         // Whoever comes later asks for themselves.
         assert!(source.get(&server, LIMITS).await.is_err());
         assert_eq!(server.0.load(Ordering::SeqCst), 2);
+    }
+
+    /// A server that fails at the paths it does not know, and has its metadata at another one; or fails everywhere.
+    struct Odd(&'static str);
+
+    #[async_trait::async_trait]
+    impl Transport for Odd {
+        async fn send(&self, request: Request<Bytes>, _: Limits) -> Result<http::Response<Bytes>, TransportError> {
+            let body = r#"{"token_endpoint":"https://a.example/token","access_token":"t"}"#;
+            let is_known = request.uri().path() == self.0 || request.uri().path() == "/token";
+            let status = if is_known { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            Ok(http::Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_that_fails_is_passed_over_for_one_that_does_not() {
+        let source = || {
+            let endpoint = TokenEndpoint::DiscoveredAt(vec!["/one".into(), "/other".into()]);
+            AccessTokenSource { endpoint, ..source(Arc::new(SetClock::default())) }
+        };
+        assert_eq!(source().get(&Odd("/other"), LIMITS).await.unwrap().expose(), "t");
+        let away = source().get(&Odd("/elsewhere"), LIMITS).await;
+        assert!(matches!(away, Err(CredentialError::Unavailable(_))), "{away:?}");
     }
 
     #[tokio::test]

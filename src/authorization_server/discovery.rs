@@ -2,10 +2,14 @@
 //! The issuer and everything else the server says of itself stay as they are.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
 use serde_json::{Map, Value};
 
 use super::client_endpoints::ClientEndpoint;
+use crate::fetch::retry_after;
 use crate::registration::json;
 
 /// What the metadata is made to say.
@@ -34,6 +38,11 @@ pub struct Rewritten {
     pub other_issuer: Option<String>,
     /// Paths of endpoints at which clients say who they are, as far as the gateway may be what answers there.
     pub client_endpoints: Vec<(String, ClientEndpoint)>,
+}
+
+/// How long an answer without a document asks to be waited for.
+pub fn wait(answer: &Response<Bytes>) -> Option<Duration> {
+    retry_after(answer.headers())
 }
 
 impl Rewriting {

@@ -9,10 +9,9 @@ use super::handler::{Answer, Head};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
-use crate::authorization_server::discovery::Rewritten;
+use crate::authorization_server::discovery::{self, Rewritten};
 use crate::authorization_server::paths::DiscoveryForm;
 use crate::authorization_server::transport::Purpose;
-use crate::fetch::retry_after;
 use crate::telemetry::metrics;
 
 /// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
@@ -46,8 +45,11 @@ pub async fn document(rulebook: &Rulebook, form: DiscoveryForm) -> Result<Answer
             status => format!("metadata: {status}"),
         };
         // What a server does not have it may answer with a page, a redirect to one, or 401. One in trouble is not asked three times more.
-        instead.get_or_insert_with(|| failure(&response).caused_by(problem));
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        let is_in_trouble = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        if is_in_trouble || instead.is_none() {
+            instead = Some(failure(&response).caused_by(problem));
+        }
+        if is_in_trouble {
             break;
         }
     }
@@ -62,7 +64,7 @@ fn failure(response: &Response<Bytes>) -> Refusal {
         _ => return Reason::ServerBroken.into(),
     };
     let refusal = Refusal::from(reason);
-    match retry_after(response.headers()) {
+    match discovery::wait(response) {
         Some(wait) => refusal.retry_after(wait),
         None => refusal,
     }

@@ -33,7 +33,7 @@ enum State {
     OtherValue,
 }
 
-const NAME: &[u8] = b"client_id";
+const NAME: &str = "client_id";
 /// Longer than any name or scheme that is looked for.
 const ENOUGH: usize = 16;
 
@@ -147,6 +147,8 @@ mod tests {
             "x&client_id=https:",
             "=&client_id=https:",
             "Client.ID=https:",
+            "client_id[]=https:",
+            "client_id%00x=https:",
         ] {
             assert!(FormScanner::default().scan(form.as_bytes()), "{form}");
             let mut scanner = FormScanner::default();

@@ -44,8 +44,8 @@ enum Watched {
 impl Watched {
     fn by_name(name: &[u8]) -> Self {
         match name {
-            name if is_named(name, b"client_id") => Self::ClientId,
-            name if is_named(name, b"client_assertion") => Self::Assertion,
+            name if is_named(name, "client_id") => Self::ClientId,
+            name if is_named(name, "client_assertion") => Self::Assertion,
             _ => Self::Other,
         }
     }
@@ -140,6 +140,10 @@ impl Reading {
     }
 
     fn push(&mut self, byte: u8) {
+        // What servers take off in front must not fill the room for the name.
+        if self.watched == Watched::Name && self.text.is_empty() && (byte.is_ascii_whitespace() || byte == 0) {
+            return;
+        }
         let longest = match self.watched {
             Watched::Name => LONGEST_NAME,
             Watched::ClientId => UnverifiedClients::LONGEST_ID + 1,
@@ -215,6 +219,8 @@ mod tests {
         assert_eq!(in_form("client_id=%01a%00").ids, ["\u{1}a\0", "a"]);
         assert_eq!(in_form("client_id=%EF%BB%BFa").ids, ["\u{feff}a", "a"]);
         assert_eq!(in_form("Client_Id=a&client.id=b").ids, ["a", "b"]);
+        assert_eq!(in_form("client_id[]=a&client_id[0]=b&client_id+=c&client_id%00x=d").ids, ["a", "b", "c", "d"]);
+        assert_eq!(in_form(&format!("{}client_id=a", "+".repeat(64))).ids, ["a"]);
         for form in ["", "client_id=", "client_id", "my_client_id=a", "client_idx=a"] {
             assert!(in_form(form).ids.is_empty(), "{form}");
         }

@@ -4,6 +4,8 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use crate::registration::parameter_name::as_read;
+
 /// How the parameters in a body are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parameters {
@@ -21,8 +23,21 @@ pub(super) enum Parameters {
 const FORMS: [&str; 2] = ["urlencoded", "url-encoded"];
 /// What is in the names of other types of which frameworks make parameters.
 const UNREAD: [&str; 5] = ["multipart", "xml", "yaml", "msgpack", "cbor"];
-/// Those in which a name in ASCII is the same octets.
-const CHARSETS: [&str; 6] = ["utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "windows-1252"];
+/// Those in which a name in ASCII is the same octets; none of it is the default.
+const CHARSETS: [&str; 12] = [
+    "",
+    "utf-8",
+    "utf8",
+    "utf_8",
+    "us-ascii",
+    "ascii",
+    "iso-8859-1",
+    "iso8859-1",
+    "iso-8859-15",
+    "latin1",
+    "windows-1252",
+    "cp1252",
+];
 
 impl Parameters {
     /// In a body with these headers. One without a media type may be a form.
@@ -59,13 +74,10 @@ fn has_foreign_charset(text: &str) -> bool {
     charsets.any(|value| !CHARSETS.contains(&value.trim().trim_matches(['"', '\''])))
 }
 
-/// Whether a server may take the name for this one: ASP.NET does not look at case, PHP has `client_id` for `client.id` and ` client id`.
-pub(super) fn is_named(name: &[u8], wanted: &[u8]) -> bool {
-    let name = name.trim_ascii_start();
-    let folds = |(byte, wanted): (&u8, &u8)| {
-        byte.eq_ignore_ascii_case(wanted) || (*wanted == b'_' && matches!(byte, b' ' | b'.' | b'['))
-    };
-    name.len() == wanted.len() && name.iter().zip(wanted).all(folds)
+/// Whether a server may take the name for this one, be it one that was cut off in its brackets.
+pub(super) fn is_named(name: &[u8], wanted: &str) -> bool {
+    let name = String::from_utf8_lossy(name);
+    as_read(&name) == wanted || name.split_once('[').is_some_and(|(entry, _)| as_read(entry) == wanted)
 }
 
 #[cfg(test)]
@@ -114,11 +126,21 @@ mod tests {
 
     #[test]
     fn a_name_is_the_same_where_some_server_takes_it_for_the_same() {
-        for name in ["client_id", "Client_ID", "client.id", " client id", "client[id"] {
-            assert!(is_named(name.as_bytes(), b"client_id"), "{name}");
+        for name in ["client_id", "Client.ID", "client[id", "client_id[]", "client_id[aaaaaaaaaaaaaaaaaaa"] {
+            assert!(is_named(name.as_bytes(), "client_id"), "{name}");
         }
-        for name in ["clientid", "client_ids", "client-id", "xclient_id", ""] {
-            assert!(!is_named(name.as_bytes(), b"client_id"), "{name}");
+        for name in ["clientid", "client_ids", "x[client_id]", ""] {
+            assert!(!is_named(name.as_bytes(), "client_id"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_charset_in_which_ascii_is_ascii_is_read() {
+        for charset in ["latin1", "iso-8859-15", "CP1252", "utf_8", ""] {
+            let mut headers = HeaderMap::new();
+            let value = format!("application/x-www-form-urlencoded; charset={charset}");
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(&value).unwrap());
+            assert_eq!(Parameters::of(&headers), Parameters::Form, "{charset}");
         }
     }
 }

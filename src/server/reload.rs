@@ -85,7 +85,8 @@ impl Gateway {
 
     /// Otherwise why not, and the SHA-256 of what was refused, where it could be read.
     fn reload(&mut self) -> Result<(), (String, Option<[u8; 32]>)> {
-        let config = config::load(&self.config.file).map_err(|problems| (problems.to_string(), problems.digest))?;
+        let config = config::load(&self.config.file).and_then(Config::to_be_served);
+        let config = config.map_err(|problems| (problems.to_string(), problems.digest))?;
         let digest = config.digest;
         self.put_in_force(config).map_err(|problem| (problem, Some(digest)))
     }

@@ -194,7 +194,8 @@ async fn the_example_of_the_documentation_bans_who_guesses_two_hundred_times() {
     for guess in 0..200 {
         refused += usize::from(status(&guesser, &gateway, Some(&format!("guess-{guess}"))).await == Some(401));
     }
-    assert!((20..200).contains(&refused), "{refused}");
+    // The ban may come before the answer to the guess that brought it.
+    assert!((19..200).contains(&refused), "{refused}");
     assert_eq!(the_ban(&gateway).await["subject"], "127.0.0.2/32");
 }
 

@@ -3,8 +3,9 @@
 
 use crate::hexadecimal::percent_decoded;
 use crate::registration::excerpt::Excerpt;
+use crate::registration::parameter_name::as_read;
 
-use super::onward::{is_nothing, pairs};
+use super::onward::pairs;
 
 /// Parameters of an authorization response (RFC 6749 §4.1.2, §4.2.2, OpenID Connect Core §3.3.2.5, Session Management §3, JARM §2.3.1,
 /// RFC 9207 §2). One that is in the URI already stands there twice in the answer, the client's own value first (RFC 6749 §3.1 has each
@@ -63,14 +64,6 @@ fn is_session(segment: &str) -> bool {
             None => return !inside.is_empty(),
         }
     }
-}
-
-/// The name as frameworks read it: `code[]` and `code[0]` are entries of `code`, spaces around it do not count; PHP makes `_` of dots, of
-/// spaces and of a bracket that is not closed, and ASP.NET knows no case.
-fn as_read(name: &str) -> String {
-    let name = name.trim_matches(is_nothing);
-    let name = if name.contains(']') { name.split('[').next().unwrap_or_default() } else { name };
-    name.trim_end_matches(is_nothing).replace(['.', ' ', '['], "_").to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::two_slashes::begins_with_a_host;
 use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
+use crate::registration::parameter_name::is_nothing;
 use crate::registration::redirect_uri::is_forbidden_scheme;
 use crate::registration::strict_uri::LONGEST_URI;
 
@@ -23,11 +24,6 @@ const OWN_HOST: &str = "own.example.com";
 
 /// How many bytes of text within text are read in one URI. An ordinary one has a fifth of that; whoever nests more hides something.
 const MOST_READ: usize = 8 * LONGEST_URI;
-
-/// What nobody sees at the ends of a text, and `trim` of some language takes off.
-pub(super) fn is_nothing(character: char) -> bool {
-    character.is_whitespace() || character.is_control() || character == '\u{feff}'
-}
 
 /// Where a URL in a redirect URI leads, which may be the client's own.
 #[derive(Debug, Clone, Copy)]
