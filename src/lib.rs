@@ -21,6 +21,7 @@ pub mod intake;
 pub mod jose;
 pub mod key_file;
 pub mod lifecycle;
+mod parameter_name;
 mod pem;
 pub mod policy;
 pub mod proxy;

@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-use crate::registration::parameter_name::as_read;
+use crate::parameter_name::as_read;
 
 /// How the parameters in a body are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

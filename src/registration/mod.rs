@@ -12,7 +12,6 @@ mod key_strength;
 pub mod key_use;
 pub mod members;
 pub mod metadata;
-pub(crate) mod parameter_name;
 mod reading;
 pub mod redirect_uri;
 pub mod scope;

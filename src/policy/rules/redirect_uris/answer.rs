@@ -2,8 +2,8 @@
 //! whoever registers chose for whoever comes back.
 
 use crate::hexadecimal::percent_decoded;
+use crate::parameter_name::as_read;
 use crate::registration::excerpt::Excerpt;
-use crate::registration::parameter_name::as_read;
 
 use super::onward::pairs;
 

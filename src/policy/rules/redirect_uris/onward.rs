@@ -7,9 +7,9 @@ use url::form_urlencoded;
 use super::parameters::{is_leading, is_naming, is_plainly_leading, plainly};
 use super::two_slashes::begins_with_a_host;
 use crate::hexadecimal::{DECODINGS, percent_decoded};
+use crate::parameter_name::is_nothing;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
-use crate::registration::parameter_name::is_nothing;
 use crate::registration::redirect_uri::is_forbidden_scheme;
 use crate::registration::strict_uri::LONGEST_URI;
 

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::registration::parameter_name::is_nothing;
+use crate::parameter_name::is_nothing;
 
 /// Whether what follows two slashes is a host (`evil.com/cb`, not `cb.html` or `cb`): a server that mends its paths answers
 /// `Location: //evil.com/cb/`, with the answer in its query.
