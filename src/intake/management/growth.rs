@@ -172,12 +172,14 @@ impl Difference {
     }
 
     /// The same where it waits for an approval, which grants more: the scopes that are withheld now, and those that were withheld before.
+    /// What was withheld before waits as it is: it is no reason for the rest to wait.
     #[must_use]
     pub fn by_approval(mut self, client: &ClientRecord, asked: &dyn Judged) -> Self {
         let granted = ScopeSet::recorded(&client.scope_granted);
         let withheld = asked.scopes().withheld.without(&granted);
-        if !self.is_empty() || !withheld.is_empty() {
-            let all = withheld.union(&ScopeSet::recorded(&client.scope_withheld)).without(&granted);
+        let known = ScopeSet::recorded(&client.scope_withheld);
+        if !self.is_empty() || !withheld.without(&known).is_empty() {
+            let all = withheld.union(&known).without(&granted);
             let more = all.iter().map(|scope| scope.as_str().to_owned());
             let more: Vec<String> = more.filter(|scope| !self.scopes.contains(scope)).collect();
             self.scopes.extend(more);
