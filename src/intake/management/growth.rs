@@ -75,8 +75,8 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
             *value != registered && !(sends_a_secret(value) && sends_a_secret(&registered))
         })
     };
-    // What a change leaves out is taken away as well.
-    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && sent.get(*member) != has.get(*member);
+    // What a change leaves out is taken away as well; an algorithm that takes another's place signs no less.
+    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && !is_on(sent.get(*member));
     let further = LISTS.into_iter().filter_map(|member| {
         let known = registered(&has, member);
         let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
