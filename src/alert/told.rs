@@ -316,10 +316,10 @@ fn imposed(event: &Event, at: Timestamp) -> Option<News> {
 pub fn of_finding(finding: &Finding) -> News {
     let (kind, id) = (finding.subject.kind(), finding.subject.name());
     let score = finding.score.value();
-    let severity = match score {
-        score if score >= 0.9 => Severity::Critical,
-        score if score >= 0.75 => Severity::Warning,
-        _ => Severity::Info,
+    let severity = match finding.score.band() {
+        0 => Severity::Info,
+        1 => Severity::Warning,
+        _ => Severity::Critical,
     };
     // What has become graver is told again.
     let key = format!("finding/{}/{kind}/{id}/{}", finding.detector.as_str(), severity.as_str());
