@@ -23,10 +23,9 @@ pub(crate) fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Two digits for each octet, in lower case, without separators.
 pub(crate) fn written(octets: &[u8]) -> String {
-    let mut digits = vec![0; 2 * octets.len()];
-    // There is room for two of each, and digits are text.
-    let written = hex::encode_to_slice(octets, &mut digits).ok();
-    written.and_then(|()| String::from_utf8(digits).ok()).unwrap_or_default()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = octets.iter().flat_map(|&octet| [octet >> 4, octet & 0xf]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// A SHA-256 as tools print it, of either case, colons between the digits or not: in lower case, without them.

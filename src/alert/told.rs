@@ -204,7 +204,7 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
     Some(match waits {
         Waits::Registration { until } => {
             let growth = event.growth.as_deref().filter(|_| event.aside.is_another);
-            let growth = growth.map(|growth| format!(" More than it had: {}.", shortest_first(growth)));
+            let growth = growth.map(|growth| format!(" More than it had: {}.", AtLength(growth)));
             let growth = growth.unwrap_or_default();
             let sentence = format!("{who} waits for an approval until {until}; then it is removed.{growth}{asks}");
             let notice =
@@ -212,8 +212,7 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
             News::lasting(Notice { until: Some(until), ..notice }, until)
         }
         Waits::Growth => {
-            let growth = event.growth.as_deref().unwrap_or_default();
-            let growth = shortest_first(growth);
+            let growth = AtLength(event.growth.as_deref().unwrap_or_default());
             let sentence = format!("{who} asks for a change that waits for an approval: {growth}.{asks}");
             let notice = notice(CHANGE_PENDING, pending(client_id));
             News::lasting(notice.saying("A client's change waits for an approval", sentence), at.after(CHANGE_LASTS))
@@ -226,13 +225,6 @@ fn waiting(event: &Event, at: Timestamp, waits: Waits) -> Option<News> {
             )
         }
     })
-}
-
-/// What is asked for. No long redirect URI hides a scope behind it: the long parts stand at the end, where the text is cut.
-fn shortest_first(growth: &str) -> String {
-    let mut parts: Vec<&str> = growth.split("; ").collect();
-    parts.sort_by_key(|part| part.len());
-    AtLength(&parts.join("; ")).to_string()
 }
 
 /// Whether it was decided about a change that a client asked for; the client itself is what it was.
@@ -324,10 +316,10 @@ fn imposed(event: &Event, at: Timestamp) -> Option<News> {
 pub fn of_finding(finding: &Finding) -> News {
     let (kind, id) = (finding.subject.kind(), finding.subject.name());
     let score = finding.score.value();
-    let severity = match score {
-        score if score >= 0.9 => Severity::Critical,
-        score if score >= 0.75 => Severity::Warning,
-        _ => Severity::Info,
+    let severity = match finding.score.band() {
+        0 => Severity::Info,
+        1 => Severity::Warning,
+        _ => Severity::Critical,
     };
     // What has become graver is told again.
     let key = format!("finding/{}/{kind}/{id}/{}", finding.detector.as_str(), severity.as_str());
@@ -403,7 +395,7 @@ mod tests {
 
     #[test]
     fn what_waits_and_is_another_thing_now_is_told_again_with_all_that_is_asked_for() {
-        let growth = Some(format!("redirect_uris + https://app.example.com/{}; scope + orders", "x".repeat(2000)));
+        let growth = Some(format!("scope + orders; redirect_uris + https://app.example.com/{}", "x".repeat(2000)));
         for (waits, name) in [
             (Waits::Growth, "client_change_pending"),
             (Waits::Registration { until: AT.after(FINDING_LASTS) }, "client_pending"),

@@ -225,7 +225,7 @@ impl Score {
     }
 
     /// How grave: those of alerts (informational, warning, critical).
-    pub(super) fn band(self) -> usize {
+    pub fn band(self) -> usize {
         BANDS.iter().filter(|least| self.0 >= **least).count()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 /// The most that is shown of a text, in bytes after escaping, quotes and dots apart.
 const SHOWN: usize = 80;
 /// The same of a text that somebody decides by.
-const SHOWN_AT_LENGTH: usize = 1000;
+pub const SHOWN_AT_LENGTH: usize = 1000;
 
 /// A text from a request, to be written into a sentence with [`Display`]: in double quotes, at most 80 bytes of it,
 /// control characters, invisible and bidirectional characters, quotes and backslashes escaped as Rust does.

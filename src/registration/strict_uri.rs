@@ -305,13 +305,17 @@ fn is_unseen(character: char) -> bool {
         )
 }
 
-/// Whether a selector stands where there are no forms to choose among: behind none of the emoji, ideographs and others that have no capitals.
+/// Whether a selector stands where there are no forms to choose among: behind none of the emoji, ideographs and others that have no capitals,
+/// nor one of the letters that are emoji as well.
 fn has_stray_selector(decoded: &str) -> bool {
     const KEYCAP: char = '\u{20e3}';
     let mut before = None;
     let mut characters = decoded.chars().peekable();
     while let Some(character) = characters.next() {
-        let has_forms = |c: char| !c.is_ascii() && !c.is_lowercase() && !c.is_uppercase() && !is_variation_selector(c);
+        let has_forms = |c: char| {
+            let is_letter = c.is_ascii() || c.is_lowercase() || c.is_uppercase();
+            (!is_letter || is_emoji_letter(c)) && !is_variation_selector(c)
+        };
         let is_chosen = before.is_some_and(has_forms) || characters.peek() == Some(&KEYCAP);
         if is_variation_selector(character) && !is_chosen {
             return true;
@@ -319,6 +323,11 @@ fn has_stray_selector(decoded: &str) -> bool {
         before = Some(character);
     }
     false
+}
+
+/// The emoji that count as letters with capitals: information, metro, and the signs of blood groups and parking.
+fn is_emoji_letter(character: char) -> bool {
+    matches!(character, '\u{2139}' | '\u{24c2}' | '\u{1f170}' | '\u{1f171}' | '\u{1f17e}' | '\u{1f17f}')
 }
 
 /// What [`Encoded::NoOtherPath`] says.
@@ -433,6 +442,10 @@ mod tests {
             "/%F0%9F%91%A9%E2%80%8D%F0%9F%92%BB",
             "/a%3C5",
             "/%E2%9D%A4%EF%B8%8F",
+            "/%E2%84%B9%EF%B8%8F",
+            "/%E2%93%82%EF%B8%8F",
+            "/%F0%9F%85%B0%EF%B8%8F",
+            "/%F0%9F%85%BF%EF%B8%8F",
             "/1%EF%B8%8F%E2%83%A3",
             "/%E8%BE%BB%F3%A0%84%80",
         ] {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use dcr_gateway::lifecycle::Lifecycle;
 use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{World, configuration, demo_section, demo_server, demo_server_that_is_up, public};
+use crate::undone::{end_turn, turn_at};
+use crate::world::{Answer, World, configuration, demo_section, demo_server, demo_server_that_is_up, public};
 
 const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, refunds] }";
 
@@ -168,8 +171,8 @@ async fn of_two_approvers_at_once_one_wins_and_the_other_is_told() {
     assert_eq!(seen["scopes"]["granted"], won.body["scopes"]["granted"]);
 }
 
-#[tokio::test]
-async fn four_eyes_are_two_people() {
+/// A world in which two people approve: whoever holds the socket, and [bob](bobs).
+async fn four_eyes() -> World {
     let digest = |token: &str| {
         use sha2::Digest as _;
         sha2::Sha256::digest(token).iter().map(|octet| format!("{octet:02x}")).collect::<String>()
@@ -179,42 +182,72 @@ async fn four_eyes_are_two_people() {
         digest("bobs")
     );
     let rules = format!("approval: required, four_eyes: true, {SCOPES}");
-    let world = World::with_rules(&demo_section(demo_server().await), &admin, &rules).await;
+    World::with_rules(&demo_section(demo_server().await), &admin, &rules).await
+}
+
+async fn bobs(world: &World, client: &Value, (rest, scopes): (&str, &str)) -> Answer {
+    let uri = format!("http://{}{}", world.admin.unwrap(), path(client, rest));
+    let request = reqwest::Client::new().post(uri).bearer_auth("bobs").header("if-match", "*");
+    world.send(request.json(&json!({ "scopes": scopes }))).await
+}
+
+#[tokio::test]
+async fn four_eyes_are_two_people() {
+    let world = four_eyes().await;
     let client = world.register_as(&confidential("openid profile orders refunds")).await.1;
     let (status, first) = post(&world, &client, ("/approve", json!({ "scopes": "orders refunds" }))).await;
     assert_eq!((status, &first["state"]), (200, &json!("pending")), "{first}");
     assert_eq!(first["first_approval"]["scopes"], "orders refunds");
     let (status, again) = post(&world, &client, ("/approve", json!({}))).await;
     assert_eq!(status, 409, "{again}");
-    let bobs = async |rest: &str, scopes: &str| {
-        let uri = format!("http://{}{}", world.admin.unwrap(), path(&client, rest));
-        let request = reqwest::Client::new().post(uri).bearer_auth("bobs").header("if-match", "*");
-        world.send(request.json(&json!({ "scopes": scopes }))).await
-    };
-    let apart = bobs("/approve", "profile").await;
+    let apart = bobs(&world, &client, ("/approve", "profile")).await;
     assert_eq!(apart.status, 409, "nothing in common: {}", apart.body);
-    let second = bobs("/approve", "profile refunds").await;
+    let second = bobs(&world, &client, ("/approve", "profile refunds")).await;
     assert_eq!((second.status, &second.body["state"]), (200, &json!("active")), "{}", second.body);
     assert_eq!(second.body["scopes"]["granted"], "openid refunds", "what both of them named");
     assert_eq!((&second.body["approved"]["actor"], second.body.get("first_approval")), (&json!("bob"), None));
     // Together they name what it has.
     post(&world, &client, ("/elevate", json!({ "scopes": "openid orders" }))).await;
-    let nothing = bobs("/elevate", "openid profile").await;
+    let nothing = bobs(&world, &client, ("/elevate", "openid profile")).await;
     assert_eq!(nothing.status, 409, "{}", nothing.body);
     let kept = world.ask("GET", &path(&client, "")).await.body;
     assert_eq!(kept["first_approval"]["scopes"], "openid orders", "the first stays: {kept}");
-    assert_eq!(bobs("/elevate", "orders").await.body["scopes"]["granted"], "openid refunds orders");
+    let elevated = bobs(&world, &client, ("/elevate", "orders")).await;
+    assert_eq!(elevated.body["scopes"]["granted"], "openid refunds orders");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_the_same_again_keeps_the_first_of_two_approvals_and_one_that_changes_does_not() {
+    let world = four_eyes().await;
+    for (name, state) in [(None, "active"), (Some("Renamed"), "pending")] {
+        let mut members = confidential("openid orders");
+        let client = world.register_as(&members).await.1;
+        let first = post(&world, &client, ("/approve", json!({}))).await.1;
+        assert_eq!(first["first_approval"]["scopes"], "orders", "{first}");
+        members["client_id"] = client["client_id"].clone();
+        members["client_name"] = name.into();
+        let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
+        assert_eq!(status, 200, "{changed}");
+        let second = bobs(&world, &client, ("/approve", "orders")).await;
+        assert_eq!((second.status, &second.body["state"]), (200, &json!(state)), "{}", second.body);
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_was_suspended_while_it_waited_waits_for_as_long_as_was_left() {
-    let world = world("approval: required, pending_for: 5s").await;
+    let world = world("approval: required, pending_for: 60s").await;
     let (_, client) = world.register_as(&confidential("openid orders")).await;
     let id = client["client_id"].as_str().unwrap();
     let suspended = post(&world, &client, ("/suspend", json!({}))).await.1;
     assert_eq!((&suspended["pending_until"], &suspended["asks_for"]), (&Value::Null, &json!(["scope + orders"])));
-    assert!(suspended["pending_seconds_left"].as_u64().is_some_and(|left| left < 5), "{suspended}");
-    tokio::time::sleep(std::time::Duration::from_millis(5_100)).await;
+    assert!(suspended["pending_seconds_left"].as_u64().is_some_and(|left| left <= 60), "{suspended}");
+    // An hour passes.
+    let mut record = turn_at(&world, id).await;
+    let Lifecycle::Suspended { by, pending_until, .. } = &mut record.lifecycle else { panic!("it is suspended") };
+    let hour = Duration::from_secs(3600);
+    by.at = by.at.before(hour);
+    *pending_until = pending_until.map(|until| until.before(hour));
+    end_turn(&world, &record).await;
     let (status, resumed) = post(&world, &client, ("/resume", json!({}))).await;
     assert_eq!((status, &resumed["state"]), (200, &json!("pending")), "{resumed}");
     let (status, approved) = post(&world, &client, ("/approve", json!({}))).await;
@@ -247,13 +280,41 @@ async fn a_server_that_is_down_gets_what_was_decided_when_it_is_back() {
     assert_eq!(scope_at_the_server(&world, &kept).await, "openid orders");
 }
 
-#[tokio::test]
-async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_until_then() {
+/// A world in which changes that ask for more wait.
+async fn where_growth_waits() -> World {
     let server = demo_section(demo_server().await);
     let text = configuration(&server, "{ socket: admin.sock }")
         .replace("name: partners,", &format!("name: partners, {SCOPES},"))
         .replace("profiles:", "management: { growth: approval }\nprofiles:");
-    let world = World::configured(TempDir::new().unwrap(), &text).await;
+    World::configured(TempDir::new().unwrap(), &text).await
+}
+
+#[tokio::test]
+async fn a_scope_that_is_withheld_already_keeps_no_other_change_waiting() {
+    let world = where_growth_waits().await;
+    let client = world.register_as(&confidential("openid orders")).await.1;
+    let mut members = confidential("openid orders");
+    members["client_id"] = client["client_id"].clone();
+    for name in ["Orders", "Orders", "Renamed"] {
+        members["client_name"] = name.into();
+        let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
+        assert_eq!(
+            (status, &changed["client_name"], &changed["scope"]),
+            (200, &json!(name), &json!("openid")),
+            "{changed}"
+        );
+        let seen = world.ask("GET", &path(&client, "")).await.body;
+        assert_eq!((seen.get("asked"), &seen["scopes"]["withheld"]), (None, &json!("orders")), "{seen}");
+    }
+    members["scope"] = "openid orders refunds".into();
+    world.manage_itself("PUT", &client, Some(&members)).await;
+    let seen = world.ask("GET", &path(&client, "")).await.body;
+    assert_eq!(seen["asked"]["scope"], "openid orders refunds", "another one is more: {seen}");
+}
+
+#[tokio::test]
+async fn a_change_that_asks_for_more_waits_for_an_approval_and_nothing_changes_until_then() {
+    let world = where_growth_waits().await;
     let client = world.register_as(&confidential("openid")).await.1;
     let change = |paths: &[&str], scope: &str| {
         let uris: Vec<String> = paths.iter().map(|path| format!("https://app.example.com{path}")).collect();

@@ -240,6 +240,21 @@ async fn where_growth_is_refused_a_client_gives_up_no_protection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_algorithm_that_takes_anothers_place_is_no_protection_given_up() {
+    let world = World::with(Rules { management: "growth: refuse", ..Rules::default() }).await;
+    let token = world.gateway.token("partners", 1);
+    let mut signed = orders();
+    signed["request_object_signing_alg"] = "RS256".into();
+    let client = world.registered(&token, &signed).await;
+    let exchanged = client.change(&json!({"request_object_signing_alg": "PS256"}));
+    let told = is_told(&world.manage("PUT", &client.uri, &client.token, Some(&exchanged)).await, &client);
+    assert_eq!(told["request_object_signing_alg"], "PS256");
+    let answer = world.manage("PUT", &client.uri, &client.token, Some(&client.change(&json!({})))).await;
+    refused(&answer, 403, "access_denied");
+    assert!(answer.body.contains("without request_object_signing_alg"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_file_that_is_not_the_stores_is_told_at_the_start() {
     let mut world = World::start().await;
     let client = world.client().await;

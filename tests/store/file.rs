@@ -282,6 +282,7 @@ async fn a_copy_that_nobody_may_write_to_can_be_looked_at() {
     writing.close().await;
 
     let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    // Root is kept out of nothing: that it goes without companions, too, is tested beside `connect`.
     set(&path, 0o400);
     set(directory.path(), 0o500);
     let looking = SqlStore::open_to_look(&settings).await.unwrap();

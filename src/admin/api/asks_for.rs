@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::registration::excerpt::AtLength;
+use crate::registration::excerpt::{AtLength, SHOWN_AT_LENGTH};
 use crate::registration::members::{self, MemberKind};
 use crate::registration::{ScopeSet, json};
 use crate::store::ClientRecord;
@@ -48,10 +48,9 @@ pub(super) fn asks_for(client: &ClientRecord) -> Vec<String> {
 
 /// A text quoted, all else as JSON; no more than somebody reads.
 fn shown(value: &Value) -> String {
-    const SHOWN: usize = 1000;
     match value {
         Value::String(text) => AtLength(text).to_string(),
-        other => other.to_string().chars().take(SHOWN).collect(),
+        other => other.to_string().chars().take(SHOWN_AT_LENGTH).collect(),
     }
 }
 

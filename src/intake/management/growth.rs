@@ -10,7 +10,7 @@ use crate::intake::recorded;
 use crate::policy::Judged;
 use crate::policy::clearance::ScopeDecision;
 use crate::registrant::software_statement::vouched_for;
-use crate::registration::excerpt::Excerpt;
+use crate::registration::excerpt::{AtLength, Excerpt};
 use crate::registration::json::text_of;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
@@ -75,8 +75,8 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
             *value != registered && !(sends_a_secret(value) && sends_a_secret(&registered))
         })
     };
-    // What a change leaves out is taken away as well.
-    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && sent.get(*member) != has.get(*member);
+    // What a change leaves out is taken away as well; an algorithm that takes another's place signs no less.
+    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && !is_on(sent.get(*member));
     let further = LISTS.into_iter().filter_map(|member| {
         let known = registered(&has, member);
         let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
@@ -172,12 +172,14 @@ impl Difference {
     }
 
     /// The same where it waits for an approval, which grants more: the scopes that are withheld now, and those that were withheld before.
+    /// What was withheld before waits as it is: it is no reason for the rest to wait.
     #[must_use]
     pub fn by_approval(mut self, client: &ClientRecord, asked: &dyn Judged) -> Self {
         let granted = ScopeSet::recorded(&client.scope_granted);
         let withheld = asked.scopes().withheld.without(&granted);
-        if !self.is_empty() || !withheld.is_empty() {
-            let all = withheld.union(&ScopeSet::recorded(&client.scope_withheld)).without(&granted);
+        let known = ScopeSet::recorded(&client.scope_withheld);
+        if !self.is_empty() || !withheld.without(&known).is_empty() {
+            let all = withheld.union(&known).without(&granted);
             let more = all.iter().map(|scope| scope.as_str().to_owned());
             let more: Vec<String> = more.filter(|scope| !self.scopes.contains(scope)).collect();
             self.scopes.extend(more);
@@ -196,14 +198,22 @@ impl Difference {
     }
 }
 
+/// A value as it is where it is a URI or one word, and otherwise quoted: what was let through may be any text, also one that reads as
+/// another part.
+fn shown(value: &str) -> String {
+    let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
+    if RedirectUri::parse(value).is_ok() || is_word(value) { value.to_owned() } else { AtLength(value).to_string() }
+}
+
+/// The long parts stand at the end, where a notice is cut: no long redirect URI hides a scope behind it.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
+        let scopes = (!self.scopes.is_empty()).then(|| format!("scope + {}", self.scopes.join(" ")));
+        let mut parts = Vec::from_iter(scopes);
         let further = self.further.iter().map(|(member, values)| (*member, values));
-        for (what, values) in
-            [("redirect_uris", &self.redirect_uris), ("scope", &self.scopes)].into_iter().chain(further)
-        {
+        for (what, values) in std::iter::once(("redirect_uris", &self.redirect_uris)).chain(further) {
             if !values.is_empty() {
+                let values: Vec<String> = values.iter().map(|value| shown(value)).collect();
                 parts.push(format!("{what} + {}", values.join(" ")));
             }
         }
@@ -214,6 +224,7 @@ impl fmt::Display for Difference {
         if !self.software.is_empty() {
             parts.push(format!("other {}", self.software.join(" ")));
         }
+        parts.sort_by_key(String::len);
         f.write_str(&parts.join("; "))
     }
 }
@@ -229,6 +240,20 @@ mod tests {
     fn stated(claims: &Value) -> Map<String, Value> {
         let statement = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()));
         Map::from_iter([(MEMBER.to_owned(), statement.into())])
+    }
+
+    #[test]
+    fn the_shortest_part_stands_first_and_what_was_let_through_is_no_part_of_its_own() {
+        let difference = Difference {
+            redirect_uris: vec!["https://app.example.com/cb".to_owned(), "x; scope + openid".to_owned()],
+            scopes: vec!["orders".to_owned()],
+            further: vec![("grant_types", vec!["refresh_token".to_owned()])],
+            ..Difference::default()
+        };
+        assert_eq!(
+            difference.to_string(),
+            r#"scope + orders; grant_types + refresh_token; redirect_uris + https://app.example.com/cb "x; scope + openid""#
+        );
     }
 
     #[test]

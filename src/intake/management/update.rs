@@ -134,7 +134,6 @@ impl Update {
         client.metadata.extend(statement.map(|(name, value)| (name.clone(), value.clone())));
         client.members_behind = false;
         client.asked = None;
-        client.first_approval = None;
         if !self.elevated.is_empty() {
             let approved = ScopeSet::recorded(&client.scope_approved);
             client.scope_approved = approved.union(&self.elevated).to_string();

@@ -190,7 +190,8 @@ impl Work {
         }
     }
 
-    /// What is recorded with the client: a change, or the wish for one, which is entered here. What was only read is noted.
+    /// What is recorded with the client: a change, or the wish for one, which is entered here. What was only read is noted. The first of two
+    /// approvals was for what the client was then.
     fn recorded(
         &self,
         client: &mut ClientRecord,
@@ -204,13 +205,18 @@ impl Work {
             Some(Growing { members, growth }) => {
                 let is_another = client.asked.as_ref() != Some(&members);
                 client.asked = Some(members);
-                client.first_approval = None;
+                if is_another {
+                    client.first_approval = None;
+                }
                 let aside = Aside { client_name, waits: waits.or(Some(Waits::Growth)), is_another };
                 Some(Event { growth: Some(growth), aside, ..event })
             }
             None => (event.event == Kind::ClientUpdated).then(|| {
                 // Who was told that it waits decides by what it was then.
                 let is_another = event.growth.is_some() || before.is_some_and(|before| is_another(before, client));
+                if is_another {
+                    client.first_approval = None;
+                }
                 Event {
                     scope_granted: Some(client.scope_granted.clone()),
                     scope_withheld: Some(client.scope_withheld.clone()).filter(|scope| !scope.is_empty()),

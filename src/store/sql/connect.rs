@@ -397,6 +397,30 @@ mod tests {
         starting.await.unwrap().unwrap();
     }
 
+    /// Whoever may do everything (root) is not kept from making companions: what others do instead.
+    #[tokio::test]
+    async fn a_file_beside_which_nothing_waits_is_opened_without_its_companions() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gateway.db");
+        let opened = open(&settings(&path), Opening::Serving).await.unwrap();
+        let Opened { mut place, readers, writing } = opened;
+        readers.close().await;
+        writing.close().await.unwrap();
+        let gone = format!("sqlite://{}?mode=ro", directory.path().join("gone.db").display());
+        let gone: AnyConnectOptions = gone.parse().unwrap();
+        let cannot_open = AnyConnection::connect_with(&gone).await.err().unwrap();
+        assert!(is_all_there_is(&place, &cannot_open), "{cannot_open}");
+
+        place.options = format!("sqlite://{}?mode=ro&immutable=1", path.display()).parse().unwrap();
+        place.is_looked_at = true;
+        let looking = begin(&place, Opening::Looking).await.unwrap();
+        let log = directory.path().join("gateway.db-wal");
+        assert!(!log.exists());
+        drop(looking);
+        std::fs::write(log, "waits").unwrap();
+        assert!(!is_all_there_is(&place, &cannot_open));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_start_that_waited_in_vain_says_for_whom() {
         let directory = tempfile::tempdir().unwrap();
