@@ -295,3 +295,52 @@ pub trait Clients: Send + Sync {
     /// These clients were used, each at its moment and named once. The latest moment stays; an unknown client is nobody's.
     async fn note_uses(&self, uses: &[(String, Timestamp)]) -> Result<(), StoreError>;
 }
+
+#[cfg(test)]
+pub(crate) mod by_hand {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    /// An active client of the profile `partners`, to which nothing has happened.
+    pub(crate) fn client() -> ClientRecord {
+        let at = Timestamp::from_unix_millis(0);
+        ClientRecord {
+            client_id: "c1".to_owned(),
+            registration: RegistrationId("r1".to_owned()),
+            profile: "partners".to_owned(),
+            registrant: RegistrantRecord {
+                key: "k".to_owned(),
+                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                certificate_thumbprint: None,
+                certificate_subject: None,
+                token_label: None,
+                statement_issuer: None,
+                software_id: None,
+            },
+            created_at: at,
+            updated_at: at,
+            version: 1,
+            lifecycle: Lifecycle::Active,
+            client_name: Some("Before".to_owned()),
+            redirect_uris: vec!["https://app.example.com/before".to_owned()],
+            scope_requested: None,
+            scope_granted: "openid orders:write".to_owned(),
+            scope_withheld: String::new(),
+            scope_approved: String::new(),
+            metadata: Map::new(),
+            digest: None,
+            access_token: None,
+            server_access: None,
+            unmanageable: false,
+            confirmed_at: at,
+            last_used_at: None,
+            unsettled: None,
+            members_behind: false,
+            approved: None,
+            first_approval: None,
+            asked: None,
+            let_through: Vec::new(),
+        }
+    }
+}

@@ -22,6 +22,8 @@ pub use self::audit::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, Recording, SignedHead,
     WriterId,
 };
+#[cfg(test)]
+pub(crate) use self::client::by_hand;
 pub use self::client::{
     ClientFilter, ClientRecord, Clients, IfKnown, NEVER_CONFIRMED, NewClient, Sealed, Turn, TurnEnd, TurnTaken,
     Unsettled,

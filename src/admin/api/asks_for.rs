@@ -98,59 +98,28 @@ fn is_taken_away(name: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use serde_json::{Map, json};
 
     use super::*;
     use crate::clock::Timestamp;
     use crate::lifecycle::{Action, Lifecycle};
-    use crate::store::{RegistrantRecord, RegistrationId};
+    use crate::store::by_hand;
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
-    pub(in crate::admin::api) fn client() -> ClientRecord {
-        let at = Timestamp::from_unix_millis(0);
+    fn client() -> ClientRecord {
         ClientRecord {
-            client_id: "c".to_owned(),
-            registration: RegistrationId("r".to_owned()),
-            profile: "p".to_owned(),
-            registrant: RegistrantRecord {
-                key: "k".to_owned(),
-                address: [192, 0, 2, 7].into(),
-                certificate_thumbprint: None,
-                certificate_subject: None,
-                token_label: None,
-                statement_issuer: None,
-                software_id: None,
-            },
-            created_at: at,
-            updated_at: at,
-            version: 1,
-            lifecycle: Lifecycle::Active,
-            client_name: None,
             redirect_uris: vec!["https://a.example/cb".to_owned()],
-            scope_requested: None,
             scope_granted: "openid profile".to_owned(),
             scope_withheld: "orders".to_owned(),
-            scope_approved: String::new(),
             metadata: object(json!({
                 "redirect_uris": ["https://a.example/cb"], "grant_types": ["authorization_code"], "subject_type": "public",
                 "jwks_uri": "https://a.example/keys", "dpop_bound_access_tokens": false, "client_id_issued_at": 7,
             })),
-            digest: None,
-            access_token: None,
-            server_access: None,
-            unmanageable: false,
-            confirmed_at: at,
-            last_used_at: None,
-            unsettled: None,
-            members_behind: false,
-            approved: None,
-            first_approval: None,
-            asked: None,
-            let_through: Vec::new(),
+            ..by_hand::client()
         }
     }
 

@@ -27,56 +27,11 @@ fn take_over(client: &mut ClientRecord, told: &Map<String, Value>, profile: &Pro
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
+mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::Timestamp;
-    use crate::lifecycle::Lifecycle;
-    use crate::store::{RegistrantRecord, RegistrationId};
-
-    pub(in crate::intake::management) fn client() -> ClientRecord {
-        let at = Timestamp::from_unix_millis(0);
-        ClientRecord {
-            client_id: "c1".to_owned(),
-            registration: RegistrationId("r1".to_owned()),
-            profile: "partners".to_owned(),
-            registrant: RegistrantRecord {
-                key: "k".to_owned(),
-                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                certificate_thumbprint: None,
-                certificate_subject: None,
-                token_label: None,
-                statement_issuer: None,
-                software_id: None,
-            },
-            created_at: at,
-            updated_at: at,
-            version: 1,
-            lifecycle: Lifecycle::Active,
-            client_name: Some("Before".to_owned()),
-            redirect_uris: vec!["https://app.example.com/before".to_owned()],
-            scope_requested: None,
-            scope_granted: "openid orders:write".to_owned(),
-            scope_withheld: String::new(),
-            scope_approved: String::new(),
-            metadata: Map::new(),
-            digest: None,
-            access_token: None,
-            server_access: None,
-            unmanageable: false,
-            confirmed_at: at,
-            last_used_at: None,
-            unsettled: None,
-            members_behind: false,
-            approved: None,
-            first_approval: None,
-            asked: None,
-            let_through: Vec::new(),
-        }
-    }
+    use crate::store::by_hand::client;
 
     fn reconciled(told: &Value) -> ClientRecord {
         let yaml =
