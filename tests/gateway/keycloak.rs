@@ -16,27 +16,17 @@ authorization_server:
   issuer: https://sso.example.com/realms/acme
   url: http://{upstream}
   credential: none
-store: { url: "sqlite://gateway.db" }
-admin: { listen: 127.0.0.1:0 }
-telemetry: { log: { format: json, level: info } }
-throttle: { per_address: { rate: 10000/s, burst: 10000 }, total: { rate: 10000/s, burst: 10000 } }
-profiles: [{ name: mcp, preset: mcp, match: {} }]
-"#;
-
-/// For clients that manage themselves.
-const MANAGED: &str = r#"
-public_url: https://sso.example.com
-listeners: [{ address: 127.0.0.1:0 }]
-authorization_server:
-  kind: keycloak
-  issuer: https://sso.example.com/realms/acme
-  url: http://{upstream}
-  credential: none
 store: { url: "sqlite://gateway.db", encryption_key_file: key }
 admin: { listen: 127.0.0.1:0 }
 telemetry: { log: { format: json, level: info } }
 throttle: { per_address: { rate: 10000/s, burst: 10000 }, total: { rate: 10000/s, burst: 10000 } }
-profiles:
+profiles: {profiles}
+"#;
+
+const MCP: &str = "[{ name: mcp, preset: mcp, match: {} }]";
+
+/// For clients that manage themselves.
+const PARTNERS: &str = r#"
   - name: partners
     match: {}
     initial_access_token: off
@@ -44,12 +34,16 @@ profiles:
     contacts: { required: true }
 "#;
 
+fn with(profiles: &str) -> String {
+    CONFIGURATION.replace("{profiles}", profiles)
+}
+
 const ENDPOINT: &str = "/realms/acme/clients-registrations/openid-connect";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_way_to_register_is_closed() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(CONFIGURATION, upstream.address);
+    let gateway = Gateway::start(&with(MCP), upstream.address);
     let body =
         json!({"redirect_uris": ["http://127.0.0.1:8080/callback"], "token_endpoint_auth_method": "none"}).to_string();
     let request = String::from_utf8(Post { body: body.as_bytes(), ..Post::default() }.bytes()).unwrap();
@@ -105,7 +99,7 @@ async fn every_other_way_to_register_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_never_tells_stays_registered_when_a_client_reads_itself_and_writes_that_back() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(MANAGED, upstream.address);
+    let gateway = Gateway::start(&with(PARTNERS), upstream.address);
     let asked = json!({
         "redirect_uris": ["https://app.example.com/cb"], "client_name": "Orders", "contacts": ["ops@app.example.com"],
         "software_id": "orders", "software_version": "1.2", "application_type": "web",
@@ -143,7 +137,7 @@ async fn what_it_never_tells_stays_registered_when_a_client_reads_itself_and_wri
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_id_that_is_a_url_is_no_way_round() {
     let upstream = Upstream::start().await;
-    let gateway = Gateway::start(CONFIGURATION, upstream.address);
+    let gateway = Gateway::start(&with(MCP), upstream.address);
     for query in [
         "client_id=https://evil.example/client.json",
         "client_id=https%3A%2F%2Fevil.example%2Fclient.json",
