@@ -109,43 +109,23 @@ pub const HTTP_ATTRIBUTES: [&str; 22] = [
     "user_agent.original",
 ];
 
-/// All metrics.
-pub const METRICS: [&str; 32] = [
+/// Metrics whose attributes say what the configuration names, or what is asked for.
+const METRICS_OF_MANY: [&str; 12] = [
     "dcr.registrations",
     "dcr.registration.duration",
     "dcr.management",
     "dcr.clients",
     "http.server.request.duration",
     "http.client.request.duration",
-    "dcr.connections",
-    "dcr.connections.accepted",
-    "dcr.connections.banned",
-    "dcr.connections.dropped",
-    "dcr.forwarded",
-    "dcr.tls.handshake_failures",
     "dcr.certificate.expiry",
     "dcr.throttled",
-    "dcr.throttle.reachable",
-    "dcr.throttle.uncounted",
-    "dcr.throttle.forgotten",
-    "dcr.config.reloads",
-    "dcr.discovery.mismatch",
-    "dcr.store.errors",
-    "dcr.findings",
-    "dcr.findings.suppressed",
-    "dcr.clients.refused",
-    "dcr.observations.dropped",
-    "dcr.responses",
     "dcr.responses.imposed",
     "dcr.alert.deliveries",
-    "dcr.alert.silenced",
     "dcr.alert.backlog",
     "dcr.audit.export.lost",
-    "dcr.telemetry.dropped_spans",
-    "dcr.telemetry.dropped_logs",
 ];
 
-/// Those whose attributes are few and out of closed lists, whatever the configuration names.
+/// Metrics whose attributes are few and out of closed lists, whatever the configuration names.
 pub(super) const METRICS_OF_FEW: [&str; 20] = [
     "dcr.connections",
     "dcr.connections.accepted",
@@ -168,3 +148,8 @@ pub(super) const METRICS_OF_FEW: [&str; 20] = [
     "dcr.telemetry.dropped_spans",
     "dcr.telemetry.dropped_logs",
 ];
+
+/// All metrics.
+pub fn metrics() -> impl Iterator<Item = &'static str> {
+    METRICS_OF_MANY.into_iter().chain(METRICS_OF_FEW)
+}
