@@ -214,10 +214,10 @@ pub enum RegisterError {
         retry_after: Option<Duration>,
     },
     /// A 503, which may say until when. It may be what stands before the server that says so: whether a client was registered is unknown.
-    #[error("the authorization server is not available, as it says (Retry-After: {})", retry_after.as_secs())]
+    #[error("the authorization server is not available, as it says")]
     Unavailable {
-        /// What its `Retry-After` said, or a moment.
-        retry_after: Duration,
+        /// What its `Retry-After` said.
+        retry_after: Option<Duration>,
     },
 }
 

@@ -283,10 +283,9 @@ fn server_refusal(error: RegisterError) -> Refusal {
     match error {
         RegisterError::Refused { code, description: Some(description) } => refusal.coded(code).described(description),
         RegisterError::Refused { code, description: None } => refusal.coded(code),
-        RegisterError::RateLimited { retry_after: Some(wait) } | RegisterError::Unavailable { retry_after: wait } => {
-            refusal.retry_after(wait)
-        }
-        // Nothing was registered, and the server that gives out the gateway's token may only be away.
+        RegisterError::RateLimited { retry_after: Some(wait) }
+        | RegisterError::Unavailable { retry_after: Some(wait) } => refusal.retry_after(wait),
+        // Nothing was registered.
         RegisterError::Credential(_) => refusal.may_be_repeated(),
         _ => refusal,
     }
@@ -319,5 +318,13 @@ mod tests {
         let of = |error| outcome(&Err(error), |_| unreachable!("there is no client")).0.name();
         assert_eq!(of(RegisterError::RateLimited { retry_after: None }), OutcomeName::NotRegistered);
         assert_eq!(of(RegisterError::TimedOut), OutcomeName::Unknown);
+    }
+
+    #[test]
+    fn a_server_that_is_away_and_does_not_say_until_when_is_asked_again_in_five_seconds() {
+        for (says, told) in [(None, "5"), (Some(Duration::from_secs(7)), "7")] {
+            let answer = server_refusal(RegisterError::Unavailable { retry_after: says }).answer("r");
+            assert_eq!((answer.status.as_u16(), &answer.headers["retry-after"]), (503, &told.parse().unwrap()));
+        }
     }
 }
