@@ -45,7 +45,7 @@ impl Parameters {
         let types = types(headers);
         let has = |parts: &[&str]| types.iter().any(|text| parts.iter().any(|part| text.contains(part)));
         let is_foreign = types.iter().any(|text| has_foreign_charset(text));
-        match (may_be_form(headers), has(&["json"])) {
+        match (are_of_a_form(&types), has(&["json"])) {
             _ if has(&UNREAD) => Self::Unread,
             (true, true) => Self::Unread,
             (true, false) | (false, true) if is_foreign => Self::Unread,
@@ -58,7 +58,10 @@ impl Parameters {
 
 /// Whether a body with these headers may be a form, whatever else it may be.
 pub(super) fn may_be_form(headers: &HeaderMap) -> bool {
-    let types = types(headers);
+    are_of_a_form(&types(headers))
+}
+
+fn are_of_a_form(types: &[String]) -> bool {
     types.iter().all(|text| text.trim().is_empty())
         || types.iter().any(|text| FORMS.iter().any(|form| text.contains(form)))
 }
