@@ -236,8 +236,7 @@ fn is_of_a_change(event: &Event) -> bool {
 fn decided(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
     let client_id = client(event)?;
     let name = if is_of_a_change(event) { CHANGE_PENDING } else { "client_pending" };
-    let ended = Ended { name: name.to_owned(), severity: Severity::Info };
-    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), ended, Interest::All))
+    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), waited_as(name), Interest::All))
 }
 
 /// What was done to a client that did not wait for anything.
@@ -263,8 +262,12 @@ fn deleted(event: &Event, at: Timestamp) -> Option<News> {
     let client_id = client(event)?;
     let sentence = format!("{} was deleted by its owner: nothing is left to approve.", named(event, client_id));
     let notice = notice("client_deleted", pending(client_id), at).about("client", client_id);
-    let ended = Ended { name: "client_pending".to_owned(), severity: Severity::Info };
-    Some(News::over(notice.saying("A client was deleted by its owner", sentence), ended, Interest::Told))
+    let notice = notice.saying("A client was deleted by its owner", sentence);
+    Some(News::over(notice, waited_as("client_pending"), Interest::Told))
+}
+
+fn waited_as(name: &str) -> Ended {
+    Ended { name: name.to_owned(), severity: Severity::Info }
 }
 
 fn unknown(event: &Event, at: Timestamp) -> News {
