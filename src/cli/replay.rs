@@ -11,10 +11,10 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::running::gateway;
+use super::running::{PageArguments, gateway};
 use super::{ConfigFile, Failure, Format, block_on, json_text, printable};
-use crate::admin::api::{KeptRequest, KeptRequestList, MOST_LISTED};
-use crate::admin::client::{AdminClient, query};
+use crate::admin::api::{KeptRequest, KeptRequestList};
+use crate::admin::client::AdminClient;
 use crate::config::{Config, load};
 use crate::duration::DurationText;
 use crate::intake::replay::Judges;
@@ -142,17 +142,9 @@ pub(super) fn of_the_running(running: Option<&PathBuf>, tried: &Config) -> Resul
 }
 
 async fn read(gateway: &AdminClient, since: DurationText) -> Result<Vec<KeptRequest>, Failure> {
-    let (mut requests, mut cursor) = (Vec::new(), None);
-    loop {
-        let members =
-            [("since", Some(since.to_string())), ("limit", Some(MOST_LISTED.to_string())), ("cursor", cursor)];
-        let page = gateway.get::<KeptRequestList>(&query("/v1/requests", &members)).await?.body;
-        requests.extend(page.requests);
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(requests);
-        }
-    }
+    let filter = vec![("since", Some(since.to_string()))];
+    let taken = |page: KeptRequestList| (page.requests, page.next);
+    Ok(PageArguments::ALL.read(gateway, ("/v1/requests", filter), taken).await?.0)
 }
 
 impl Changed {

@@ -117,13 +117,16 @@ impl From<AskError> for Failure {
 }
 
 impl PageArguments {
+    /// All there are, from the first.
+    pub(super) const ALL: Self = Self { limit: MOST_LISTED, cursor: None, all: true };
+
     /// Reads the pages; `taken` takes the entries out of one, with the cursor of the next.
     pub(super) async fn read<P: DeserializeOwned, T>(
         &self,
         gateway: &AdminClient,
         (path, filter): (&str, Vec<(&str, Option<String>)>),
         taken: fn(P) -> (Vec<T>, Option<String>),
-    ) -> Result<(Vec<T>, Option<String>), Failure> {
+    ) -> Result<(Vec<T>, Option<String>), AskError> {
         let (mut entries, mut cursor) = (Vec::new(), self.cursor.clone());
         let limit = if self.all { MOST_LISTED } else { self.limit };
         loop {

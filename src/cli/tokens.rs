@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::audit::{self, Done};
-use super::running::Asked;
+use super::running::{Asked, PageArguments};
 use super::{ConfigFile, Failure, Format, block_on, existing_store, json_text, open_store, readable_store, table};
-use crate::admin::api::{CreateToken, CreatedToken, MOST_LISTED, Token, TokenList, check_profile};
-use crate::admin::client::{AdminClient, AskError, query, target};
+use crate::admin::api::{CreateToken, CreatedToken, Token, TokenList, check_profile};
+use crate::admin::client::{AdminClient, AskError, target};
 use crate::audit::{Kind, Subject};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
@@ -160,16 +160,8 @@ async fn list(file: &ConfigFile, format: Format, out: &mut dyn Write) -> Result<
 
 /// Those of the gateway, page by page.
 async fn all_there(gateway: AdminClient) -> Result<Vec<Token>, AskError> {
-    let (mut tokens, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = query("/v1/tokens", &[("limit", Some(MOST_LISTED.to_string())), ("cursor", cursor)]);
-        let TokenList { tokens: more, next } = gateway.get(&page).await?.body;
-        tokens.extend(more);
-        if next.is_none() {
-            return Ok(tokens);
-        }
-        cursor = next;
-    }
+    let taken = |page: TokenList| (page.tokens, page.next);
+    Ok(PageArguments::ALL.read(&gateway, ("/v1/tokens", Vec::new()), taken).await?.0)
 }
 
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
