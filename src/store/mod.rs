@@ -2,7 +2,7 @@
 //! intention; one contract test (`tests/store/`) runs on every implementation. Never holds a secret in clear.
 
 mod audit;
-mod client;
+pub(crate) mod client;
 mod delivery;
 mod finding;
 pub mod memory;
@@ -22,8 +22,6 @@ pub use self::audit::{
     AuditEntry, AuditFilter, AuditLog, AuditRecord, Chain, Head, NOTHING_BEFORE, RecordHash, Recording, SignedHead,
     WriterId,
 };
-#[cfg(test)]
-pub(crate) use self::client::by_hand;
 pub use self::client::{
     ClientFilter, ClientRecord, Clients, IfKnown, NEVER_CONFIRMED, NewClient, Sealed, Turn, TurnEnd, TurnTaken,
     Unsettled,

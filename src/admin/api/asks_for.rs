@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::lifecycle::{Action, Lifecycle};
-    use crate::store::by_hand;
+    use crate::store::client::by_hand;
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_client_is_shown_with_the_software_that_it_became_by_a_change() {
-        let mut record = crate::store::by_hand::client();
+        let mut record = crate::store::client::by_hand::client();
         let vouched_for = |record: &ClientRecord| {
             let Registrant { statement_issuer, software_id, .. } = Client::from(record.clone()).registrant;
             (statement_issuer, software_id)

@@ -235,7 +235,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
-    use crate::store::by_hand::client;
+    use crate::store::client::by_hand::client;
 
     fn stated(claims: &Value) -> Map<String, Value> {
         let statement = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()));

@@ -31,7 +31,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::by_hand::client;
+    use crate::store::client::by_hand::client;
 
     fn reconciled(told: &Value) -> ClientRecord {
         let yaml =
