@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::client_endpoints::{ClientEndpoint, ClientEndpoints};
 use super::settings::Kind;
-use super::spelling::{fold, is_client_id_segment, is_plain};
+use super::spelling::{fold, fold_otherwise, is_client_id_segment, is_plain};
 
 /// What a request target is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +190,11 @@ impl PathTable {
             return Route::NotOffered;
         }
         if !self.is_protected(&folded) {
-            return self.clients.at(&folded).map_or(Route::Other, Route::Client);
+            return match self.clients.at(&folded) {
+                Some(endpoint) => Route::Client(endpoint),
+                None if self.is_in_doubt(path) => Route::Misspelt,
+                None => Route::Other,
+            };
         }
         // Written plainly it is a path of its own; any other spelling is somebody trying.
         let is_the_endpoint = folded == self.folded_registration;
@@ -199,6 +203,13 @@ impl PathTable {
         } else {
             Route::Misspelt
         }
+    }
+
+    /// Whether it is the path of somebody else, or is read as one that is protected, a client's or closed, as the server takes its dots.
+    fn is_in_doubt(&self, path: &str) -> bool {
+        let is_known =
+            |read: &String| self.is_protected(read) || self.clients.at(read).is_some() || self.closed.contain(read);
+        fold_otherwise(path).is_some_and(|readings| readings.iter().any(is_known))
     }
 
     fn is_protected(&self, folded: &str) -> bool {
@@ -236,6 +247,7 @@ fn names_keycloak_registration(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client_endpoints::ClientEndpointSettings;
     use super::*;
 
     const REGISTRATION: &str = "/realms/acme/clients-registrations/openid-connect";
@@ -369,6 +381,19 @@ mod tests {
         ] {
             assert_eq!(keycloak().classify(path), Route::Misspelt, "{path}");
         }
+    }
+
+    #[test]
+    fn dots_that_a_server_may_take_off_lead_to_nothing_protected() {
+        let settings = ClientEndpointSettings { token: vec!["/token".to_owned()], ..Default::default() };
+        let table = plain().with_clients(ClientEndpoints::new(Kind::Rfc7591, "", &settings));
+        for path in ["/token/...", "/token/x/..*", "/token/%2e%2e.", "/x/..*/register", "/.../register"] {
+            assert_eq!(table.classify(path), Route::Misspelt, "{path}");
+        }
+        for path in ["/files/...", "/a/..*/b", "/x.../token.js", "/compare/v1...v2"] {
+            assert_eq!(table.classify(path), Route::Other, "{path}");
+        }
+        assert_eq!(table.classify("/token/.../.."), Route::Client(ClientEndpoint::Token));
     }
 
     #[test]

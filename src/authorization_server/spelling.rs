@@ -28,7 +28,14 @@ pub(super) fn is_client_id_segment(segment: &str) -> bool {
 /// as slashes, path parameters cut off, what servers take off a segment's end taken off, empty and dot segments resolved, lower case. Used to
 /// refuse, never to route.
 pub(super) fn fold(path: &str) -> String {
-    if is_in_words(path) { path.to_ascii_lowercase() } else { fold_any(path) }
+    if is_in_words(path) { path.to_ascii_lowercase() } else { fold_decoded(&decoded(path), None) }
+}
+
+/// The same path as it is read by who takes its end off a segment that has nothing but dots before it (`...`, `..*`): the segment is nothing, or
+/// leads upward. [`fold`] keeps it as a name. None in a path without two dots.
+pub(super) fn fold_otherwise(path: &str) -> Option<[String; 2]> {
+    let decoded = decoded(path);
+    decoded.contains("..").then(|| ["", ".."].map(|in_doubt| fold_decoded(&decoded, Some(in_doubt))))
 }
 
 /// Whether nothing of it is read in several ways but the case of its letters: most paths that are forwarded.
@@ -39,15 +46,20 @@ fn is_in_words(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|path| path.split('/').all(is_word))
 }
 
-fn fold_any(path: &str) -> String {
+fn decoded(path: &str) -> String {
     let decoded = decode_fully(path);
     let decoded = if decoded.is_ascii() { decoded } else { Cow::Owned(in_ascii_where_it_can_be(&decoded)) };
-    let decoded = decoded.replace('\\', "/");
+    decoded.replace('\\', "/")
+}
+
+/// `in_doubt` stands for a segment that may be a name or dots, which else is its own name.
+fn fold_decoded(decoded: &str, in_doubt: Option<&str>) -> String {
     let mut segments: Vec<String> = Vec::new();
     for segment in decoded.split('/') {
         // The query may be hidden as %3f, the parameters as %3b, an end of text as %00.
         let end = segment.find([';', '?', '#', '\0']).unwrap_or(segment.len());
-        match bare(segment[..end].trim()) {
+        let segment = segment[..end].trim();
+        match bare(segment).or(in_doubt).unwrap_or(segment) {
             "" | "." => {}
             ".." => {
                 segments.pop();
@@ -70,8 +82,8 @@ fn in_ascii_where_it_can_be(text: &str) -> String {
 const REPRESENTATIONS: [&str; 2] = [".json", ".xml"];
 
 /// The segment without what some servers do not read at its end: dots and streams (`::$DATA`) on Windows, the sign of a pattern, the name
-/// of a representation. Nothing that leads upward, or stays where it is, without it.
-fn bare(segment: &str) -> &str {
+/// of a representation. None where only dots, or nothing, would be left of more of them.
+fn bare(segment: &str) -> Option<&str> {
     let mut name = segment.find("::$").map_or(segment, |stream| &segment[..stream]);
     loop {
         let end = REPRESENTATIONS.into_iter().find(|end| {
@@ -86,8 +98,11 @@ fn bare(segment: &str) -> &str {
         }
         name = shorter;
     }
-    let is_dots = segment == "." || segment.starts_with("..");
-    if is_dots && matches!(name, "" | "." | "..") { segment } else { name }
+    match segment {
+        "." | ".." => Some(segment),
+        _ if segment.starts_with("..") && matches!(name, "" | "." | "..") => None,
+        _ => Some(name),
+    }
 }
 
 /// Percent-decoding repeated until nothing changes, or as often as anybody does it.
@@ -146,10 +161,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn dots_with_an_end_are_a_name_or_nothing_or_lead_upward() {
+        for segment in ["...", "..*", "...json", "..::$DATA", "%2e%2e%2a", "%E2%80%A6", "..;x.", ".. ."] {
+            let path = format!("/a/b/{segment}");
+            let Some(read) = fold_otherwise(&path) else { panic!("{path} is not in doubt") };
+            assert_eq!(
+                read.each_ref().map(String::as_str),
+                if segment == "..;x." { ["/a"; 2] } else { ["/a/b", "/a"] },
+                "{path}"
+            );
+        }
+        for path in ["/a/b", "/a/b.js", "/a/*", "/a/./b"] {
+            assert_eq!(fold_otherwise(path), None, "{path}");
+        }
+        assert_eq!(fold_otherwise("/a/../b..c"), Some(["/b..c".to_owned(), "/b..c".to_owned()]));
+    }
+
     proptest::proptest! {
         #[test]
         fn what_is_in_words_is_folded_as_anything_is(path in r"(/[a-zA-Z0-9_~-]{1,8}|[./%2eF;\*:$ éı]){0,6}") {
-            proptest::prop_assert_eq!(fold(&path), fold_any(&path));
+            proptest::prop_assert_eq!(fold(&path), fold_decoded(&decoded(&path), None));
         }
     }
 

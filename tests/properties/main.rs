@@ -136,6 +136,7 @@ fn what_was_found_stays_mended() {
     paths::holds(b"\x014//register/%252525+A..");
     paths::holds(b"\x01\x8aq/token/::$");
     paths::holds(b"%\xcbc/token/*");
+    paths::holds(b"\0*k/realms/acme/protocol/openid-connect/token/...");
     // Accepted, because in `%25%32%65` no digits stand behind the encoded percent sign until they are decoded, too.
     redirect_uri::holds(b"https://app.example.com/cb/%25%32%65%25%32%65/%25%32%65%25%32%65%25%32%66evil");
     // Behind a key that is no text a problem was told without its line.
