@@ -17,8 +17,9 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, Spa
 
 /// Spans that wait for the collector at most: about 700 registrations, some 4 MiB. The SDK takes the room for all of them at the start.
 const QUEUE: usize = 4_096;
-/// Spans in one export.
-const BATCH: usize = 512;
+/// Spans, or log records, in one export. To write one takes the processor for as long as it has spans, and on a busy machine requests wait for
+/// that: a quarter of the SDK's 512.
+pub(super) const BATCH: usize = 128;
 
 /// A number that only grows.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{BatchLogProcessor, SdkLoggerProvider};
+use opentelemetry_sdk::logs::{BatchConfigBuilder, BatchLogProcessor, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{Instrument, PeriodicReader, SdkMeterProvider, Stream};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Encoder as _;
@@ -15,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
-use super::exporter::{BoundedQueue, Count, Counted, Drops};
+use super::exporter::{BATCH, BoundedQueue, Count, Counted, Drops};
 use super::metrics::{self, Metrics};
 use super::sampler::RegistrationsAlways;
 use super::settings::TelemetrySettings;
@@ -138,9 +138,10 @@ pub fn init(settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
 
         let exporter = LogExporter::builder().with_tonic().with_endpoint(otlp).with_timeout(EXPORT_DEADLINE).build()?;
         let exporter = Counted::new(exporter, "logs", drops.logs.clone());
+        let batches = BatchConfigBuilder::default().with_max_export_batch_size(BATCH).build();
         let provider = SdkLoggerProvider::builder()
             .with_resource(resource)
-            .with_log_processor(BatchLogProcessor::builder(exporter).build())
+            .with_log_processor(BatchLogProcessor::builder(exporter).with_batch_config(batches).build())
             .build();
         let levels = logging::exported_levels(&settings.log)?;
         layers.push(Box::new(OpenTelemetryTracingBridge::new(&provider).with_filter(levels)));
