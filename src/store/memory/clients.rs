@@ -67,13 +67,15 @@ impl Clients for MemoryStore {
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<String>, StoreError> {
-        let state = self.state();
-        let due = |client: &Client| Some((client.record.due_at()?, client.record.client_id.clone()));
-        let mut found: Vec<_> =
-            state.clients.values().filter_map(|client| due(client)).filter(|(at, _)| *at <= now).collect();
-        found.sort();
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(found.into_iter().take(limit).map(|(_, client_id)| client_id).collect())
+        let state = self.state();
+        Ok(state
+            .due
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .take(limit)
+            .map(|(_, client_id)| client_id.clone())
+            .collect())
     }
 
     async fn note_uses(&self, uses: &[(String, Timestamp)]) -> Result<(), StoreError> {
@@ -178,6 +180,9 @@ impl State {
     }
 
     fn index(&mut self, before: Option<&ClientRecord>, record: &ClientRecord) {
+        let due = |record: &ClientRecord| Some((record.due_at()?, record.client_id.clone()));
+        before.and_then(due).map(|due| self.due.remove(&due));
+        self.due.extend(due(record));
         if let Some(before) = before {
             let holds = |digest: &MetadataDigest| self.by_digest.get(digest) == Some(&before.client_id);
             before.digest.filter(holds).map(|digest| self.by_digest.remove(&digest));

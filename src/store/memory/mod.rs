@@ -9,7 +9,7 @@ mod requests;
 mod responses;
 mod uses;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -41,6 +41,8 @@ struct State {
     /// Open intents by their digest.
     under_way: HashMap<MetadataDigest, (RegistrationId, Timestamp)>,
     clients: HashMap<String, Box<Client>>,
+    /// When somebody must look at a client ([`ClientRecord::due_at`]).
+    due: BTreeSet<(Timestamp, String)>,
     by_digest: HashMap<MetadataDigest, String>,
     by_access_token: HashMap<[u8; 32], String>,
     /// By profile, registrant and window; the whole profile is the registrant ''.
