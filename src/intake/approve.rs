@@ -28,7 +28,8 @@ pub(super) fn refuse_growth(client: &mut ClientRecord) {
 pub(super) fn approve(
     rulebook: &Rulebook,
     client: &mut ClientRecord,
-    (scopes, by): (Option<&ScopeSet>, Action),
+    scopes: Option<&ScopeSet>,
+    by: Action,
 ) -> Result<(), NotDone> {
     let lifecycle = match client.lifecycle.clone() {
         active @ Lifecycle::Active if wants_to_grow(client) => active,
@@ -48,7 +49,8 @@ pub(super) fn approve(
 pub(super) fn elevate(
     rulebook: &Rulebook,
     client: &mut ClientRecord,
-    (scopes, by): (Option<&ScopeSet>, Action),
+    scopes: Option<&ScopeSet>,
+    by: Action,
 ) -> Result<(), NotDone> {
     let lifecycle = match client.lifecycle.clone() {
         Lifecycle::Pending { .. } => return Err(NotDone::NotYetApproved),

@@ -102,7 +102,7 @@ impl Work {
             if_known: IfKnown::Update,
         };
         if let Some(administration) = self.rulebook.administration.as_deref() {
-            let (access, managed) = self.seen_at_the_server(administration, (&client.client_id, intent)).await?;
+            let (access, managed) = self.seen_at_the_server(administration, &client.client_id, intent).await?;
             managed.put_over(&mut client.metadata);
             let kept = KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret };
             let sealed = kept.seal(&self.rulebook.keys, &self.tools, &client.client_id);
@@ -116,7 +116,8 @@ impl Work {
     async fn seen_at_the_server(
         &self,
         administration: &dyn Administration,
-        (client_id, intent): (&str, &Intent),
+        client_id: &str,
+        intent: &Intent,
     ) -> Result<(ServerAccess, Managed), NotDone> {
         let existing = administration.existing_client(client_id).await?.ok_or(NotDone::Gone)?;
         self.check_it_is_the_one(intent, existing)?;

@@ -94,7 +94,7 @@ impl Gateway {
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());
-            beside.begin("recorded requests", async move { keeper.keep((&*store, &*clock), until).await });
+            beside.begin("recorded requests", async move { keeper.keep(&*store, &*clock, until).await });
         }
         let (uses, until) = (self.intake.clone(), drained.clone());
         beside.begin("uses", async move { uses.keep_uses(until).await });

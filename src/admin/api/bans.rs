@@ -205,7 +205,7 @@ async fn lift(
 ) -> Result<Json<Response>, Problem> {
     let Comment { comment } = query.0?;
     check_text("comment", comment.as_deref())?;
-    let record = api.intake.lift(&id, (&caller.name, comment)).await?;
+    let record = api.intake.lift(&id, &caller.name, comment).await?;
     Ok(Json(Response::of(record, api.tools().clock.now())))
 }
 

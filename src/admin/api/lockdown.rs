@@ -94,7 +94,7 @@ async fn delete(
     let Comment { comment } = query.0?;
     check_text("comment", comment.as_deref())?;
     for lockdown in api.intake.responses_in_force().await?.into_iter().filter(is_lockdown) {
-        match api.intake.lift(&lockdown.id, (&caller.name, comment.clone())).await {
+        match api.intake.lift(&lockdown.id, &caller.name, comment.clone()).await {
             // Somebody else was quicker.
             Ok(_) | Err(NotDone::ResponseOver(_)) => {}
             Err(error) => return Err(error.into()),
