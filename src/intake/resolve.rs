@@ -13,7 +13,7 @@ use super::{Intake, Tools};
 use crate::authorization_server::{Administration, Asked, ExistingClient, Managed, Origin, ServerAccess};
 use crate::lifecycle::Lifecycle;
 use crate::registration::json;
-use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord};
+use crate::store::{FoundOut, IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord};
 
 /// What an operator found out about a registration whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Work {
         };
         let now = self.tools.clock.now();
         let entries = self.tools.audit.entry(|| audited::resolved(&record.intent, &outcome, by), now)?;
-        if let Err(error) = self.tools.store.resolve(id, (outcome, by), entries, now).await {
+        if let Err(error) = self.tools.store.resolve(id, FoundOut { outcome, by }, entries, now).await {
             // Somebody else may have been quicker.
             self.unknown(id).await?;
             return Err(error.into());
