@@ -108,7 +108,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
         let raised = Raised { scopes: approved.clone(), is_approved: true };
-        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &raised)).passage();
+        let judged = authorization_server::judge_raised(rulebook.kind, profile, &requested, &raised).passage();
         let passage = judged.map_err(|violations| {
             let sentences: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
             NotDone::NoLongerAdmitted(sentences.join("; "))
