@@ -95,6 +95,11 @@ fn functions_take_four_arguments_at_most() {
 }
 
 #[test]
+fn no_function_takes_several_arguments_as_one() {
+    holds_everywhere(functions::several_arguments_as_one);
+}
+
+#[test]
 fn nobody_passes_a_literal_bool_to_our_own_functions() {
     let sources = Sources::of_this_package();
     let own = functions::BoolParameters::of(sources.code());

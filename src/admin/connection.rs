@@ -44,7 +44,7 @@ pub(super) async fn serve(port: Port, router: Router, mut shutdown: watch::Recei
     let next = async |connections: &mut JoinSet<()>| {
         // Never closed.
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        if let Err(error) = accept(&port, &router, (slot, stopped.clone()), connections).await {
+        if let Err(error) = port.accept(&router, slot, stopped.clone(), connections).await {
             tracing::warn!(%error, "an admin connection could not be accepted");
             tokio::time::sleep(PAUSE).await;
         }
@@ -60,41 +60,44 @@ pub(super) async fn serve(port: Port, router: Router, mut shutdown: watch::Recei
     while connections.join_next().await.is_some() {}
 }
 
-async fn accept(
-    port: &Port,
-    router: &Router,
-    (slot, shutdown): (OwnedSemaphorePermit, watch::Receiver<bool>),
-    connections: &mut JoinSet<()>,
-) -> io::Result<()> {
-    let router = router.clone();
-    match port {
-        Port::Socket(listener) => {
-            let (stream, _) = listener.accept().await?;
-            let uid = stream.peer_cred()?.uid();
-            let router = router.layer(Extension(Arrival::Socket { uid }));
-            connections.spawn(async move {
-                talk(stream, router, shutdown).await;
-                drop(slot);
-            });
+impl Port {
+    async fn accept(
+        &self,
+        router: &Router,
+        slot: OwnedSemaphorePermit,
+        shutdown: watch::Receiver<bool>,
+        connections: &mut JoinSet<()>,
+    ) -> io::Result<()> {
+        let router = router.clone();
+        match self {
+            Self::Socket(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred()?.uid();
+                let router = router.layer(Extension(Arrival::Socket { uid }));
+                connections.spawn(async move {
+                    talk(stream, router, shutdown).await;
+                    drop(slot);
+                });
+            }
+            Self::Network(listener, tls) => {
+                let (stream, _) = listener.accept().await?;
+                let tls = tls();
+                let router = router.layer(Extension(Arrival::Network));
+                connections.spawn(async move {
+                    match tls {
+                        None => talk(stream, router, shutdown).await,
+                        Some(tls) => match tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)).await {
+                            Ok(Ok(stream)) => talk(stream, router, shutdown).await,
+                            Ok(Err(error)) => tracing::debug!(%error, "an admin connection failed in its handshake"),
+                            Err(_) => tracing::debug!("an admin connection took too long for its handshake"),
+                        },
+                    }
+                    drop(slot);
+                });
+            }
         }
-        Port::Network(listener, tls) => {
-            let (stream, _) = listener.accept().await?;
-            let tls = tls();
-            let router = router.layer(Extension(Arrival::Network));
-            connections.spawn(async move {
-                match tls {
-                    None => talk(stream, router, shutdown).await,
-                    Some(tls) => match tokio::time::timeout(HEAD_DEADLINE, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => talk(stream, router, shutdown).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "an admin connection failed in its handshake"),
-                        Err(_) => tracing::debug!("an admin connection took too long for its handshake"),
-                    },
-                }
-                drop(slot);
-            });
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 async fn talk(

@@ -107,25 +107,25 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
             waiting(event, at, Waits::SecondApproval)?
         }
         Kind::ClientApproved if is_of_a_change(event) => {
-            decided(event, at, ("client_approved", "A client's change was approved"))?
+            decided(event, at, "client_approved", "A client's change was approved")?
         }
-        Kind::ClientApproved => decided(event, at, ("client_approved", "A client was approved"))?,
-        Kind::ClientElevated => decided(event, at, ("client_elevated", "A client was given more scopes"))?,
+        Kind::ClientApproved => decided(event, at, "client_approved", "A client was approved")?,
+        Kind::ClientElevated => decided(event, at, "client_elevated", "A client was given more scopes")?,
         Kind::ClientRejected if is_of_a_change(event) => {
-            decided(event, at, ("client_rejected", "A client's change was rejected; the client stays as it is"))?
+            decided(event, at, "client_rejected", "A client's change was rejected; the client stays as it is")?
         }
-        Kind::ClientRejected => decided(event, at, ("client_rejected", "A client was rejected"))?,
-        Kind::ClientExpired => decided(event, at, ("client_expired", "A client expired"))?,
+        Kind::ClientRejected => decided(event, at, "client_rejected", "A client was rejected")?,
+        Kind::ClientExpired => decided(event, at, "client_expired", "A client expired")?,
         // Nobody was told that it waits: nothing is over.
         Kind::ClientSuspended if event.aside.waits.is_none() => {
-            happened(event, at, ("client_suspended", "A client was suspended"))?
+            happened(event, at, "client_suspended", "A client was suspended")?
         }
-        Kind::ClientSuspended => decided(event, at, ("client_suspended", "A client was suspended"))?,
+        Kind::ClientSuspended => decided(event, at, "client_suspended", "A client was suspended")?,
         Kind::ClientResumed => match event.aside.waits {
             Some(waits) => waiting(event, at, waits)?,
-            None => happened(event, at, ("client_resumed", "A client was resumed"))?,
+            None => happened(event, at, "client_resumed", "A client was resumed")?,
         },
-        Kind::ClientRemoved => decided(event, at, ("client_removed", "A client was removed"))?,
+        Kind::ClientRemoved => decided(event, at, "client_removed", "A client was removed")?,
         Kind::ClientDeleted => deleted(event, at)?,
         Kind::RegistrationUnknown => unknown(event, at),
         Kind::ResponseImposed => imposed(event, at)?,
@@ -233,20 +233,23 @@ fn is_of_a_change(event: &Event) -> bool {
 }
 
 /// It is told whoever was told that the client waits, and ends that.
-fn decided(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
+fn decided(event: &Event, at: Timestamp, name: &str, title: &str) -> Option<News> {
     let client_id = client(event)?;
-    let name = if is_of_a_change(event) { CHANGE_PENDING } else { "client_pending" };
-    Some(News::over(outcome(event, (client_id, pending(client_id)), at, what), waited_as(name), Interest::All))
+    let waited = waited_as(if is_of_a_change(event) { CHANGE_PENDING } else { "client_pending" });
+    let notice = notice(name, pending(client_id), at).about("client", client_id);
+    Some(News::over(notice.saying(title, outcome(event, client_id, title)), waited, Interest::All))
 }
 
 /// What was done to a client that did not wait for anything.
-fn happened(event: &Event, at: Timestamp, what: (&str, &str)) -> Option<News> {
+fn happened(event: &Event, at: Timestamp, name: &str, title: &str) -> Option<News> {
     let client_id = client(event)?;
-    let key = format!("client/{client_id}/{}/{}", what.0, at.unix_millis());
-    Some(News::once(outcome(event, (client_id, key), at, what)))
+    let key = format!("client/{client_id}/{name}/{}", at.unix_millis());
+    let notice = notice(name, key, at).about("client", client_id);
+    Some(News::once(notice.saying(title, outcome(event, client_id, title))))
 }
 
-fn outcome(event: &Event, (client_id, key): (&str, String), at: Timestamp, (name, title): (&str, &str)) -> Notice {
+/// Of which client, by whom and why.
+fn outcome(event: &Event, client_id: &str, title: &str) -> String {
     let mut sentence = format!("{}: {title}", named(event, client_id));
     if let Actor::Operator { name } = &event.actor {
         sentence.push_str(&format!(" by {}", Excerpt(name)));
@@ -254,7 +257,7 @@ fn outcome(event: &Event, (client_id, key): (&str, String), at: Timestamp, (name
     sentence.extend(event.reason.as_deref().map(|reason| format!(" ({reason})")));
     sentence.extend(event.comment.as_deref().map(|comment| format!(": {}", Excerpt(comment))));
     sentence.push('.');
-    notice(name, key, at).about("client", client_id).saying(title, sentence)
+    sentence
 }
 
 /// The client's own affair, unless somebody was asked to approve it.

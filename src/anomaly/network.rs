@@ -8,11 +8,11 @@ use crate::policy::matching::Network;
 
 /// The network that counts as one source: /24, for IPv6 /48, which is what one subscriber or one machine room has.
 pub(super) fn network(address: IpAddr) -> IpNet {
-    around(address, (24, 48))
+    around(address, 24, 48)
 }
 
 /// The network of this length around the address: the first for IPv4, the second for IPv6.
-pub(super) fn around(address: IpAddr, (ipv4, ipv6): (u8, u8)) -> IpNet {
+pub(super) fn around(address: IpAddr, ipv4: u8, ipv6: u8) -> IpNet {
     let address = address.to_canonical();
     let length = if address.is_ipv4() { ipv4 } else { ipv6 };
     IpNet::new(address, length).unwrap_or_else(|_| IpNet::from(address)).trunc()

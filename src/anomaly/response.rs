@@ -19,7 +19,7 @@ use settings::{one_subscriber, whole_ipv4};
 
 /// What an operator's ban of an address without a prefix is of.
 pub fn network_of(address: IpAddr) -> IpNet {
-    around(address, (whole_ipv4(), one_subscriber()))
+    around(address, whole_ipv4(), one_subscriber())
 }
 
 /// What is to be done about a finding.
@@ -108,7 +108,7 @@ impl About<'_> {
     }
 
     fn network_of(&self, address: IpAddr) -> Option<String> {
-        let network = around(address, (self.rule.ipv4_prefix, self.rule.ipv6_prefix));
+        let network = around(address, self.rule.ipv4_prefix, self.rule.ipv6_prefix);
         self.responder.known_within(&network).is_none().then(|| network.to_string())
     }
 

@@ -70,7 +70,8 @@ pub struct Diagnosis {
     pub remedy: &'static str,
 }
 
-fn problem(name: &'static str, what: impl Into<String>, (why, remedy): Texts) -> Diagnosis {
+fn problem(name: &'static str, what: impl Into<String>, texts: Texts) -> Diagnosis {
+    let Texts { why, remedy } = texts;
     Diagnosis { name, severity: Severity::Problem, what: what.into(), why, remedy }
 }
 

@@ -79,13 +79,13 @@ impl Registrar for Endpoint {
         judged: &dyn Judged,
         client_secret: Option<&Secret>,
     ) -> Result<Managed, ManageError> {
-        self.put(by_token(access)?, (client_id, client_secret), self.dialect.outgoing(judged)).await
+        self.put(by_token(access)?, client_id, client_secret, self.dialect.outgoing(judged)).await
     }
 
     async fn restate(&self, access: &ServerAccess, recorded: Recorded<'_>) -> Result<Managed, ManageError> {
         let access = by_token(access)?;
         let Recorded { client_id, client_secret, .. } = recorded;
-        self.put(access, (client_id, client_secret), self.dialect.restated(recorded)).await
+        self.put(access, client_id, client_secret, self.dialect.restated(recorded)).await
     }
 
     async fn delete(&self, access: &ServerAccess) -> Result<(), ManageError> {
@@ -111,7 +111,8 @@ impl Endpoint {
     async fn put(
         &self,
         access: &TokenAccess,
-        (client_id, client_secret): (&str, Option<&Secret>),
+        client_id: &str,
+        client_secret: Option<&Secret>,
         registered: Map<String, Value>,
     ) -> Result<Managed, ManageError> {
         let sent = self.dialect.update(&registered, client_id, client_secret);

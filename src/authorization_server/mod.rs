@@ -40,11 +40,11 @@ use settings::Kind;
 
 /// The whole judgement of a request under one profile, for a server of this kind: the profile's rules, then the kind's own.
 pub fn judge(kind: Kind, profile: &Profile, requested: &ClientMetadata) -> Verdict {
-    judge_raised(kind, profile, (requested, &Raised::default()))
+    judge_raised(kind, profile, requested, &Raised::default())
 }
 
 /// As [`judge`], for a client that may have what is `raised` besides what every client gets.
-pub fn judge_raised(kind: Kind, profile: &Profile, (requested, raised): (&ClientMetadata, &Raised)) -> Verdict {
+pub fn judge_raised(kind: Kind, profile: &Profile, requested: &ClientMetadata, raised: &Raised) -> Verdict {
     let verdict = policy::judge_raised(profile, requested, raised);
     match kind {
         Kind::Cognito => verdict.also(cognito::limits::check),

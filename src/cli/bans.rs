@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::running::{OrderArguments, PageArguments, write_list, write_one};
+use super::running::{Listed, OrderArguments, PageArguments, write_one};
 use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{NewBan, Response, ResponseList};
 use crate::admin::client::{query, target};
@@ -81,7 +81,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let which = if arguments.ended { "all" } else { "in_force" };
     let taken = |page: ResponseList| (page.bans, page.next);
     let filter = vec![("which", Some(which.to_owned()))];
-    let (bans, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    let (bans, next) = arguments.page.read(&gateway, PATH, filter, taken).await?;
     let row = |response: &Response| {
         [
             response.id.clone(),
@@ -94,7 +94,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["ID", "WHAT", "WHOM", "STATE", "UNTIL", "BY", "WHY"];
-    write_list(out, format, ("bans", &bans, next.as_deref()), (head, row))
+    Listed { name: "bans", entries: &bans, next: next.as_deref() }.write(out, format, head, row)
 }
 
 fn action(response: &Response) -> String {

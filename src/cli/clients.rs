@@ -7,7 +7,7 @@ use http::HeaderValue;
 use serde_json::json;
 
 use super::explain::named;
-use super::running::{PageArguments, hosts, write_list, write_one};
+use super::running::{Listed, PageArguments, hosts, write_one};
 use super::{ConfigFile, Failure, Format, block_on, json_text, printable, table};
 use crate::admin::api::{
     Acted, Client, ClientList, Comment, ExpiredClients, Granting, Registrant, Unsettled, UnusedClient, UnusedClients,
@@ -126,7 +126,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let state = arguments.state.map(|state| state.to_string());
     let filter = vec![("state", state), ("profile", arguments.profile.clone())];
     let taken = |page: ClientList| (page.clients, page.next);
-    let (clients, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    let (clients, next) = arguments.page.read(&gateway, PATH, filter, taken).await?;
     // One that is configured no longer may have clients all the same.
     if clients.is_empty()
         && let Some(name) = &arguments.profile
@@ -135,10 +135,10 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     {
         eprintln!("{unknown}");
     }
-    let shown = ("clients", clients.as_slice(), next.as_deref());
+    let listed = Listed { name: "clients", entries: &clients, next: next.as_deref() };
     if arguments.state == Some(State::Pending) {
         let head = ["REGISTERED", "UNTIL", "CLIENT", "VERSION", "NAME", "PROFILE", "HOSTS", "WHO", "HAS", "ASKS FOR"];
-        return write_list(out, format, shown, (head, pending));
+        return listed.write(out, format, head, pending);
     }
     let row = |client: &Client| {
         [
@@ -153,7 +153,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["REGISTERED", "STATE", "CLIENT", "NAME", "PROFILE", "HOSTS", "WHO", "ASKS FOR"];
-    write_list(out, format, shown, (head, row))
+    listed.write(out, format, head, row)
 }
 
 /// What an approver wants to know of a client that waits.

@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     if let Some(name) = arguments.name_of_a_record() {
-        return explain_record(arguments, (&config, name), format, out);
+        return arguments.explain_record(&config, name, format, out);
     }
     let certificate = arguments.certificate.as_deref().map(read_certificate).transpose()?;
     let certificate = certificate.as_ref();
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
         }
         Err(refusal) => return write_refusal(out, Some(profile), &refusal.to_string(), format),
     };
-    write(out, &config, (profile, &verdict), format)
+    Explanation { config: &config, profile, verdict: &verdict }.write(out, format)
 }
 
 impl Arguments {
@@ -86,48 +86,36 @@ impl Arguments {
         let looks_so = name.len() >= 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         looks_so.then_some(name)
     }
-}
 
-fn explain_record(
-    arguments: &Arguments,
-    (config, name): (&Config, &str),
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let kept = block_on(async {
-        let gateway = replay::of_the_running(arguments.running.as_ref(), config)?;
-        Ok(gateway.get::<KeptRequest>(&target("/v1/requests", name, "")).await?.body)
-    })?;
-    let statements = software_statements(config).map_err(Failure::of)?;
-    let kind = config.settings.authorization_server.kind;
-    let judges = Judges { profiles: &config.profiles, kind, statements: &statements };
-    let judgement = match &arguments.profile {
-        Some(name) => judges.judge_by(named(config, name)?, &kept.request),
-        None => judges.judge(&kept.request),
-    };
-    if format == Format::Text {
-        let KeptRequest { at, request, .. } = &kept;
-        let profile = request.profile.as_deref().unwrap_or("-");
-        writeln!(out, "asked {at}; decided then by profile {profile:?}: {} ({})\n", request.decision, request.reason)?;
+    fn explain_record(&self, config: &Config, name: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+        let kept = block_on(async {
+            let gateway = replay::of_the_running(self.running.as_ref(), config)?;
+            Ok(gateway.get::<KeptRequest>(&target("/v1/requests", name, "")).await?.body)
+        })?;
+        let statements = software_statements(config).map_err(Failure::of)?;
+        let kind = config.settings.authorization_server.kind;
+        let judges = Judges { profiles: &config.profiles, kind, statements: &statements };
+        let judgement = match &self.profile {
+            Some(name) => judges.judge_by(named(config, name)?, &kept.request),
+            None => judges.judge(&kept.request),
+        };
+        if format == Format::Text {
+            let KeptRequest { at, request, .. } = &kept;
+            let profile = request.profile.as_deref().unwrap_or("-");
+            writeln!(
+                out,
+                "asked {at}; decided then by profile {profile:?}: {} ({})\n",
+                request.decision, request.reason
+            )?;
+        }
+        match judgement {
+            Judgement::Judged { profile, verdict } => {
+                Explanation { config, profile, verdict: &verdict }.write(out, format)
+            }
+            Judgement::Refused { profile, reason } => write_refusal(out, profile, reason.explained().sentence, format),
+            Judgement::Undecided { why, .. } => Err(Failure::Failed(format!("this cannot be told: {why}"))),
+        }
     }
-    match judgement {
-        Judgement::Judged { profile, verdict } => write(out, config, (profile, &verdict), format),
-        Judgement::Refused { profile, reason } => write_refusal(out, profile, reason.explained().sentence, format),
-        Judgement::Undecided { why, .. } => Err(Failure::Failed(format!("this cannot be told: {why}"))),
-    }
-}
-
-fn write(
-    out: &mut dyn Write,
-    config: &Config,
-    (profile, verdict): (&Profile, &Verdict),
-    format: Format,
-) -> Result<(), Failure> {
-    match format {
-        Format::Json => writeln!(out, "{}", json_text(&as_json(config, profile, verdict)))?,
-        Format::Text => write_text(out, config, profile, verdict)?,
-    }
-    Ok(())
 }
 
 pub(super) fn named<'c>(config: &'c Config, name: &str) -> Result<&'c Profile, Failure> {
@@ -202,32 +190,84 @@ fn write_refusal(out: &mut dyn Write, profile: Option<&Profile>, refusal: &str, 
     Ok(())
 }
 
-fn as_json(config: &Config, profile: &Profile, verdict: &Verdict) -> Value {
-    let violations = verdict.result.as_ref().err().cloned().unwrap_or_default();
-    let upstream = verdict.judged().map_or(Value::Null, |judged| {
-        let scopes = judged.scopes();
-        let words = |scopes: &crate::registration::ScopeSet| scopes.to_string();
-        let call = call(config, judged);
+/// What the rules of a profile made of a request.
+struct Explanation<'e> {
+    config: &'e Config,
+    profile: &'e Profile,
+    verdict: &'e Verdict,
+}
+
+impl Explanation<'_> {
+    fn write(&self, out: &mut dyn Write, format: Format) -> Result<(), Failure> {
+        match format {
+            Format::Json => writeln!(out, "{}", json_text(&self.as_json()))?,
+            Format::Text => self.write_text(out)?,
+        }
+        Ok(())
+    }
+
+    fn as_json(&self) -> Value {
+        let Self { config, profile, verdict } = *self;
+        let violations = verdict.result.as_ref().err().cloned().unwrap_or_default();
+        let upstream = verdict.judged().map_or(Value::Null, |judged| {
+            let scopes = judged.scopes();
+            let words = |scopes: &crate::registration::ScopeSet| scopes.to_string();
+            let call = call(config, judged);
+            json!({
+                "method": call.method,
+                "url": call.url,
+                "body": call.body,
+                "scopes": {
+                    "requested": scopes.requested.as_ref().map(words),
+                    "granted": words(&scopes.granted),
+                    "withheld": words(&scopes.withheld),
+                    "dropped": words(&scopes.dropped),
+                },
+            })
+        });
         json!({
-            "method": call.method,
-            "url": call.url,
-            "body": call.body,
-            "scopes": {
-                "requested": scopes.requested.as_ref().map(words),
-                "granted": words(&scopes.granted),
-                "withheld": words(&scopes.withheld),
-                "dropped": words(&scopes.dropped),
-            },
+            "decision": decision(verdict).as_str(),
+            "profile": profile.name(),
+            "policy_version": profile.version(),
+            "rules": verdict.rules,
+            "violations": violations,
+            "upstream": upstream,
         })
-    });
-    json!({
-        "decision": decision(verdict).as_str(),
-        "profile": profile.name(),
-        "policy_version": profile.version(),
-        "rules": verdict.rules,
-        "violations": violations,
-        "upstream": upstream,
-    })
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let Self { config, profile, verdict } = *self;
+        let decision = match decision(verdict) {
+            Decision::Admit => "admitted",
+            Decision::ReportOnly => {
+                "let through, without the gateway's credential, because what it violates only reports,"
+            }
+            Decision::Refuse => "refused",
+        };
+        writeln!(out, "{decision} by profile {:?} (version {})\n", profile.name(), profile.version())?;
+        let rows = verdict.rules.iter().flat_map(|outcome| {
+            let word = match (outcome.violations.is_empty(), outcome.notes.is_empty()) {
+                (false, _) if profile.only_reports(outcome.rule) => "reports",
+                (false, _) => "refuses",
+                (true, false) => "changes",
+                (true, true) => "passes",
+            };
+            let mut sentences = outcome.violations.iter().map(|violation| &violation.message).chain(&outcome.notes);
+            let first = [outcome.rule.to_string(), word.to_owned(), sentences.next().cloned().unwrap_or_default()];
+            let more: Vec<_> = sentences.map(|sentence| [String::new(), String::new(), sentence.clone()]).collect();
+            std::iter::once(first).chain(more)
+        });
+        table::write(out, ["RULE", "VERDICT", "WHY"], rows)?;
+        if let Some(judged) = verdict.judged() {
+            let call = call(config, judged);
+            writeln!(out, "\n{} {}\n{}", call.method, call.url, json_text(&call.body))?;
+            let scopes = judged.scopes();
+            if !scopes.withheld.is_empty() {
+                writeln!(out, "\nwithheld until an approval: {}", scopes.withheld)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn decision(verdict: &Verdict) -> Decision {
@@ -236,37 +276,6 @@ fn decision(verdict: &Verdict) -> Decision {
         Some(_) => Decision::ReportOnly,
         None => Decision::Refuse,
     }
-}
-
-fn write_text(out: &mut dyn Write, config: &Config, profile: &Profile, verdict: &Verdict) -> Result<(), Failure> {
-    let decision = match decision(verdict) {
-        Decision::Admit => "admitted",
-        Decision::ReportOnly => "let through, without the gateway's credential, because what it violates only reports,",
-        Decision::Refuse => "refused",
-    };
-    writeln!(out, "{decision} by profile {:?} (version {})\n", profile.name(), profile.version())?;
-    let rows = verdict.rules.iter().flat_map(|outcome| {
-        let word = match (outcome.violations.is_empty(), outcome.notes.is_empty()) {
-            (false, _) if profile.only_reports(outcome.rule) => "reports",
-            (false, _) => "refuses",
-            (true, false) => "changes",
-            (true, true) => "passes",
-        };
-        let mut sentences = outcome.violations.iter().map(|violation| &violation.message).chain(&outcome.notes);
-        let first = [outcome.rule.to_string(), word.to_owned(), sentences.next().cloned().unwrap_or_default()];
-        let more: Vec<_> = sentences.map(|sentence| [String::new(), String::new(), sentence.clone()]).collect();
-        std::iter::once(first).chain(more)
-    });
-    table::write(out, ["RULE", "VERDICT", "WHY"], rows)?;
-    if let Some(judged) = verdict.judged() {
-        let call = call(config, judged);
-        writeln!(out, "\n{} {}\n{}", call.method, call.url, json_text(&call.body))?;
-        let scopes = judged.scopes();
-        if !scopes.withheld.is_empty() {
-            writeln!(out, "\nwithheld until an approval: {}", scopes.withheld)?;
-        }
-    }
-    Ok(())
 }
 
 /// What the server would be sent.

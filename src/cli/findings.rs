@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::running::{PageArguments, write_list};
+use super::running::{Listed, PageArguments};
 use super::{ConfigFile, Failure, Format, block_on};
 use crate::admin::api::{Finding, FindingList};
 use crate::anomaly::DetectorName;
@@ -37,7 +37,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
     let gateway = arguments.file.running()?;
     let filter = vec![("detector", arguments.detector.map(|detector| detector.as_str().to_owned()))];
     let taken = |page: FindingList| (page.findings, page.next);
-    let (findings, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    let (findings, next) = arguments.page.read(&gateway, PATH, filter, taken).await?;
     let row = |finding: &Finding| {
         let subject = format!("{} {}", finding.subject.kind, finding.subject.name);
         [
@@ -49,5 +49,5 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["FOUND", "DETECTOR", "SCORE", "ABOUT", "WHAT HAPPENED"];
-    write_list(out, format, ("findings", &findings, next.as_deref()), (head, row))
+    Listed { name: "findings", entries: &findings, next: next.as_deref() }.write(out, format, head, row)
 }

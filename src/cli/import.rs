@@ -44,7 +44,10 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
         let gateway = arguments.file.running()?;
         match &arguments.take {
             None => list(&gateway, arguments, format, out).await,
-            Some(named) => take(&gateway, (arguments, named), format, out).await,
+            Some(named) => {
+                let client_ids = to_take(&gateway, arguments, named).await?;
+                arguments.take(&gateway, &client_ids, format, out).await
+            }
         }
     })
 }
@@ -126,46 +129,53 @@ fn in_record(client: &ExistingClient) -> String {
     }
 }
 
-async fn take(
-    gateway: &AdminClient,
-    (arguments, named): (&Arguments, &[String]),
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let client_ids = match (named.is_empty(), arguments.all) {
-        (false, false) => named.to_vec(),
+/// Which are to be taken: those that are named, or all that are listed and that the record does not have.
+async fn to_take(gateway: &AdminClient, arguments: &Arguments, named: &[String]) -> Result<Vec<String>, Failure> {
+    match (named.is_empty(), arguments.all) {
+        (false, false) => Ok(named.to_vec()),
         (true, true) => {
             let found = find(gateway, arguments).await?;
             let unknown = found.clients.into_iter().filter(|client| client.state.is_none());
-            unknown.map(|client| client.client_id).collect()
+            Ok(unknown.map(|client| client.client_id).collect())
         }
-        (true, false) => return Err(Failure::Failed("--take: name the clients, or write --all as well".to_owned())),
-        (false, true) => return Err(Failure::Failed("--take with names and --all contradict each other".to_owned())),
-    };
-    let mut results: Vec<ImportedClient> = Vec::with_capacity(client_ids.len());
-    for part in client_ids.chunks(AT_ONCE) {
-        let profile = arguments.profile.clone().unwrap_or_default();
-        let import = Import { client_ids: part.to_vec(), profile, comment: arguments.comment.clone() };
-        match gateway.post::<ImportedClients>(PATH, &import, None).await {
-            Ok(answered) => results.extend(answered.body.clients),
-            Err(error) if results.is_empty() => return Err(error.into()),
-            // What was taken before it is said all the same.
-            Err(error) => {
-                say(&results, format, out)?;
-                return Err(error.into());
+        (true, false) => Err(Failure::Failed("--take: name the clients, or write --all as well".to_owned())),
+        (false, true) => Err(Failure::Failed("--take with names and --all contradict each other".to_owned())),
+    }
+}
+
+impl Arguments {
+    async fn take(
+        &self,
+        gateway: &AdminClient,
+        client_ids: &[String],
+        format: Format,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        let mut results: Vec<ImportedClient> = Vec::with_capacity(client_ids.len());
+        for part in client_ids.chunks(AT_ONCE) {
+            let profile = self.profile.clone().unwrap_or_default();
+            let import = Import { client_ids: part.to_vec(), profile, comment: self.comment.clone() };
+            match gateway.post::<ImportedClients>(PATH, &import, None).await {
+                Ok(answered) => results.extend(answered.body.clients),
+                Err(error) if results.is_empty() => return Err(error.into()),
+                // What was taken before it is said all the same.
+                Err(error) => {
+                    say(&results, format, out)?;
+                    return Err(error.into());
+                }
+            }
+            if results.iter().any(|client| client.result == ResultOfImport::Failed) {
+                break;
             }
         }
-        if results.iter().any(|client| client.result == ResultOfImport::Failed) {
-            break;
+        say(&results, format, out)?;
+        let is_wrong = |client: &&ImportedClient| {
+            matches!(client.result, ResultOfImport::Failed | ResultOfImport::NotThere | ResultOfImport::ServersOwn)
+        };
+        match results.iter().filter(is_wrong).count() {
+            0 => Ok(()),
+            count => Err(Failure::Failed(format!("{count} could not be taken into the record"))),
         }
-    }
-    say(&results, format, out)?;
-    let is_wrong = |client: &&ImportedClient| {
-        matches!(client.result, ResultOfImport::Failed | ResultOfImport::NotThere | ResultOfImport::ServersOwn)
-    };
-    match results.iter().filter(is_wrong).count() {
-        0 => Ok(()),
-        count => Err(Failure::Failed(format!("{count} could not be taken into the record"))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::clients::who;
-use super::running::{PageArguments, hosts, write_list, write_one};
+use super::running::{Listed, PageArguments, hosts, write_one};
 use super::{ConfigFile, Failure, Format, block_on, json_text};
 use crate::admin::api::{Registration, RegistrationList, Resolve};
 use crate::admin::client::target;
@@ -88,7 +88,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ("client_id", arguments.client.clone()),
     ];
     let taken = |page: RegistrationList| (page.registrations, page.next);
-    let (registrations, next) = arguments.page.read(&gateway, (PATH, filter), taken).await?;
+    let (registrations, next) = arguments.page.read(&gateway, PATH, filter, taken).await?;
     let row = |registration: &Registration| {
         [
             registration.at.clone(),
@@ -102,7 +102,7 @@ async fn list(arguments: &ListArguments, format: Format, out: &mut dyn Write) ->
         ]
     };
     let head = ["ASKED", "OUTCOME", "REGISTRATION", "CLIENT OR REASON", "NAME", "PROFILE", "HOSTS", "WHO"];
-    write_list(out, format, ("registrations", &registrations, next.as_deref()), (head, row))
+    Listed { name: "registrations", entries: &registrations, next: next.as_deref() }.write(out, format, head, row)
 }
 
 async fn resolve(arguments: &ResolveArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {

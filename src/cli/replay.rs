@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) ->
             let answer = json!({ "since": arguments.since, "summary": summary, "changes": changed });
             writeln!(out, "{}", json_text(&answer))?;
         }
-        Format::Text => write_text(out, &changed, (&summary, arguments.since))?,
+        Format::Text => write_text(out, &changed, &summary, arguments.since)?,
     }
     if changed.is_empty() { Ok(()) } else { Err(Failure::Different) }
 }
@@ -144,7 +144,7 @@ pub(super) fn of_the_running(running: Option<&PathBuf>, tried: &Config) -> Resul
 async fn read(gateway: &AdminClient, since: DurationText) -> Result<Vec<KeptRequest>, Failure> {
     let filter = vec![("since", Some(since.to_string()))];
     let taken = |page: KeptRequestList| (page.requests, page.next);
-    Ok(PageArguments::ALL.read(gateway, ("/v1/requests", filter), taken).await?.0)
+    Ok(PageArguments::ALL.read(gateway, "/v1/requests", filter, taken).await?.0)
 }
 
 impl Changed {
@@ -164,11 +164,7 @@ impl Changed {
     }
 }
 
-fn write_text(
-    out: &mut dyn Write,
-    changed: &[Changed],
-    (summary, since): (&Summary, DurationText),
-) -> Result<(), Failure> {
+fn write_text(out: &mut dyn Write, changed: &[Changed], summary: &Summary, since: DurationText) -> Result<(), Failure> {
     for entry in changed {
         let name = entry.name.as_deref().map_or_else(|| "(no name)".to_owned(), printable);
         let uris = printable(&entry.redirect_uris.join(" "));

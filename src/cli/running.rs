@@ -124,7 +124,8 @@ impl PageArguments {
     pub(super) async fn read<P: DeserializeOwned, T>(
         &self,
         gateway: &AdminClient,
-        (path, filter): (&str, Vec<(&str, Option<String>)>),
+        path: &str,
+        filter: Vec<(&str, Option<String>)>,
         taken: fn(P) -> (Vec<T>, Option<String>),
     ) -> Result<(Vec<T>, Option<String>), AskError> {
         let (mut entries, mut cursor) = (Vec::new(), self.cursor.clone());
@@ -142,21 +143,34 @@ impl PageArguments {
     }
 }
 
-/// Writes what was read of a list: JSON for programs, otherwise a table, and how the list goes on.
-pub(super) fn write_list<T: Serialize, const N: usize>(
-    out: &mut dyn Write,
-    format: Format,
-    (name, entries, next): (&str, &[T], Option<&str>),
-    (head, row): ([&str; N], impl Fn(&T) -> [String; N]),
-) -> Result<(), Failure> {
-    if format == Format::Json {
-        return Ok(writeln!(out, "{}", json_text(&json!({ (name): entries, "next": next })))?);
+/// What was read of a list.
+pub(super) struct Listed<'l, T> {
+    /// What the entries are called.
+    pub(super) name: &'l str,
+    pub(super) entries: &'l [T],
+    /// Where the list goes on.
+    pub(super) next: Option<&'l str>,
+}
+
+impl<T: Serialize> Listed<'_, T> {
+    /// JSON for programs, otherwise a table, and how the list goes on.
+    pub(super) fn write<const N: usize>(
+        &self,
+        out: &mut dyn Write,
+        format: Format,
+        head: [&str; N],
+        row: impl Fn(&T) -> [String; N],
+    ) -> Result<(), Failure> {
+        let Self { name, entries, next } = *self;
+        if format == Format::Json {
+            return Ok(writeln!(out, "{}", json_text(&json!({ (name): entries, "next": next })))?);
+        }
+        table::write(out, head, entries.iter().map(row))?;
+        if let Some(next) = next {
+            eprintln!("There are more: --cursor {next}, or --all.");
+        }
+        Ok(())
     }
-    table::write(out, head, entries.iter().map(row))?;
-    if let Some(next) = next {
-        eprintln!("There are more: --cursor {next}, or --all.");
-    }
-    Ok(())
 }
 
 /// Writes one thing: JSON for programs, otherwise a line for each of its parts that says something.

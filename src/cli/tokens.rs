@@ -161,7 +161,7 @@ async fn list(file: &ConfigFile, format: Format, out: &mut dyn Write) -> Result<
 /// Those of the gateway, page by page.
 async fn all_there(gateway: AdminClient) -> Result<Vec<Token>, AskError> {
     let taken = |page: TokenList| (page.tokens, page.next);
-    Ok(PageArguments::ALL.read(&gateway, ("/v1/tokens", Vec::new()), taken).await?.0)
+    Ok(PageArguments::ALL.read(&gateway, "/v1/tokens", Vec::new(), taken).await?.0)
 }
 
 async fn revoke(arguments: &RevokeArguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {

@@ -331,8 +331,7 @@ impl Whole<'_, '_> {
             let reason = "is not on the host of public_url: clients compare the issuer with the URL they found it at (RFC 8414 §3.3)";
             self.warn(&place.key("issuer"), reason, "put the gateway on the server's own host name");
         }
-        let public_origin = public.as_ref().map(|(origin, _)| origin.as_str());
-        cognito::check(self.settings, self.parts, self.tree, (public_origin, self.findings));
+        cognito::check(self.settings, self.parts, self.tree, self.findings);
         let issuer_path = issuer?.path().trim_end_matches('/').to_owned();
         let paths = self.path_table(&issuer_path)?;
         let mtls_url = match mtls {

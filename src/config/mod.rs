@@ -193,7 +193,8 @@ struct Findings<'t> {
 impl Findings<'_> {
     /// An error at `place`.
     fn add(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
-        self.put(Severity::Error, (tree, place), reason.into(), hint.into());
+        let problem = self.problem(tree, place, reason.into(), hint.into());
+        self.put(tree, place, problem);
     }
 
     /// What a section at `place` found wrong with itself.
@@ -205,37 +206,38 @@ impl Findings<'_> {
 
     /// A warning at `place`.
     fn warn(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
-        self.put(Severity::Warning, (tree, place), reason.into(), hint.into());
+        let warning = self.warning(tree, place, reason, hint);
+        self.put(tree, place, warning);
     }
 
     /// An error for who serves at `place`: a command can still make what is missing.
     fn need(&mut self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) {
-        let problem = self.problem(Severity::Error, (tree, place), reason.into(), hint.into());
+        let problem = self.problem(tree, place, reason.into(), hint.into());
         self.needed.push(problem);
     }
 
     /// A warning at `place` that is not set down.
     fn warning(&self, tree: &Node, place: &Place, reason: impl Into<String>, hint: impl Into<String>) -> Problem {
-        self.problem(Severity::Warning, (tree, place), reason.into(), hint.into())
+        let severity = Severity::Warning;
+        Problem { severity, ..self.problem(tree, place, reason.into(), hint.into()) }
     }
 
-    fn put(&mut self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) {
+    fn put(&mut self, tree: &Node, place: &Place, problem: Problem) {
         // What is wrong with a list because a bad entry was taken out of it is not wrong with what is written.
         let entry = format!("{place}[");
         let is_list = || matches!(place.find(tree), Some(Node::List(_)));
         if self.taken_out.iter().any(|taken_out| taken_out.starts_with(&entry)) && is_list() {
             return;
         }
-        let problem = self.problem(severity, (tree, place), reason, hint);
         self.problems.push(problem);
     }
 
-    fn problem(&self, severity: Severity, (tree, place): (&Node, &Place), reason: String, hint: String) -> Problem {
+    fn problem(&self, tree: &Node, place: &Place, reason: String, hint: String) -> Problem {
         let (line, column) = place.locate(self.text).unzip();
         // Where a digest is wanted, somebody may have written what it is of; the URL of a receiver may be its secret.
         let is_public = ![".sha256", ".webhook", ".alertmanager"].iter().any(|key| place.to_string().ends_with(key));
         let value = place.find(tree).and_then(Node::written).filter(|_| is_public);
-        Problem { severity, place: place.to_string(), line, column, value, reason, hint }
+        Problem { severity: Severity::Error, place: place.to_string(), line, column, value, reason, hint }
     }
 
     fn add_finding(&mut self, tree: &Node, finding: &Finding) {

@@ -28,7 +28,8 @@ pub(super) fn refuse_growth(client: &mut ClientRecord) {
 pub(super) fn approve(
     rulebook: &Rulebook,
     client: &mut ClientRecord,
-    (scopes, by): (Option<&ScopeSet>, Action),
+    scopes: Option<&ScopeSet>,
+    by: Action,
 ) -> Result<(), NotDone> {
     let lifecycle = match client.lifecycle.clone() {
         active @ Lifecycle::Active if wants_to_grow(client) => active,
@@ -48,7 +49,8 @@ pub(super) fn approve(
 pub(super) fn elevate(
     rulebook: &Rulebook,
     client: &mut ClientRecord,
-    (scopes, by): (Option<&ScopeSet>, Action),
+    scopes: Option<&ScopeSet>,
+    by: Action,
 ) -> Result<(), NotDone> {
     let lifecycle = match client.lifecycle.clone() {
         Lifecycle::Pending { .. } => return Err(NotDone::NotYetApproved),
@@ -106,7 +108,7 @@ fn grant(rulebook: &Rulebook, client: &mut ClientRecord, grant: Grant<'_>) -> Re
         // Not what was admitted then: what the rules admit now.
         let requested = ClientMetadata::from_json(asked);
         let raised = Raised { scopes: approved.clone(), is_approved: true };
-        let judged = authorization_server::judge_raised(rulebook.kind, profile, (&requested, &raised)).passage();
+        let judged = authorization_server::judge_raised(rulebook.kind, profile, &requested, &raised).passage();
         let passage = judged.map_err(|violations| {
             let sentences: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
             NotDone::NoLongerAdmitted(sentences.join("; "))

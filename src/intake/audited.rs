@@ -279,7 +279,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
 }
 
 /// What an operator did to a client, which was another before, or a response did: then the reason is the detector that called for it.
-pub(super) fn changed(instruction: &Instruction, (before, client): (&ClientRecord, &ClientRecord)) -> Event {
+pub(super) fn changed(instruction: &Instruction, before: &ClientRecord, client: &ClientRecord) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,
         Change::Elevate { .. } => Kind::ClientElevated,
@@ -303,12 +303,12 @@ pub(super) fn changed(instruction: &Instruction, (before, client): (&ClientRecor
         aside: aside(client, still_waits(instruction, client)),
         comment: instruction.comment.clone(),
         trace_id: propagation::trace_id(&Span::current()),
-        ..decided(&instruction.change, (before, client), Event::new(kind, actor))
+        ..decided(&instruction.change, before, client, Event::new(kind, actor))
     }
 }
 
 /// With what a decision of an operator's grants: who has the record alone can tell what a client may have.
-fn decided(change: &Change, (before, client): (&ClientRecord, &ClientRecord), event: Event) -> Event {
+fn decided(change: &Change, before: &ClientRecord, client: &ClientRecord, event: Event) -> Event {
     let is_change = approve::wants_to_grow(before);
     if *change == Change::Reject {
         let decided = if is_change { Decided::Change } else { Decided::Client };
@@ -338,7 +338,7 @@ fn added(before: &ClientRecord, client: &ClientRecord) -> String {
 }
 
 /// A client that was at the server before, and that an operator took into the record.
-pub(super) fn imported(intent: &Intent, client_id: &str, (actor, comment): (&str, Option<&str>)) -> Event {
+pub(super) fn imported(intent: &Intent, client_id: &str, actor: &str, comment: Option<&str>) -> Event {
     Event {
         actor: Actor::Operator { name: actor.to_owned() },
         subject: Some(Subject::Client(client_id.to_owned())),

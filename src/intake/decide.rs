@@ -122,7 +122,7 @@ impl Work {
         };
         let wanted = to.lifecycle.at_the_server();
         let before = std::mem::replace(&mut held.client, to);
-        let event = audited::changed(instruction, (&before, &held.client));
+        let event = audited::changed(instruction, &before, &held.client);
         let scopes = event.scope_granted.clone();
         let version = self.rulebook.profile(&held.client.profile).map(|profile| profile.version().to_owned());
         held.record(Event { policy_version: version, ..event });
@@ -165,8 +165,8 @@ impl Work {
         let from = client.lifecycle.clone();
         let is_decided = from.at_the_server() == AtTheServer::Absent;
         match change {
-            Change::Approve { scopes } => approve::approve(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
-            Change::Elevate { scopes } => approve::elevate(&self.rulebook, &mut next, (scopes.as_ref(), by))?,
+            Change::Approve { scopes } => approve::approve(&self.rulebook, &mut next, scopes.as_ref(), by)?,
+            Change::Elevate { scopes } => approve::elevate(&self.rulebook, &mut next, scopes.as_ref(), by)?,
             Change::Reject if approve::wants_to_grow(client) => approve::refuse_growth(&mut next),
             Change::Suspend => enter_state(&mut next, from.suspend(by)?, now),
             Change::Resume => enter_state(&mut next, from.resume(now)?, now),

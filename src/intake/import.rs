@@ -128,7 +128,7 @@ impl Intake {
             return Ok(Imported::TheServersOwn);
         }
         let violations = violations(&rulebook, profile, &client);
-        let import = import(&rulebook, &self.tools, (profile, client, &importing))?;
+        let import = importing.entry(&rulebook, &self.tools, profile, client)?;
         let state = import.client.lifecycle.state();
         let entered = self.tools.store.import(import).await?;
         self.tools.standings.forget(client_id);
@@ -181,50 +181,55 @@ fn violations(rulebook: &Rulebook, profile: &Profile, client: &ExistingClient) -
     }
 }
 
-/// What enters the record, and what is recorded of it.
-fn import(
-    rulebook: &Rulebook,
-    tools: &Tools,
-    (profile, client, importing): (&Profile, ExistingClient, &Importing),
-) -> Result<Import, NotDone> {
-    let now = tools.clock.now();
-    let Importing { client_id, actor, comment, .. } = importing;
-    let lifecycle = if client.is_enabled {
-        Lifecycle::Active
-    } else {
-        let comment = Some("it was disabled at the authorization server when it was imported".to_owned());
-        Lifecycle::Suspended {
-            by: Action { at: now, actor: actor.clone(), comment },
-            pending_until: None,
-            before_use: false,
-        }
-    };
-    let server_access = client.access.map(|access| {
-        let sealed = KeptAccess { access, client_secret: None }.seal(&rulebook.keys, tools, client_id);
-        sealed.map_err(|error| NotDone::Internal(error.to_string()))
-    });
-    let mut metadata = client.metadata;
-    let intent = intent(tools, (profile, nobody()), &metadata);
-    metadata.insert("client_id".to_owned(), client_id.as_str().into());
-    let client = NewClient {
-        client_id: client_id.clone(),
-        lifecycle,
-        metadata,
-        // Whoever has a token of the server's keeps it; none of the gateway's is given out.
-        access_token: None,
-        server_access: server_access.transpose()?,
-        is_confirmed: true,
-        if_known: IfKnown::Leave,
-    };
-    let event = || audited::imported(&intent, client_id, (actor, comment.as_deref()));
-    let entries = tools.audit.entry(event, now)?;
-    Ok(Import { intent, client, by: actor.clone(), entries })
+impl Importing {
+    /// What enters the record, and what is recorded of it.
+    fn entry(
+        &self,
+        rulebook: &Rulebook,
+        tools: &Tools,
+        profile: &Profile,
+        client: ExistingClient,
+    ) -> Result<Import, NotDone> {
+        let now = tools.clock.now();
+        let Self { client_id, actor, comment, .. } = self;
+        let lifecycle = if client.is_enabled {
+            Lifecycle::Active
+        } else {
+            let comment = Some("it was disabled at the authorization server when it was imported".to_owned());
+            Lifecycle::Suspended {
+                by: Action { at: now, actor: actor.clone(), comment },
+                pending_until: None,
+                before_use: false,
+            }
+        };
+        let server_access = client.access.map(|access| {
+            let sealed = KeptAccess { access, client_secret: None }.seal(&rulebook.keys, tools, client_id);
+            sealed.map_err(|error| NotDone::Internal(error.to_string()))
+        });
+        let mut metadata = client.metadata;
+        let intent = intent(tools, profile, nobody(), &metadata);
+        metadata.insert("client_id".to_owned(), client_id.as_str().into());
+        let client = NewClient {
+            client_id: client_id.clone(),
+            lifecycle,
+            metadata,
+            // Whoever has a token of the server's keeps it; none of the gateway's is given out.
+            access_token: None,
+            server_access: server_access.transpose()?,
+            is_confirmed: true,
+            if_known: IfKnown::Leave,
+        };
+        let event = || audited::imported(&intent, client_id, actor, comment.as_deref());
+        let entries = tools.audit.entry(event, now)?;
+        Ok(Import { intent, client, by: actor.clone(), entries })
+    }
 }
 
 /// The intent of a client that was at the server before, by what the server says of it.
 pub(super) fn intent(
     tools: &Tools,
-    (profile, registrant): (&Profile, RegistrantRecord),
+    profile: &Profile,
+    registrant: RegistrantRecord,
     metadata: &Map<String, Value>,
 ) -> Intent {
     let text = |member: &str| json::text_of(metadata, member).map(str::to_owned);

@@ -270,8 +270,8 @@ impl Handler for Intake {
         if documents == ClientIdMetadataDocuments::Refuse && standing::asserts_a_document(clients) {
             return Some(self.refuse(head, ProtocolRefusal::ClientIdMetadataDocument));
         }
-        let asking = (self.tools.as_ref(), head);
-        let refusal = standing::judge(asking, clients, endpoint, rulebook.when_record_unavailable).await.err()?;
+        let judged = self.tools.judge_clients(head, clients, endpoint, rulebook.when_record_unavailable).await;
+        let refusal = judged.err()?;
         Some(out_of_use::answer(&rulebook, head, refusal, endpoint))
     }
 

@@ -86,13 +86,12 @@ impl Registration<'_> {
         response::check_lockdown(self.tools)?;
         throttle_address(self.rulebook, self.head.client_address).await?;
         let (mut registrant, profile) = self.admit().in_span(span::admit_span()).await?;
-        let counted_under = source(&registrant).to_string();
-        self.sighting.note_registrant(&registrant, counted_under.clone());
+        self.sighting.note_registrant(&registrant, counted_under(&registrant).to_string());
         let members = form::read(body).await;
         self.event.request_digest = body.digest();
         let members = members?;
         self.sighting.asked = hash_of(&members);
-        *self.undecided = self.tools.requests.begin((&registrant, counted_under), &profile, (&members, now));
+        *self.undecided = self.tools.requests.begin(&registrant, &profile, &members, now);
         let issuers = &self.rulebook.software_statements;
         let certificate = registrant.certificate.as_deref();
         let circumstances = Circumstances { requirement: profile.software_statement(), certificate, now };
@@ -103,7 +102,7 @@ impl Registration<'_> {
         }
         self.throttle_software(&registrant, &profile).await?;
         let passage = self.judge(&profile, &requested)?;
-        let intent = self.intent((&registrant, &profile), passage.judged(), now);
+        let intent = self.intent(&registrant, &profile, passage.judged(), now);
         self.event.registration_id = Some(intent.id.0.clone());
         let own_authorization = self.own_authorization(&passage, &registrant);
         let order = Order {
@@ -132,7 +131,7 @@ impl Registration<'_> {
 
     /// A token that somebody with a certificate presents is counted besides: its holders may be several.
     async fn throttle_registrant(&self, registrant: &Registrant, profile: &Profile) -> Result<(), Refusal> {
-        self.throttle(source(registrant), profile).await?;
+        self.throttle(counted_under(registrant), profile).await?;
         match (&registrant.certificate, &registrant.token) {
             (Some(_), Some(token)) => self.throttle(Source::Token(token.source()), profile).await,
             _ => Ok(()),
@@ -208,7 +207,7 @@ impl Registration<'_> {
         Ok(passage)
     }
 
-    fn intent(&self, (registrant, profile): (&Registrant, &Profile), judged: &dyn Judged, now: Timestamp) -> Intent {
+    fn intent(&self, registrant: &Registrant, profile: &Profile, judged: &dyn Judged, now: Timestamp) -> Intent {
         let scopes = judged.scopes();
         Intent {
             id: self.tools.registration_id(now),
@@ -276,7 +275,7 @@ pub(super) fn certificate(tools: &Tools, head: &Head) -> Result<Option<Arc<Certi
 }
 
 /// Whose attempts and clients are counted together. A certificate stays; tokens are made for one use each, and would be a registrant each.
-fn source(registrant: &Registrant) -> Source {
+pub(super) fn counted_under(registrant: &Registrant) -> Source {
     match (&registrant.certificate, &registrant.token) {
         (Some(certificate), _) => Source::Certificate(certificate.thumbprint.clone()),
         (None, Some(token)) => Source::Token(token.source()),
@@ -287,7 +286,7 @@ fn source(registrant: &Registrant) -> Source {
 pub(super) fn record_of(registrant: &Registrant) -> RegistrantRecord {
     let certificate = registrant.certificate.as_ref();
     RegistrantRecord {
-        key: source(registrant).to_string(),
+        key: counted_under(registrant).to_string(),
         address: registrant.address,
         certificate_thumbprint: certificate.map(|certificate| certificate.thumbprint.clone()),
         certificate_subject: certificate.map(|certificate| certificate.subject.clone()),

@@ -13,7 +13,7 @@ use super::{Intake, Tools};
 use crate::authorization_server::{Administration, Asked, ExistingClient, Managed, Origin, ServerAccess};
 use crate::lifecycle::Lifecycle;
 use crate::registration::json;
-use crate::store::{IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord};
+use crate::store::{FoundOut, IfKnown, Intent, NewClient, Outcome, OutcomeName, RegistrationId, RegistrationRecord};
 
 /// What an operator found out about a registration whose outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Work {
         };
         let now = self.tools.clock.now();
         let entries = self.tools.audit.entry(|| audited::resolved(&record.intent, &outcome, by), now)?;
-        if let Err(error) = self.tools.store.resolve(id, (outcome, by), entries, now).await {
+        if let Err(error) = self.tools.store.resolve(id, FoundOut { outcome, by }, entries, now).await {
             // Somebody else may have been quicker.
             self.unknown(id).await?;
             return Err(error.into());
@@ -102,7 +102,7 @@ impl Work {
             if_known: IfKnown::Update,
         };
         if let Some(administration) = self.rulebook.administration.as_deref() {
-            let (access, managed) = self.seen_at_the_server(administration, (&client.client_id, intent)).await?;
+            let (access, managed) = self.seen_at_the_server(administration, &client.client_id, intent).await?;
             managed.put_over(&mut client.metadata);
             let kept = KeptAccess { access: managed.access.unwrap_or(access), client_secret: managed.client_secret };
             let sealed = kept.seal(&self.rulebook.keys, &self.tools, &client.client_id);
@@ -116,7 +116,8 @@ impl Work {
     async fn seen_at_the_server(
         &self,
         administration: &dyn Administration,
-        (client_id, intent): (&str, &Intent),
+        client_id: &str,
+        intent: &Intent,
     ) -> Result<(ServerAccess, Managed), NotDone> {
         let existing = administration.existing_client(client_id).await?.ok_or(NotDone::Gone)?;
         self.check_it_is_the_one(intent, existing)?;

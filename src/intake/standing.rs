@@ -126,35 +126,38 @@ pub(super) fn begin_counting() {
     }
 }
 
-/// Whether all clients that a request names may be used.
-pub(super) async fn judge(
-    (tools, head): (&Tools, &Head),
-    clients: &UnverifiedClients,
-    endpoint: ClientEndpoint,
-    when_unavailable: WhenRecordUnavailable,
-) -> Result<(), Refusal> {
-    let names = if clients.is_unclear { Err(Reason::ClientUnclear.into()) } else { names(clients) };
-    let names = names.inspect_err(|refusal| audited::forwarded_refused(tools, head, refusal, None))?;
-    for name in &names {
-        match tools.standings.of(tools, name).await {
-            Ok(Standing::Unknown | Standing::InUse { .. }) => {}
-            Ok(Standing::OutOfUse(state)) => {
-                let request_id = &head.request_id;
-                tracing::info!(request_id, client_id = name, %state, "a client that is out of use was refused");
-                telemetry::metrics().client_refused(endpoint.as_str(), state.as_str());
-                let refusal = out_of_use::refusal(clients, endpoint);
-                audited::forwarded_refused(tools, head, &refusal, Some(name));
-                return Err(refusal);
-            }
-            Err(error) => match when_unavailable {
-                WhenRecordUnavailable::Forward => {
-                    tracing::warn!(%error, "a client's request was forwarded unjudged");
+impl Tools {
+    /// Whether all clients that a request names may be used.
+    pub(super) async fn judge_clients(
+        &self,
+        head: &Head,
+        clients: &UnverifiedClients,
+        endpoint: ClientEndpoint,
+        when_unavailable: WhenRecordUnavailable,
+    ) -> Result<(), Refusal> {
+        let names = if clients.is_unclear { Err(Reason::ClientUnclear.into()) } else { names(clients) };
+        let names = names.inspect_err(|refusal| audited::forwarded_refused(self, head, refusal, None))?;
+        for name in &names {
+            match self.standings.of(self, name).await {
+                Ok(Standing::Unknown | Standing::InUse { .. }) => {}
+                Ok(Standing::OutOfUse(state)) => {
+                    let request_id = &head.request_id;
+                    tracing::info!(request_id, client_id = name, %state, "a client that is out of use was refused");
+                    telemetry::metrics().client_refused(endpoint.as_str(), state.as_str());
+                    let refusal = out_of_use::refusal(clients, endpoint);
+                    audited::forwarded_refused(self, head, &refusal, Some(name));
+                    return Err(refusal);
                 }
-                WhenRecordUnavailable::Refuse => return Err(unavailable(error).described(UNAVAILABLE)),
-            },
+                Err(error) => match when_unavailable {
+                    WhenRecordUnavailable::Forward => {
+                        tracing::warn!(%error, "a client's request was forwarded unjudged");
+                    }
+                    WhenRecordUnavailable::Refuse => return Err(unavailable(error).described(UNAVAILABLE)),
+                },
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Whether an assertion names its client by a URL: `client_id` may be left out beside it (RFC 7523 §3). The subject is the client; an
@@ -309,8 +312,8 @@ mod tests {
         async fn judged(&self, clients: &UnverifiedClients) -> Option<Reason> {
             let endpoint = ClientEndpoint::Token;
             let head = Head::posted("/token", [192, 0, 2, 1].into());
-            let asking = (&self.tools, &head);
-            judge(asking, clients, endpoint, WhenRecordUnavailable::Forward).await.err().map(|r| r.reason())
+            let judged = self.tools.judge_clients(&head, clients, endpoint, WhenRecordUnavailable::Forward).await;
+            judged.err().map(|r| r.reason())
         }
     }
 

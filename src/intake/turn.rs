@@ -60,7 +60,7 @@ pub(super) async fn take<'t>(
     tools: &'t Tools,
     client_id: &str,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
-    hold((rulebook, tools), client_id, Wait::at_most(rulebook.longest_turn())).await
+    hold(rulebook, tools, client_id, Wait::at_most(rulebook.longest_turn())).await
 }
 
 /// The same for who decides about a client: it looks again without resting longer each time, or a client that reads itself again and again, and hangs
@@ -70,15 +70,16 @@ pub(super) async fn take_to_decide<'t>(
     tools: &'t Tools,
     client_id: &str,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
-    hold((rulebook, tools), client_id, Wait::eagerly(rulebook.longest_turn())).await
+    hold(rulebook, tools, client_id, Wait::eagerly(rulebook.longest_turn())).await
 }
 
 async fn hold<'t>(
-    (rulebook, tools): (&'t Rulebook, &'t Tools),
+    rulebook: &'t Rulebook,
+    tools: &'t Tools,
     client_id: &str,
     wait: Wait,
 ) -> Result<Option<HeldTurn<'t>>, Refusal> {
-    let Some(taken) = wait_with(tools, client_id, (rulebook.longest_turn(), wait)).await? else { return Ok(None) };
+    let Some(taken) = wait_with(tools, client_id, rulebook.longest_turn(), wait).await? else { return Ok(None) };
     let sealed = taken.client.server_access.as_ref();
     let (kept, not_opened) = match sealed.map(|sealed| KeptAccess::open(&rulebook.keys, client_id, sealed)).transpose()
     {
@@ -126,14 +127,10 @@ impl Wait {
 
 /// As [`take`], for a turn that lasts so long, and is waited for so long.
 pub(super) async fn wait_for(tools: &Tools, client_id: &str, lasts: Duration) -> Result<Option<Taken>, Refusal> {
-    wait_with(tools, client_id, (lasts, Wait::at_most(lasts))).await
+    wait_with(tools, client_id, lasts, Wait::at_most(lasts)).await
 }
 
-async fn wait_with(
-    tools: &Tools,
-    client_id: &str,
-    (lasts, mut wait): (Duration, Wait),
-) -> Result<Option<Taken>, Refusal> {
+async fn wait_with(tools: &Tools, client_id: &str, lasts: Duration, mut wait: Wait) -> Result<Option<Taken>, Refusal> {
     let turn = Turn { holder: tools.random_name(), lasts };
     loop {
         let since = Instant::now();

@@ -53,7 +53,7 @@ impl Upstream {
         };
         let mut session = HttpSession::new(stream);
         progress.sent.store(true, Ordering::Release);
-        let written = write(&mut session, header, (&call.body, &hold)).await;
+        let written = write(&mut session, header, &call.body, &hold).await;
         progress.sent.store(!matches!(written, Err(TransportError::NotSent(_))), Ordering::Release);
         let exchanged = match written {
             Ok(()) => read(&mut session, call).await,
@@ -125,7 +125,8 @@ enum Failure {
 async fn write(
     session: &mut HttpSession,
     header: RequestHeader,
-    (body, hold): (&[u8], &Hold),
+    body: &[u8],
+    hold: &Hold,
 ) -> Result<(), TransportError> {
     hold.begin();
     let head = session.write_request_header(Box::new(header)).await;

@@ -81,6 +81,13 @@ pub(super) struct Service {
     pub(super) drain: Duration,
 }
 
+/// A connection, and its place among those that may be open.
+struct Accepted {
+    tcp: TcpStream,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+}
+
 /// What serving a connection needs.
 pub(super) struct Serving {
     /// Pingora with our phases.
@@ -97,6 +104,55 @@ impl Serving {
     /// Returns once connections without a request must close.
     pub(super) async fn idle_connections_close(&self) {
         until_true(&mut self.closing.clone()).await;
+    }
+
+    async fn serve(
+        &self,
+        listener: Arc<ArcSwap<ListenerGeneration>>,
+        counters: &ConnectionCounters,
+        tcp: TcpStream,
+        peer: SocketAddr,
+    ) {
+        let generation = listener.load_full();
+        // Behind a proxy that is trusted stand many: whose request it is, its head says.
+        let address = peer.ip().to_canonical();
+        if !generation.settings.trusts(address) && !self.handler.admits(address) {
+            counters.banned.fetch_add(1, Ordering::Relaxed);
+            return tracing::debug!(%peer, "a connection of a banned address was dropped");
+        }
+        let _ = tcp.set_nodelay(true);
+        let mut is_http2 = false;
+        let (transport, handshake) = match &generation.tls {
+            None => (Transport::Plain(tcp), Handshake::default()),
+            Some(tls) => {
+                let deadline = generation.settings.deadlines.tls_handshake.0;
+                let stream = match timeout(deadline, tls.acceptor.accept(tcp)).await {
+                    Ok(Ok(stream)) => stream,
+                    Ok(Err(error)) => return count_failure(counters, peer, &error),
+                    Err(_) => {
+                        counters.handshakes_timed_out.fetch_add(1, Ordering::Relaxed);
+                        return tracing::debug!(%peer, "TLS handshake not finished in time");
+                    }
+                };
+                let session = stream.get_ref().1;
+                is_http2 = session.alpn_protocol() == Some(b"h2");
+                let chain = session.peer_certificates().unwrap_or_default();
+                let handshake = Handshake {
+                    tls: Some(Arc::new(tls_facts(session))),
+                    chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
+                };
+                (Transport::Tls(Box::new(stream)), handshake)
+            }
+        };
+        drop(generation);
+        let connection = Arc::new(Connection::new(peer, listener, handshake, self.draining.clone()));
+        let fence = Arc::new(Fence::default());
+        let stream: Stream = Box::new(Wire::new(transport, connection.clone(), fence.clone()));
+        if is_http2 {
+            http2::serve(self, stream, connection).await;
+        } else {
+            http1::serve(self, stream, connection, &fence).await;
+        }
     }
 }
 
@@ -159,10 +215,10 @@ impl Listener {
         }
     }
 
-    async fn accept(&self, socket: &TcpListener) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    async fn accept(&self, socket: &TcpListener) -> std::io::Result<Accepted> {
         let permit = self.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
         let (tcp, peer) = socket.accept().await?;
-        Ok((tcp, peer, permit))
+        Ok(Accepted { tcp, peer, permit })
     }
 
     /// Whoever the system has already let in is served, as far as there is room: what is left in a socket of our own is reset when it is closed, which
@@ -174,7 +230,7 @@ impl Listener {
             let Ok(permit) = self.permits.clone().try_acquire_owned() else { return };
             let accepted = socket.accept().and_then(|(tcp, peer)| {
                 tcp.set_nonblocking(true)?;
-                Ok((TcpStream::from_std(tcp)?, peer, permit))
+                Ok(Accepted { tcp: TcpStream::from_std(tcp)?, peer, permit })
             });
             match accepted {
                 Ok(accepted) => self.spawn(connections, serving, accepted),
@@ -194,12 +250,8 @@ impl Listener {
         self.crowding.enter(address, generation.settings.connections_per_address()).map(Some)
     }
 
-    fn spawn(
-        &self,
-        connections: &mut JoinSet<()>,
-        serving: &Arc<Serving>,
-        (tcp, peer, permit): (TcpStream, SocketAddr, OwnedSemaphorePermit),
-    ) {
+    fn spawn(&self, connections: &mut JoinSet<()>, serving: &Arc<Serving>, accepted: Accepted) {
+        let Accepted { tcp, peer, permit } = accepted;
         let (serving, generation, counters) = (serving.clone(), self.generation.clone(), self.counters.clone());
         counters.accepted.fetch_add(1, Ordering::Relaxed);
         let Some(room) = self.room(peer) else {
@@ -208,7 +260,7 @@ impl Listener {
         };
         connections.spawn(async move {
             let _open = Open::new(counters.clone(), (permit, room));
-            serve_connection(&serving, generation, &counters, (tcp, peer)).await;
+            serving.serve(generation, &counters, tcp, peer).await;
         });
     }
 }
@@ -254,54 +306,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.counters.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn serve_connection(
-    serving: &Serving,
-    listener: Arc<ArcSwap<ListenerGeneration>>,
-    counters: &ConnectionCounters,
-    (tcp, peer): (TcpStream, SocketAddr),
-) {
-    let generation = listener.load_full();
-    // Behind a proxy that is trusted stand many: whose request it is, its head says.
-    let address = peer.ip().to_canonical();
-    if !generation.settings.trusts(address) && !serving.handler.admits(address) {
-        counters.banned.fetch_add(1, Ordering::Relaxed);
-        return tracing::debug!(%peer, "a connection of a banned address was dropped");
-    }
-    let _ = tcp.set_nodelay(true);
-    let mut is_http2 = false;
-    let (transport, handshake) = match &generation.tls {
-        None => (Transport::Plain(tcp), Handshake::default()),
-        Some(tls) => {
-            let deadline = generation.settings.deadlines.tls_handshake.0;
-            let stream = match timeout(deadline, tls.acceptor.accept(tcp)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return count_failure(counters, peer, &error),
-                Err(_) => {
-                    counters.handshakes_timed_out.fetch_add(1, Ordering::Relaxed);
-                    return tracing::debug!(%peer, "TLS handshake not finished in time");
-                }
-            };
-            let session = stream.get_ref().1;
-            is_http2 = session.alpn_protocol() == Some(b"h2");
-            let chain = session.peer_certificates().unwrap_or_default();
-            let handshake = Handshake {
-                tls: Some(Arc::new(tls_facts(session))),
-                chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
-            };
-            (Transport::Tls(Box::new(stream)), handshake)
-        }
-    };
-    drop(generation);
-    let connection = Arc::new(Connection::new(peer, listener, handshake, serving.draining.clone()));
-    let fence = Arc::new(Fence::default());
-    let stream: Stream = Box::new(Wire::new(transport, connection.clone(), fence.clone()));
-    if is_http2 {
-        http2::serve(serving, stream, connection).await;
-    } else {
-        http1::serve(serving, stream, connection, &fence).await;
     }
 }
 

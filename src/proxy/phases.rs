@@ -167,7 +167,9 @@ impl ProxyHttp for Phases {
         let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
         exchange.forwarded_certificate = certificate;
         let forwarding = self.forwarding.load_full();
-        let route = routing::route_of(session.req_header(), &head, (&connection, &generation), &forwarding);
+        let request = session.req_header();
+        let route = routing::check(request, &head, &connection, &generation)
+            .and_then(|()| routing::route_of(request, &head, &forwarding));
         if route == Err(ProtocolRefusal::Certificate) {
             session.set_keepalive(None);
         }

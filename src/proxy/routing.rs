@@ -9,17 +9,48 @@ use super::{framing, target};
 use crate::authorization_server::paths::{PathTable, Route};
 use crate::intake::handler::{Head, PresentedCertificate, ProtocolRefusal};
 
-/// What the request is for, unless something is wrong with it. `OPTIONS *` is for nobody in particular: [`Route::Other`]. `listener` is as it was
-/// when the head was read: whether its certificate counts is one question, whatever a reload does meanwhile.
+/// What is wrong with this request whatever its path: the first thing found. `listener` is as it was when the head was read: whether its
+/// certificate counts is one question, whatever a reload does meanwhile.
+pub(super) fn check(
+    request: &RequestHeader,
+    head: &Head,
+    connection: &Connection,
+    listener: &ListenerGeneration,
+) -> Result<(), ProtocolRefusal> {
+    // TRACE is refused where it would be forwarded, and by the gateway's own paths, which say what they offer.
+    if head.method == http::Method::CONNECT {
+        return Err(ProtocolRefusal::MethodNotAllowed);
+    }
+    if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {
+        return Err(ProtocolRefusal::HeadTooLarge);
+    }
+    // Over HTTP/1.1 `framing` has found it. The same number twice is read as one here, and goes on as two lines.
+    if request.headers.get_all(http::header::CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(ProtocolRefusal::Framing("Content-Length is given more than once"));
+    }
+    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = request.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
+    let is_nameless_http_1_0 = request.version == http::Version::HTTP_10 && host.is_none();
+    if !is_nameless_http_1_0 && !authority.or(host).is_some_and(framing::is_authority) {
+        return Err(ProtocolRefusal::Host);
+    }
+    let is_asked_for = listener.tls.as_ref().is_some_and(|tls| tls.request != ClientCertificateRequest::Off);
+    match &head.certificate {
+        // A bad certificate of the connection itself is good for nothing; a forwarded one is the handler's to judge.
+        PresentedCertificate::Refused(reason) if is_asked_for => {
+            tracing::info!(peer = %connection.peer, reason, "client certificate refused");
+            Err(ProtocolRefusal::Certificate)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a request that [`check`] let pass is for. `OPTIONS *` is for nobody in particular: [`Route::Other`].
 pub(super) fn route_of(
     request: &RequestHeader,
     head: &Head,
-    (connection, listener): (&Connection, &ListenerGeneration),
     forwarding: &Forwarding,
 ) -> Result<Route, ProtocolRefusal> {
-    if let Some(refusal) = objection(request, head, (connection, listener)) {
-        return Err(refusal);
-    }
     if forwarding.upstream.has_sent(&request.headers) {
         return Err(ProtocolRefusal::Loop);
     }
@@ -41,40 +72,6 @@ pub fn route_of_path(paths: &PathTable, path: &str) -> Result<Route, ProtocolRef
         // A client identifier may be percent-encoded in ways that no other path may.
         (Route::Management { .. }, _) | (_, Ok(())) => Ok(route),
         (_, Err(refusal)) => Err(refusal),
-    }
-}
-
-/// What is wrong with this request whatever its path: the first thing found.
-fn objection(
-    request: &RequestHeader,
-    head: &Head,
-    (connection, listener): (&Connection, &ListenerGeneration),
-) -> Option<ProtocolRefusal> {
-    // TRACE is refused where it would be forwarded, and by the gateway's own paths, which say what they offer.
-    if head.method == http::Method::CONNECT {
-        return Some(ProtocolRefusal::MethodNotAllowed);
-    }
-    if request.version == http::Version::HTTP_2 && field_section_size(request) > listener.settings.max_head_bytes {
-        return Some(ProtocolRefusal::HeadTooLarge);
-    }
-    // Over HTTP/1.1 `framing` has found it. The same number twice is read as one here, and goes on as two lines.
-    if request.headers.get_all(http::header::CONTENT_LENGTH).iter().nth(1).is_some() {
-        return Some(ProtocolRefusal::Framing("Content-Length is given more than once"));
-    }
-    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = request.headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
-    let is_nameless_http_1_0 = request.version == http::Version::HTTP_10 && host.is_none();
-    if !is_nameless_http_1_0 && !authority.or(host).is_some_and(framing::is_authority) {
-        return Some(ProtocolRefusal::Host);
-    }
-    let is_asked_for = listener.tls.as_ref().is_some_and(|tls| tls.request != ClientCertificateRequest::Off);
-    match &head.certificate {
-        // A bad certificate of the connection itself is good for nothing; a forwarded one is the handler's to judge.
-        PresentedCertificate::Refused(reason) if is_asked_for => {
-            tracing::info!(peer = %connection.peer, reason, "client certificate refused");
-            Some(ProtocolRefusal::Certificate)
-        }
-        _ => None,
     }
 }
 

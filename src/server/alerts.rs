@@ -58,7 +58,8 @@ pub fn alert_routing(config: &Config) -> Result<Routing, StartError> {
 /// Delivers what receivers are to be told.
 pub(super) fn deliverer(
     store: &Arc<dyn Store>,
-    (clock, audit): (&Arc<dyn Clock>, &Recorder),
+    clock: &Arc<dyn Clock>,
+    audit: &Recorder,
     alerts: &Arc<Alerts>,
 ) -> Deliverer {
     Deliverer {

@@ -11,6 +11,7 @@ use super::beside::Beside;
 use super::compose::DRAIN;
 use super::observed::{connection_counts, file_expiry, store_failures, throttle_counts};
 use super::service_manager::{self, News};
+use super::upkeep::Consequences;
 use super::{Gateway, upkeep};
 use crate::admin::{Exposed, Phase};
 use crate::intake::Intake;
@@ -94,7 +95,7 @@ impl Gateway {
         }
         if let Some(keeper) = self.request_keeper.take() {
             let (store, clock, until) = (self.store.clone(), self.clock.clone(), drained.clone());
-            beside.begin("recorded requests", async move { keeper.keep((&*store, &*clock), until).await });
+            beside.begin("recorded requests", async move { keeper.keep(&*store, &*clock, until).await });
         }
         let (uses, until) = (self.intake.clone(), drained.clone());
         beside.begin("uses", async move { uses.keep_uses(until).await });
@@ -120,10 +121,13 @@ impl Gateway {
         if let Some(watcher) = watcher {
             let (store, alerts) = (self.store.clone(), self.alerts.clone());
             let (intake, until) = with_intake();
-            beside.begin("detectors", async move { upkeep::watch(watcher, &*store, (intake, &alerts), until).await });
+            beside.begin("detectors", async move {
+                let consequences = Consequences { intake, alerts: &alerts };
+                upkeep::watch(watcher, &*store, consequences, until).await;
+            });
         }
-        let recording = (&self.clock, &self.intake.tools().audit);
-        beside.begin("alerts", alerts::deliverer(&self.store, recording, &self.alerts).run(stopped.clone()));
+        let deliverer = alerts::deliverer(&self.store, &self.clock, &self.intake.tools().audit, &self.alerts);
+        beside.begin("alerts", deliverer.run(stopped.clone()));
         beside.begin("health", self.health_watch().run(stopped.clone()));
     }
 

@@ -87,25 +87,32 @@ pub(super) async fn keep_up(store: &dyn Store, clock: &dyn Clock, intake: &Intak
 /// A finding, and what is told of it.
 type Found = (FindingRecord, Vec<Telling>);
 
+/// What follows a finding: who responds to it, and who tells of it.
+pub(super) struct Consequences<'c> {
+    pub(super) intake: Arc<Intake>,
+    pub(super) alerts: &'c Alerts,
+}
+
 /// From now on: the detectors look at what they are told, what they find is kept, who wants to know is told, and what the operator's rules
 /// say is done about it.
 pub(super) async fn watch(
     watcher: Watcher,
     store: &dyn Store,
-    about: (Arc<Intake>, &Alerts),
+    consequences: Consequences<'_>,
     stopped: watch::Receiver<bool>,
 ) {
     // Beside each other: the detectors look on while the store is away.
     let (found, to_keep) = mpsc::channel(MOST_UNKEPT);
-    tokio::join!(look(watcher, found, about, stopped.clone()), keep_findings(store, to_keep, stopped));
+    tokio::join!(look(watcher, found, consequences, stopped.clone()), keep_findings(store, to_keep, stopped));
 }
 
 async fn look(
     mut watcher: Watcher,
     found: mpsc::Sender<Found>,
-    (intake, alerts): (Arc<Intake>, &Alerts),
+    consequences: Consequences<'_>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let Consequences { intake, alerts } = consequences;
     // Beside the looking: a suspension may wait for the authorization server.
     let mut responding = JoinSet::new();
     // Of another client that leads to what was found already there is no finding of its own.

@@ -33,8 +33,8 @@ pub use self::finding::{FINDINGS_KEPT, FindingFilter, FindingRecord, Findings};
 pub use self::page::{Cursor, LARGEST_PAGE, Page};
 pub use self::quota::{PerPeriod, QuotaName, QuotaReached, Quotas};
 pub use self::registration::{
-    Beginning, Begun, HandingOut, Import, Intent, MetadataDigest, NOT_RECORDED, Outcome, OutcomeName, RegistrantRecord,
-    RegistrationFilter, RegistrationId, RegistrationRecord, Registrations,
+    Beginning, Begun, FoundOut, HandingOut, Import, Intent, MetadataDigest, NOT_RECORDED, Outcome, OutcomeName,
+    RegistrantRecord, RegistrationFilter, RegistrationId, RegistrationRecord, Registrations,
 };
 pub use self::request::{
     RecordedRegistrant, RecordedRequest, RecordedStatement, RecordedToken, RequestRecord, Requests, RequestsKept,

@@ -106,6 +106,15 @@ pub enum Outcome {
     },
 }
 
+/// An outcome that an operator found out.
+#[derive(Debug, Clone)]
+pub struct FoundOut<'a> {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Who found it out.
+    pub by: &'a str,
+}
+
 /// What [`Registrations::begin`] answers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
@@ -309,7 +318,7 @@ pub trait Registrations: Send + Sync {
     async fn resolve(
         &self,
         id: &RegistrationId,
-        (outcome, by): (Outcome, &str),
+        found_out: FoundOut<'_>,
         entries: Vec<AuditEntry>,
         now: Timestamp,
     ) -> Result<(), StoreError>;

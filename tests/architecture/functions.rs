@@ -19,6 +19,46 @@ pub fn too_many_arguments(source: &Source) -> Vec<String> {
         .collect()
 }
 
+/// Functions with a tuple for a parameter that is taken apart where it is declared: several arguments that are counted as one. No trait demands it, whoever's
+/// it is: it says the type, not the pattern. What a closure is handed comes as it comes.
+pub fn several_arguments_as_one(source: &Source) -> Vec<String> {
+    let mut tuples = Tuples::default();
+    tuples.visit_file(&source.syntax());
+    let found = tuples.found.iter();
+    found.map(|(line, name)| format!("{}: `{name}` takes several arguments as one", source.at(*line))).collect()
+}
+
+/// The functions with a tuple among the patterns of their parameters.
+#[derive(Default)]
+struct Tuples {
+    found: Vec<(usize, String)>,
+}
+
+impl<'ast> Visit<'ast> for Tuples {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        if !is_for_tests(&module.attrs) {
+            visit::visit_item_mod(self, module);
+        }
+    }
+
+    fn visit_signature(&mut self, signature: &'ast syn::Signature) {
+        let is_tuple = |input: &syn::FnArg| matches!(input, syn::FnArg::Typed(typed) if is_tuple(&typed.pat));
+        if signature.inputs.iter().any(is_tuple) {
+            self.found.push((signature.ident.span().start().line, signature.ident.to_string()));
+        }
+        visit::visit_signature(self, signature);
+    }
+}
+
+fn is_tuple(pattern: &syn::Pat) -> bool {
+    match pattern {
+        syn::Pat::Tuple(_) => true,
+        syn::Pat::Reference(reference) => is_tuple(&reference.pat),
+        syn::Pat::Paren(inner) => is_tuple(&inner.pat),
+        _ => false,
+    }
+}
+
 /// Our own functions that take a bool, by what a call looks like, with the places of the bools.
 pub struct BoolParameters(BTreeMap<String, Vec<usize>>);
 
@@ -210,6 +250,31 @@ fn five_arguments_are_found_whoever_takes_them() {
         format!("#[cfg(test)] mod tests {{ fn f({FIVE}) {{}} }}"),
     ] {
         assert_eq!(too_many_arguments(&Source::parse("a.rs", &text)), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_tuple_that_is_taken_apart_among_the_parameters_is_found() {
+    const TUPLE: &str = "(a, b): (u8, u8)";
+    for text in [
+        format!("fn f({TUPLE}, c: u8) {{}}"),
+        "fn f(&(a, mut b): &(u8, u8)) {}".to_owned(),
+        "async fn f((a, b): Pair) {}".to_owned(),
+        format!("impl A {{ fn f(&self, {TUPLE}) {{}} }}"),
+        format!("impl Theirs for A {{ fn f(&self, {TUPLE}) {{}} }}"),
+        format!("trait A {{ fn f({TUPLE}) {{}} }}"),
+        format!("fn g() {{ fn f({TUPLE}) {{}} }}"),
+    ] {
+        assert_eq!(several_arguments_as_one(&Source::parse("a.rs", &text)).len(), 1, "{text}");
+    }
+    for text in [
+        "fn f(pair: (u8, u8)) { let (a, b) = pair; }",
+        "fn f(Pair { a, b }: Pair, State(c): State<u8>) {}",
+        "fn f(pairs: &[(u8, u8)]) -> u8 { pairs.iter().map(|(a, b)| a + b).sum() }",
+        "fn f() { let f = |(a, b): (u8, u8)| a + b; }",
+        "#[cfg(test)] mod tests { fn f((a, b): (u8, u8)) {} }",
+    ] {
+        assert_eq!(several_arguments_as_one(&Source::parse("a.rs", text)), [""; 0], "{text}");
     }
 }
 

@@ -22,13 +22,13 @@ pub(super) fn asks_for(client: &ClientRecord) -> Vec<String> {
     let more = ScopeSet::recorded(&client.scope_withheld).union(scope.as_ref().unwrap_or(&granted)).without(&granted);
     let less = scope.map(|scope| granted.without(&scope)).unwrap_or_default();
     let words = |scopes: &ScopeSet| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut differs = Vec::from_iter(difference("scope", (&words(&less), &words(&more))));
+    let mut differs = Vec::from_iter(difference("scope", &words(&less), &words(&more)));
     let Some(asked) = asked else { return differs };
     let texts = |value: Option<&Value>| -> Option<Vec<String>> {
         value?.as_array()?.iter().map(|value| value.as_str().map(str::to_owned)).collect()
     };
     let uris = texts(asked.get("redirect_uris")).unwrap_or_default();
-    differs.extend(compared("redirect_uris", (&client.redirect_uris, &uris)));
+    differs.extend(compared("redirect_uris", &client.redirect_uris, &uris));
     let names = asked.keys().chain(client.metadata.keys().filter(|name| !asked.contains_key(*name)));
     for name in names.filter(|name| !COMPARED_APART.contains(&name.as_str())) {
         let (has, wants) = (registered(client, name), asked.get(name).filter(|value| !is_nothing(value)));
@@ -37,7 +37,7 @@ pub(super) fn asks_for(client: &ClientRecord) -> Vec<String> {
             continue;
         }
         differs.extend(match (texts(has.as_ref()), texts(wants), wants) {
-            (Some(has), Some(wants), _) => compared(name, (&has, &wants)),
+            (Some(has), Some(wants), _) => compared(name, &has, &wants),
             (_, _, Some(value)) => Some(format!("{name} = {}", shown(value))),
             (_, _, None) if asked.contains_key(name) || is_taken_away(name) => Some(format!("{name} is taken away")),
             (_, _, None) => None,
@@ -54,14 +54,14 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn compared(name: &str, (has, wants): (&[String], &[String])) -> Option<String> {
+fn compared(name: &str, has: &[String], wants: &[String]) -> Option<String> {
     let without = |all: &[String], others: &[String]| {
         all.iter().filter(|text| !others.contains(text)).cloned().collect::<Vec<String>>()
     };
-    difference(name, (&without(has, wants), &without(wants, has)))
+    difference(name, &without(has, wants), &without(wants, has))
 }
 
-fn difference(name: &str, (less, more): (&[String], &[String])) -> Option<String> {
+fn difference(name: &str, less: &[String], more: &[String]) -> Option<String> {
     let signed =
         |sign: &'static str, texts: &[String]| (!texts.is_empty()).then(|| format!(" {sign} {}", texts.join(" ")));
     let both: String = signed("+", more).into_iter().chain(signed("-", less)).collect();

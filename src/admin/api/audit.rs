@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Api;
-use super::operation::{Operation, Success, shape};
+use super::operation::{Endpoint, Operation, Success, shape};
 use super::request::{After, Limit, Query, cut, page};
 use crate::admin::problem::{Kind, Problem};
 use crate::audit::line::record_line;
@@ -76,14 +76,14 @@ impl TryFrom<String> for Moment {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let records = Operation::reading(
-        ("listAuditRecords", "/v1/audit"),
+    let records = Operation::at(
+        Endpoint::reading("listAuditRecords", "/v1/audit"),
         "What happened, newest first",
         Success::Shown(shape::<AuditRecordList>()),
         |verb| on(verb, records),
     );
-    let chains = Operation::reading(
-        ("listAuditChains", "/v1/audit/chains"),
+    let chains = Operation::at(
+        Endpoint::reading("listAuditChains", "/v1/audit/chains"),
         "The chains of the audit log, and what vouches for them",
         Success::Shown(shape::<AuditChainList>()),
         |verb| on(verb, chains),

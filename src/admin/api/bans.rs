@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::clients::Comment;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -143,21 +143,21 @@ impl Response {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listBans", "/v1/bans"),
+    let list = Operation::at(
+        Endpoint::reading("listBans", "/v1/bans"),
         "What is done about findings, or by an operator's order: bans and all other responses, newest first",
         Success::Shown(shape::<ResponseList>()),
         |verb| on(verb, list),
     );
-    let add = Operation::changing(
-        ("addBan", Verb::Post, "/v1/bans"),
-        (Role::Approver, "Bans an address, a client certificate or an initial access token, in all replicas"),
+    let add = Operation::at(
+        Endpoint::changing("addBan", Verb::Post, "/v1/bans", Role::Approver),
+        "Bans an address, a client certificate or an initial access token, in all replicas",
         Success::Created(shape::<Response>()),
         |verb| on(verb, add),
     );
-    let lift = Operation::changing(
-        ("liftBan", Verb::Delete, "/v1/bans/{id}"),
-        (Role::Approver, "Lifts a ban, or another response, and undoes what it did"),
+    let lift = Operation::at(
+        Endpoint::changing("liftBan", Verb::Delete, "/v1/bans/{id}", Role::Approver),
+        "Lifts a ban, or another response, and undoes what it did",
         Success::Shown(shape::<Response>()),
         |verb| on(verb, lift),
     );
@@ -205,7 +205,7 @@ async fn lift(
 ) -> Result<Json<Response>, Problem> {
     let Comment { comment } = query.0?;
     check_text("comment", comment.as_deref())?;
-    let record = api.intake.lift(&id, (&caller.name, comment)).await?;
+    let record = api.intake.lift(&id, &caller.name, comment).await?;
     Ok(Json(Response::of(record, api.tools().clock.now())))
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body as HttpBody;
-use axum::extract::{Extension, State};
-use axum::response::Response;
+use axum::extract::{Extension, FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Api;
 use super::client::Client;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{After, Id, JsonObject, Limit, Query, Tag, Versions, check_text, cut, page, versioned};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -84,14 +85,14 @@ struct Filter {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listClients", "/v1/clients"),
+    let list = Operation::at(
+        Endpoint::reading("listClients", "/v1/clients"),
         "The clients, newest first",
         Success::Shown(shape::<ClientList>()),
         |verb| on(verb, list),
     );
-    let get = Operation::reading(
-        ("getClient", "/v1/clients/{client_id}"),
+    let get = Operation::at(
+        Endpoint::reading("getClient", "/v1/clients/{client_id}"),
         "One client",
         Success::Versioned(shape::<Client>()),
         |verb| on(verb, get),
@@ -105,39 +106,39 @@ pub(super) fn operations() -> Vec<Operation> {
 fn changes() -> [Operation; 6] {
     let changed = || Success::Versioned(shape::<Client>());
     let (with_comment, granting) = (|| Body::Optional(shape::<Comment>()), || Body::Optional(shape::<Granting>()));
-    let approve = Operation::changing(
-        ("approveClient", Verb::Post, "/v1/clients/{client_id}/approve"),
-        (Role::Approver, APPROVES),
+    let approve = Operation::at(
+        Endpoint::changing("approveClient", Verb::Post, "/v1/clients/{client_id}/approve", Role::Approver),
+        APPROVES,
         changed(),
         |verb| on(verb, approve),
     );
-    let reject = Operation::changing(
-        ("rejectClient", Verb::Post, "/v1/clients/{client_id}/reject"),
-        (Role::Approver, REJECTS),
+    let reject = Operation::at(
+        Endpoint::changing("rejectClient", Verb::Post, "/v1/clients/{client_id}/reject", Role::Approver),
+        REJECTS,
         changed(),
         |verb| on(verb, reject),
     );
-    let elevate = Operation::changing(
-        ("elevateClient", Verb::Post, "/v1/clients/{client_id}/elevate"),
-        (Role::Approver, ELEVATES),
+    let elevate = Operation::at(
+        Endpoint::changing("elevateClient", Verb::Post, "/v1/clients/{client_id}/elevate", Role::Approver),
+        ELEVATES,
         changed(),
         |verb| on(verb, elevate),
     );
-    let suspend = Operation::changing(
-        ("suspendClient", Verb::Post, "/v1/clients/{client_id}/suspend"),
-        (Role::Approver, "Suspends a client: it cannot be used, managed or handed out again"),
+    let suspend = Operation::at(
+        Endpoint::changing("suspendClient", Verb::Post, "/v1/clients/{client_id}/suspend", Role::Approver),
+        "Suspends a client: it cannot be used, managed or handed out again",
         changed(),
         |verb| on(verb, suspend),
     );
-    let resume = Operation::changing(
-        ("resumeClient", Verb::Post, "/v1/clients/{client_id}/resume"),
-        (Role::Approver, "Gives back what a suspension took"),
+    let resume = Operation::at(
+        Endpoint::changing("resumeClient", Verb::Post, "/v1/clients/{client_id}/resume", Role::Approver),
+        "Gives back what a suspension took",
         changed(),
         |verb| on(verb, resume),
     );
-    let delete = Operation::changing(
-        ("deleteClient", Verb::Delete, "/v1/clients/{client_id}"),
-        (Role::Administrator, "Deletes a client at the authorization server, or lifts its rejection; the record stays"),
+    let delete = Operation::at(
+        Endpoint::changing("deleteClient", Verb::Delete, "/v1/clients/{client_id}", Role::Administrator),
+        "Deletes a client at the authorization server, or lifts its rejection; the record stays",
         changed(),
         |verb| on(verb, delete),
     );
@@ -182,21 +183,37 @@ pub(super) fn unknown(client_id: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no client {client_id:?} in the record"))
 }
 
-/// The parts of a change that is asked for with a body.
-type ToChange<B> = (State<Arc<Api>>, Extension<Caller>, Id, HeaderMap, Option<JsonObject<B>>);
-
-async fn approve((api, caller, path, headers, body): ToChange<Granting>) -> Result<Response, Problem> {
-    let (scopes, comment) = granting(body)?;
-    change(&api, Change::Approve { scopes }, (caller.0, path.0), (&headers, comment)).await
+/// A change of a client as it is asked for, but for what it is.
+struct Changing {
+    api: Arc<Api>,
+    caller: Caller,
+    client_id: String,
+    headers: HeaderMap,
 }
 
-async fn elevate((api, caller, path, headers, body): ToChange<Granting>) -> Result<Response, Problem> {
-    let (scopes, comment) = granting(body)?;
-    change(&api, Change::Elevate { scopes }, (caller.0, path.0), (&headers, comment)).await
+impl FromRequestParts<Arc<Api>> for Changing {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Response> {
+        let caller = Extension::<Caller>::from_request_parts(parts, api).await;
+        let Extension(caller) = caller.map_err(IntoResponse::into_response)?;
+        let Id(client_id) = Id::from_request_parts(parts, api).await.map_err(IntoResponse::into_response)?;
+        Ok(Self { api: api.clone(), caller, client_id, headers: parts.headers.clone() })
+    }
 }
 
-async fn reject((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Reject, (caller.0, path.0), (&headers, comment(body))).await
+async fn approve(changing: Changing, body: Option<JsonObject<Granting>>) -> Result<Response, Problem> {
+    let (scopes, comment) = granting(body)?;
+    changing.make(Change::Approve { scopes }, comment).await
+}
+
+async fn elevate(changing: Changing, body: Option<JsonObject<Granting>>) -> Result<Response, Problem> {
+    let (scopes, comment) = granting(body)?;
+    changing.make(Change::Elevate { scopes }, comment).await
+}
+
+async fn reject(changing: Changing, body: Option<JsonObject<Comment>>) -> Result<Response, Problem> {
+    changing.make(Change::Reject, comment(body)).await
 }
 
 fn granting(body: Option<JsonObject<Granting>>) -> Result<(Option<ScopeSet>, Comment), Problem> {
@@ -206,22 +223,17 @@ fn granting(body: Option<JsonObject<Granting>>) -> Result<(Option<ScopeSet>, Com
     Ok((scopes.as_deref().map(parse).transpose()?, Comment { comment }))
 }
 
-async fn suspend((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Suspend, (caller.0, path.0), (&headers, comment(body))).await
+async fn suspend(changing: Changing, body: Option<JsonObject<Comment>>) -> Result<Response, Problem> {
+    changing.make(Change::Suspend, comment(body)).await
 }
 
-async fn resume((api, caller, path, headers, body): ToChange<Comment>) -> Result<Response, Problem> {
-    change(&api, Change::Resume, (caller.0, path.0), (&headers, comment(body))).await
+async fn resume(changing: Changing, body: Option<JsonObject<Comment>>) -> Result<Response, Problem> {
+    changing.make(Change::Resume, comment(body)).await
 }
 
-async fn delete(
-    api: State<Arc<Api>>,
-    (caller, path): (Extension<Caller>, Id),
-    headers: HeaderMap,
-    query: Query<Deleting>,
-) -> Result<Response, Problem> {
+async fn delete(changing: Changing, query: Query<Deleting>) -> Result<Response, Problem> {
     let Deleting { comment, gone: is_gone } = query.0?;
-    change(&api, Change::Delete { is_gone }, (caller.0, path.0), (&headers, Comment { comment })).await
+    changing.make(Change::Delete { is_gone }, Comment { comment }).await
 }
 
 fn comment(body: Option<JsonObject<Comment>>) -> Comment {
@@ -231,26 +243,24 @@ fn comment(body: Option<JsonObject<Comment>>) -> Comment {
 /// What no client's version is: the condition does not hold.
 const NO_VERSION: i64 = -1;
 
-async fn change(
-    api: &Api,
-    change: Change,
-    (caller, client_id): (Caller, String),
-    (headers, Comment { comment }): (&HeaderMap, Comment),
-) -> Result<Response, Problem> {
-    check_text("comment", comment.as_deref())?;
-    let version = match Versions::to_change(headers)? {
-        Versions::Any => None,
-        Versions::Of(tags) => Some(match tags.as_slice() {
-            [Tag { version, .. }] => version.unwrap_or(NO_VERSION),
-            several => {
-                let record = api.tools().store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
-                let is_named = several.iter().any(|tag| tag.version == Some(record.version));
-                if is_named { record.version } else { NO_VERSION }
-            }
-        }),
-    };
-    let actor = caller.name;
-    let instruction = Instruction { client_id, change, version, actor, comment, response: None };
-    let record = api.intake.change_client(instruction).await?;
-    Ok(versioned(record.version, &Client::from(record)))
+impl Changing {
+    async fn make(self, change: Change, Comment { comment }: Comment) -> Result<Response, Problem> {
+        let Self { api, caller, client_id, headers } = self;
+        check_text("comment", comment.as_deref())?;
+        let version = match Versions::to_change(&headers)? {
+            Versions::Any => None,
+            Versions::Of(tags) => Some(match tags.as_slice() {
+                [Tag { version, .. }] => version.unwrap_or(NO_VERSION),
+                several => {
+                    let record = api.tools().store.client(&client_id).await?.ok_or_else(|| unknown(&client_id))?;
+                    let is_named = several.iter().any(|tag| tag.version == Some(record.version));
+                    if is_named { record.version } else { NO_VERSION }
+                }
+            }),
+        };
+        let actor = caller.name;
+        let instruction = Instruction { client_id, change, version, actor, comment, response: None };
+        let record = api.intake.change_client(instruction).await?;
+        Ok(versioned(record.version, &Client::from(record)))
+    }
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Operation, Success, shape};
+use super::operation::{Endpoint, Operation, Success, shape};
 use super::request::{After, Limit, Query, cut, page};
 use crate::admin::problem::Problem;
 use crate::anomaly::DetectorName;
@@ -85,8 +85,8 @@ impl From<FindingRecord> for Finding {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listFindings", "/v1/findings"),
+    let list = Operation::at(
+        Endpoint::reading("listFindings", "/v1/findings"),
         "What detectors of anomalies found, newest first",
         Success::Shown(shape::<FindingList>()),
         |verb| on(verb, list),

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{JsonObject, Query, check_text};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -138,16 +138,16 @@ impl From<Existing> for ExistingClient {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listExistingClients", "/v1/import"),
+    let list = Operation::at(
+        Endpoint::reading("listExistingClients", "/v1/import"),
         "The clients that the authorization server has, whoever registered them; it is asked",
         Success::Shown(shape::<ExistingClients>()),
         |verb| on(verb, list),
     );
     let summary = "Takes clients that were there before into the record; the authorization server is told nothing";
-    let import = Operation::changing(
-        ("importClients", Verb::Post, "/v1/import"),
-        (Role::Administrator, summary),
+    let import = Operation::at(
+        Endpoint::changing("importClients", Verb::Post, "/v1/import", Role::Administrator),
+        summary,
         Success::Shown(shape::<ImportedClients>()),
         |verb| on(verb, import),
     );

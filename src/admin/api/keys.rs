@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Operation, Success, shape};
+use super::operation::{Endpoint, Operation, Success, shape};
 
 /// The key in use.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -19,8 +19,8 @@ pub struct CurrentKey {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![Operation::reading(
-        ("getCurrentKey", "/v1/keys"),
+    vec![Operation::at(
+        Endpoint::reading("getCurrentKey", "/v1/keys"),
         "The name of the key that new secrets are encrypted with",
         Success::Shown(shape::<CurrentKey>()),
         |verb| on(verb, current),

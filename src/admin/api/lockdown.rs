@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::bans::{Response, lasts};
 use super::clients::Comment;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{JsonObject, Query, check_text};
 use crate::admin::caller::Caller;
 use crate::admin::problem::Problem;
@@ -44,23 +44,23 @@ pub struct NewLockdown {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let get = Operation::reading(
-        ("getLockdown", "/v1/lockdown"),
+    let get = Operation::at(
+        Endpoint::reading("getLockdown", "/v1/lockdown"),
         "Whether registration is locked down",
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, get),
     );
     let summary =
         "Locks registration down, in all replicas: nobody registers, no client changes; everything else goes on";
-    let put = Operation::changing(
-        ("lockDown", Verb::Put, "/v1/lockdown"),
-        (Role::Approver, summary),
+    let put = Operation::at(
+        Endpoint::changing("lockDown", Verb::Put, "/v1/lockdown", Role::Approver),
+        summary,
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, put),
     );
-    let delete = Operation::changing(
-        ("liftLockdown", Verb::Delete, "/v1/lockdown"),
-        (Role::Approver, "Opens registration again"),
+    let delete = Operation::at(
+        Endpoint::changing("liftLockdown", Verb::Delete, "/v1/lockdown", Role::Approver),
+        "Opens registration again",
         Success::Shown(shape::<Lockdown>()),
         |verb| on(verb, delete),
     );
@@ -94,7 +94,7 @@ async fn delete(
     let Comment { comment } = query.0?;
     check_text("comment", comment.as_deref())?;
     for lockdown in api.intake.responses_in_force().await?.into_iter().filter(is_lockdown) {
-        match api.intake.lift(&lockdown.id, (&caller.name, comment.clone())).await {
+        match api.intake.lift(&lockdown.id, &caller.name, comment.clone()).await {
             // Somebody else was quicker.
             Ok(_) | Err(NotDone::ResponseOver(_)) => {}
             Err(error) => return Err(error.into()),

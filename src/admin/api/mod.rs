@@ -52,7 +52,7 @@ use super::problem::{Kind, Problem};
 use super::role::Role;
 use crate::audit::{Actor, Event, Subject, event as audit_event};
 use crate::intake::{Intake, Tools};
-use operation::Operation;
+use operation::{Endpoint, Operation};
 
 /// The largest body of a request, in bytes.
 const LARGEST_BODY: usize = 16 * 1024;
@@ -99,6 +99,22 @@ impl Api {
         };
         tools.audit.note(event, tools.clock.now());
     }
+
+    async fn check_role(
+        &self,
+        role: Role,
+        Extension(caller): Extension<Caller>,
+        request: Request,
+        next: Next,
+    ) -> response::Response {
+        if caller.role < role {
+            let detail = format!("{} is {}, and this is for {}", caller.name, caller.role.as_str(), role.as_str());
+            let problem = Problem::new(Kind::Forbidden, detail);
+            self.note_refused(Some(&caller), request.uri().path(), &problem);
+            return problem.into_response();
+        }
+        next.run(request).await
+    }
 }
 
 /// Everything that can be asked.
@@ -126,14 +142,14 @@ fn operations() -> Vec<Operation> {
 pub(super) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new();
     for operation in operations() {
-        let role = operation.role;
+        let Endpoint { verb, path, role, .. } = operation.endpoint;
         let of_api = api.clone();
         let needs = middleware::from_fn(move |caller: Extension<Caller>, request: Request, next: Next| {
             let api = of_api.clone();
-            async move { check_role((&api, role), caller, request, next).await }
+            async move { api.check_role(role, caller, request, next).await }
         });
-        let method: MethodRouter<Arc<Api>> = (operation.handler)(operation.verb.filter());
-        router = router.route(operation.path, method.layer(needs));
+        let method: MethodRouter<Arc<Api>> = (operation.handler)(verb.filter());
+        router = router.route(path, method.layer(needs));
     }
     let nothing = async |uri: Uri| Problem::new(Kind::NotFound, format!("there is nothing at {}", uri.path()));
     let not_so = async |method: Method| {
@@ -155,7 +171,7 @@ async fn identify(
     next: Next,
 ) -> response::Response {
     let in_force = api.in_force.load_full();
-    let from_the_console = console::identify(&api, arrival, (request.method(), request.headers()));
+    let from_the_console = console::identify(&api, arrival, request.method(), request.headers());
     let found = match from_the_console {
         _ if arrival == Arrival::Network && !in_force.are_on_the_network() => {
             let detail =
@@ -184,19 +200,4 @@ async fn identify(
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-async fn check_role(
-    (api, role): (&Api, Role),
-    Extension(caller): Extension<Caller>,
-    request: Request,
-    next: Next,
-) -> response::Response {
-    if caller.role < role {
-        let detail = format!("{} is {}, and this is for {}", caller.name, caller.role.as_str(), role.as_str());
-        let problem = Problem::new(Kind::Forbidden, detail);
-        api.note_refused(Some(&caller), request.uri().path(), &problem);
-        return problem.into_response();
-    }
-    next.run(request).await
 }

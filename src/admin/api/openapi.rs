@@ -6,13 +6,13 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Body, Operation, Shape, Success};
+use super::operation::{Body, Endpoint, Operation, Shape, Success};
 use super::operations;
 use crate::admin::problem::ProblemDocument;
 
 pub(super) fn operation() -> Operation {
     let any: Shape = |_| Schema::from(true);
-    Operation::reading(("getDocument", "/v1/openapi.json"), "This document", Success::Shown(any), |verb| {
+    Operation::at(Endpoint::reading("getDocument", "/v1/openapi.json"), "This document", Success::Shown(any), |verb| {
         on(verb, async || Json(document()))
     })
 }
@@ -28,8 +28,8 @@ fn document() -> Value {
     let mut paths = Map::new();
     for operation in operations() {
         let described = describe(&operation, &mut generator);
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.verb.as_str()] = described;
+        let path = paths.entry(operation.endpoint.path).or_insert_with(|| json!({}));
+        path[operation.endpoint.verb.as_str()] = described;
     }
     let content = json!({ "application/problem+json": { "schema": problem } });
     json!({
@@ -51,7 +51,7 @@ fn document() -> Value {
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
-    let mut parameters = path_parameters(operation.path);
+    let mut parameters = path_parameters(operation.endpoint.path);
     if let Some(shape) = operation.query {
         parameters.extend(query_parameters(shape, generator));
     }
@@ -65,9 +65,9 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         }));
     }
     let mut described = json!({
-        "operationId": operation.id,
+        "operationId": operation.endpoint.id,
         "summary": operation.summary,
-        "description": format!("For the role {} and above.", operation.role.as_str()),
+        "description": format!("For the role {} and above.", operation.endpoint.role.as_str()),
         "parameters": parameters,
         "responses": {
             (success_status(&operation.success)): success(&operation.success, generator),

@@ -65,16 +65,33 @@ pub(super) enum Success {
     Nothing,
 }
 
-/// One operation.
-pub(super) struct Operation {
-    /// Its name in the document.
+/// Where an operation is asked, and who may.
+pub(super) struct Endpoint {
+    /// The operation's name in the document.
     pub(super) id: &'static str,
     pub(super) verb: Verb,
     /// As axum and OpenAPI write it: `{name}` stands for one segment.
     pub(super) path: &'static str,
-    pub(super) summary: &'static str,
     /// Who may.
     pub(super) role: Role,
+}
+
+impl Endpoint {
+    /// Of one that reads.
+    pub(super) const fn reading(id: &'static str, path: &'static str) -> Self {
+        Self { id, verb: Verb::Get, path, role: Role::Viewer }
+    }
+
+    /// Of one that changes something, which this role may.
+    pub(super) const fn changing(id: &'static str, verb: Verb, path: &'static str, role: Role) -> Self {
+        Self { id, verb, path, role }
+    }
+}
+
+/// One operation.
+pub(super) struct Operation {
+    pub(super) endpoint: Endpoint,
+    pub(super) summary: &'static str,
     /// The members of its query; each stands there once.
     pub(super) query: Option<Shape>,
     pub(super) body: Body,
@@ -85,25 +102,14 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// One that reads.
-    pub(super) fn reading(
-        (id, path): (&'static str, &'static str),
+    /// One without a query and a body.
+    pub(super) fn at(
+        endpoint: Endpoint,
         summary: &'static str,
         success: Success,
         handler: fn(MethodFilter) -> MethodRouter<Arc<Api>>,
     ) -> Self {
-        let (verb, role, query, body, needs_version) = (Verb::Get, Role::Viewer, None, Body::None, false);
-        Self { id, verb, path, summary, role, query, body, success, needs_version, handler }
-    }
-
-    /// One that changes something, which this role may.
-    pub(super) fn changing(
-        (id, verb, path): (&'static str, Verb, &'static str),
-        (role, summary): (Role, &'static str),
-        success: Success,
-        handler: fn(MethodFilter) -> MethodRouter<Arc<Api>>,
-    ) -> Self {
-        Self { verb, role, ..Self::reading((id, path), summary, success, handler) }
+        Self { endpoint, summary, query: None, body: Body::None, success, needs_version: false, handler }
     }
 
     /// The same, with these members of a query.

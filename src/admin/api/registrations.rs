@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::client::{Registrant, Scopes};
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{After, Id, JsonObject, Limit, Query, cut, page};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -125,21 +125,21 @@ impl From<RegistrationRecord> for Registration {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listRegistrations", "/v1/registrations"),
+    let list = Operation::at(
+        Endpoint::reading("listRegistrations", "/v1/registrations"),
         "The registrations, newest first",
         Success::Shown(shape::<RegistrationList>()),
         |verb| on(verb, list),
     );
-    let get = Operation::reading(
-        ("getRegistration", "/v1/registrations/{id}"),
+    let get = Operation::at(
+        Endpoint::reading("getRegistration", "/v1/registrations/{id}"),
         "One registration",
         Success::Shown(shape::<Registration>()),
         |verb| on(verb, get),
     );
-    let resolve = Operation::changing(
-        ("resolveRegistration", Verb::Post, "/v1/registrations/{id}/resolve"),
-        (Role::Administrator, "Writes down what became of a registration whose outcome is unknown"),
+    let resolve = Operation::at(
+        Endpoint::changing("resolveRegistration", Verb::Post, "/v1/registrations/{id}/resolve", Role::Administrator),
+        "Writes down what became of a registration whose outcome is unknown",
         Success::Shown(shape::<Registration>()),
         |verb| on(verb, resolve),
     );

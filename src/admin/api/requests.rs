@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Operation, Success, shape};
+use super::operation::{Endpoint, Operation, Success, shape};
 use super::request::{After, Id, Limit, Query, cut, page};
 use crate::admin::problem::{Kind, Problem};
 use crate::clock::Timestamp;
@@ -55,14 +55,14 @@ impl From<RequestRecord> for KeptRequest {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listRequests", "/v1/requests"),
+    let list = Operation::at(
+        Endpoint::reading("listRequests", "/v1/requests"),
         "Requests that were kept to try other rules on, newest first",
         Success::Shown(shape::<KeptRequestList>()),
         |verb| on(verb, list),
     );
-    let get = Operation::reading(
-        ("getRequest", "/v1/requests/{id}"),
+    let get = Operation::at(
+        Endpoint::reading("getRequest", "/v1/requests/{id}"),
         "One of them, by its name or by its registration's",
         Success::Shown(shape::<KeptRequest>()),
         |verb| on(verb, get),

@@ -14,7 +14,7 @@ use url::Url;
 use super::Api;
 use super::clients::unknown;
 use super::findings::Finding;
-use super::operation::{Operation, Success, shape};
+use super::operation::{Endpoint, Operation, Success, shape};
 use super::request::Id;
 use crate::admin::problem::Problem;
 use crate::lifecycle::State as LifecycleState;
@@ -103,8 +103,8 @@ impl From<Appearance> for NameAppearance {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![Operation::reading(
-        ("reviewClient", "/v1/clients/{client_id}/review"),
+    vec![Operation::at(
+        Endpoint::reading("reviewClient", "/v1/clients/{client_id}/review"),
         "How a client's name appears, which other clients are like it, and what was found about it",
         Success::Shown(shape::<Review>()),
         |verb| on(verb, review),

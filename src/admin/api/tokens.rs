@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Body, Operation, Success, Verb, shape};
+use super::operation::{Body, Endpoint, Operation, Success, Verb, shape};
 use super::request::{After, Id, JsonObject, Limit, Query, check_text, cut, page};
 use crate::admin::caller::Caller;
 use crate::admin::problem::{Kind, Problem};
@@ -133,21 +133,21 @@ pub fn check_profile(profiles: &[Profile], name: &str) -> Result<(), String> {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listTokens", "/v1/tokens"),
+    let list = Operation::at(
+        Endpoint::reading("listTokens", "/v1/tokens"),
         "The initial access tokens, newest first; never their text",
         Success::Shown(shape::<TokenList>()),
         |verb| on(verb, list),
     );
-    let create = Operation::changing(
-        ("createToken", Verb::Post, "/v1/tokens"),
-        (Role::Administrator, "Makes an initial access token; its text is shown this once"),
+    let create = Operation::at(
+        Endpoint::changing("createToken", Verb::Post, "/v1/tokens", Role::Administrator),
+        "Makes an initial access token; its text is shown this once",
         Success::Created(shape::<CreatedToken>()),
         |verb| on(verb, create),
     );
-    let revoke = Operation::changing(
-        ("revokeToken", Verb::Post, "/v1/tokens/{id}/revoke"),
-        (Role::Administrator, "Revokes a token: from now on it is refused"),
+    let revoke = Operation::at(
+        Endpoint::changing("revokeToken", Verb::Post, "/v1/tokens/{id}/revoke", Role::Administrator),
+        "Revokes a token: from now on it is refused",
         Success::Nothing,
         |verb| on(verb, revoke),
     );

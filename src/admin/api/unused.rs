@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
-use super::operation::{Operation, Success, Verb, shape};
+use super::operation::{Endpoint, Operation, Success, Verb, shape};
 use crate::admin::problem::{Kind, Problem};
 use crate::admin::role::Role;
 use crate::duration::DurationText;
@@ -84,15 +84,15 @@ impl From<NotExpired> for Problem {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let list = Operation::reading(
-        ("listUnusedClients", "/v1/unused-clients"),
+    let list = Operation::at(
+        Endpoint::reading("listUnusedClients", "/v1/unused-clients"),
         "The clients that nobody used for too long",
         Success::Shown(shape::<UnusedClients>()),
         |verb| on(verb, list),
     );
-    let expire = Operation::changing(
-        ("expireUnusedClients", Verb::Post, "/v1/unused-clients/expire"),
-        (Role::Administrator, "Removes them at the authorization server; the record stays"),
+    let expire = Operation::at(
+        Endpoint::changing("expireUnusedClients", Verb::Post, "/v1/unused-clients/expire", Role::Administrator),
+        "Removes them at the authorization server; the record stays",
         Success::Shown(shape::<ExpiredClients>()),
         |verb| on(verb, expire),
     );

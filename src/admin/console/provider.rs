@@ -151,7 +151,7 @@ impl Provider {
         let tokens: Tokens = self.json(&metadata.token_endpoint, request).await?;
         let document: Map<String, Value> = self.json(&metadata.jwks_uri, FetchRequest::get(LARGEST)).await?;
         let keys = KeySet::from_json(&document).map_err(|error| NotSignedIn::Provider(error.to_string()))?;
-        let claims = self.claims(&tokens.id_token, &keys, (attempt.nonce, now))?;
+        let claims = self.claims(&tokens.id_token, &keys, attempt.nonce, now)?;
         self.said(&claims)
     }
 
@@ -181,7 +181,8 @@ impl Provider {
         &self,
         token: &str,
         keys: &KeySet,
-        (nonce, now): (&str, Timestamp),
+        nonce: &str,
+        now: Timestamp,
     ) -> Result<Map<String, Value>, NotSignedIn> {
         let bad = |reason: &dyn std::fmt::Display| NotSignedIn::Token(reason.to_string());
         let claims = jose::verify(token, keys, &Algorithm::ALL).map_err(|error| bad(&error))?;
@@ -266,7 +267,7 @@ mod tests {
     fn read(claims: &Value) -> Result<Person, NotSignedIn> {
         let (provider, signer) = (provider(), Signer::new(Algorithm::Es256, "a"));
         let keys = KeySet::parse(signer.jwks().to_string().as_bytes()).unwrap();
-        let claims = provider.claims(&signer.sign(claims), &keys, ("n", NOW))?;
+        let claims = provider.claims(&signer.sign(claims), &keys, "n", NOW)?;
         provider.said(&claims)
     }
 
@@ -304,7 +305,7 @@ mod tests {
         }
         let keys = KeySet::parse(Signer::new(Algorithm::Es256, "a").jwks().to_string().as_bytes()).unwrap();
         let forged = Signer::new(Algorithm::Es256, "a").sign(&good());
-        assert!(provider().claims(&forged, &keys, ("n", NOW)).is_err());
+        assert!(provider().claims(&forged, &keys, "n", NOW).is_err());
     }
 
     #[test]

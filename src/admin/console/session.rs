@@ -66,7 +66,8 @@ pub(super) fn signed_in(api: &Api, headers: &HeaderMap) -> Option<(Session, Call
 pub(in crate::admin) fn identify(
     api: &Api,
     arrival: Arrival,
-    (method, headers): (&Method, &HeaderMap),
+    method: &Method,
+    headers: &HeaderMap,
 ) -> Option<Result<Caller, Problem>> {
     let is_of_a_page = arrival == Arrival::Network && !headers.contains_key(http::header::AUTHORIZATION);
     if !is_of_a_page || sealed_cookie::presented(&SESSION, headers).is_none() {

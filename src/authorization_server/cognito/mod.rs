@@ -82,7 +82,9 @@ impl Cognito {
     async fn put(
         &self,
         access: &ServerAccess,
-        (client_id, description, mut metadata): (&str, &Description, Map<String, Value>),
+        client_id: &str,
+        description: &Description,
+        mut metadata: Map<String, Value>,
     ) -> Result<Managed, ManageError> {
         let named = Self::client_id(access)?;
         if named != client_id {
@@ -230,13 +232,13 @@ impl Registrar for Cognito {
             let description = Some(NOT_LET_THROUGH.to_owned());
             return Err(ManageError::Refused { code: ErrorCode::InvalidClientMetadata, description });
         };
-        self.put(access, (client_id, &Description::of(clearance), self.outgoing(clearance))).await
+        self.put(access, client_id, &Description::of(clearance), self.outgoing(clearance)).await
     }
 
     async fn restate(&self, access: &ServerAccess, recorded: Recorded<'_>) -> Result<Managed, ManageError> {
         let description = Description::recorded(recorded);
         let metadata = self.dialect.restated(recorded);
-        self.put(access, (recorded.client_id, &description, metadata)).await
+        self.put(access, recorded.client_id, &description, metadata).await
     }
 
     async fn delete(&self, access: &ServerAccess) -> Result<(), ManageError> {

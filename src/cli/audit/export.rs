@@ -35,49 +35,55 @@ enum Form {
 
 pub(super) async fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let store = readable_store(&arguments.file.load()?).await?;
-    let written = write(&store, arguments, out).await;
+    let export = Export { store: &store, since: arguments.since.map(ago), form: arguments.format };
+    let written = export.write(out).await;
     store.close().await;
     written
 }
 
-async fn write(store: &SqlStore, arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
-    let since = arguments.since.map(ago);
-    for chain in store.chains().await.map_err(Failure::of)? {
-        write_chain(store, (chain, since), arguments.format, out).await?;
-    }
-    Ok(())
+/// What of the record is written, and how.
+struct Export<'e> {
+    store: &'e SqlStore,
+    /// Only what happened since then; none: all of it.
+    since: Option<Timestamp>,
+    form: Form,
 }
 
-async fn write_chain(
-    store: &SqlStore,
-    (listed, since): (Chain, Option<Timestamp>),
-    form: Form,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let (chain, mut records) = reading::begin(store, listed).await?;
-    // From the first one on that is young enough, without a gap, whatever the clock did.
-    let mut has_begun = since.is_none();
-    if has_begun && form == Form::Jsonl {
-        write_line(out, chain.cut.clone().map(Line::Cut))?;
-    }
-    while let Some(last) = records.last().map(|last| last.sequence) {
-        for record in &records {
-            has_begun |= since.is_none_or(|since| record.at >= since);
-            match form {
-                _ if !has_begun => {}
-                Form::Jsonl => writeln!(out, "{}", record_line(record).map_err(Failure::of)?)?,
-                Form::Ocsf => match ocsf::event(record) {
-                    Ok(event) => writeln!(out, "{event}")?,
-                    Err(error) => eprintln!("chain {}, record {}: {error}", record.writer.0, record.sequence),
-                },
-            }
+impl Export<'_> {
+    async fn write(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        for chain in self.store.chains().await.map_err(Failure::of)? {
+            self.write_chain(chain, out).await?;
         }
-        records = reading::after(store, &chain, last).await?;
+        Ok(())
     }
-    if has_begun && form == Form::Jsonl {
-        write_line(out, chain.heads.last().cloned().map(Line::Head))?;
+
+    async fn write_chain(&self, listed: Chain, out: &mut dyn Write) -> Result<(), Failure> {
+        let Self { store, since, form } = *self;
+        let (chain, mut records) = reading::begin(store, listed).await?;
+        // From the first one on that is young enough, without a gap, whatever the clock did.
+        let mut has_begun = since.is_none();
+        if has_begun && form == Form::Jsonl {
+            write_line(out, chain.cut.clone().map(Line::Cut))?;
+        }
+        while let Some(last) = records.last().map(|last| last.sequence) {
+            for record in &records {
+                has_begun |= since.is_none_or(|since| record.at >= since);
+                match form {
+                    _ if !has_begun => {}
+                    Form::Jsonl => writeln!(out, "{}", record_line(record).map_err(Failure::of)?)?,
+                    Form::Ocsf => match ocsf::event(record) {
+                        Ok(event) => writeln!(out, "{event}")?,
+                        Err(error) => eprintln!("chain {}, record {}: {error}", record.writer.0, record.sequence),
+                    },
+                }
+            }
+            records = reading::after(store, &chain, last).await?;
+        }
+        if has_begun && form == Form::Jsonl {
+            write_line(out, chain.heads.last().cloned().map(Line::Head))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn write_line(out: &mut dyn Write, line: Option<Line>) -> Result<(), Failure> {

@@ -36,7 +36,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
     let config = arguments.file.load()?;
     let store = readable_store(&config).await?;
-    let told = tell(&store, arguments, (LATE.max(longest_turn(&config)), format, out)).await;
+    let written = Written { out, format, heading: Heading::Due };
+    let told = tell(&store, arguments, LATE.max(longest_turn(&config)), written).await;
     store.close().await;
     told
 }
@@ -44,12 +45,12 @@ pub(super) async fn run(arguments: &Arguments, format: Format, out: &mut dyn Wri
 async fn tell(
     store: &SqlStore,
     arguments: &Arguments,
-    (late, format, out): (Duration, Format, &mut dyn Write),
+    late: Duration,
+    mut written: Written<'_>,
 ) -> Result<(), Failure> {
     let mut records = store.records(&AuditFilter::default(), None, arguments.lines).await.map_err(Failure::of)?;
     records.reverse();
-    let mut heading = Heading::Due;
-    write(out, (format, &mut heading), &records)?;
+    written.add(&records)?;
     if !arguments.follow {
         return Ok(());
     }
@@ -60,7 +61,7 @@ async fn tell(
     let place = |record: &AuditRecord| (record.at, record.writer.clone(), record.sequence);
     newer.retain(|record| records.last().is_none_or(|last| place(record) > place(last)));
     loop {
-        write(out, (format, &mut heading), &newer)?;
+        written.add(&newer)?;
         tokio::time::sleep(LOOK_EVERY).await;
         newer = told.newer(store).await?;
     }
@@ -106,27 +107,33 @@ enum Heading {
     Written,
 }
 
-fn write(
-    out: &mut dyn Write,
-    (format, heading): (Format, &mut Heading),
-    records: &[AuditRecord],
-) -> Result<(), Failure> {
-    match format {
-        Format::Json => {
-            for record in records {
-                writeln!(out, "{}", record_line(record).map_err(Failure::of)?)?;
+/// The records that were written so far, and how.
+struct Written<'w> {
+    out: &'w mut dyn Write,
+    format: Format,
+    heading: Heading,
+}
+
+impl Written<'_> {
+    fn add(&mut self, records: &[AuditRecord]) -> Result<(), Failure> {
+        let out = &mut *self.out;
+        match self.format {
+            Format::Json => {
+                for record in records {
+                    writeln!(out, "{}", record_line(record).map_err(Failure::of)?)?;
+                }
+            }
+            Format::Text if records.is_empty() => {}
+            Format::Text => {
+                let head = ["AT", "EVENT", "ACTOR", "SUBJECT", "PROFILE", "REASON", "RECORD"];
+                match std::mem::replace(&mut self.heading, Heading::Written) {
+                    Heading::Due => table::write(out, head, records.iter().map(row))?,
+                    Heading::Written => table::write_more(out, head, records.iter().map(row))?,
+                }
             }
         }
-        Format::Text if records.is_empty() => {}
-        Format::Text => {
-            let head = ["AT", "EVENT", "ACTOR", "SUBJECT", "PROFILE", "REASON", "RECORD"];
-            match std::mem::replace(heading, Heading::Written) {
-                Heading::Due => table::write(out, head, records.iter().map(row))?,
-                Heading::Written => table::write_more(out, head, records.iter().map(row))?,
-            }
-        }
+        Ok(out.flush()?)
     }
-    Ok(out.flush()?)
 }
 
 fn row(record: &AuditRecord) -> [String; 7] {

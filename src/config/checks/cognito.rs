@@ -12,12 +12,7 @@ use crate::config::settings::GatewaySettings;
 use crate::config::urls;
 use crate::intake::management::UnknownTokens;
 
-pub(super) fn check(
-    settings: &GatewaySettings,
-    parts: &Parts,
-    tree: &Node,
-    (public_url, findings): (Option<&str>, &mut Findings<'_>),
-) {
+pub(super) fn check(settings: &GatewaySettings, parts: &Parts, tree: &Node, findings: &mut Findings<'_>) {
     let server = &settings.authorization_server;
     let place = Place::root().key("authorization_server");
     let pool = match (&server.cognito, server.kind) {
@@ -41,7 +36,7 @@ pub(super) fn check(
     if let Some(Err(reason)) = pool.endpoint_url.as_deref().map(urls::public_origin) {
         findings.add(tree, &place.below("cognito.endpoint_url"), reason, "");
     }
-    if public_url.is_some_and(|public_url| public_url != server.issuer) {
+    if urls::public_origin(&settings.public_url).is_ok_and(|(public_origin, _)| public_origin != server.issuer) {
         let reason = "is not public_url: the metadata of a façade are its own, and clients compare (RFC 8414 §3.3)";
         findings.add(tree, &place.key("issuer"), reason, "write public_url, without a slash at the end");
     }

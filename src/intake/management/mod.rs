@@ -17,14 +17,13 @@ use http::header::{ALLOW, HeaderValue};
 
 use super::access::{Token, segment_of};
 use super::audited::{self, Digested};
-use super::handler::{Answer, Head, Request};
+use super::handler::{Answer, Body, Head, Request};
 use super::reason::Reason;
 use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::{Tools, register, response, sighting, unavailable};
 use crate::anomaly::Seen;
 use crate::anomaly::observation::ChangeSeen;
-use crate::audit::Event;
 use crate::lifecycle::{AtTheServer, State};
 use crate::policy::Profile;
 use crate::registrant::Registrant;
@@ -34,8 +33,8 @@ use crate::secret::Secret;
 use crate::store::ClientRecord;
 use crate::telemetry::{InSpan as _, ManagementEvent, Span, span};
 
-use adopt::Adoption;
-use answers::{deleted, refusal};
+use adopt::Newcomer;
+use answers::deleted;
 pub use settings::{Growth, ManagementSettings, UnknownTokens};
 pub(super) use update::enter;
 use update::{Judging, Update};
@@ -55,7 +54,8 @@ pub(super) async fn manage(
     let head = request.head;
     let event = ManagementEvent::new(&head.method, &head.request_id, head.client_address);
     let mut learned = Learned { event, request_digest: None, change: None };
-    let taken = take_through((rulebook, tools), request, segment, &mut learned).await;
+    let management = Management { rulebook, tools, head, segment, learned: &mut learned };
+    let taken = management.take_through(request.body).await;
     let Learned { mut event, request_digest, change } = learned;
     let answer = match taken {
         Ok(answer) => {
@@ -87,74 +87,6 @@ struct Learned {
     change: Option<ChangeSeen>,
 }
 
-async fn take_through(
-    (rulebook, tools): (&Arc<Rulebook>, &Arc<Tools>),
-    request: Request<'_>,
-    segment: &str,
-    learned: &mut Learned,
-) -> Result<Answer, Refusal> {
-    let head = request.head;
-    if ![Method::GET, Method::PUT, Method::DELETE].contains(&head.method) {
-        let allow = HeaderValue::from_static(ALLOWED);
-        return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
-    }
-    response::check_management(rulebook, tools, head)?;
-    register::throttle_address(rulebook, head.client_address).await?;
-    let certificate = register::certificate(tools, head)?;
-    let (client, token) = match identify((rulebook, tools), (head, segment), &learned.event).await? {
-        Identified::Client(client, token) => (*client, token),
-        Identified::Deleted => return Ok(deleted()),
-    };
-    learned.event.client_id = Some(client.client_id.clone());
-    learned.event.profile = Some(client.profile.clone());
-    let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
-    learned.event.policy_version = Some(profile.version().to_owned());
-    let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
-    check_fits(&profile, &registrant)?;
-    let asking = match head.method {
-        Method::GET => Asking::Read,
-        Method::DELETE => Asking::Delete,
-        _ => {
-            let circumstances = Circumstances {
-                requirement: profile.software_statement(),
-                certificate: registrant.certificate.as_deref(),
-                now: tools.clock.now(),
-            };
-            let judging = Judging { rulebook, circumstances, profile: &profile };
-            Asking::Update(Box::new(read_change(request, &client, judging, learned).await?))
-        }
-    };
-    let event = audited::managed(&learned.event, segment, learned.request_digest.clone());
-    let work = Work { rulebook: rulebook.clone(), tools: tools.clone(), client_id: client.client_id, token, event };
-    tools.under_way.to_its_end(async move { work.carry_out(asking).await }).await
-}
-
-/// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
-async fn read_change(
-    request: Request<'_>,
-    client: &ClientRecord,
-    judging: Judging<'_>,
-    learned: &mut Learned,
-) -> Result<Update, Refusal> {
-    let mut body = Digested::of(request.body);
-    let (registrar, management_growth) = (judging.rulebook.registrar.as_ref(), judging.rulebook.management.growth);
-    let read = update::read(request.head, &mut body, client, judging).await;
-    learned.request_digest = body.digest();
-    let update = read?;
-    let judged = update.passage.judged();
-    let growth = growth::of(registrar, client, judged);
-    learned.event.violations = judged.violated_rules();
-    let growth = match management_growth {
-        Growth::Approval => growth.by_approval(client, judged),
-        Growth::Allow | Growth::Refuse => growth,
-    };
-    learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
-    // One that waits for an approval has given it nothing.
-    let waits = !growth.is_empty() && management_growth == Growth::Approval;
-    learned.change = (!waits).then(|| growth.seen(client, judged));
-    Ok(update)
-}
-
 /// Who manages itself here.
 enum Identified {
     /// A client that the record has, and the token that it came with.
@@ -163,30 +95,107 @@ enum Identified {
     Deleted,
 }
 
-/// The client whose token is presented, which must be the one that the path names.
-async fn identify(
-    (rulebook, tools): (&Arc<Rulebook>, &Arc<Tools>),
-    (head, segment): (&Head, &str),
-    learned: &ManagementEvent,
-) -> Result<Identified, Refusal> {
-    let presented = match bearer(&head.headers) {
-        AuthorizationHeader::Token(token) => token,
-        AuthorizationHeader::None => return Err(Reason::ManagementTokenRequired.into()),
-        AuthorizationHeader::OtherScheme | AuthorizationHeader::Malformed => return Err(Reason::TokenMalformed.into()),
-    };
-    match find(tools, &presented).await? {
-        // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
-        Some((client, token)) if segment_of(&client.client_id) == segment => {
-            Ok(Identified::Client(Box::new(client), token))
+/// One request of a client about itself, on its way.
+struct Management<'a> {
+    rulebook: &'a Arc<Rulebook>,
+    tools: &'a Arc<Tools>,
+    head: &'a Head,
+    /// The last segment of the path, as written.
+    segment: &'a str,
+    learned: &'a mut Learned,
+}
+
+impl Management<'_> {
+    async fn take_through(mut self, body: &mut dyn Body) -> Result<Answer, Refusal> {
+        let (rulebook, tools, head) = (self.rulebook, self.tools, self.head);
+        if ![Method::GET, Method::PUT, Method::DELETE].contains(&head.method) {
+            let allow = HeaderValue::from_static(ALLOWED);
+            return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
         }
-        None if rulebook.management.unknown_tokens == UnknownTokens::Forward => {
-            let (rulebook, own_tools, head, segment) =
-                (rulebook.clone(), tools.clone(), head.clone(), segment.to_owned());
-            let deletion = audited::managed(learned, &segment, None);
-            let taking_in = async move { take_in(&rulebook, &own_tools, (&head, &segment, presented), deletion).await };
-            tools.under_way.to_its_end(taking_in).await
+        response::check_management(rulebook, tools, head)?;
+        register::throttle_address(rulebook, head.client_address).await?;
+        let certificate = register::certificate(tools, head)?;
+        let (client, token) = match self.identify().await? {
+            Identified::Client(client, token) => (*client, token),
+            Identified::Deleted => return Ok(deleted()),
+        };
+        self.learned.event.client_id = Some(client.client_id.clone());
+        self.learned.event.profile = Some(client.profile.clone());
+        let profile = response::applied(rulebook, tools, &in_use(rulebook, &client)?);
+        self.learned.event.policy_version = Some(profile.version().to_owned());
+        let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
+        check_fits(&profile, &registrant)?;
+        let asking = match head.method {
+            Method::GET => Asking::Read,
+            Method::DELETE => Asking::Delete,
+            _ => {
+                let circumstances = Circumstances {
+                    requirement: profile.software_statement(),
+                    certificate: registrant.certificate.as_deref(),
+                    now: tools.clock.now(),
+                };
+                let judging = Judging { rulebook, circumstances, profile: &profile };
+                Asking::Update(Box::new(self.read_change(body, &client, judging).await?))
+            }
+        };
+        let event = audited::managed(&self.learned.event, self.segment, self.learned.request_digest.clone());
+        let work = Work { rulebook: rulebook.clone(), tools: tools.clone(), client_id: client.client_id, token, event };
+        tools.under_way.to_its_end(async move { work.carry_out(asking).await }).await
+    }
+
+    /// Reads and judges the change that a client asks for, and notes what it asks for beyond what the client has.
+    async fn read_change(
+        &mut self,
+        body: &mut dyn Body,
+        client: &ClientRecord,
+        judging: Judging<'_>,
+    ) -> Result<Update, Refusal> {
+        let mut body = Digested::of(body);
+        let (registrar, management_growth) = (self.rulebook.registrar.as_ref(), self.rulebook.management.growth);
+        let read = update::read(self.head, &mut body, client, judging).await;
+        self.learned.request_digest = body.digest();
+        let update = read?;
+        let judged = update.passage.judged();
+        let growth = growth::of(registrar, client, judged);
+        self.learned.event.violations = judged.violated_rules();
+        let growth = match management_growth {
+            Growth::Approval => growth.by_approval(client, judged),
+            Growth::Allow | Growth::Refuse => growth,
+        };
+        self.learned.event.growth = Some(growth.to_string()).filter(|growth| !growth.is_empty());
+        // One that waits for an approval has given it nothing.
+        let waits = !growth.is_empty() && management_growth == Growth::Approval;
+        self.learned.change = (!waits).then(|| growth.seen(client, judged));
+        Ok(update)
+    }
+
+    /// The client whose token is presented, which must be the one that the path names.
+    async fn identify(&self) -> Result<Identified, Refusal> {
+        let presented = match bearer(&self.head.headers) {
+            AuthorizationHeader::Token(token) => token,
+            AuthorizationHeader::None => return Err(Reason::ManagementTokenRequired.into()),
+            AuthorizationHeader::OtherScheme | AuthorizationHeader::Malformed => {
+                return Err(Reason::TokenMalformed.into());
+            }
+        };
+        match find(self.tools, &presented).await? {
+            // RFC 7592 §2.1: a client that is unknown, and a token that is another's, are 401 alike.
+            Some((client, token)) if segment_of(&client.client_id) == self.segment => {
+                Ok(Identified::Client(Box::new(client), token))
+            }
+            None if self.rulebook.management.unknown_tokens == UnknownTokens::Forward => {
+                let newcomer = Newcomer {
+                    rulebook: self.rulebook.clone(),
+                    tools: self.tools.clone(),
+                    head: self.head.clone(),
+                    segment: self.segment.to_owned(),
+                    token: presented,
+                };
+                let deletion = audited::managed(&self.learned.event, self.segment, None);
+                self.tools.under_way.to_its_end(newcomer.take_in(deletion)).await
+            }
+            _ => Err(Reason::ManagementTokenUnknown.into()),
         }
-        _ => Err(Reason::ManagementTokenUnknown.into()),
     }
 }
 
@@ -199,30 +208,6 @@ async fn find(tools: &Tools, presented: &Secret) -> Result<Option<(ClientRecord,
         }
     }
     Ok(None)
-}
-
-/// A client comes with a token of the server's: it enters the record, unless all that it asks for is to be deleted.
-async fn take_in(
-    rulebook: &Rulebook,
-    tools: &Tools,
-    (head, segment, token): (&Head, &str, Secret),
-    deletion: Event,
-) -> Result<Identified, Refusal> {
-    let access =
-        adopt::presented(rulebook, tools, (segment, token.clone())).await?.ok_or(Reason::ManagementTokenUnknown)?;
-    if head.method == Method::DELETE {
-        rulebook.registrar.delete(&access).await.map_err(refusal)?;
-        // There is nothing in the record to write it with.
-        tools.audit.record(deletion, tools.clock.now()).await.map_err(unavailable)?;
-        return Ok(Identified::Deleted);
-    }
-    let certificate = head.certificate().cloned();
-    let registrant = Registrant { address: head.client_address, certificate, token: None, statement: None };
-    let profile = adopt::profile(rulebook, &registrant)?;
-    let token = Token::Servers(token);
-    let adoption = Adoption { head, profile: &profile, registrant: &registrant, segment, access, token: &token };
-    let client = adopt::adopt(rulebook, tools, adoption).await?;
-    Ok(Identified::Client(Box::new(client), token))
 }
 
 /// Whether the client may be managed at all, and by which rules.

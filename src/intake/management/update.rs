@@ -76,7 +76,7 @@ pub(super) async fn read(
     };
     let raised = Raised { scopes, is_approved };
     let judged = span::policy_span()
-        .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, (&requested, &raised)))
+        .in_scope(|| authorization_server::judge_raised(judging.rulebook.kind, profile, &requested, &raised))
         .passage();
     let passage = judged.map_err(Refusal::violated)?;
     let is_new = |scope: &&Scope| !profile.grants_at_once(scope) && !has.contains(scope);

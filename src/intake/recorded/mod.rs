@@ -16,6 +16,7 @@ pub(super) use self::redact::NOT_KEPT;
 pub use self::settings::ReplaySettings;
 
 use self::sample::Sample;
+use super::register;
 use crate::clock::{Clock, Timestamp, every};
 use crate::policy::approval::ApprovalNeeded;
 use crate::policy::{Judged, Profile};
@@ -111,12 +112,14 @@ impl RequestRecorder {
     /// What is kept of a request that was read; none where nothing is kept, or it is too large.
     pub(super) fn begin(
         &self,
-        (registrant, counted_under): (&Registrant, String),
+        registrant: &Registrant,
         profile: &Profile,
-        (members, at): (&Map<String, Value>, Timestamp),
+        members: &Map<String, Value>,
+        at: Timestamp,
     ) -> Option<UndecidedRequest> {
         let inner = self.0.as_ref()?;
-        let may_be_kept = inner.sample().may_take(&counted_under, at);
+        let key = register::counted_under(registrant).to_string();
+        let may_be_kept = inner.sample().may_take(&key, at);
         let Some(metadata) = may_be_kept.then(|| redact::kept(members)).flatten() else {
             inner.left_out.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -127,7 +130,7 @@ impl RequestRecorder {
             profile: token.profile().map(str::to_owned),
         });
         let registrant = RecordedRegistrant {
-            key: counted_under,
+            key,
             address: registrant.address,
             certificate: registrant.certificate.as_deref().cloned(),
             token,
@@ -140,7 +143,7 @@ impl RequestRecorder {
     pub(super) fn tell(&self, request: UndecidedRequest, event: &RegistrationEvent, at: Timestamp) {
         let Some(inner) = &self.0 else { return };
         let is_refused = event.decision == Decision::Refuse;
-        let is_taken = inner.sample().takes((&request.registrant.key, is_refused), at);
+        let is_taken = inner.sample().takes(&request.registrant.key, is_refused, at);
         if !is_taken || inner.told.try_send(request.decided(event, at)).is_err() {
             inner.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -183,7 +186,7 @@ impl UndecidedRequest {
 
 impl RequestKeeper {
     /// Keeps at it until `ended` is true; then what is left is written.
-    pub async fn keep(mut self, (store, clock): (&dyn Store, &dyn Clock), mut ended: watch::Receiver<bool>) {
+    pub async fn keep(mut self, store: &dyn Store, clock: &dyn Clock, mut ended: watch::Receiver<bool>) {
         let mut forgetting = every(FORGET_EVERY);
         let mut batch = Vec::with_capacity(LARGEST_BATCH);
         loop {

@@ -35,12 +35,12 @@ impl Taken {
 impl Sample {
     /// Whether a request of this source may be kept, as long as it is not known whether it will be refused.
     pub(super) fn may_take(&mut self, source: &str, now: Timestamp) -> bool {
-        self.has_room((source, true), now) || self.has_room((source, false), now)
+        [true, false].into_iter().any(|is_refused| self.has_room(source, is_refused, now))
     }
 
     /// Whether a request of this source, refused or not, is kept.
-    pub(super) fn takes(&mut self, (source, is_refused): (&str, bool), now: Timestamp) -> bool {
-        let is_taken = self.has_room((source, is_refused), now);
+    pub(super) fn takes(&mut self, source: &str, is_refused: bool, now: Timestamp) -> bool {
+        let is_taken = self.has_room(source, is_refused, now);
         if is_taken {
             *self.all.of(is_refused) += 1;
             *self.sources.entry(source.to_owned()).or_default().of(is_refused) += 1;
@@ -48,7 +48,7 @@ impl Sample {
         is_taken
     }
 
-    fn has_room(&mut self, (source, is_refused): (&str, bool), now: Timestamp) -> bool {
+    fn has_room(&mut self, source: &str, is_refused: bool, now: Timestamp) -> bool {
         if self.began.is_none_or(|began| now >= began.after(WINDOW)) {
             *self = Self { began: Some(now), ..Self::default() };
         }
@@ -63,7 +63,7 @@ mod tests {
 
     fn taken(sample: &mut Sample, source: &str, is_refused: bool, at: i64) -> u32 {
         let now = Timestamp::from_unix_millis(at);
-        (0..5_000).map(|_| u32::from(sample.takes((source, is_refused), now))).sum()
+        (0..5_000).map(|_| u32::from(sample.takes(source, is_refused, now))).sum()
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use super::KnownResponses;
 use crate::anomaly::Finding;
 use crate::anomaly::response::Called;
-use crate::clock::Timestamp;
 use crate::intake::Intake;
 use crate::intake::not_done::NotDone;
 use crate::intake::rulebook::Rulebook;
@@ -58,11 +57,9 @@ impl Intake {
         let rulebook = self.rulebook.load_full();
         for called in rulebook.responder.called_for(finding) {
             let (action, subject) = (called.action.as_str(), called.subject.clone());
-            let now = self.tools.clock.now();
-            let held = self.possible(&rulebook, &called).and_then(|()| {
-                let wanted = wanted(called, (finding, name), (self.tools.random_name(), now));
-                self.tools.responses.want(wanted)
-            });
+            let held = self
+                .possible(&rulebook, &called)
+                .and_then(|()| self.tools.responses.want(self.wanted(called, finding, name)));
             match held {
                 Ok(Some(work)) => self.write(work).await,
                 Ok(None) => {}
@@ -150,23 +147,24 @@ impl Intake {
             _ => Ok(()),
         }
     }
-}
 
-fn wanted(called: Called, (finding, name): (&Finding, &str), (id, now): (String, Timestamp)) -> Wanted {
-    let response = ResponseRecord {
-        id,
-        action: called.action,
-        subject: called.subject,
-        factor: called.factor,
-        dry_run: called.dry_run,
-        author: finding.detector.as_str().to_owned(),
-        finding: Some(name.to_owned()),
-        reason: Some(finding.sentence.clone()),
-        created_at: now,
-        expires_at: now.after(called.lasts.0),
-        ended: None,
-    };
-    Wanted { response, instead: called.instead, is_at_work: true, has_failed: false }
+    fn wanted(&self, called: Called, finding: &Finding, name: &str) -> Wanted {
+        let now = self.tools.clock.now();
+        let response = ResponseRecord {
+            id: self.tools.random_name(),
+            action: called.action,
+            subject: called.subject,
+            factor: called.factor,
+            dry_run: called.dry_run,
+            author: finding.detector.as_str().to_owned(),
+            finding: Some(name.to_owned()),
+            reason: Some(finding.sentence.clone()),
+            created_at: now,
+            expires_at: now.after(called.lasts.0),
+            ended: None,
+        };
+        Wanted { response, instead: called.instead, is_at_work: true, has_failed: false }
+    }
 }
 
 impl KnownResponses {
@@ -221,6 +219,7 @@ impl KnownResponses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     fn ban(id: &str) -> Wanted {
         let response = ResponseRecord {

@@ -65,7 +65,7 @@ impl Intake {
     ///
     /// # Errors
     /// There is none of this name, or it is over; the store's. A client that cannot be resumed: then the response stays in force.
-    pub async fn lift(&self, id: &str, (actor, comment): (&str, Option<String>)) -> Result<ResponseRecord, NotDone> {
+    pub async fn lift(&self, id: &str, actor: &str, comment: Option<String>) -> Result<ResponseRecord, NotDone> {
         let store = &self.tools.store;
         let known = store.response(id).await?.ok_or_else(|| NotDone::ResponseUnknown(id.to_owned()))?;
         if known.ended.is_some() {

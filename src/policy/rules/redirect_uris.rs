@@ -210,7 +210,7 @@ impl RedirectUriRule {
                 };
                 vec![format!("host {} {problem} (RFC 8252 §7.3)", Excerpt(&text))]
             }
-            RedirectUriKind::PrivateUse { scheme, rest } => self.private_use_problems(list, (scheme, rest), profile),
+            RedirectUriKind::PrivateUse { scheme, rest } => self.private_use_problems(list, scheme, rest, profile),
         };
         if problems.is_empty() { Ok(uri) } else { Err(problems) }
     }
@@ -238,7 +238,7 @@ impl RedirectUriRule {
         }
     }
 
-    fn private_use_problems(&self, list: List, (scheme, rest): (&str, &str), profile: &str) -> Vec<String> {
+    fn private_use_problems(&self, list: List, scheme: &str, rest: &str, profile: &str) -> Vec<String> {
         let Some(patterns) = self.private_use.get(scheme) else {
             return vec![format!("scheme {} is not allowed by profile {profile:?}", Excerpt(scheme))];
         };

@@ -51,7 +51,7 @@ impl Outbox {
         }
         let delivery = match self.open(&telling.receiver, &group) {
             Some(place) => &mut self.waiting[place].delivery,
-            None => self.begin(&telling, (group, until), None),
+            None => self.begin(&telling, group, until, None),
         };
         if delivery.notices.len() < MOST_NOTICES as usize {
             delivery.notices.push(telling.notice);
@@ -91,7 +91,7 @@ impl Outbox {
             }
             (None, Occasion::Ends(_)) => {}
             (None, Occasion::Begins { .. } | Occasion::Changes { .. }) => {
-                let begun = self.begin(&telling, (telling.key.clone(), telling.at), Some(until));
+                let begun = self.begin(&telling, telling.key.clone(), telling.at, Some(until));
                 begun.notices.push(telling.notice);
             }
         }
@@ -105,7 +105,8 @@ impl Outbox {
     fn begin(
         &mut self,
         telling: &Telling,
-        (name, due_at): (String, Timestamp),
+        name: String,
+        due_at: Timestamp,
         lasting_until: Option<Timestamp>,
     ) -> &mut Delivery {
         let delivery = Delivery {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::super::quota::{Used, Window};
 use super::super::registration::Finished;
 use super::super::{
-    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, NOT_RECORDED, Outcome, OutcomeName, Page, Recording,
-    RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError,
+    AuditEntry, Beginning, Begun, FoundOut, HandingOut, Import, Intent, NOT_RECORDED, Outcome, OutcomeName, Page,
+    Recording, RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError,
 };
 use super::{MemoryStore, State, failure, if_true};
 use crate::clock::Timestamp;
@@ -47,7 +47,7 @@ impl Registrations for MemoryStore {
     async fn resolve(
         &self,
         id: &RegistrationId,
-        (outcome, by): (Outcome, &str),
+        FoundOut { outcome, by }: FoundOut<'_>,
         entries: Vec<AuditEntry>,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -86,7 +86,7 @@ impl AuditLog for SqlStore {
         self.read(async |reader| {
             let mut found = Vec::new();
             for writer in writers(reader).await? {
-                found.extend(last_expired(reader, writer, (before, now)).await?);
+                found.extend(last_expired(reader, writer, before, now).await?);
             }
             Ok(found)
         })
@@ -266,7 +266,8 @@ async fn chains(connection: &mut AnyConnection) -> Result<Vec<Chain>, sqlx::Erro
 async fn last_expired(
     connection: &mut AnyConnection,
     writer: WriterId,
-    (before, now): (Timestamp, Timestamp),
+    before: Timestamp,
+    now: Timestamp,
 ) -> Result<Option<Head>, sqlx::Error> {
     let old = sqlx::query("SELECT sequence, hash, at FROM audit_records WHERE writer = $1 ORDER BY sequence LIMIT $2")
         .bind(writer.0.clone())

@@ -25,13 +25,14 @@ pub(super) fn ask(batch: &mut Batch, beginnings: &[&(Beginning, HandingOut)]) {
 pub(super) async fn begin(
     connection: &mut AnyConnection,
     beginnings: &[&(Beginning, HandingOut)],
-    (found, writes): (&mut Found, &mut Batch),
+    found: &mut Found,
+    writes: &mut Batch,
 ) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
     let same = Same::read(connection, found).await?;
     let mut group = Group { same, counts: Counts::read(found)?, intents: Vec::new() };
     let mut results = Vec::with_capacity(beginnings.len());
     for (beginning, handing_out) in beginnings {
-        results.push(group.judge(connection, (beginning, handing_out)).await?.map(Done::Begun));
+        results.push(group.judge(connection, beginning, handing_out).await?.map(Done::Begun));
     }
     group.counts.write(writes);
     writes.add(&INSERT, group.intents);
@@ -46,7 +47,7 @@ pub(super) async fn begin_one(
     let (mut asked, mut writes) = (Batch::default(), Batch::default());
     ask(&mut asked, &[beginning]);
     let mut found = asked.run(connection).await?;
-    let mut results = begin(connection, &[beginning], (&mut found, &mut writes)).await?;
+    let mut results = begin(connection, &[beginning], &mut found, &mut writes).await?;
     writes.run(connection).await?;
     Ok(results.pop())
 }
@@ -62,7 +63,8 @@ impl Group {
     async fn judge(
         &mut self,
         connection: &mut AnyConnection,
-        (beginning, handing_out): (&Beginning, &HandingOut),
+        beginning: &Beginning,
+        handing_out: &HandingOut,
     ) -> Result<Result<Begun, StoreError>, sqlx::Error> {
         let Beginning { intent, quotas, under_way } = beginning;
         if let Some(reserved) = &intent.token {

@@ -225,9 +225,9 @@ pub(super) async fn apply(
     finish::end(&mut first, &finishing);
     let mut found = first.run(connection).await?;
     let mut writes = Batch::default();
-    let finished = finish::finish(connection, &finishing, (&mut found, &mut writes)).await?;
+    let finished = finish::finish(connection, &finishing, &mut found, &mut writes).await?;
     results.extend(places_of_finishing.into_iter().zip(finished));
-    let begun = begin::begin(connection, &beginning, (&mut found, &mut writes)).await?;
+    let begun = begin::begin(connection, &beginning, &mut found, &mut writes).await?;
     results.extend(places_of_beginning.into_iter().zip(begun));
     Ok((results.into_values().collect(), writes))
 }

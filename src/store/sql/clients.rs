@@ -42,7 +42,7 @@ impl Clients for SqlStore {
         let list = List::of(TABLES, RECORD)
             .with("c.state", filter.state.map(State::as_str))
             .with("c.profile", filter.profile.as_deref())
-            .page(("c.created_at", "c.client_id"), page);
+            .page("c.created_at", "c.client_id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
     }
 
@@ -191,7 +191,8 @@ static THERE: Rows<2> = Rows::finding(
 pub(super) async fn enter<'a>(
     connection: &mut AnyConnection,
     entering: &[Entering<'a>],
-    (there, writes): (&There, &mut Batch),
+    there: &There,
+    writes: &mut Batch,
 ) -> Result<Vec<&'a RegistrationId>, sqlx::Error> {
     let mut seen: HashSet<&str> = there.known.iter().map(String::as_str).collect();
     let (new, again): (Vec<_>, Vec<_>) =

@@ -118,7 +118,9 @@ impl DeliveryChange {
                 Done::Written
             }
             Self::Take { receiver, turn, limit, now } => {
-                Done::Taken(take(connection, (receiver, turn), *limit, *now).await?)
+                let due = due(connection, receiver, *limit, *now).await?;
+                let is_ours = due.is_empty() || take_turn(connection, receiver, turn, *now).await?;
+                Done::Taken(if is_ours { Some(take(connection, due).await?) } else { None })
             }
             Self::GiveUpOldest { receiver, keep } => Done::Gone(give_up_oldest(connection, receiver, *keep).await?),
             Self::Forget { known, before } => Done::Gone(forget(connection, known, *before).await?),
@@ -126,12 +128,13 @@ impl DeliveryChange {
     }
 }
 
-async fn take(
+/// What is due for the receiver, without its notices.
+async fn due(
     connection: &mut AnyConnection,
-    (receiver, turn): (&str, &Turn),
+    receiver: &str,
     limit: u32,
     now: Timestamp,
-) -> Result<Option<Vec<Delivery>>, sqlx::Error> {
+) -> Result<Vec<Delivery>, sqlx::Error> {
     let due = sqlx::query(
         "SELECT id, version, created_at, attempts, lasting_until, more FROM alert_deliveries \
          WHERE receiver = $1 AND due_at <= $2 ORDER BY created_at, id LIMIT $3",
@@ -139,10 +142,16 @@ async fn take(
     .bind(receiver.to_owned())
     .bind(now.unix_millis())
     .bind(i64::from(limit));
-    let due = due.fetch_all(&mut *connection).await?.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
-    if due.is_empty() {
-        return Ok(Some(due));
-    }
+    due.fetch_all(connection).await?.iter().map(delivery).collect()
+}
+
+/// Whether nobody else has the turn at the receiver, who is the holder's now.
+async fn take_turn(
+    connection: &mut AnyConnection,
+    receiver: &str,
+    turn: &Turn,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
     let begin = sqlx::query(
         "INSERT INTO alert_turns (receiver, holder, until) VALUES ($1, $2, $3) ON CONFLICT (receiver) \
          DO UPDATE SET holder = excluded.holder, until = excluded.until \
@@ -153,9 +162,11 @@ async fn take(
     .bind(now.after(turn.lasts).unix_millis())
     .bind(now.unix_millis())
     .bind(turn.latest_end(now).unix_millis());
-    if begin.execute(&mut *connection).await?.rows_affected() == 0 {
-        return Ok(None);
-    }
+    Ok(begin.execute(connection).await?.rows_affected() > 0)
+}
+
+/// With their notices; to what does not last nothing is added any more.
+async fn take(connection: &mut AnyConnection, due: Vec<Delivery>) -> Result<Vec<Delivery>, sqlx::Error> {
     let mut taken = Vec::with_capacity(due.len());
     for delivery in due {
         if delivery.lasting_until.is_none() {
@@ -167,7 +178,7 @@ async fn take(
         let notices = notices.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         taken.push(Delivery { notices, ..delivery });
     }
-    Ok(Some(taken))
+    Ok(taken)
 }
 
 /// Out of the columns `id, version, created_at, attempts, lasting_until, more`.

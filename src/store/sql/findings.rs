@@ -19,7 +19,7 @@ impl Findings for SqlStore {
     }
 
     async fn findings(&self, filter: &FindingFilter, page: &Page) -> Result<Vec<FindingRecord>, StoreError> {
-        let list = List::of("findings", COLUMNS).with("detector", filter.detector.as_deref()).page(("at", "id"), page);
+        let list = List::of("findings", COLUMNS).with("detector", filter.detector.as_deref()).page("at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn finish_one(
     let (mut first, mut writes) = (Batch::default(), Batch::default());
     end(&mut first, &[finishing]);
     let mut found = first.run(connection).await?;
-    let mut results = finish(connection, &[finishing], (&mut found, &mut writes)).await?;
+    let mut results = finish(connection, &[finishing], &mut found, &mut writes).await?;
     writes.run(connection).await?;
     Ok(results.pop())
 }
@@ -70,7 +70,8 @@ pub(super) async fn finish_one(
 pub(super) async fn finish(
     connection: &mut AnyConnection,
     finishing: &[Finishing<'_>],
-    (found, writes): (&mut Found, &mut Batch),
+    found: &mut Found,
+    writes: &mut Batch,
 ) -> Result<Vec<Result<Done, StoreError>>, sqlx::Error> {
     let there = There::read(found)?;
     let mut ended =
@@ -109,7 +110,7 @@ pub(super) async fn finish(
         results.push(settled.map(done).map_err(|finished| finished.refuse(id)));
     }
     SETTLE.execute(connection, outcomes.into_values().collect()).await?;
-    let not_live = clients::enter(connection, &entering, (&there, writes)).await?;
+    let not_live = clients::enter(connection, &entering, &there, writes).await?;
     let giving_back = not_live.iter().map(|id| &id.0).chain(not_registered.iter().copied());
     let begun = read(connection, giving_back.collect()).await?;
     for registration in not_live {

@@ -44,7 +44,7 @@ impl List {
     }
 
     /// Newest first by these columns (a moment, a name), from where the page begins.
-    pub(super) fn page(mut self, (at, id): (&'static str, &'static str), page: &Page) -> Self {
+    pub(super) fn page(mut self, at: &'static str, id: &'static str, page: &Page) -> Self {
         if let Some(after) = &page.after {
             let moment = self.bind(after.at.unix_millis().into());
             let name = self.bind(after.id.clone().into());

@@ -12,8 +12,9 @@ use super::list::List;
 use super::{SqlStore, client_row, json_column};
 use crate::clock::Timestamp;
 use crate::store::{
-    AuditEntry, Beginning, Begun, HandingOut, Import, Intent, NOT_RECORDED, Outcome, Page, Recording, RegistrantRecord,
-    RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId, TokenUse,
+    AuditEntry, Beginning, Begun, FoundOut, HandingOut, Import, Intent, NOT_RECORDED, Outcome, Page, Recording,
+    RegistrantRecord, RegistrationFilter, RegistrationId, RegistrationRecord, Registrations, StoreError, TokenId,
+    TokenUse,
 };
 
 #[async_trait]
@@ -40,7 +41,7 @@ impl Registrations for SqlStore {
     async fn resolve(
         &self,
         id: &RegistrationId,
-        (outcome, by): (Outcome, &str),
+        FoundOut { outcome, by }: FoundOut<'_>,
         entries: Vec<AuditEntry>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -83,7 +84,7 @@ impl Registrations for SqlStore {
             .with("outcome", filter.outcome.map(|outcome| outcome.as_str()))
             .with("profile", filter.profile.as_deref())
             .with("client_id", filter.client_id.as_deref())
-            .page(("at", "id"), page);
+            .page("at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
     }
 }

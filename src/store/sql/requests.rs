@@ -20,7 +20,7 @@ impl Requests for SqlStore {
     }
 
     async fn requests(&self, since: Option<Timestamp>, page: &Page) -> Result<Vec<RequestRecord>, StoreError> {
-        let list = List::of("recorded_requests", COLUMNS).since("at", since).page(("at", "id"), page);
+        let list = List::of("recorded_requests", COLUMNS).since("at", since).page("at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
     }
 

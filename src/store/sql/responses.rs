@@ -59,7 +59,7 @@ impl Responses for SqlStore {
     async fn responses(&self, filter: ResponseFilter, page: &Page) -> Result<Vec<ResponseRecord>, StoreError> {
         let list = List::of("responses", COLUMNS);
         let list = if filter.only_in_force { list.without("ended_at") } else { list };
-        let list = list.page(("created_at", "id"), page);
+        let list = list.page("created_at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(record).collect()).await
     }
 

@@ -34,7 +34,7 @@ impl InitialAccessTokens for SqlStore {
     }
 
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError> {
-        let list = List::of("initial_access_tokens", RECORD).page(("created_at", "id"), page);
+        let list = List::of("initial_access_tokens", RECORD).page("created_at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(token).collect()).await
     }
 

@@ -9,7 +9,7 @@ use crate::store::{Form, Interest, MOST_NOTICES, Occasion, TOLD_KEPT, Telling};
 pub(super) async fn tell(connection: &mut AnyConnection, told: &[Telling]) -> Result<(), sqlx::Error> {
     for telling in told {
         match &telling.form {
-            Form::Gathered { group, until } => gather(connection, telling, (group, *until)).await?,
+            Form::Gathered { group, .. } => gather(connection, telling, group).await?,
             Form::Lasting { until } => replace(connection, telling, *until).await?,
         }
     }
@@ -17,11 +17,7 @@ pub(super) async fn tell(connection: &mut AnyConnection, told: &[Telling]) -> Re
 }
 
 /// Adds it to the delivery that its group is gathered in, or begins one.
-async fn gather(
-    connection: &mut AnyConnection,
-    telling: &Telling,
-    (group, until): (&str, Timestamp),
-) -> Result<(), sqlx::Error> {
+async fn gather(connection: &mut AnyConnection, telling: &Telling, group: &str) -> Result<(), sqlx::Error> {
     if !is_news(connection, telling).await? {
         return Ok(());
     }
@@ -31,14 +27,14 @@ async fn gather(
     let id: String = match open.fetch_optional(&mut *connection).await? {
         Some(row) => row.try_get(0)?,
         None => {
-            begin(connection, telling, (group, until, None)).await?;
+            begin(connection, telling).await?;
             telling.delivery.clone()
         }
     };
     let count = sqlx::query("SELECT COUNT(*) FROM alert_notices WHERE delivery = $1").bind(id.clone());
     let count: i64 = count.fetch_one(&mut *connection).await?.try_get(0)?;
     if count < i64::from(MOST_NOTICES) {
-        return add(connection, (&id, count), &telling.notice).await;
+        return add(connection, &id, count, &telling.notice).await;
     }
     let more = sqlx::query("UPDATE alert_deliveries SET more = more + 1 WHERE id = $1").bind(id);
     more.execute(connection).await.map(drop)
@@ -81,20 +77,20 @@ async fn replace(connection: &mut AnyConnection, telling: &Telling, until: Times
         (Some(row), _) => row.try_get(0)?,
         (None, Occasion::Ends(_)) => return Ok(()),
         (None, Occasion::Begins { .. } | Occasion::Changes { .. }) => {
-            begin(connection, telling, (&telling.key, telling.at, Some(until))).await?;
+            begin(connection, telling).await?;
             telling.delivery.clone()
         }
     };
     let forget = sqlx::query("DELETE FROM alert_notices WHERE delivery = $1").bind(id.clone());
     forget.execute(&mut *connection).await?;
-    add(connection, (&id, 0), &telling.notice).await
+    add(connection, &id, 0, &telling.notice).await
 }
 
-async fn begin(
-    connection: &mut AnyConnection,
-    telling: &Telling,
-    (name, due, lasting): (&str, Timestamp, Option<Timestamp>),
-) -> Result<(), sqlx::Error> {
+async fn begin(connection: &mut AnyConnection, telling: &Telling) -> Result<(), sqlx::Error> {
+    let (name, due, lasting) = match &telling.form {
+        Form::Gathered { group, until } => (group, *until, None),
+        Form::Lasting { until } => (&telling.key, telling.at, Some(*until)),
+    };
     let insert = sqlx::query(
         "INSERT INTO alert_deliveries (id, receiver, name, created_at, due_at, lasting_until) \
          VALUES ($1, $2, $3, $4, $5, $6)",
@@ -108,7 +104,7 @@ async fn begin(
     insert.execute(connection).await.map(drop)
 }
 
-async fn add(connection: &mut AnyConnection, (id, place): (&str, i64), notice: &str) -> Result<(), sqlx::Error> {
+async fn add(connection: &mut AnyConnection, id: &str, place: i64, notice: &str) -> Result<(), sqlx::Error> {
     let insert = sqlx::query("INSERT INTO alert_notices (delivery, place, notice) VALUES ($1, $2, $3)");
     insert.bind(id.to_owned()).bind(place).bind(notice.to_owned()).execute(connection).await.map(drop)
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dcr_gateway::store::{Begun, HandingOut, Intent, NOT_RECORDED, Outcome, OutcomeName, Recording, Store, TokenId};
+use dcr_gateway::store::{
+    Begun, FoundOut, HandingOut, Intent, NOT_RECORDED, Outcome, OutcomeName, Recording, Store, TokenId,
+};
 
 use super::{Handles, finish_at_once};
 use crate::samples::{
@@ -96,7 +98,7 @@ async fn an_unknown_outcome_may_become_known(store: &dyn Store) {
         assert_eq!((record.reason.as_deref(), record.finished_at), (Some("upstream_timeout"), Some(at(2_000))));
     }
     store.finish(&id("r1"), not_registered(), Vec::new(), at(3_000)).await.unwrap();
-    store.resolve(&id("r2"), (registered(), "ada"), Vec::new(), at(3_000)).await.unwrap();
+    store.resolve(&id("r2"), FoundOut { outcome: registered(), by: "ada" }, Vec::new(), at(3_000)).await.unwrap();
     for (name, by) in [("r1", None), ("r2", Some("ada"))] {
         let record = store.registration(&id(name)).await.unwrap().unwrap();
         assert_eq!((record.resolved_by.as_deref(), record.finished_at), (by, Some(at(3_000))), "{name}");

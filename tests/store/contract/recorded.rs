@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dcr_gateway::lifecycle::Lifecycle;
 use dcr_gateway::store::{
-    AuditEntry, ClientFilter, ClientRecord, Ending, Fate, HandingOut, Import, Intent, Page, Recording,
+    AuditEntry, ClientFilter, ClientRecord, Ending, Fate, FoundOut, HandingOut, Import, Intent, Page, Recording,
     RegistrationFilter, ResponseFilter, Settled, Store, StoreError, Telling, TokenId, Turn, TurnEnd,
 };
 
@@ -95,7 +95,10 @@ async fn make(store: &dyn Store, change: Change) -> Result<(), StoreError> {
             let handing_out = HandingOut { confirmed_after: None, recording: recording(entry) };
             store.begin(unlimited(shared("again")), handing_out).await.map(drop)
         }
-        Change::Resolved => store.resolve(&id("resolved"), (not_registered(), "ada"), entries, at(2_000)).await,
+        Change::Resolved => {
+            let found_out = FoundOut { outcome: not_registered(), by: "ada" };
+            store.resolve(&id("resolved"), found_out, entries, at(2_000)).await
+        }
         Change::FoundUnfinished => store.find_unfinished(Duration::ZERO, recording(entry), at(2_000)).await.map(drop),
         Change::TurnEnded => {
             let client = store.client("c0").await?.unwrap();
