@@ -308,10 +308,12 @@ fn records_lost(event: &Event, at: Timestamp) -> News {
 /// Somebody, or everybody, is kept from something now.
 fn imposed(event: &Event, at: Timestamp) -> Option<News> {
     let Responded { action, on, until, .. } = event.response.as_ref()?;
+    // Each is told: nobody hears when one is over, so the next could not be taken for the same.
+    let Some(Subject::Response(id)) = &event.subject else { return None };
     let to_whom = if on.is_empty() { String::new() } else { format!(" to {}", Excerpt(on)) };
     let sentence = format!("{action}{to_whom} until {until}. `dcr-gateway bans list` shows it, `bans lift` undoes it.");
     let severity = if on.is_empty() { Severity::Critical } else { Severity::Warning };
-    let notice = notice("response_imposed", format!("response/{action}/{on}"), at).severe(severity);
+    let notice = notice("response_imposed", format!("response/{id}"), at).severe(severity);
     Some(News::once(notice.saying("A response was imposed", sentence)))
 }
 
@@ -434,6 +436,23 @@ mod tests {
             assert_eq!((notice.status, occasion), (Status::Firing, Occasion::Begins), "{kind:?}");
             assert_ne!(notice.key, "pending/c1");
         }
+    }
+
+    #[test]
+    fn the_same_response_imposed_again_is_told_again() {
+        let told = |id: &str| {
+            let responded = Responded {
+                action: "lockdown".to_owned(),
+                on: String::new(),
+                dry_run: false,
+                until: AT,
+                finding: None,
+            };
+            let imposed = event(Kind::ResponseImposed, None).about(Subject::Response(id.to_owned()));
+            of_event(&Event { response: Some(responded), ..imposed }, AT).unwrap().notice
+        };
+        assert_eq!((told("first").severity, &*told("first").key), (Severity::Critical, "response/first"));
+        assert_ne!(told("first").key, told("second").key);
     }
 
     #[test]
