@@ -1,7 +1,7 @@
 //! What is told of what is recorded: out of an audit event, a finding, a signed head comes a notice, or none. Pure. Receivers are told in the
 //! transaction that the event is recorded in.
 
-use crate::anomaly::{DetectorName, Finding};
+use crate::anomaly::{Band, DetectorName, Finding};
 use crate::audit::event::{Decided, Responded, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::Timestamp;
@@ -322,9 +322,9 @@ pub fn of_finding(finding: &Finding) -> News {
     let (kind, id) = (finding.subject.kind(), finding.subject.name());
     let score = finding.score.value();
     let severity = match finding.score.band() {
-        0 => Severity::Info,
-        1 => Severity::Warning,
-        _ => Severity::Critical,
+        Band::Low => Severity::Info,
+        Band::High => Severity::Warning,
+        Band::Highest => Severity::Critical,
     };
     // What has become graver is told again.
     let key = format!("finding/{}/{kind}/{id}/{}", finding.detector.as_str(), severity.as_str());
