@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::admin::{Admin, AdminInForce, Health};
+use crate::admin::{Admin, AdminInForce, Health, SocketDoor};
 use crate::alert::Alerts;
 use crate::anomaly::Watcher;
 use crate::audit::Keeper;
@@ -111,6 +111,7 @@ pub struct Gateway {
     health: Arc<Health>,
     admin: Option<Admin>,
     admin_in_force: Arc<ArcSwap<AdminInForce>>,
+    admin_door: SocketDoor,
     exposition: Exposition,
     /// None: it is at work.
     keeper: Option<Keeper>,

@@ -29,8 +29,49 @@ fn kind(sentence: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// What it looks at.
+const fn looks_at(name: DetectorName) -> &'static str {
+    match name {
+        DetectorName::RegistrationBursts => {
+            "Registrations of a profile within ten minutes, against what the profile is used to at this hour of working days or weekends."
+        }
+        DetectorName::RedirectHostCrowds => {
+            "Different registrants for one redirect host within an hour, against what the host is used to."
+        }
+        DetectorName::FirstSights => {
+            "Redirect hosts (by registrable domain) and statement issuers that were never seen before."
+        }
+        DetectorName::LookalikeNames => {
+            "Names, admitted or taken by a change, a slip or two away from a protected one, and protected ones that lead to a host they never led to."
+        }
+        DetectorName::TokenGuessing => {
+            "Different bad credentials from one network within an hour; from everywhere, against what is usual."
+        }
+        DetectorName::CredentialSpread => {
+            "Networks from which one certificate or token is used in a day, against its own habit."
+        }
+        DetectorName::Probing => {
+            "Different registrations of one registrant that different rules refused, one after the other."
+        }
+        DetectorName::UnusualHours => "Registrations with a certificate or token at an hour at which it has none.",
+        DetectorName::NeverUsed => "The share of a registrant's clients that were used, against everybody's.",
+        DetectorName::DormantClients => {
+            "Clients unused for a month that are used again from one network within an hour, against what it is used to."
+        }
+        DetectorName::TokenRequestRates => {
+            "Token requests of a client within a quarter of an hour, against its own history."
+        }
+        DetectorName::TokenErrors => {
+            "The share of token requests that fail within five minutes, against the usual share."
+        }
+        DetectorName::Widening => {
+            "Changes that give a client redirect hosts in another domain, other keys or more scopes."
+        }
+    }
+}
+
 fn section(name: DetectorName, tally: &Tally) -> String {
-    let mut text = format!("\n### `{}`\n\n{}\n\n", name.as_str(), name.looks_at());
+    let mut text = format!("\n### `{}`\n\n{}\n\n", name.as_str(), looks_at(name));
     for (attack, (found, all)) in &tally.attacks {
         text += &format!("- {attack}: found {found} of {all} times\n");
     }

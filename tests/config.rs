@@ -311,3 +311,22 @@ fn a_signing_key_that_is_still_to_be_made_is_in_the_way_of_serving_alone() {
     assert_eq!(problems.problems[0].place, "audit.signing_key_file");
     assert!(problems.to_string().contains("dcr-gateway keys audit"), "{problems}");
 }
+
+#[test]
+fn keys_that_everybody_may_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let made = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(directory("good/least.yaml")).unwrap();
+    let text = text + "store: { encryption_key_file: store.key }\naudit: { signing_key_file: audit.key }\n";
+    dcr_gateway::sealing::Keys::read_or_make(&made.path().join("store.key"), &[7; 32]).unwrap();
+    dcr_gateway::audit::SigningKeys::add(&made.path().join("audit.key"), &[8; 32]).unwrap();
+    let warned_of = |mode| {
+        for key in ["store.key", "audit.key"] {
+            std::fs::set_permissions(made.path().join(key), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let config = config::from_text(&text, &made.path().join("gateway.yaml"), &environment).unwrap();
+        config.warnings.into_iter().map(|warning| warning.place).collect::<Vec<_>>()
+    };
+    assert_eq!(warned_of(0o640), [""; 0]);
+    assert_eq!(warned_of(0o644), ["store.encryption_key_file", "audit.signing_key_file"]);
+}

@@ -37,8 +37,8 @@ pub enum AskError {
     /// Nobody listens.
     #[error("the gateway does not run: nobody answers at {} (admin.socket)", .0.display())]
     NotRunning(PathBuf),
-    /// Somebody else's socket.
-    #[error("this user may not ask the gateway at {} (admin.socket): only root, the gateway's own user, and admin.actors may", .0.display())]
+    /// The mode of the socket, or of a directory, is in the way.
+    #[error("this user may not open {} (admin.socket): its mode or a directory's is in the way; who is named in admin.actors needs one within reach", .0.display())]
     NotAllowed(PathBuf),
     /// The connection broke, or something else than a gateway answered.
     #[error("the gateway at {} did not answer as expected: {reason}", socket.display())]

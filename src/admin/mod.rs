@@ -36,7 +36,7 @@ use self::probes::Probes;
 pub use self::problem::ProblemDocument;
 pub use self::role::Role;
 pub use self::settings::AdminSettings;
-use self::socket::{OpenTo, SocketFile};
+use self::socket::{Door, OpenTo, SocketFile};
 pub use self::tls::AdminTlsError;
 use crate::fetch::FetchClient;
 use crate::handed_over::Sockets;
@@ -120,6 +120,18 @@ pub struct Admin {
     in_force: Arc<ArcSwap<AdminInForce>>,
 }
 
+/// The Unix socket, as far as a reload changes who may open it; nothing where it is off or was handed over.
+#[derive(Debug, Clone)]
+pub struct SocketDoor(Option<Door>);
+
+impl SocketDoor {
+    /// Lets those open it that these settings name.
+    pub fn open_to(&self, settings: &AdminSettings) {
+        let Some(Err(error)) = self.0.as_ref().map(|door| door.open_to(OpenTo::who_is_named(settings))) else { return };
+        tracing::error!(%error, "admin.socket: its mode cannot be changed: who may open it stays as it was");
+    }
+}
+
 /// What is told and changed through the listeners.
 pub struct Exposed {
     /// The metrics.
@@ -150,13 +162,10 @@ impl Admin {
             }
             None => None,
         };
-        let own = nix::unistd::geteuid().as_raw();
-        let has_others = settings.actors.iter().any(|actor| actor.uid != 0 && actor.uid != own);
-        let open_to = if has_others { OpenTo::Everybody } else { OpenTo::Owner };
         let socket = settings.socket.0.as_ref().map(|path| {
             let listening = match sockets.take_local(path) {
                 Some(socket) => UnixListener::from_std(socket).map(|socket| (socket, None)),
-                None => socket::listen(path, open_to).map(|(socket, file)| (socket, Some(file))),
+                None => socket::listen(path, OpenTo::who_is_named(settings)).map(|(socket, file)| (socket, Some(file))),
             };
             listening.map_err(|error| AdminPortError::Socket { path: path.clone(), error })
         });
@@ -166,6 +175,11 @@ impl Admin {
     /// The address of the TCP listener.
     pub fn address(&self) -> Option<SocketAddr> {
         self.network.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// What a reload opens to others, or closes.
+    pub fn door(&self) -> SocketDoor {
+        SocketDoor(self.socket.as_ref().and_then(|(_, file)| Some(file.as_ref()?.door())))
     }
 
     /// What a reload replaces.

@@ -8,11 +8,34 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
+use super::AdminSettings;
+
 /// The file of a socket that is listened on. Removed when it is dropped, if it is still ours.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(super) struct SocketFile(Door);
+
+/// Where a socket is that is listened on.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
     path: PathBuf,
     device_and_inode: (u64, u64),
+}
+
+impl SocketFile {
+    pub(super) fn door(&self) -> Door {
+        self.0.clone()
+    }
+}
+
+impl Door {
+    /// Lets these open the socket, if it is still ours.
+    pub(super) fn open_to(&self, open_to: OpenTo) -> io::Result<()> {
+        if self.is_ours() { fs::set_permissions(&self.path, open_to.permissions()) } else { Ok(()) }
+    }
+
+    fn is_ours(&self) -> bool {
+        device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode)
+    }
 }
 
 /// Who may open the socket. The kernel's word about who it was decides in the end.
@@ -22,6 +45,22 @@ pub(super) enum OpenTo {
     Everybody,
 }
 
+impl OpenTo {
+    /// The kernel lets root and the owner in whatever the mode.
+    pub(super) fn who_is_named(settings: &AdminSettings) -> Self {
+        let own = nix::unistd::geteuid().as_raw();
+        let has_others = settings.actors.iter().any(|actor| actor.uid != 0 && actor.uid != own);
+        if has_others { Self::Everybody } else { Self::Owner }
+    }
+
+    fn permissions(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Owner => 0o600,
+            Self::Everybody => 0o666,
+        })
+    }
+}
+
 /// Makes the socket, and its directory where there is none.
 pub(super) fn listen(path: &Path, open_to: OpenTo) -> io::Result<(UnixListener, SocketFile)> {
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -29,12 +68,8 @@ pub(super) fn listen(path: &Path, open_to: OpenTo) -> io::Result<(UnixListener, 
     }
     remove_leftover(path)?;
     let listener = UnixListener::bind(path)?;
-    let mode = match open_to {
-        OpenTo::Owner => 0o600,
-        OpenTo::Everybody => 0o666,
-    };
-    fs::set_permissions(path, Permissions::from_mode(mode))?;
-    let file = SocketFile { path: path.to_owned(), device_and_inode: device_and_inode(path)? };
+    fs::set_permissions(path, open_to.permissions())?;
+    let file = SocketFile(Door { path: path.to_owned(), device_and_inode: device_and_inode(path)? });
     Ok((listener, file))
 }
 
@@ -61,8 +96,8 @@ fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode) {
-            let _ = fs::remove_file(&self.path);
+        if self.0.is_ours() {
+            let _ = fs::remove_file(&self.0.path);
         }
     }
 }

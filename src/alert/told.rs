@@ -1,7 +1,7 @@
 //! What is told of what is recorded: out of an audit event, a finding, a signed head comes a notice, or none. Pure. Receivers are told in the
 //! transaction that the event is recorded in.
 
-use crate::anomaly::{DetectorName, Finding};
+use crate::anomaly::{Band, DetectorName, Finding};
 use crate::audit::event::{Decided, Responded, Waits};
 use crate::audit::{Actor, Event, Kind, Subject};
 use crate::clock::Timestamp;
@@ -311,10 +311,12 @@ fn records_lost(event: &Event, at: Timestamp) -> News {
 /// Somebody, or everybody, is kept from something now.
 fn imposed(event: &Event, at: Timestamp) -> Option<News> {
     let Responded { action, on, until, .. } = event.response.as_ref()?;
+    // Each is told: nobody hears when one is over, so the next could not be taken for the same.
+    let Some(Subject::Response(id)) = &event.subject else { return None };
     let to_whom = if on.is_empty() { String::new() } else { format!(" to {}", Excerpt(on)) };
     let sentence = format!("{action}{to_whom} until {until}. `dcr-gateway bans list` shows it, `bans lift` undoes it.");
     let severity = if on.is_empty() { Severity::Critical } else { Severity::Warning };
-    let notice = notice("response_imposed", format!("response/{action}/{on}"), at).severe(severity);
+    let notice = notice("response_imposed", format!("response/{id}"), at).severe(severity);
     Some(News::once(notice.saying("A response was imposed", sentence)))
 }
 
@@ -323,9 +325,9 @@ pub fn of_finding(finding: &Finding) -> News {
     let (kind, id) = (finding.subject.kind(), finding.subject.name());
     let score = finding.score.value();
     let severity = match finding.score.band() {
-        0 => Severity::Info,
-        1 => Severity::Warning,
-        _ => Severity::Critical,
+        Band::Low => Severity::Info,
+        Band::High => Severity::Warning,
+        Band::Highest => Severity::Critical,
     };
     // What has become graver is told again.
     let key = format!("finding/{}/{kind}/{id}/{}", finding.detector.as_str(), severity.as_str());
@@ -437,6 +439,23 @@ mod tests {
             assert_eq!((notice.status, occasion), (Status::Firing, Occasion::Begins), "{kind:?}");
             assert_ne!(notice.key, "pending/c1");
         }
+    }
+
+    #[test]
+    fn the_same_response_imposed_again_is_told_again() {
+        let told = |id: &str| {
+            let responded = Responded {
+                action: "lockdown".to_owned(),
+                on: String::new(),
+                dry_run: false,
+                until: AT,
+                finding: None,
+            };
+            let imposed = event(Kind::ResponseImposed, None).about(Subject::Response(id.to_owned()));
+            of_event(&Event { response: Some(responded), ..imposed }, AT).unwrap().notice
+        };
+        assert_eq!((told("first").severity, &*told("first").key), (Severity::Critical, "response/first"));
+        assert_ne!(told("first").key, told("second").key);
     }
 
     #[test]

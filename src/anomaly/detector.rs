@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::detectors;
-use super::finding::{DetectorName, Finding, Raised, Subject};
+use super::finding::{Band, DetectorName, Finding, Raised, Subject};
 use super::network::known_within;
 use super::observation::Observation;
 use super::settings::{AnomalySettings, Mode};
@@ -83,7 +83,7 @@ struct Armed {
 #[derive(Clone, Copy)]
 struct Found {
     at: Timestamp,
-    band: usize,
+    band: Band,
     client: Option<u64>,
 }
 

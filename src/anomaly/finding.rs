@@ -57,43 +57,6 @@ impl DetectorName {
         Self::Widening,
     ];
 
-    /// What it looks at, for the document.
-    pub const fn looks_at(self) -> &'static str {
-        match self {
-            Self::RegistrationBursts => {
-                "Registrations of a profile within ten minutes, against what the profile is used to at this hour of working days or weekends."
-            }
-            Self::RedirectHostCrowds => {
-                "Different registrants for one redirect host within an hour, against what the host is used to."
-            }
-            Self::FirstSights => {
-                "Redirect hosts (by registrable domain) and statement issuers that were never seen before."
-            }
-            Self::LookalikeNames => {
-                "Names, admitted or taken by a change, a slip or two away from a protected one, and protected ones that lead to a host they never led to."
-            }
-            Self::TokenGuessing => {
-                "Different bad credentials from one network within an hour; from everywhere, against what is usual."
-            }
-            Self::CredentialSpread => {
-                "Networks from which one certificate or token is used in a day, against its own habit."
-            }
-            Self::Probing => {
-                "Different registrations of one registrant that different rules refused, one after the other."
-            }
-            Self::UnusualHours => "Registrations with a certificate or token at an hour at which it has none.",
-            Self::NeverUsed => "The share of a registrant's clients that were used, against everybody's.",
-            Self::DormantClients => {
-                "Clients unused for a month that are used again from one network within an hour, against what it is used to."
-            }
-            Self::TokenRequestRates => {
-                "Token requests of a client within a quarter of an hour, against its own history."
-            }
-            Self::TokenErrors => "The share of token requests that fail within five minutes, against the usual share.",
-            Self::Widening => "Changes that give a client redirect hosts in another domain, other keys or more scopes.",
-        }
-    }
-
     /// As it is written in the configuration, in metrics and in the record.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -225,13 +188,26 @@ impl Score {
     }
 
     /// How grave: those of alerts (informational, warning, critical).
-    pub fn band(self) -> usize {
-        BANDS.iter().filter(|least| self.0 >= **least).count()
+    pub fn band(self) -> Band {
+        match self.0 {
+            score if score >= 0.9 => Band::Highest,
+            // Twice the detector's threshold.
+            score if score >= 0.75 => Band::High,
+            _ => Band::Low,
+        }
     }
 }
 
-/// Where graver scores begin.
-const BANDS: [f64; 2] = [0.75, 0.9];
+/// How grave a score is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Band {
+    /// Over the threshold.
+    Low,
+    /// Far over it: metrics count it as high.
+    High,
+    /// Hardly anything else is meant.
+    Highest,
+}
 
 /// One number that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -18,7 +18,7 @@ pub mod watch;
 
 pub use detector::Detectors;
 pub(crate) use detectors::lookalike_names::is_compared as lookalike_name_is_compared;
-pub use finding::{DetectorName, Finding, Score, Subject};
+pub use finding::{Band, DetectorName, Finding, Score, Subject};
 pub use observation::{Involved, Observation, Seen};
 pub use response::Responder;
 pub use settings::{AnomalySettings, Mode};

@@ -4,7 +4,7 @@
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::detector::Detectors;
-use super::finding::Finding;
+use super::finding::{Band, Finding};
 use super::observation::Observation;
 use super::settings::AnomalySettings;
 use crate::telemetry::{FindingEvent, SpanReference, metrics};
@@ -79,6 +79,7 @@ fn tell(finding: &Finding, origin: &SpanReference) {
         detector: finding.detector.as_str(),
         subject: &subject,
         score: finding.score.value(),
+        is_high: finding.score.band() >= Band::High,
         sentence: &finding.sentence,
         request_id: finding.request_id.as_deref(),
     };

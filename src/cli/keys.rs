@@ -89,16 +89,12 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
     let failed = |error| Failure::Failed(format!("audit.signing_key_file {}: {error}", file.display()));
     let rotation = SigningKeys::rotate(file, &key).map_err(failed)?;
     let name = rotation.name();
-    let keys = if file.exists() {
+    let is_first = !file.exists();
+    if !is_first {
         // As above. The record is signed with the key that is in force until then.
         rotated(config, "keys audit", &name).await?;
-        rotation.put_in_force().map_err(failed)?
-    } else {
-        // The first key signs the record of itself: no gateway has started with a file that is not there.
-        let keys = rotation.put_in_force().map_err(failed)?;
-        rotated(config, "keys audit", &name).await?;
-        keys
-    };
+    }
+    let keys = rotation.put_in_force().map_err(failed)?;
     match format {
         Format::Json => {
             writeln!(out, "{}", json_text(&json!({ "key": keys.name(), "public_key": keys.public_key() })))?;
@@ -107,6 +103,11 @@ async fn make_signing_key(config: &Config, format: Format, out: &mut dyn Write) 
             writeln!(out, "{}", keys.public_key())?;
             eprintln!("key {} in {}: the gateway signs with it from its next start on", keys.name(), file.display());
         }
+    }
+    if is_first {
+        // It signs the record of itself: no gateway has started with a file that is not there.
+        let recorded = rotated(config, "keys audit", &name).await;
+        recorded.map_err(|error| Failure::Failed(format!("the key was made; that could not be recorded: {error}")))?;
     }
     Ok(())
 }

@@ -101,10 +101,7 @@ pub(super) fn check(settings: &GatewaySettings, tree: &Node, findings: &mut Find
         };
         match readable {
             Err(reason) => findings.add(tree, &place, reason, format!("it was looked for at {}", path.display())),
-            Ok(()) if content.is_secret() && is_world_readable(path) => {
-                let hint = format!("chmod o= {}", path.display());
-                findings.warn(tree, &place, "everybody on this machine may read the file", hint);
-            }
+            Ok(()) if content.is_secret() => warn_of_readers(&place, path, tree, findings),
             Ok(()) => {}
         }
     }
@@ -128,7 +125,7 @@ fn check_keys(settings: &GatewaySettings, tree: &Node, findings: &mut Findings<'
             let hint = format!("the file is {}", file.display());
             findings.add(tree, &Place::root().below(key), problem.to_string(), hint);
         }
-        None => {}
+        None => warn_of_readers(&Place::root().below(key), file, tree, findings),
     };
     let encryption = settings.store.encryption_key_file.0.as_path();
     if encryption.exists() {
@@ -248,6 +245,10 @@ fn listed(
     files.iter_mut().enumerate().map(move |(index, file)| (place.index(index), content, file))
 }
 
-fn is_world_readable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+/// A warning where everybody may read the secret in `file`.
+fn warn_of_readers(place: &Place, file: &Path, tree: &Node, findings: &mut Findings<'_>) {
+    if std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+        let hint = format!("chmod o= {}", file.display());
+        findings.warn(tree, place, "everybody on this machine may read the file", hint);
+    }
 }

@@ -259,7 +259,7 @@ pub(super) fn found_changed(read: &Event, client: &ClientRecord) -> Event {
 
 /// A client whose token is lost: a call about it was broken off, and the server takes the token no longer.
 pub(super) fn unmanageable(client: &ClientRecord) -> Event {
-    Event { event: Kind::ClientUpdated, ..expired(client, "unmanageable") }
+    about_client(Kind::ClientUpdated, client, "unmanageable")
 }
 
 fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<String>) -> Event {
@@ -349,18 +349,22 @@ pub(super) fn imported(intent: &Intent, client_id: &str, actor: &str, comment: O
 
 /// A client whose time was over.
 pub(super) fn expired(client: &ClientRecord, reason: &str) -> Event {
+    about_client(Kind::ClientExpired, client, reason)
+}
+
+fn about_client(kind: Kind, client: &ClientRecord, reason: &str) -> Event {
     Event {
         subject: Some(Subject::Client(client.client_id.clone())),
         profile: Some(client.profile.clone()),
         reason: Some(reason.to_owned()),
         aside: aside(client, None),
-        ..Event::new(Kind::ClientExpired, Actor::Gateway)
+        ..Event::new(kind, Actor::Gateway)
     }
 }
 
 /// A client that the gateway removed by itself, or that the server no longer has.
 pub(super) fn removed(client: &ClientRecord, reason: &str) -> Event {
-    Event { event: Kind::ClientRemoved, ..expired(client, reason) }
+    about_client(Kind::ClientRemoved, client, reason)
 }
 
 /// What an operator found out about a registration.

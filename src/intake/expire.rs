@@ -109,8 +109,8 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
         let Some(after) = profile.expire_unused_after() else { continue };
         let until = now.before(after);
         // Those that can never be removed must not stand before those that can.
-        let manageable = rulebook.administration.is_none();
-        let unused = Unused { profile: profile.name().to_owned(), since, until, manageable, limit: AT_ONCE };
+        let only_manageable = rulebook.administration.is_none();
+        let unused = Unused { profile: profile.name().to_owned(), since, until, only_manageable, limit: AT_ONCE };
         let found = tools.store.unused(&unused).in_span(span::store_span("unused")).await?;
         due.extend(found.into_iter().map(|client| (client, after)));
     }

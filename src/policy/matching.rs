@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::certificate_match::{Certificate, CertificateMatch, CertificateSettings, never_fits};
 use super::settings::SettingProblem;
+use crate::text_form;
 
 /// The conditions of a profile; all that are written must hold.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -70,7 +71,7 @@ impl std::str::FromStr for Network {
 
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "a network like 10.0.0.0/8")
     }
 }
 

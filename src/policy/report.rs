@@ -70,11 +70,6 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Whether nothing was found wrong so far.
-    pub fn is_clean(&self) -> bool {
-        self.outcome.violations.is_empty()
-    }
-
     /// What was set down.
     pub fn into_outcome(self) -> RuleOutcome {
         self.outcome

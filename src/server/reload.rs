@@ -107,6 +107,7 @@ impl Gateway {
         self.proxy.reload(parts.proxy).map_err(|problems| StartError::Proxy(problems).to_string())?;
         self.intake.replace(parts.rulebook);
         self.admin_in_force.store(Arc::new(admin));
+        self.admin_door.open_to(&config.settings.admin);
         self.alerts.replace(routing);
         self.config = config;
         Ok(())

@@ -98,7 +98,7 @@ impl Gateway {
         let proxy = Proxy::on(&mut sockets, parts.proxy, intake.clone()).map_err(StartError::Proxy)?;
         let proxy = Arc::new(proxy);
         let admin = Admin::open(&config.settings.admin, admin_in_force(&config)?, &mut sockets).await?;
-        let (admin_in_force, admin) = (admin.in_force(), Some(admin));
+        let (admin_in_force, admin_door, admin) = (admin.in_force(), admin.door(), Some(admin));
         let (health, exposition) = (Arc::default(), Exposition::default());
         let (watcher, request_keeper) = (Some(watcher), Some(request_keeper));
         Ok(Self {
@@ -112,6 +112,7 @@ impl Gateway {
             health,
             admin,
             admin_in_force,
+            admin_door,
             exposition,
             keeper,
             watcher,

@@ -27,7 +27,7 @@ pub struct Unused {
     /// Registered, and handed out the last time, at this moment or earlier.
     pub until: Timestamp,
     /// Those alone that can be managed at the server with what it gave.
-    pub manageable: bool,
+    pub only_manageable: bool,
     /// How many, at most.
     pub limit: u32,
 }

@@ -29,6 +29,8 @@ pub struct FindingEvent<'f> {
     pub subject: &'f str,
     /// Between 0 and 1.
     pub score: f64,
+    /// It is more than informational.
+    pub is_high: bool,
     /// What happened, for people.
     pub sentence: &'f str,
     /// The request that was the last straw.
@@ -38,7 +40,7 @@ pub struct FindingEvent<'f> {
 impl FindingEvent<'_> {
     /// Tells it.
     pub fn tell(&self, origin: &SpanReference) {
-        metrics().found(self.detector, self.score);
+        metrics().found(self.detector, self.is_high);
         // Said at the beginning: the sampler takes it for what is always recorded, whatever became of the request.
         let span = Span::begin(|| {
             let found = KeyValue::new(names::FINDINGS, self.detector);

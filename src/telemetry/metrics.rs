@@ -13,9 +13,6 @@ pub use self::observed::{ClientCount, ConnectionCounts, FileExpiry, StoreFailure
 /// Bounds of the duration histograms, in seconds (semantic conventions: `http.server.request.duration`).
 const DURATION_BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// From here on a finding's score is high: twice the detector's threshold.
-const HIGH_SCORE: f64 = 0.75;
-
 /// What stands for a profile where none was chosen.
 const NO_PROFILE: &str = "-";
 
@@ -194,9 +191,9 @@ impl Metrics {
         }
     }
 
-    /// A detector has found something; `score` is between 0 and 1.
-    pub fn found(&self, detector: &'static str, score: f64) {
-        let score = if score >= HIGH_SCORE { "high" } else { "low" };
+    /// A detector has found something, whose score is high or not.
+    pub fn found(&self, detector: &'static str, is_high: bool) {
+        let score = if is_high { "high" } else { "low" };
         self.findings.add(1, &[KeyValue::new("detector", detector), KeyValue::new("score", score)]);
     }
 

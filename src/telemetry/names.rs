@@ -83,32 +83,6 @@ pub const ATTRIBUTES: [&str; 22] = [
     RESPONSE_ID,
 ];
 
-/// Attributes of the HTTP server and client spans by the semantic conventions.
-pub const HTTP_ATTRIBUTES: [&str; 22] = [
-    "client.address",
-    "error.type",
-    "http.request.method",
-    "http.request.method_original",
-    "http.response.status_code",
-    "http.route",
-    "network.peer.address",
-    "network.protocol.name",
-    "network.protocol.version",
-    "server.address",
-    "server.port",
-    "tls.cipher",
-    "tls.client.hash.sha256",
-    "tls.client.issuer",
-    "tls.client.not_after",
-    "tls.client.subject",
-    "tls.protocol.version",
-    "url.full",
-    "url.path",
-    "url.scheme",
-    "url.template",
-    "user_agent.original",
-];
-
 /// Metrics whose attributes say what the configuration names, or what is asked for.
 const METRICS_OF_MANY: [&str; 12] = [
     "dcr.registrations",

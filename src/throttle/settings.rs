@@ -10,6 +10,7 @@ use super::limit::{Limit, NoLimit};
 use super::redis::url::RedisUrl;
 use crate::policy::settings::Rate;
 use crate::setting_problem::SettingProblem;
+use crate::text_form;
 
 /// The `throttle` section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -62,7 +63,7 @@ impl FromStr for Backend {
 
 impl<'de> Deserialize<'de> for Backend {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text_form::deserialize(deserializer, "memory or a URL like redis://redis:6379/0")
     }
 }
 

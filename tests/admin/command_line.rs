@@ -247,6 +247,23 @@ async fn findings_are_listed_by_detector() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_named_at_a_reload_may_open_the_socket_at_once() {
+    let gateway = gateway().await;
+    let written = std::fs::read_to_string(gateway.file("gateway.yaml")).unwrap();
+    let named = "socket: admin.sock, actors: [{ uid: 65533, name: ada, role: viewer }]";
+    let mode = || {
+        let metadata = std::fs::metadata(gateway.file("admin.sock")).unwrap();
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777
+    };
+    assert_eq!(mode(), 0o600);
+    for (admin, expected) in [(named, 0o666), ("socket: admin.sock", 0o600)] {
+        std::fs::write(gateway.file("gateway.yaml"), written.replace("socket: admin.sock", admin)).unwrap();
+        gateway.told(|said| said["message"] == "configuration reloaded");
+        assert_eq!(mode(), expected, "{admin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_says_what_is_open_at_the_server_and_registers_nothing() {
     let gateway = gateway().await;
     assert_eq!(text(&gateway.run(&["doctor"])), "Nothing was found.\n");

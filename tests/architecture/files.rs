@@ -10,7 +10,7 @@ const NAMES_FOR_NOTHING: [&str; 8] = ["utils", "util", "helpers", "helper", "com
 
 /// More lines than anybody reads top-down.
 pub fn too_long(source: &Source) -> Vec<String> {
-    let lines = source.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+    let lines = source.text.lines().count() - source.lines_of_tests;
     let long = lines > MOST_LINES;
     long.then(|| format!("src/{}: {lines} lines, {MOST_LINES} are the most", source.path)).into_iter().collect()
 }
@@ -49,6 +49,8 @@ fn a_long_file_is_found_and_its_tests_do_not_count() {
     assert_eq!(too_long(&Source::parse("a.rs", &long)).len(), 1);
     let tested = format!("//! Short.\n#[cfg(test)]\nmod tests {{\n{}}}\n", "const _: u8 = 0;\n".repeat(MOST_LINES));
     assert_eq!(too_long(&Source::parse("a.rs", &tested)), [""; 0]);
+    let tested_first = format!("//! Long.\n#[cfg(test)]\nmod tests;\n{}", "const _: u8 = 0;\n".repeat(MOST_LINES));
+    assert_eq!(too_long(&Source::parse("a.rs", &tested_first)).len(), 1);
 }
 
 #[test]

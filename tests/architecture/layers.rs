@@ -21,9 +21,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lifecycle", &["clock"]),
     ("jose", &["clock", "registration"]),
     ("fetch", &["clock", "duration", "pem", "secret"]),
-    ("store", &["clock", "duration", "hexadecimal", "lifecycle", "policy", "registration", "secret"]),
+    ("store", &["clock", "duration", "hexadecimal", "lifecycle", "policy", "registration", "secret", "text_form"]),
     ("sealing", &["hexadecimal", "key_file", "secret", "store"]),
-    ("throttle", &["clock", "duration", "policy", "secret", "setting_problem", "subscriber"]),
+    ("throttle", &["clock", "duration", "policy", "secret", "setting_problem", "subscriber", "text_form"]),
     ("telemetry", &["clock", "duration", "policy", "secret", "setting_problem"]),
     (
         "registrant",

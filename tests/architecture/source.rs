@@ -19,6 +19,8 @@ pub struct Source {
     pub tokens: Vec<Token>,
     /// Lines with `#[cfg(test)]` on something that is no module.
     pub tests_among_code: Vec<usize>,
+    /// How many lines are taken by modules of tests that stand in the file.
+    pub lines_of_tests: usize,
     /// Files that are modules only of tests, below `src/`.
     test_files: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl Source {
             text: text.to_owned(),
             tokens: Vec::new(),
             tests_among_code: Vec::new(),
+            lines_of_tests: 0,
             test_files: Vec::new(),
         };
         source.flatten(text.parse().unwrap());
@@ -178,7 +181,10 @@ impl Source {
         let mut before = String::new();
         for tree in trees {
             match &tree {
-                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => break,
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                    self.lines_of_tests += group.span_close().end().line - line + 1;
+                    break;
+                }
                 TokenTree::Group(group) if before == "#" => file = path_attribute(group.stream()).or(file),
                 TokenTree::Ident(name) if before == "mod" => module = Some(name.to_string()),
                 TokenTree::Punct(punct) if punct.as_char() == ';' => {

@@ -163,6 +163,20 @@ fn a_configuration_that_cannot_be_served_ends_with_the_code_that_nobody_starts_i
 }
 
 #[test]
+fn the_first_signing_key_is_told_also_where_it_cannot_be_recorded() {
+    let directory = TempDir::new().unwrap();
+    let configuration = flow::configuration() + "audit: { signing_key_file: audit.key }\n";
+    std::fs::write(directory.path().join("gateway.yaml"), configuration.replace("{upstream}", "127.0.0.1:9")).unwrap();
+    // No database can be made where a directory is.
+    std::fs::create_dir(directory.path().join("gateway.db")).unwrap();
+    let output = command(&[], directory.path(), &["keys", "audit"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("the key was made"), "{said}");
+    assert!(directory.path().join("audit.key").exists());
+    assert_eq!(STANDARD.decode(String::from_utf8_lossy(&output.stdout).trim()).unwrap().len(), 32);
+}
+
+#[test]
 fn the_export_to_standard_output_holds_what_the_one_to_a_file_does() {
     let audit = "audit: { sign_every: 1s, export: [stdout, { file: { path: audit.jsonl } }] }\n";
     let redirected = ["sh", "-c", "exec \"$0\" \"$@\" > out.jsonl"];

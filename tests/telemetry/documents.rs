@@ -5,8 +5,34 @@ use dcr_gateway::telemetry::names;
 
 const DOCUMENT: &str = include_str!("../../docs/telemetry.md");
 
+/// Attributes of the HTTP server and client spans by the semantic conventions.
+const HTTP_ATTRIBUTES: [&str; 22] = [
+    "client.address",
+    "error.type",
+    "http.request.method",
+    "http.request.method_original",
+    "http.response.status_code",
+    "http.route",
+    "network.peer.address",
+    "network.protocol.name",
+    "network.protocol.version",
+    "server.address",
+    "server.port",
+    "tls.cipher",
+    "tls.client.hash.sha256",
+    "tls.client.issuer",
+    "tls.client.not_after",
+    "tls.client.subject",
+    "tls.protocol.version",
+    "url.full",
+    "url.path",
+    "url.scheme",
+    "url.template",
+    "user_agent.original",
+];
+
 fn all() -> impl Iterator<Item = &'static str> {
-    let others = names::SPANS.into_iter().chain(names::ATTRIBUTES).chain(names::HTTP_ATTRIBUTES);
+    let others = names::SPANS.into_iter().chain(names::ATTRIBUTES).chain(HTTP_ATTRIBUTES);
     others.chain(names::metrics())
 }
 

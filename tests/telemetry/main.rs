@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use dcr_gateway::anomaly::DetectorName;
+use dcr_gateway::anomaly::{Band, DetectorName, Score};
 use dcr_gateway::authorization_server::client_endpoints::ClientEndpoint;
 use dcr_gateway::lifecycle::State;
 use dcr_gateway::policy::CertificateIdentity;
@@ -276,6 +276,7 @@ fn a_finding_is_recorded_below_its_request_though_that_one_is_not() {
         detector: "token_errors",
         subject: "the token endpoint",
         score: 0.75,
+        is_high: true,
         sentence: "30 of 30 token requests failed",
         request_id: Some("01"),
     };
@@ -364,7 +365,7 @@ fn prometheus_finds_every_metric() {
     metrics().throttled("address");
     metrics().reloaded(ReloadResult::Refused);
     metrics().discovery_mismatch();
-    metrics().found("registration_bursts", 0.5);
+    metrics().found("registration_bursts", Score::of(0.5).band() >= Band::High);
     metrics().observation_dropped();
     metrics().imposed(&banned());
     metrics().client_refused("token", "suspended");

@@ -9,9 +9,9 @@ use super::failure::Failure;
 use super::limits::STANDARD_SCOPES;
 use crate::authorization_server::transport::Purpose;
 
-/// How long the list is believed,
+/// How long the list is believed.
 const FRESH: Duration = Duration::from_secs(5 * 60);
-/// and how long when it does not hold a scope: somebody may just have made it.
+/// How long it is believed when it does not hold a scope: somebody may just have made it.
 const FRESH_ENOUGH: Duration = Duration::from_secs(10);
 
 /// AWS gives 50 to a page and lets a pool have 25 resource servers, 300 where it was raised.

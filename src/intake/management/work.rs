@@ -81,7 +81,11 @@ impl Work {
                 return Err(refusal);
             }
         };
-        let Some(access) = held.access().cloned() else { return self.not_offered(held).await };
+        let Some(access) = held.access().cloned() else {
+            // The server gave no access to this client: it has no management of its own.
+            held.end_untried().await?;
+            return Err(Reason::ManagementNotOffered.into());
+        };
         let mut result = self.call(&access, &asking, held.client_secret()).await;
         if matches!(result, Err(ManageError::Gone(_)))
             && let Some(access) = held.recover().await
@@ -226,12 +230,6 @@ impl Work {
                 }
             }),
         }
-    }
-
-    /// The server gave no access to this client: it has no management of its own.
-    async fn not_offered(&self, held: HeldTurn<'_>) -> Result<Answer, Refusal> {
-        held.end_untried().await?;
-        Err(Reason::ManagementNotOffered.into())
     }
 
     /// What the client manages itself with from now on: a token of the server's ends here.

@@ -21,7 +21,7 @@ impl Uses for MemoryStore {
     }
 
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
-        let Unused { profile, since, until, manageable, limit } = unused;
+        let Unused { profile, since, until, only_manageable, limit } = unused;
         let state = self.state();
         let is_handed_out_later = |client_id: &str| {
             state.registrations.values().any(|registration| registration.is_for_after(client_id, *until))
@@ -31,7 +31,7 @@ impl Uses for MemoryStore {
                 && client.lifecycle == Lifecycle::Active
                 && client.last_used_at.is_none()
                 && (*since..=*until).contains(&client.created_at)
-                && (!manageable || (client.server_access.is_some() && !client.unmanageable))
+                && (!only_manageable || (client.server_access.is_some() && !client.unmanageable))
                 && !is_handed_out_later(&client.client_id)
         };
         let clients = state.clients.values().map(|client| &client.record);

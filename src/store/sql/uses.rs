@@ -30,8 +30,8 @@ impl Uses for SqlStore {
     }
 
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
-        let Unused { profile, since, until, manageable, limit } = unused;
-        let further = if *manageable { "AND c.server_access IS NOT NULL AND c.unmanageable = 0 " } else { "" };
+        let Unused { profile, since, until, only_manageable, limit } = unused;
+        let further = if *only_manageable { "AND c.server_access IS NOT NULL AND c.unmanageable = 0 " } else { "" };
         let text = format!(
             "SELECT {RECORD} FROM {TABLES} WHERE c.profile = $1 AND c.state = 'active' AND c.last_used_at IS NULL \
              AND c.created_at >= $2 AND c.created_at <= $3 {further}AND NOT EXISTS (SELECT 1 FROM registrations o \

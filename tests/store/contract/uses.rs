@@ -34,8 +34,8 @@ async fn unused(store: &dyn Store, limit: u32) -> Vec<String> {
     unused_and(store, false, limit).await
 }
 
-async fn unused_and(store: &dyn Store, manageable: bool, limit: u32) -> Vec<String> {
-    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), manageable, limit };
+async fn unused_and(store: &dyn Store, only_manageable: bool, limit: u32) -> Vec<String> {
+    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), only_manageable, limit };
     store.unused(&unused).await.unwrap().into_iter().map(|client| client.client_id).collect()
 }
 
