@@ -33,6 +33,7 @@ pub struct CorsSettings {
 fn is_origin(text: &str) -> bool {
     match (text, url::Url::parse(text)) {
         ("*", _) => true,
+        (text, _) if text.contains('*') => false,
         (text, Ok(url)) if matches!(url.scheme(), "http" | "https") => url.origin().ascii_serialization() == text,
         (text, Ok(url)) => url.has_host() && text.matches('/').count() == 2,
         (_, Err(_)) => false,
@@ -43,8 +44,19 @@ impl CorsSettings {
     /// Everything that is wrong with it: what no browser ever writes would allow nobody.
     pub fn problems(&self) -> Vec<SettingProblem> {
         let wrong = self.allowed_origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin));
-        let hint = "write scheme, host and port as a browser does, like https://app.example.com; or \"*\"";
-        wrong.map(|(at, _)| SettingProblem::new(format!("allowed_origins[{at}]"), "is not an origin", hint)).collect()
+        let problem = |(at, origin): (usize, &String)| {
+            let (problem, hint) = if origin.contains('*') {
+                (
+                    "matches nobody: a `*` beside other text stands for nothing here",
+                    "name each origin; or write \"*\" alone, for any",
+                )
+            } else {
+                let hint = "write scheme, host and port as a browser does, like https://app.example.com; or \"*\"";
+                ("is not an origin", hint)
+            };
+            SettingProblem::new(format!("allowed_origins[{at}]"), problem, hint)
+        };
+        wrong.map(problem).collect()
     }
 
     /// Adds what the page that asks may do; nothing when it may do nothing.
@@ -85,10 +97,21 @@ mod tests {
             "https://app.example.com/",
             "https://App.example.com",
             "https://a.example:443",
+            "https://*.example.com",
+            "https://app.example.com:*",
+            "moz-extension://*",
             "null",
             "",
         ] {
             assert!(!is_origin(other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_wildcard_in_an_origin_is_said_to_match_nobody() {
+        let settings = CorsSettings { allowed_origins: ["*", "https://*.example.com"].map(str::to_owned).into() };
+        let problems = settings.problems();
+        assert_eq!(problems.iter().map(|problem| &*problem.place).collect::<Vec<_>>(), ["allowed_origins[1]"]);
+        assert!(problems[0].reason.contains("matches nobody"), "{problems:?}");
     }
 }
