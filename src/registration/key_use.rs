@@ -15,12 +15,15 @@ pub enum Fit {
     Verifies,
     /// It encrypts, or agrees on keys.
     Encrypts,
-    /// The algorithm is broken (RFC 8725 §3.2): PKCS #1 v1.5 for encryption, or SHA-1.
-    Weak,
     /// The algorithm is for another kind of key.
     Unfit,
     /// An algorithm this gateway does not know.
     Unknown,
+}
+
+/// Whether the algorithm is broken (RFC 8725 §3.2): PKCS #1 v1.5 for encryption, or SHA-1.
+pub fn is_broken(algorithm: &str) -> bool {
+    ["RS1", "RSA1_5"].contains(&algorithm)
 }
 
 /// The operations that only a private key does (RFC 7517 §4.3).
@@ -35,15 +38,14 @@ impl JsonWebKey {
             _ => false,
         };
         let (fits, does) = match algorithm {
-            "RS1" | "RSA1_5" => return Fit::Weak,
-            "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => (is_rsa, Fit::Verifies),
+            "RS1" | "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => (is_rsa, Fit::Verifies),
             "ES256" | "ESP256" => (is_on(&["P-256"]), Fit::Verifies),
             "ES384" | "ESP384" => (is_on(&["P-384"]), Fit::Verifies),
             "ES512" | "ESP512" => (is_on(&["P-521"]), Fit::Verifies),
             "ES256K" => (is_on(&["secp256k1"]), Fit::Verifies),
             "EdDSA" => (is_on(&["Ed25519", "Ed448"]), Fit::Verifies),
             "Ed25519" | "Ed448" => (is_on(&[algorithm]), Fit::Verifies),
-            _ if algorithm.starts_with("RSA-OAEP") => (is_rsa, Fit::Encrypts),
+            _ if algorithm == "RSA1_5" || algorithm.starts_with("RSA-OAEP") => (is_rsa, Fit::Encrypts),
             _ if algorithm.starts_with("ECDH-ES") => {
                 let agrees = matches!(self.kind, KeyKind::EllipticCurve { .. }) || is_on(&["X25519", "X448"]);
                 (agrees, Fit::Encrypts)
@@ -201,8 +203,9 @@ mod tests {
             ("RSA", "", "RS256", Fit::Verifies),
             ("RSA", "", "RSA-OAEP-256", Fit::Encrypts),
             ("RSA", "", "ES256", Fit::Unfit),
-            ("RSA", "", "RS1", Fit::Weak),
-            ("RSA", "", "RSA1_5", Fit::Weak),
+            ("RSA", "", "RS1", Fit::Verifies),
+            ("RSA", "", "RSA1_5", Fit::Encrypts),
+            ("EC", "P-256", "RSA1_5", Fit::Unfit),
             ("RSA", "", "A128KW", Fit::Unfit),
             ("EC", "P-256", "ES256", Fit::Verifies),
             ("EC", "P-256", "ES384", Fit::Unfit),

@@ -73,6 +73,7 @@ const VENDORS: [&str; 19] = [
     "antigravity.google",
     "oauth.n8n.cloud",
     "playground.ai.cloudflare.com",
+    "mcp.docker.com",
     "global.consent.azure-apim.net",
     "vertexaisearch.cloud.google.com",
     "raycast.com",

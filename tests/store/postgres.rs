@@ -1,13 +1,16 @@
 //! What only PostgreSQL can do: several replicas start at once, the network fails, the database has habits of its own.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use dcr_gateway::store::settings::StoreUrl;
+use dcr_gateway::store::settings::{KeyFile, StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{
     Beginning, Begun, Failures, HandingOut, InitialAccessTokens as _, Quotas, Registrations as _, Store, StoreError,
 };
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::contract::{Handles, begin_at_once, ready, recorded, together};
 use crate::open;
@@ -52,6 +55,44 @@ async fn a_lost_connection_is_an_error_and_the_next_one_works() {
     proxy.set(Network::Works);
     store.ping().await.unwrap();
     assert_eq!(found(&store, &t1).await.used, 1);
+    assert_eq!(store.begin(with_token("r2", &t1), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_rotated_is_read_out_of_its_file_for_new_connections() {
+    let Some(server) = PostgresServer::started() else { return };
+    let mut owner = server.connect("postgres").await;
+    owner.execute("CREATE ROLE rotated LOGIN PASSWORD 'old'").await.unwrap();
+    owner.execute("CREATE DATABASE rotated OWNER rotated").await.unwrap();
+    let rules = server.socket().with_file_name("data").join("pg_hba.conf");
+    let others = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, format!("local all rotated scram-sha-256\n{others}")).unwrap();
+    owner.execute("SELECT pg_reload_conf()").await.unwrap();
+    let host = server.socket().parent().unwrap().display().to_string();
+    let url = |password: &str| format!("postgres://rotated{password}@localhost/rotated?host={host}");
+    while PgConnection::connect(&url(":another")).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "old\n").unwrap();
+    let store = SqlStore::open(&StoreSettings {
+        url: url("").parse().unwrap(),
+        password_file: Some(file.path().to_owned()),
+        encryption_key_file: KeyFile(PathBuf::new()),
+    });
+    let store = store.await.unwrap();
+    let t1 = create(&store, "t1", 5).await;
+
+    fs::write(file.path(), "new\n").unwrap();
+    owner.execute("ALTER ROLE rotated PASSWORD 'new'").await.unwrap();
+    owner
+        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'rotated'")
+        .await
+        .unwrap();
+    assert_eq!(found(&store, &t1).await.used, 0);
+    // What was under way on the lost connection may have been written to it.
+    let _ = store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await;
     assert_eq!(store.begin(with_token("r2", &t1), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
 }
 

@@ -4,13 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::plain_members::AlgorithmSettings;
 use crate::policy::printable;
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::key::{JsonWebKey, KeyKind};
-use crate::registration::key_use::Fit;
+use crate::registration::key_use::{Fit, is_broken};
 
 /// What keys a client may register.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -44,17 +45,25 @@ const LONGEST_TEXT: usize = 255;
 pub(in crate::policy) struct KeysRule {
     min_rsa_bits: u32,
     max_keys: usize,
+    /// Broken algorithms that the profile lists all the same.
+    broken: Vec<String>,
 }
 
 impl KeysRule {
-    pub(in crate::policy) fn compile(settings: Option<&KeySettings>, problems: &mut Vec<SettingProblem>) -> Self {
+    /// `algorithms`: what the profile's clients may ask for.
+    pub(in crate::policy) fn compile(
+        settings: Option<&KeySettings>,
+        algorithms: Option<&AlgorithmSettings>,
+        problems: &mut Vec<SettingProblem>,
+    ) -> Self {
         let settings = settings.cloned().unwrap_or_default();
         let min_rsa_bits = settings.min_rsa_bits.unwrap_or(2048);
         if !(2048..=LONGEST_RSA).contains(&min_rsa_bits) {
             let hint = "write 2048 to 16384: a shorter key can be broken";
             problems.push(SettingProblem::new("jwks.min_rsa_bits", format!("{min_rsa_bits} is out of range"), hint));
         }
-        Self { min_rsa_bits, max_keys: settings.max_keys.map_or(10, |max| max as usize) }
+        let broken = algorithms.map(AlgorithmSettings::broken).unwrap_or_default();
+        Self { min_rsa_bits, max_keys: settings.max_keys.map_or(10, |max| max as usize), broken }
     }
 
     /// The key set that is sent: the public members of every key, nothing else.
@@ -94,6 +103,9 @@ impl KeysRule {
             algorithm.eq_ignore_ascii_case("none") || algorithm.to_ascii_uppercase().starts_with("HS")
         }) {
             return Some(format!("is for {}, which is not done with a public key", Excerpt(key.algorithm.as_deref()?)));
+        }
+        if let Some(algorithm) = key.algorithm.as_ref().filter(|alg| is_broken(alg) && !self.broken.contains(alg)) {
+            return Some(format!("is for {}, which is broken (RFC 8725 §3.2)", Excerpt(algorithm)));
         }
         let of_kind = self.problem_of_kind(key).or_else(|| problem_of_use(key)).or_else(|| problem_of_texts(key));
         of_kind.or_else(|| key.problem_of_certificates())
@@ -138,7 +150,6 @@ impl KeysRule {
 pub(super) fn problem_of_use(key: &JsonWebKey) -> Option<String> {
     if let Some(algorithm) = key.algorithm.as_deref() {
         match key.fit(algorithm) {
-            Fit::Weak => return Some(format!("is for {}, which is broken (RFC 8725 §3.2)", Excerpt(algorithm))),
             Fit::Unfit => return Some(format!("is for {}, which keys of its kind do not do", Excerpt(algorithm))),
             Fit::Verifies | Fit::Encrypts | Fit::Unknown => {}
         }
@@ -209,7 +220,7 @@ mod tests {
     }
 
     fn check(keys: Value) -> Vec<String> {
-        let rule = KeysRule::compile(None, &mut Vec::new());
+        let rule = KeysRule::compile(None, None, &mut Vec::new());
         let jwks = Some(JsonWebKeySet::parse(&json!({ "keys": keys })).unwrap());
         let requested = ClientMetadata { jwks, ..Default::default() };
         sentences(RuleName::Jwks, |report| {
@@ -279,6 +290,33 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_say_that_it_is_for_a_broken_algorithm_that_the_profile_lists() {
+        let listed = |name: &str| AlgorithmSettings { encryption: Some(vec![name.to_owned()]), ..Default::default() };
+        let key = |more: Value| {
+            let mut key = json!({"kty": "RSA", "n": modulus(0xc3), "e": "AQAB"});
+            key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            key
+        };
+        let elliptic = json!({"kty": "EC", "crv": "P-256", "x": bytes(32), "y": bytes(32), "alg": "RSA1_5"});
+        for (list, key, violations) in [
+            ("RSA1_5", key(json!({"use": "enc", "alg": "RSA1_5"})), 0),
+            ("RSA1_5", key(json!({"alg": "RSA1_5"})), 0),
+            ("RSA1_5", key(json!({"use": "sig", "alg": "RSA1_5"})), 1),
+            ("RSA1_5", key(json!({"alg": "RS1"})), 1),
+            ("RSA1_5", elliptic, 1),
+            ("RSA-OAEP", key(json!({"use": "enc", "alg": "RSA1_5"})), 1),
+        ] {
+            let rule = KeysRule::compile(None, Some(&listed(list)), &mut Vec::new());
+            let jwks = Some(JsonWebKeySet::parse(&json!({ "keys": [key] })).unwrap());
+            let requested = ClientMetadata { jwks, ..Default::default() };
+            let found = sentences(RuleName::Jwks, |report| {
+                rule.check(&requested, report);
+            });
+            assert_eq!(found.len(), violations, "{list} {key}: {found:?}");
+        }
+    }
+
+    #[test]
     fn refuses_texts_that_a_page_cannot_show() {
         for more in [
             json!({"kid": "a\u{202e}b"}),
@@ -328,7 +366,7 @@ mod tests {
             key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             key
         };
-        let rule = KeysRule::compile(None, &mut Vec::new());
+        let rule = KeysRule::compile(None, None, &mut Vec::new());
         let jwks = Some(JsonWebKeySet::parse(&json!({"keys": [unknown(json!({})), known]})).unwrap());
         let mut report = Report::new(RuleName::Jwks, "partners");
         let sent = rule.check(&ClientMetadata { jwks, ..Default::default() }, &mut report).unwrap();
@@ -350,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_sent_nor_shown() {
-        let rule = KeysRule::compile(None, &mut Vec::new());
+        let rule = KeysRule::compile(None, None, &mut Vec::new());
         let jwks =
             JsonWebKeySet::parse(&json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": bytes(32), "d": "c2VjcmV0"}]}))
                 .unwrap();

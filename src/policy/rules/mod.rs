@@ -66,7 +66,7 @@ impl Rules {
             application_type: ApplicationTypeRule::compile(settings.application_type.as_ref(), problems),
             client_name: ClientNameRule::compile(settings.client_name.as_ref(), problems),
             urls: UrlsRule::compile(settings.urls.as_ref(), redirect_hosts, problems),
-            jwks: KeysRule::compile(settings.jwks.as_ref(), problems),
+            jwks: KeysRule::compile(settings.jwks.as_ref(), settings.algorithms.as_ref(), problems),
             contacts: ContactsRule::compile(settings.contacts.as_ref(), problems),
             plain_members: PlainMembersRule::compile(settings.algorithms.as_ref()),
             scopes: ScopesRule::compile(settings, problems),

@@ -10,6 +10,7 @@ use crate::policy::report::Report;
 use crate::registration::ClientMetadata;
 use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::{GrantType, TokenEndpointAuthMethod};
+use crate::registration::key_use::is_broken;
 use crate::registration::redirect_uri::RedirectUri;
 
 /// Which algorithms a client may ask for (RFC 7518, RFC 8037, RFC 8812).
@@ -24,7 +25,7 @@ pub struct AlgorithmSettings {
     pub signing: Option<Vec<String>>,
     /// For encryption, `…_alg` and `…_enc`. Where A128CBC-HS256, the default of the latter, is not in the list, a client that names an `…_alg` alone gets the
     /// first content encryption of the list. Default: RSA-OAEP, RSA-OAEP-256, RSA-OAEP-384, RSA-OAEP-512, ECDH-ES with its key wraps, AES key wraps,
-    /// `dir`, and the AES-CBC-HMAC and AES-GCM content encryptions.
+    /// `dir`, and the AES-CBC-HMAC and AES-GCM content encryptions. `RSA1_5`, which is broken, is for you to add; its keys (`alg`) are taken then, too.
     #[serde(default)]
     pub encryption: Option<Vec<String>>,
 }
@@ -64,6 +65,12 @@ const MORE_ENCRYPTION: [&str; 5] =
     ["RSA1_5", "ECDH-ES+C20PKW", "PBES2-HS256+A128KW", "PBES2-HS384+A192KW", "PBES2-HS512+A256KW"];
 
 impl AlgorithmSettings {
+    /// What is listed though it is broken.
+    pub(in crate::policy) fn broken(&self) -> Vec<String> {
+        let listed = self.signing.iter().chain(&self.encryption).flatten();
+        listed.filter(|name| is_broken(name)).cloned().collect()
+    }
+
     /// What is listed and nobody knows: where it stands, the name, and the names that are known there.
     pub fn unknown(&self) -> Vec<(String, &str, Vec<&'static str>)> {
         let signing: Vec<&str> = SIGNING.into_iter().chain(MORE_SIGNING).collect();

@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _
 use super::in_time;
 use super::version::{Unfit, is_of_this_release, version};
 use crate::store::StoreError;
-use crate::store::settings::{StoreSettings, StoreUrl};
+use crate::store::settings::{PostgresUrl, StoreSettings, StoreUrl};
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -159,6 +159,33 @@ enum Purpose {
     Looking,
 }
 
+/// A user whose password stands in a file: whoever rotates it changes the file, and what connects then reads it anew.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    url: PostgresUrl,
+    password_file: PathBuf,
+}
+
+impl Login {
+    fn of(settings: &StoreSettings) -> Option<Self> {
+        let StoreUrl::Postgres(url) = &settings.url else { return None };
+        Some(Self { url: url.clone(), password_file: settings.password_file.clone()? })
+    }
+
+    /// With the password of now; none: the file cannot be used, as while somebody writes it.
+    fn options(&self) -> Option<AnyConnectOptions> {
+        self.url.with_password(Some(&self.password_file)).ok()?.expose().parse().ok()
+    }
+
+    /// What `pool` connects with from now on, where it was refused for the password that it had.
+    pub(super) fn renews(&self, pool: &AnyPool, refused: &sqlx::Error) -> bool {
+        const NOT_THIS_PASSWORD: [&str; 2] = ["28P01", "28000"];
+        let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let options = code.filter(|code| NOT_THIS_PASSWORD.contains(&&**code)).and_then(|_| self.options());
+        options.map(|options| pool.set_connect_options(options)).is_some()
+    }
+}
+
 /// Where the database is.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -166,6 +193,8 @@ pub(super) struct Place {
     /// The SQLite file, by its name and by what it was when it was opened.
     file: Option<(PathBuf, FileId)>,
     options: AnyConnectOptions,
+    /// None: what it connects with stays the same.
+    pub(super) login: Option<Login>,
     /// Nobody writes to it by this.
     is_looked_at: bool,
 }
@@ -182,7 +211,8 @@ impl Place {
 
     /// A connection to write with.
     pub(super) async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
-        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        let renewed = self.login.as_ref().and_then(Login::options);
+        let mut connection = AnyConnection::connect_with(renewed.as_ref().unwrap_or(&self.options)).await?;
         let purpose = if self.is_looked_at { Purpose::Looking } else { Purpose::Writing };
         self.database.prepare(&mut connection, purpose).await?;
         Ok(connection)
@@ -231,7 +261,8 @@ async fn open_within(settings: &StoreSettings, opening: Opening, patience: Durat
             (Database::Postgres, url.expose().to_owned(), None)
         }
     };
-    let mut place = Place { database, file, options: url.parse()?, is_looked_at: opening == Opening::Looking };
+    let (options, login) = (url.parse()?, Login::of(settings));
+    let mut place = Place { database, file, options, login, is_looked_at: opening == Opening::Looking };
     let began = Instant::now();
     let mut is_told = false;
     loop {

@@ -32,10 +32,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::error::ErrorKind;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool};
 
 use self::change::{Change, Done, Other, What};
-use self::connect::Opening;
+use self::connect::{Login, Opening};
 use self::presence::Presence;
 use self::writer::Writer;
 use super::settings::{StoreSettings, StoreUrl};
@@ -49,6 +50,7 @@ const DEADLINE: Duration = Duration::from_secs(7);
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     readers: AnyPool,
+    login: Option<Login>,
     writer: Writer,
     health: Health,
     /// None: the database does not tell whether a process is gone.
@@ -85,7 +87,7 @@ impl SqlStore {
 
     async fn opened(settings: &StoreSettings, opening: Opening) -> Result<Self, StoreError> {
         let connect::Opened { place, readers, writing } = connect::open(settings, opening).await?;
-        let health = Health::default();
+        let (health, login) = (Health::default(), place.login.clone());
         let writer =
             Writer::start(writer::Group { place, connection: Some(writing), health: health.clone(), chain: None });
         let presence = match &settings.url {
@@ -93,7 +95,7 @@ impl SqlStore {
             // A connection that is lost says nothing about the process that had it.
             StoreUrl::Postgres(_) => None,
         };
-        Ok(Self { readers, writer, health, presence, chain: Arc::default() })
+        Ok(Self { readers, login, writer, health, presence, chain: Arc::default() })
     }
 
     /// What `query` finds, with a connection of a reader's.
@@ -102,7 +104,7 @@ impl SqlStore {
         query: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
         let found = async {
-            let mut reader = self.readers.acquire().await?;
+            let mut reader = self.reader().await?;
             let found = in_time(query(&mut reader)).await;
             if matches!(&found, Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut) {
                 // The answer may come yet: nobody else is to take it for theirs, or to wait for it.
@@ -111,6 +113,14 @@ impl SqlStore {
             found
         };
         Ok(self.health.note_read(found.await)?)
+    }
+
+    /// A connection to read with.
+    async fn reader(&self) -> Result<PoolConnection<Any>, sqlx::Error> {
+        match (self.readers.acquire().await, &self.login) {
+            (Err(error), Some(login)) if login.renews(&self.readers, &error) => self.readers.acquire().await,
+            (acquired, _) => acquired,
+        }
     }
 
     /// Makes the change, and records what it came to: both in one transaction, or neither.

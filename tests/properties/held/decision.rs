@@ -229,6 +229,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "antigravity.google",
                 "oauth.n8n.cloud",
                 "playground.ai.cloudflare.com",
+                "mcp.docker.com",
                 "global.consent.azure-apim.net",
                 "vertexaisearch.cloud.google.com",
                 "raycast.com",
