@@ -20,13 +20,14 @@ use crate::setting_problem::SettingProblem;
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSettings {
     /// The path of the Unix socket for the API and the command line on this machine; the kernel tells who connects, so no token is
-    /// needed. `off`: there is none. Default: `data/admin.sock`.
+    /// needed. `off`: there is none. Takes effect at a start. Default: `data/admin.sock`.
     pub socket: AdminSocket,
     /// Who is who on the socket. Root and the gateway's own user are administrators under their own names unless they stand here;
     /// nobody else may connect. Where others stand here, the socket can be opened by everybody, and the kernel's word decides.
     pub actors: Vec<ActorSettings>,
     /// Address for `/metrics`, `/livez` and `/readyz`, without a password; and for the API and the console, where there are `tokens` or
     /// `sign_in.openid`. Plain HTTP unless there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
+    /// Takes effect at a start.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
     /// Where browsers reach the console, without a path: `https://gateway-admin.example.com`. Alerts lead there. Default: `sign_in.openid.console_url`.
