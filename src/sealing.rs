@@ -110,6 +110,11 @@ impl Keys {
         name_of_first(&self.0)
     }
 
+    /// Whether the key that boxes call so is among them.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|key| hexadecimal::written(&key.name) == name)
+    }
+
     /// Whether it was sealed with the current key.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         self.0.first().is_some_and(|key| sealed.0.get(1..=NAME) == Some(&key.name))
@@ -188,6 +193,7 @@ mod tests {
         let new = keys.seal("c1", &text(), [2; 12]).unwrap();
         assert_eq!((keys.open("c1", &old), keys.open("c1", &new)), (Ok(text()), Ok(text())));
         assert_eq!((keys.is_current(&old), keys.is_current(&new)), (false, true));
+        assert!(keys.has(&name) && keys.has(&before.current_name()) && !before.has(&name));
         assert_eq!(before.open("c1", &new), Err(NotOpened));
         let read = Keys::read_or_make(&file, &[9; 32]).unwrap();
         assert_eq!(read.open("c1", &new), Ok(text()));

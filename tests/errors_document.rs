@@ -7,8 +7,8 @@ use dcr_gateway::intake::reason::Reason;
 fn made() -> String {
     let mut document = String::from(
         "# Errors\n\n\
-         Every refusal is JSON: `error`, `error_description` (which says it more exactly where more is known), `violations` where rules\n\
-         were broken, and `request_id`. Made from `src/intake/reason.rs`: `UPDATE_DOCS=1 cargo test --test errors_document`.\n\n\
+         Every refusal is JSON, but for the page that a browser gets at the authorization endpoint: `error`, `error_description` (which says it more\n\
+         exactly where more is known), `violations` where rules were broken, and `request_id`. Made from `src/intake/reason.rs`: `UPDATE_DOCS=1 cargo test --test errors_document`.\n\n\
          | reason | status | `error` | what was wrong | what to do |\n|---|---|---|---|---|\n",
     );
     for reason in Reason::ALL {

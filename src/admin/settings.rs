@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use super::console::settings::{OpenIdSettings, SignInSettings};
 use super::role::Role;
+use crate::anomaly::DetectorName;
 use crate::hexadecimal;
 use crate::lifecycle::{CLIENT, GATEWAY};
 use crate::secret::Secret;
@@ -19,13 +20,14 @@ use crate::setting_problem::SettingProblem;
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSettings {
     /// The path of the Unix socket for the API and the command line on this machine; the kernel tells who connects, so no token is
-    /// needed. `off`: there is none. Default: `data/admin.sock`.
+    /// needed. `off`: there is none. Takes effect at a start. Default: `data/admin.sock`.
     pub socket: AdminSocket,
     /// Who is who on the socket. Root and the gateway's own user are administrators under their own names unless they stand here;
     /// nobody else may connect. Where others stand here, the socket can be opened by everybody, and the kernel's word decides.
     pub actors: Vec<ActorSettings>,
     /// Address for `/metrics`, `/livez` and `/readyz`, without a password; and for the API and the console, where there are `tokens` or
     /// `sign_in.openid`. Plain HTTP unless there is `tls`: keep it on a loopback or an internal address. Without it they are not served.
+    /// Takes effect at a start.
     #[schemars(with = "Option<String>")]
     pub listen: Option<SocketAddr>,
     /// Where browsers reach the console, without a path: `https://gateway-admin.example.com`. Alerts lead there. Default: `sign_in.openid.console_url`.
@@ -127,7 +129,7 @@ impl From<TokenDigest> for String {
 /// The longest path of a socket (`sun_path`, with its end).
 const LONGEST_SOCKET: usize = 107;
 
-/// Who acts by these names in the record is no operator.
+/// Who acts by these names in the record is no operator; neither is a detector.
 const TAKEN_NAMES: [&str; 2] = [CLIENT, GATEWAY];
 
 impl AdminSettings {
@@ -152,37 +154,54 @@ impl AdminSettings {
             let reason = format!("{} is too long for a socket: {LONGEST_SOCKET} octets at most", path.display());
             report("socket", reason, "write a shorter path, or off");
         }
-        match self.listen {
-            None if !self.tokens.is_empty() => {
-                report("tokens", "there is no address to present them at".to_owned(), "write listen beside them");
-            }
-            None if self.tls.is_some() => {
-                report("tls", "there is no address to serve it at".to_owned(), "write listen beside it");
-            }
-            Some(address) if !self.tokens.is_empty() && self.tls.is_none() && !address.ip().is_loopback() => {
-                let reason = "plain HTTP on an address that is not loopback: tokens would travel in clear".to_owned();
-                report("tokens", reason, "add tls, or listen on 127.0.0.1");
-            }
-            None if self.sign_in.openid.is_some() => {
-                report(
-                    "sign_in.openid",
-                    "there is no address to serve the console at".to_owned(),
-                    "write listen beside it",
-                );
-            }
-            Some(address) if self.sign_in.openid.is_some() && self.tls.is_none() && !address.ip().is_loopback() => {
-                let reason = "plain HTTP on an address that is not loopback: sessions would travel in clear".to_owned();
-                report("sign_in.openid", reason, "add tls, or listen on 127.0.0.1");
-            }
-            _ => {}
+        let (is_reached, has_tokens) = (self.listen.is_some(), !self.tokens.is_empty());
+        let signs_in = self.sign_in.openid.is_some();
+        let is_clear = self.tls.is_none() && self.listen.is_some_and(|address| !address.ip().is_loopback());
+        let clear = "plain HTTP on an address that is not loopback";
+        let contradictions = [
+            (
+                !is_reached && has_tokens,
+                "tokens",
+                "there is no address to present them at".to_owned(),
+                "write listen beside them",
+            ),
+            (
+                !is_reached && self.tls.is_some(),
+                "tls",
+                "there is no address to serve it at".to_owned(),
+                "write listen beside it",
+            ),
+            (
+                is_clear && has_tokens,
+                "tokens",
+                format!("{clear}: tokens would travel in clear"),
+                "add tls, or listen on 127.0.0.1",
+            ),
+            (
+                !is_reached && signs_in,
+                "sign_in.openid",
+                "there is no address to serve the console at".to_owned(),
+                "write listen beside it",
+            ),
+            (
+                is_clear && signs_in,
+                "sign_in.openid",
+                format!("{clear}: sessions would travel in clear"),
+                "add tls, or listen on 127.0.0.1",
+            ),
+        ];
+        for (_, place, reason, hint) in contradictions.into_iter().filter(|(is_wrong, ..)| *is_wrong) {
+            report(place, reason, hint);
         }
-        let names = |place, names: Vec<&String>| {
-            let bad = names.into_iter().find(|name| !is_name(name));
-            let hint = "write 1 to 64 printable characters; client and gateway are taken";
-            bad.map(|name| SettingProblem::new(place, format!("{name:?} is no name for an operator"), hint))
+        let names = |list, names: Vec<&String>| {
+            let bad = names.into_iter().enumerate().filter(|(_, name)| !is_name(name));
+            let hint = "write 1 to 64 printable characters; client, gateway and the names of detectors are taken";
+            let told = bad.map(|(at, name)| {
+                SettingProblem::new(format!("{list}[{at}].name"), format!("{name:?} is no name for an operator"), hint)
+            });
+            told.collect::<Vec<_>>()
         };
-        let mut bad = Vec::new();
-        bad.extend(names("actors", self.actors.iter().map(|actor| &actor.name).collect()));
+        let mut bad = names("actors", self.actors.iter().map(|actor| &actor.name).collect());
         bad.extend(names("tokens", self.tokens.iter().map(|token| &token.name).collect()));
         if let Some(uid) = twice(self.actors.iter().map(|actor| actor.uid)) {
             let reason = format!("user id {uid} stands there twice");
@@ -209,6 +228,7 @@ pub(super) fn is_name(name: &str) -> bool {
         && !name.chars().any(char::is_control)
         && name.trim() == name
         && !TAKEN_NAMES.contains(&name)
+        && name.parse::<DetectorName>().is_err()
 }
 
 fn twice<T: Copy + Eq + std::hash::Hash>(values: impl Iterator<Item = T>) -> Option<T> {
@@ -251,11 +271,17 @@ mod tests {
         assert_eq!(places(&format!("listen: 192.0.2.1:1\n{openid}")), ["sign_in.openid"]);
         assert_eq!(places(&format!("listen: 192.0.2.1:1\n{tls}\n{openid}")), [""; 0]);
         assert_eq!(places(openid), ["sign_in.openid"]);
+        assert_eq!(places(&format!("{TOKEN}\n{tls}\n{openid}")), ["tokens", "tls", "sign_in.openid"]);
+        assert_eq!(places(&format!("listen: 192.0.2.1:1\n{TOKEN}\n{openid}")), ["tokens", "sign_in.openid"]);
     }
 
     #[test]
     fn every_operator_has_a_name_of_its_own_that_nobody_else_acts_by() {
-        assert_eq!(places("actors: [{ uid: 1, name: gateway, role: viewer }]"), ["actors"]);
+        let actors = ["gateway", "ada", "lookalike_names", "client"].iter().enumerate();
+        let actors: Vec<_> =
+            actors.map(|(uid, name)| format!("{{ uid: {uid}, name: {name}, role: viewer }}")).collect();
+        let wrong = ["actors[0].name", "actors[2].name", "actors[3].name"];
+        assert_eq!(places(&format!("actors: [{}]", actors.join(", "))), wrong);
         assert_eq!(
             places("actors: [{ uid: 1, name: a, role: viewer }, { uid: 1, name: b, role: viewer }]"),
             ["actors"]

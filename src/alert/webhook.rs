@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::signature::Signer;
 use super::text::title;
 use crate::clock::Timestamp;
-use crate::fetch::{FetchClient, FetchRequest, Target};
+use crate::fetch::{self, FetchClient, FetchRequest, Target};
 use crate::secret::Secret;
 
 /// The most of an answer that is read; nobody looks at it.
@@ -29,10 +29,7 @@ pub(super) struct Post {
 impl Post {
     pub(super) fn new(client: FetchClient, target: Target, bearer: Option<&Secret>) -> Result<Self, String> {
         let line = |token: &Secret| {
-            let mut line = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-                .map_err(|_| "bearer_token_file holds what cannot stand in a header".to_owned())?;
-            line.set_sensitive(true);
-            Ok::<_, String>(line)
+            fetch::bearer(token).map_err(|_| "bearer_token_file holds what cannot stand in a header".to_owned())
         };
         Ok(Self { client, target, authorization: bearer.map(line).transpose()? })
     }

@@ -45,7 +45,7 @@ impl ClientEndpoint {
     ];
 }
 
-/// The `authorization_server.client_endpoints` section: the endpoints at which clients that were suspended, rejected or removed are
+/// The `authorization_server.client_endpoints` section: the endpoints at which clients that may not be used are
 /// refused. Those of Keycloak and of a user pool are known, and those that the server's metadata name are added as soon as they are seen.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::header::InvalidHeaderValue;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -15,6 +16,7 @@ use super::dialect::Dialect;
 use super::management::{self, ManagementCall, SentUpdate};
 use super::transport::{self, Limits, Purpose, Transport};
 use super::{ManageError, Managed, Recorded, RegisterError, Registered, Registrar, ServerAccess, TokenAccess};
+use crate::fetch::{authorization, bearer};
 use crate::policy::{Clearance, Judged, LetThrough};
 use crate::secret::Secret;
 
@@ -57,7 +59,7 @@ impl Registrar for Endpoint {
         own_authorization: Option<&Secret>,
     ) -> Result<Registered, RegisterError> {
         let sent = self.dialect.outgoing(request);
-        let response = self.post(body(&sent)?, own_authorization.map(|own| own.expose().to_owned())).await?;
+        let response = self.post(body(&sent)?, own_authorization.map(authorization)).await?;
         let credential = CredentialOwner::Registrant;
         self.heard(response, RegistrationCall { sent, credential, uris: self.client_uris() })
     }
@@ -129,19 +131,19 @@ impl Endpoint {
         let body = body(members)?;
         let source = match &self.credential {
             Credential::None => return self.post(body, None).await,
-            Credential::Forward => return self.post(body, own_authorization.map(|own| own.expose().to_owned())).await,
-            Credential::Bearer(token) => return self.post(body, Some(format!("Bearer {}", token.expose()))).await,
+            Credential::Forward => return self.post(body, own_authorization.map(authorization)).await,
+            Credential::Bearer(token) => return self.post(body, Some(bearer(token))).await,
             Credential::ClientCredentials(source) => source,
         };
         let mut token = self.access_token(source).await?;
-        let response = self.post(body.clone(), Some(format!("Bearer {}", token.expose()))).await?;
+        let response = self.post(body.clone(), Some(bearer(&token))).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         // Revoked before its time, or the server lost its sessions: a 401 registered nothing, so once more with a fresh one.
         source.forget(&token);
         token = self.access_token(source).await?;
-        self.post(body, Some(format!("Bearer {}", token.expose()))).await
+        self.post(body, Some(bearer(&token))).await
     }
 
     async fn access_token(&self, source: &super::credential::AccessTokenSource) -> Result<Secret, RegisterError> {
@@ -154,7 +156,13 @@ impl Endpoint {
         })
     }
 
-    async fn post(&self, body: Bytes, authorization: Option<String>) -> Result<http::Response<Bytes>, RegisterError> {
+    /// A credential that cannot stand in a header is never left out: then nothing is sent.
+    async fn post(
+        &self,
+        body: Bytes,
+        authorization: Option<Result<HeaderValue, InvalidHeaderValue>>,
+    ) -> Result<http::Response<Bytes>, RegisterError> {
+        let authorization = authorization.transpose().map_err(|error| RegisterError::Unreachable(error.to_string()))?;
         let mut request = Request::post(self.path.as_str())
             .extension(Purpose::REGISTRATION)
             .header(header::CONTENT_TYPE, "application/json")
@@ -211,12 +219,13 @@ impl Endpoint {
     ) -> Result<http::Response<Bytes>, ManageError> {
         let not_sent = |error: String| ManageError::Unreachable(error);
         let body = members.map(serde_json::to_vec).transpose().map_err(|error| not_sent(error.to_string()))?;
+        let authorization = bearer(&access.registration_access_token).map_err(|error| not_sent(error.to_string()))?;
         let mut request = Request::builder()
             .method(method)
             .uri(access.registration_client_uri.as_str())
             .extension(Purpose::MANAGEMENT)
             .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", access.registration_access_token.expose()));
+            .header(header::AUTHORIZATION, authorization);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

@@ -1,6 +1,6 @@
 //! The authorization server behind the gateway: how its registration endpoint is called, what each kind needs to be told
 //! differently, its discovery documents. Decides nothing about a registration: it sends what a clearance holds, with the gateway's
-//! credential; and what report-only lets through, without.
+//! credential; what report-only lets through, without; and after an approval what the record holds.
 
 pub mod access;
 pub mod administration;

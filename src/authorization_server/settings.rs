@@ -55,7 +55,7 @@ pub struct AuthorizationServerSettings {
     /// on as its own, write what `max_forwarded_requests` is. Default: a quarter of `max_forwarded_requests`, but not below 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_forwarded_requests_per_address: Option<usize>,
-    /// The endpoints at which clients that were suspended, rejected or removed are refused. Those of Keycloak and of a user pool are known, and
+    /// The endpoints at which clients that were suspended, rejected or removed, or wait under `approval: before_use`, are refused. Those of Keycloak and of a user pool are known, and
     /// those that the server's metadata name are added as soon as they are seen.
     #[serde(default)]
     pub client_endpoints: ClientEndpointSettings,

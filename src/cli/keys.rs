@@ -29,6 +29,8 @@ const HEARD_WITHIN: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 /// What a gateway that cannot be asked is given for it: it looks at the file every two seconds.
 const UNHEARD: Duration = Duration::from_secs(5);
+/// How many of the clients that are left are named in text.
+const NAMED: usize = 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -68,13 +70,18 @@ pub(super) fn run(command: &Command, format: Format, out: &mut dyn Write) -> Res
                 writeln!(out, "{}", json_text(&json!({ "current": keys.current_name(), "clients": resealed })))?;
             }
             Format::Text => {
-                let Resealed { changed, current, .. } = resealed;
+                let Resealed { changed, current, .. } = &resealed;
                 writeln!(out, "key {}: {changed} clients sealed anew, {current} were already", keys.current_name())?;
             }
         }
         if resealed.left > 0 {
-            let left = resealed.left;
-            return Err(Failure::Failed(format!("{left} clients are left: keep the old keys, and try `keys reseal`")));
+            let Resealed { left, left_clients, .. } = resealed;
+            let (named, more) = left_clients.split_at(left_clients.len().min(NAMED));
+            let more = if more.is_empty() { "" } else { ", …" };
+            let named = named.join(", ");
+            return Err(Failure::Failed(format!(
+                "{left} clients are left ({named}{more}): keep the old keys, and try `keys reseal`"
+            )));
         }
         Ok(())
     })

@@ -41,7 +41,7 @@ pub struct GatewaySettings {
     pub listeners: Vec<ListenerSettings>,
     /// The authorization server behind the gateway.
     pub authorization_server: AuthorizationServerSettings,
-    /// What outlives a restart: initial access tokens and the record of registrations.
+    /// What outlives a restart: initial access tokens and the record of registrations. Takes effect at a start, but for `encryption_key_file`.
     #[serde(default)]
     pub store: StoreSettings,
     /// The tokens that let a client register (RFC 7591 §3).
@@ -72,7 +72,7 @@ pub struct GatewaySettings {
     /// Which web pages may register clients and read the metadata from a browser.
     #[serde(default)]
     pub cors: CorsSettings,
-    /// Where spans, metrics and logs go.
+    /// Where spans, metrics and logs go. Takes effect at a start.
     #[serde(default)]
     pub telemetry: TelemetrySettings,
     /// What happened, on a record that proves itself. Takes effect at a start, not at a reload.

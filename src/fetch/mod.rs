@@ -18,7 +18,7 @@ use http::{Method, StatusCode};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-pub use basic::basic;
+pub use basic::{authorization, basic, bearer};
 pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use target::Target;
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::decide::{Change, Instruction};
+use super::decide::{ByResponse, Change, Instruction};
 use super::handler::{Body, BodyError, Head, ProtocolRefusal};
 use super::reason::Reason;
 use super::recorded::each_once;
@@ -278,7 +278,7 @@ fn of_management(kind: Kind, learned: &ManagementEvent, request_digest: Option<S
     }
 }
 
-/// What an operator did to a client, which was another before, or a response did: then the reason is the detector that called for it.
+/// What an operator did to a client, which was another before, or a response did by itself: then the reason is the detector that called for it.
 pub(super) fn changed(instruction: &Instruction, before: &ClientRecord, client: &ClientRecord) -> Event {
     let kind = match instruction.change {
         Change::Approve { .. } => Kind::ClientApproved,
@@ -290,8 +290,8 @@ pub(super) fn changed(instruction: &Instruction, before: &ClientRecord, client: 
     };
     let name = instruction.actor.clone();
     let (actor, reason) = match instruction.response {
-        Some(_) => (Actor::Gateway, Some(name)),
-        None => {
+        Some(ByResponse { is_lifted: false, .. }) => (Actor::Gateway, Some(name)),
+        Some(ByResponse { is_lifted: true, .. }) | None => {
             let is_gone = instruction.change == Change::Delete { is_gone: true } && client.unsettled.is_none();
             (Actor::Operator { name }, is_gone.then(|| GONE.to_owned()))
         }

@@ -68,12 +68,21 @@ pub struct Instruction {
     pub change: Change,
     /// The version the operator has seen; none: whatever it is now.
     pub version: Option<i64>,
-    /// Who asks; of a response, the detector.
+    /// Who asks; of a response, the detector, or the operator who lifts it.
     pub actor: String,
     /// Why.
     pub comment: Option<String>,
     /// The response whose doing it is; none: an operator's.
-    pub response: Option<String>,
+    pub response: Option<ByResponse>,
+}
+
+/// The response whose doing a change is.
+#[derive(Debug, Clone)]
+pub struct ByResponse {
+    /// Its name.
+    pub id: String,
+    /// An operator lifts it, who is the actor.
+    pub is_lifted: bool,
 }
 
 impl Intake {
@@ -127,8 +136,8 @@ impl Work {
         let version = self.rulebook.profile(&held.client.profile).map(|profile| profile.version().to_owned());
         held.record(Event { policy_version: version, ..event });
         held.end_untried().await?;
-        let change = change.as_str();
-        tracing::info!(client_id, actor, change, scopes, response = instruction.response, "a client was changed");
+        let (change, response) = (change.as_str(), instruction.response.as_ref().map(|by| &by.id));
+        tracing::info!(client_id, actor, change, scopes, response, "a client was changed");
         if let Err(refusal) = settle::settle(&self.rulebook, &self.tools, client_id).await {
             // It is decided all the same, and will be tried again.
             tracing::warn!(

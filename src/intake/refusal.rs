@@ -1,4 +1,4 @@
-//! A refusal and its answer: RFC 7591 / RFC 6750 JSON, always, with nothing in it that a client must not see.
+//! A refusal and its answer: RFC 7591 / RFC 6750 JSON, but for the page that `out_of_use` shows to a browser, with nothing in it that a client must not see.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, Store, Stor
 const LOOKED_AT: u32 = 50;
 
 /// What became of the clients.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Resealed {
     /// Sealed with the current key now.
     pub changed: u64,
@@ -21,6 +21,9 @@ pub struct Resealed {
     pub current: u64,
     /// None of the keys opens them, or somebody was at work on them all the time: another run may help.
     pub left: u64,
+    /// Those that are left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_clients: Vec<String>,
 }
 
 /// Why a client's secrets are sealed as they were.
@@ -48,9 +51,25 @@ pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Re
                 None => {}
                 Some(sealed) if keys.is_current(sealed) => resealed.current += 1,
                 Some(_) if reseal_one(tools, keys, &client.client_id, patience).await => resealed.changed += 1,
-                Some(_) => resealed.left += 1,
+                Some(_) => {
+                    resealed.left += 1;
+                    resealed.left_clients.push(client.client_id);
+                }
             }
         }
+    }
+}
+
+/// Whether any client has something sealed: then a key that is made now opens it not.
+pub async fn holds_sealed(store: &dyn Store) -> Result<bool, StoreError> {
+    let mut page = Page::first(LARGEST_PAGE);
+    loop {
+        let clients = store.clients(&ClientFilter::default(), &page).await?;
+        let Some(last) = clients.last() else { return Ok(false) };
+        if clients.iter().any(|client| client.server_access.is_some()) {
+            return Ok(true);
+        }
+        page.after = Some(Cursor { at: last.created_at, id: last.client_id.clone() });
     }
 }
 

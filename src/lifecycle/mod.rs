@@ -63,7 +63,7 @@ pub const GATEWAY: &str = "gateway";
 pub struct Action {
     /// When.
     pub at: Timestamp,
-    /// Who: an operator's name, [`CLIENT`] or [`GATEWAY`].
+    /// Who: an operator's name, [`CLIENT`], [`GATEWAY`], or the detector that called for a response.
     pub actor: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ use crate::registrant::forwarded_certificate::ForwardedCertificateFormat;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerSettings {
-    /// IP address and port, like `0.0.0.0:8443` or `[::]:8443`. Port 0 takes any free one. A socket that was handed over
+    /// IP address and port, like `0.0.0.0:8443` or `[::]:8443`. Changed by a restart alone. Port 0 takes any free one. A socket that was handed over
     /// (systemd's `ListenStream=`) and listens there is used; nobody is refused then while the gateway is replaced.
     #[schemars(with = "String")]
     pub address: SocketAddr,

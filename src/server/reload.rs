@@ -54,6 +54,13 @@ impl Gateway {
                         let rotated = Event::new(Kind::KeyRotated, Actor::Gateway).about(Subject::Key(current));
                         audit::tell(&recorder, rotated, self.clock.now()).await;
                     }
+                    if !self.intake.keys().has(&key) {
+                        tracing::error!(
+                            key,
+                            file = %self.config.settings.store.encryption_key_file.0.display(),
+                            "store.encryption_key_file: the key that was in use is no longer in it, and what was encrypted with it cannot be read: add it again"
+                        );
+                    }
                     reasons.watch(&self.config);
                     telemetry::metrics().reloaded(ReloadResult::Applied);
                     self.health.reloaded(Reload::Applied);

@@ -73,6 +73,10 @@ impl Gateway {
         let (closed_paths, advertised_endpoints) = (ClosedPaths::default(), AdvertisedEndpoints::default());
         let settings = &config.settings.throttle;
         let throttle = Throttle::new(settings, compose::throttle_files(settings)?)?;
+        let file = &config.settings.store.encryption_key_file.0;
+        if !file.exists() && reseal::holds_sealed(store.as_ref()).await? {
+            return Err(StartError::KeysGone(file.clone()));
+        }
         let parts = compose::parts(
             &config,
             KeptOnReload {
@@ -83,10 +87,9 @@ impl Gateway {
             },
         )?;
         if reseal::opens_nothing(store.as_ref(), &parts.rulebook.keys).await? {
-            let file = &config.settings.store.encryption_key_file.0;
             tracing::error!(
                 file = %file.display(),
-                "store.encryption_key_file: none of its keys opens what the store keeps encrypted: no client can be managed until the right file is back"
+                "store.encryption_key_file: none of its keys opens what the store keeps encrypted: no client of before can be managed until the right keys are added to it; keep those that are in it, they are in use"
             );
         }
         let (watch, watcher) = anomaly::watch::open(&config.settings.anomalies);

@@ -42,6 +42,12 @@ pub enum StartError {
         /// What is wrong with it.
         error: KeyFileError,
     },
+    /// The file with the encryption keys is gone, and a new one would open nothing.
+    #[error(
+        "store.encryption_key_file {}: it is not there, and the store holds what was encrypted with its keys: none is made. Put the file back; if it is lost, write one with a new key (`openssl rand -base64 32`), which opens nothing of before",
+        .0.display()
+    )]
+    KeysGone(PathBuf),
     /// The file with the keys that sign the audit log.
     #[error("audit.signing_key_file {}: {error}", file.display())]
     AuditKey {

@@ -19,8 +19,8 @@ pub struct StoreSettings {
     pub url: StoreUrl,
     /// The file with the password for PostgreSQL, read anew for each new connection. Default: none, the password (if any) is in the URL.
     pub password_file: Option<PathBuf>,
-    /// The file with the keys that what the gateway keeps secret in the store is encrypted with; made when it is not there. Every
-    /// replica needs the same. Default: `data/key`.
+    /// The file with the keys that what the gateway keeps secret in the store is encrypted with; made when it is not there
+    /// and nothing is encrypted yet (SQLite only). Every replica needs the same. Default: `data/key`.
     pub encryption_key_file: KeyFile,
 }
 

@@ -1,5 +1,6 @@
 //! What findings call for beside bans: suspensions, approvals, tightened throttles; and who may order what.
 
+use dcr_gateway::store::{AuditFilter, AuditLog as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,6 +30,14 @@ async fn response(world: &World) -> Value {
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// What is recorded of it that the client was resumed.
+async fn resumed(world: &World, client_id: &str) -> Value {
+    let records = world.store.records(&AuditFilter::default(), None, 100).await.unwrap();
+    let events = records.iter().map(|record| serde_json::from_str::<Value>(&record.event).unwrap());
+    let mut resumed = events.filter(|event| event["event"] == "client_resumed" && event["subject"]["id"] == client_id);
+    resumed.next().expect("a record")
 }
 
 fn is_in(state: &str) -> impl Fn(&Value) -> bool {
@@ -91,19 +100,18 @@ async fn a_suspension_that_is_lifted_or_over_resumes_the_client() {
     let id = client["client_id"].as_str().unwrap();
     world.until(id, is_in("suspended")).await;
     world.until(id, is_in("active")).await;
-    let other = world.register("Examp1e Bank 2").await;
-    let other = other["client_id"].as_str().unwrap();
-    world.until(other, is_in("suspended")).await;
-    let id = loop {
-        let found = response(&world).await;
-        if found["subject"] == other {
-            break found["id"].as_str().unwrap().to_owned();
-        }
-    };
-    // It may be over by itself in the same moment.
-    let lifted = world.ask("DELETE", &format!("/v1/bans/{id}")).await;
-    assert!([200, 409].contains(&lifted.status), "{}", lifted.body);
-    world.until(other, is_in("active")).await;
+    let over = resumed(&world, id).await;
+    assert_eq!((&over["actor"]["kind"], &over["reason"]), (&json!("gateway"), &json!("lookalike_names")));
+    let world = self::world("action: suspend_client, for: 1h", "").await;
+    let client = world.register("Examp1e Bank").await;
+    let id = client["client_id"].as_str().unwrap();
+    world.until(id, is_in("suspended")).await;
+    let suspension = response(&world).await;
+    let lifted = world.ask("DELETE", &format!("/v1/bans/{}", suspension["id"].as_str().unwrap())).await;
+    assert_eq!((lifted.status, &lifted.body["state"]), (200, &json!("lifted")), "{}", lifted.body);
+    world.until(id, is_in("active")).await;
+    let lifted = resumed(&world, id).await;
+    assert_eq!((&lifted["actor"]["kind"], lifted.get("reason")), (&json!("operator"), None), "{lifted}");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn who_cannot_open_what_is_sealed_is_in_nobodys_way() {
     let client = world.client().await;
     let known = std::fs::read_to_string(world.directory.path().join("key")).unwrap();
     let unknown = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n";
-    let changed = Resealed { changed: 1, current: 0, left: 0 };
+    let changed = Resealed { changed: 1, ..Resealed::default() };
     assert_eq!(resealed(&world, &format!("{unknown}{known}")).await, changed);
     let began = Instant::now();
     for _ in 0..2 {
@@ -42,6 +42,21 @@ async fn who_cannot_open_what_is_sealed_is_in_nobodys_way() {
     assert_eq!(resealed(&world, &format!("{known}{unknown}")).await, changed);
     assert_eq!(world.manage("GET", &client.uri, &client.token, None).await.status, 200);
     assert!(!world.gateway.log().contains("broken off"), "{}", world.gateway.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_whose_key_is_lost_are_named() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let left = resealed(&world, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").await;
+    assert_eq!(left, Resealed { left: 1, left_clients: vec![client.id], ..Resealed::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_use_that_a_reload_no_longer_finds_is_told() {
+    let world = World::start().await;
+    std::fs::write(world.directory.path().join("key"), "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
+    world.gateway.told(|said| said["message"].as_str().is_some_and(|text| text.contains("is no longer in it")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -261,11 +261,25 @@ async fn a_key_file_that_is_not_the_stores_is_told_at_the_start() {
     world.restart();
     assert!(!world.gateway.log().contains("none of its keys"), "{}", world.gateway.log());
     std::fs::rename(world.directory.path().join("key"), world.directory.path().join("key.away")).unwrap();
+    std::fs::write(world.directory.path().join("key"), "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
     world.restart();
     assert!(world.gateway.log().contains("none of its keys opens"), "{}", world.gateway.log());
     std::fs::rename(world.directory.path().join("key.away"), world.directory.path().join("key")).unwrap();
     world.restart();
     is_told(&world.manage("GET", &client.uri, &client.token, None).await, &client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_is_gone_is_not_made_anew_where_the_store_holds_what_it_encrypted() {
+    let mut world = World::start().await;
+    world.client().await;
+    world.gateway.signal("TERM");
+    assert_eq!(world.gateway.ended(), Some(0));
+    std::fs::remove_file(world.directory.path().join("key")).unwrap();
+    let refused = world.gateway.run(&["serve"]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("Put the file back"), "{told}");
+    assert!(!world.directory.path().join("key").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

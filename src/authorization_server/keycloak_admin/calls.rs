@@ -9,6 +9,7 @@ use crate::authorization_server::administration::AdministrationError;
 use crate::authorization_server::answer;
 use crate::authorization_server::credential::CredentialError;
 use crate::authorization_server::transport::Purpose;
+use crate::fetch::bearer;
 use crate::secret::Secret;
 
 impl KeycloakAdministration {
@@ -53,18 +54,20 @@ impl KeycloakAdministration {
         body: Option<&Value>,
         token: &Secret,
     ) -> Result<Response<Bytes>, AdministrationError> {
+        let unsent = |error: String| AdministrationError::Unreachable(error);
+        let authorization = bearer(token).map_err(|error| unsent(error.to_string()))?;
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
             .extension(Purpose::ADMINISTRATION)
             .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+            .header(header::AUTHORIZATION, authorization);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.body(Bytes::from(body));
-        let request = request.map_err(|error| AdministrationError::Unreachable(error.to_string()))?;
+        let request = request.map_err(|error| unsent(error.to_string()))?;
         let sent = self.transport.send(request, self.limits).await;
         sent.map_err(|error| {
             error.told(AdministrationError::Unreachable, AdministrationError::TimedOut, AdministrationError::Broken)

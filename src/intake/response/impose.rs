@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::event;
 use crate::audit::Event;
 use crate::clock::Timestamp;
-use crate::intake::decide::{Change, Instruction};
+use crate::intake::decide::{ByResponse, Change, Instruction};
 use crate::intake::not_done::NotDone;
 use crate::intake::settle::next_attempt;
 use crate::intake::{Intake, Tools};
@@ -72,14 +72,14 @@ impl Intake {
             return Err(NotDone::ResponseOver(known.id));
         }
         // Before it is ended: where that fails, lifting it again does it.
-        self.undo(&known, actor).await?;
+        self.undo(&known, Some(actor)).await?;
         let ending = Ending { at: self.tools.clock.now(), by: Some(actor.to_owned()) };
         let record = self.tools.recording_end(move |ended| event::lifted(ended, comment.clone()));
         let ended = store.end_response(id, ending, record).await?;
         let lifted = ended.ok_or(NotDone::ResponseOver(known.id))?;
         event::tell_lifted(&lifted);
         // It may have suspended the client again while that was being resumed: from now on nothing does.
-        if let Err(error) = self.undo_ended(&lifted, actor).await {
+        if let Err(error) = self.undo_ended(&lifted, Some(actor)).await {
             let (response, client_id) = (&lifted.id, &lifted.subject);
             tracing::warn!(%error, response, client_id, "whether a client is still suspended by a response that is over is unknown");
         }
@@ -145,7 +145,7 @@ impl Intake {
 
     async fn end_expired(&self, response: &ResponseRecord, now: Timestamp) -> Result<(), NotDone> {
         // Before it is ended: should this process die in between, another one does it.
-        self.undo(response, &response.author).await?;
+        self.undo(response, None).await?;
         let (ending, record) = (Ending { at: now, by: None }, self.tools.recording_end(event::expired));
         let Some(ended) = self.tools.store.end_response(&response.id, ending, record).await? else {
             return self.suspend_again(response).await;
@@ -187,29 +187,29 @@ impl Intake {
     }
 
     pub(super) async fn suspend(&self, response: &ResponseRecord) -> Result<(), NotDone> {
-        match self.change_client(instruction(response, Change::Suspend, &response.author)).await {
+        match self.change_client(instruction(response, Change::Suspend, None)).await {
             // It is already.
             Ok(_) | Err(NotDone::NotPossible(_)) => {}
             Err(error) => return Err(error),
         }
         // Whoever ended it meanwhile may have looked at the client before it was suspended.
         match self.tools.store.response(&response.id).await? {
-            Some(known) if known.ended.is_some() => self.undo_ended(&known, &response.author).await,
+            Some(known) if known.ended.is_some() => self.undo_ended(&known, None).await,
             _ => Ok(()),
         }
     }
 
     /// Undoes what a response did that is over; where another one is in force, that one would do the same again.
-    async fn undo_ended(&self, response: &ResponseRecord, actor: &str) -> Result<(), NotDone> {
+    async fn undo_ended(&self, response: &ResponseRecord, operator: Option<&str>) -> Result<(), NotDone> {
         let does_the_same = |other: &ResponseRecord| is_suspension(other) && other.subject == response.subject;
         if !is_suspension(response) || self.responses_in_force().await?.iter().any(does_the_same) {
             return Ok(());
         }
-        self.undo(response, actor).await
+        self.undo(response, operator).await
     }
 
-    /// Resumes the client that this response suspended. What an operator suspended stays so.
-    async fn undo(&self, response: &ResponseRecord, actor: &str) -> Result<(), NotDone> {
+    /// Resumes the client that this response suspended, for the operator who lifts it or by itself. What an operator suspended stays so.
+    async fn undo(&self, response: &ResponseRecord, operator: Option<&str>) -> Result<(), NotDone> {
         if !is_suspension(response) {
             return Ok(());
         }
@@ -220,7 +220,7 @@ impl Intake {
         if !is_its_doing {
             return Ok(());
         }
-        match self.change_client(instruction(response, Change::Resume, actor)).await {
+        match self.change_client(instruction(response, Change::Resume, operator)).await {
             Ok(_) | Err(NotDone::NotPossible(_) | NotDone::Gone) => Ok(()),
             Err(error) => Err(error),
         }
@@ -262,13 +262,13 @@ fn is_suspension(response: &ResponseRecord) -> bool {
     response.action == ResponseAction::SuspendClient && !response.dry_run
 }
 
-fn instruction(response: &ResponseRecord, change: Change, actor: &str) -> Instruction {
+fn instruction(response: &ResponseRecord, change: Change, operator: Option<&str>) -> Instruction {
     Instruction {
         client_id: response.subject.clone(),
         change,
         version: None,
-        actor: actor.to_owned(),
+        actor: operator.unwrap_or(&response.author).to_owned(),
         comment: Some(format!("response {}", response.id)),
-        response: Some(response.id.clone()),
+        response: Some(ByResponse { id: response.id.clone(), is_lifted: operator.is_some() }),
     }
 }
