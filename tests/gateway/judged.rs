@@ -56,7 +56,7 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 19] = [
+const VENDORS: [&str; 20] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
