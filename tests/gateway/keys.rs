@@ -55,6 +55,8 @@ async fn the_clients_whose_key_is_lost_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_use_that_a_reload_no_longer_finds_is_told() {
     let world = World::start().await;
+    // By then the file is watched.
+    world.client().await;
     std::fs::write(world.directory.path().join("key"), "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").unwrap();
     world.gateway.told(|said| said["message"].as_str().is_some_and(|text| text.contains("is no longer in it")));
 }
