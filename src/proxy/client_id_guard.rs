@@ -1,7 +1,7 @@
 //! Finds a `client_id` that is a URL (client ID metadata document) in a query, a form body, or as HTTP Basic user.
 //! Pure; a form is scanned as it streams by, with constant memory, and never changed.
 
-use base64::Engine as _;
+use base64::{DecodeError, Engine as _};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use memchr::memchr2;
@@ -96,7 +96,7 @@ pub(super) fn is_in_query(query: &str) -> bool {
 
 /// Whether the HTTP Basic user (RFC 6749 §2.3.1: form-encoded) is a URL.
 pub(super) fn is_in_authorization(headers: &HeaderMap) -> bool {
-    headers.get_all(AUTHORIZATION).iter().filter_map(basic_credentials).any(|credentials| {
+    headers.get_all(AUTHORIZATION).iter().filter_map(basic_credentials).flatten().any(|credentials| {
         let mut lowered = Vec::with_capacity(credentials.len());
         for byte in credentials.to_ascii_lowercase() {
             if !is_left_out(byte, &lowered) {
@@ -109,15 +109,17 @@ pub(super) fn is_in_authorization(headers: &HeaderMap) -> bool {
     })
 }
 
-/// User and password of HTTP Basic (RFC 7617), decoded; nothing where it is another scheme, or nothing that anybody could decode.
-pub(super) fn basic_credentials(value: &HeaderValue) -> Option<Vec<u8>> {
+/// User and password of HTTP Basic (RFC 7617), decoded; nothing where it is another scheme. An error is what is read by some and not by
+/// others, or otherwise: characters besides those of base64, bits that are left over, white space or padding in the middle.
+pub(super) fn basic_credentials(value: &HeaderValue) -> Option<Result<Vec<u8>, DecodeError>> {
     let (scheme, rest) = value.as_bytes().trim_ascii().split_first_chunk::<5>()?;
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
     }
-    // Written without padding, or with a different one, it is still read by some.
-    let encoded: Vec<u8> = rest.iter().copied().filter(|b| !b.is_ascii_whitespace() && *b != b'=').collect();
-    base64::engine::general_purpose::STANDARD_NO_PAD.decode(&encoded).ok()
+    // Written without padding, or with a different one, it is still read by some, and as the same.
+    let padding = rest.iter().rev().take_while(|byte| **byte == b'=').count();
+    let encoded = rest[..rest.len() - padding].trim_ascii_start();
+    Some(base64::engine::general_purpose::STANDARD_NO_PAD.decode(encoded))
 }
 
 /// The user of HTTP Basic, as it was written.

@@ -60,6 +60,11 @@ impl ClientNames {
             names.end();
         }
         for credentials in headers.get_all(AUTHORIZATION).iter().filter_map(basic_credentials) {
+            names.reading.found.by_basic = true;
+            let Ok(credentials) = credentials else {
+                names.give_up();
+                continue;
+            };
             let user = basic_user(&credentials);
             let mut decoded = Vec::new();
             let mut decoder = FormDecoder::in_value();
@@ -74,7 +79,6 @@ impl ClientNames {
             for user in [user, &decoded] {
                 names.reading.add_id(user);
             }
-            names.reading.found.by_basic = true;
         }
         names
     }
@@ -279,6 +283,41 @@ mod tests {
         assert_eq!(names.found().ids, ["q", "a%3Ab", "a:b"]);
         assert!(names.found().by_basic);
         assert!(!ClientNames::in_head(Some("a=b"), &HeaderMap::new()).found().by_basic);
+    }
+
+    #[test]
+    fn basic_credentials_that_can_be_read_in_more_than_one_way_are_unclear() {
+        let by_basic = |credentials: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_bytes(credentials.as_bytes()).unwrap());
+            ClientNames::in_head(None, &headers).found().clone()
+        };
+        for plain in
+            ["Basic YTpz", "basic  YTpzczo=", "Basic YTpzczo", "Basic YTpzcw==", "Basic YTpzcw", "BASIC YTo/Pz8+Pj4="]
+        {
+            let found = by_basic(plain);
+            assert_eq!((found.ids, found.is_unclear, found.by_basic), (vec!["a".to_owned()], false, true), "{plain}");
+        }
+        for unclear in [
+            "Basic YTpzczp=",
+            "Basic YTpzcx==",
+            "Basic YTp!zczo=",
+            "Basic YT.pzczo=",
+            "Basic YTpz czo=",
+            "Basic YTpz=czo=",
+            "Basic YTo_Pz8-Pj4=",
+            "Basic YTpzc",
+            "Basic YTpz, Basic YTpz",
+            "Basic \"YTpz\"",
+            "Basic YTpz\u{a0}",
+            "Basic aHR0cHM6Ly9ldmlsLmV4YW1wbGUvYzp4eR==",
+        ] {
+            let found = by_basic(unclear);
+            assert_eq!((found.ids, found.is_unclear, found.by_basic), (Vec::new(), true, true), "{unclear}");
+        }
+        for other in ["Bearer YTp!z", "DPoP YTp!z", "Digest username=\"a\""] {
+            assert_eq!(by_basic(other), UnverifiedClients::default(), "{other}");
+        }
     }
 
     #[test]

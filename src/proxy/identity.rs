@@ -13,7 +13,6 @@ use super::headers;
 use crate::clock::Timestamp;
 use crate::intake::handler::{Head, PresentedCertificate};
 use crate::randomness;
-use crate::registrant::address::client_address;
 use crate::registrant::client_certificate;
 
 /// The head of a request as the handler may believe it, and the certificate that a trusted proxy forwarded with it, verified.
@@ -45,7 +44,8 @@ pub(super) fn received(
         query,
         headers,
         peer,
-        client_address: client_address(peer, &request.headers, &generation.settings.trusted_proxies),
+        // Where the headers disagree the request is refused (`routing`).
+        client_address: generation.settings.client_address(peer, &request.headers).unwrap_or_else(|told| told.passed),
         certificate,
         request_id: randomness::name(randomness::of_the_system),
         secure: connection.tls.is_some() || (is_trusted && says_https(request)),

@@ -34,6 +34,9 @@ pub(super) fn check(
     if !is_nameless_http_1_0 && !authority.or(host).is_some_and(framing::is_authority) {
         return Err(ProtocolRefusal::Host);
     }
+    if listener.settings.client_address(head.peer, &request.headers).is_err() {
+        return Err(ProtocolRefusal::Framing("X-Forwarded-For and Forwarded name different addresses"));
+    }
     let is_asked_for = listener.tls.as_ref().is_some_and(|tls| tls.request != ClientCertificateRequest::Off);
     match &head.certificate {
         // A bad certificate of the connection itself is good for nothing; a forwarded one is the handler's to judge.

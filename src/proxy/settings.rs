@@ -4,10 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::DurationText;
 use crate::policy::matching::Network;
+use crate::registrant::address::{self, Disagreement, ForwardingHeader};
 use crate::registrant::forwarded_certificate::ForwardedCertificateFormat;
 
 /// One entry of `listeners`.
@@ -25,6 +27,10 @@ pub struct ListenerSettings {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<Network>,
+    /// The header in which they write for whom they ask; the other one is not looked at then, for proxies pass it on as the client sent it. Not written:
+    /// either, and a request in which both stand and disagree about the address is refused (400).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding_header: Option<ForwardingHeader>,
     /// The header in which a trusted proxy forwards the client certificate it was shown. Default: none is believed.
     #[serde(default)]
     pub client_certificate_header: Option<ForwardedCertificateFormat>,
@@ -52,6 +58,14 @@ impl ListenerSettings {
         self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
+    /// For whom this peer asks.
+    ///
+    /// # Errors
+    /// The headers that say so disagree.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Disagreement> {
+        address::client_address(peer, headers, &self.trusted_proxies, self.forwarding_header)
+    }
+
     /// How many connections one address may have open.
     pub fn connections_per_address(&self) -> usize {
         self.max_connections_per_address.unwrap_or((self.max_connections / 4).max(16))
@@ -75,6 +89,10 @@ impl ListenerSettings {
             (
                 forwards && !has_trust,
                 "client_certificate_header needs client_certificate_trust: what a proxy forwards is verified again",
+            ),
+            (
+                self.forwarding_header.is_some() && self.trusted_proxies.is_empty(),
+                "forwarding_header is believed from trusted_proxies only, and there are none",
             ),
             (has_trust && !forwards, "client_certificate_trust does nothing without client_certificate_header"),
         ]

@@ -12,36 +12,62 @@ use crate::policy::matching::Network;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// The header in which the trusted proxies write for whom they ask: `forwarding_header` of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardingHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// `X-Forwarded-For` and `Forwarded` name different clients, and nothing says which of them the proxy wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("X-Forwarded-For and Forwarded name different addresses")]
+pub struct Disagreement {
+    /// The last proxy on which they agree.
+    pub passed: IpAddr,
+}
+
 /// The address of the client, IPv4-mapped IPv6 addresses written as IPv4.
 ///
 /// Walks from the peer outwards, as long as the hop just passed is a trusted proxy. What is no address (`unknown`, an
 /// obfuscated identifier, anything malformed) ends the walk at the proxy that wrote it; an untrusted peer ends it at once.
 ///
-/// Proxies usually maintain one of the two headers and pass the other one on as the client sent it, and nothing says
-/// which. So when both are present a hop counts only while both agree on it, and the answer is the last such hop: by
-/// sending the other header a client can at most appear as the proxy in front of us, never as somebody else.
-/// Proxies in front of the gateway should therefore remove the header they do not write.
+/// Proxies usually maintain one of the two headers and pass the other one on as the client sent it. Where `written` says
+/// which, the other one is not looked at. Where nothing does and both are present, they must agree on every hop that is
+/// walked: the client would choose between its own address and the proxy's, and be counted and banned as neither.
 ///
-/// There is no error: every input has an answer.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+/// # Errors
+/// The two headers disagree.
+pub fn client_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[Network],
+    written: Option<ForwardingHeader>,
+) -> Result<IpAddr, Disagreement> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(*address));
     let mut address = peer.to_canonical();
     if !is_trusted(&address) {
-        return address;
+        return Ok(address);
     }
+    let reads = |header, name| written.is_none_or(|written| written == header) && headers.contains_key(name);
+    let reads_list = reads(ForwardingHeader::XForwardedFor, X_FORWARDED_FOR);
+    let reads_forwarded = reads(ForwardingHeader::Forwarded, FORWARDED.as_str());
     let mut listed = hops(headers, X_FORWARDED_FOR, list_node);
     let mut forwarded = hops(headers, FORWARDED.as_str(), forwarded_node);
-    let ask_both = headers.contains_key(X_FORWARDED_FOR) && headers.contains_key(FORWARDED);
     loop {
-        let hop = match (listed.next(), forwarded.next()) {
-            (Some(one), Some(other)) if one == other => one,
-            (Some(one), None) | (None, Some(one)) if !ask_both => one,
-            _ => return address,
-        };
-        let Some(hop) = hop else { return address };
+        let (one, other) = (reads_list.then(|| listed.next()), reads_forwarded.then(|| forwarded.next()));
+        if let (Some(one), Some(other)) = (one, other)
+            && one != other
+        {
+            return Err(Disagreement { passed: address });
+        }
+        let Some(hop) = one.or(other).flatten().flatten() else { return Ok(address) };
         address = hop;
         if !is_trusted(&address) {
-            return address;
+            return Ok(address);
         }
     }
 }
@@ -164,13 +190,18 @@ mod tests {
     const PROXY: &str = "10.0.0.1";
 
     fn from(peer: &str, lines: &[(&str, &str)]) -> String {
+        read(peer, lines, None).unwrap()
+    }
+
+    fn read(peer: &str, lines: &[(&str, &str)], written: Option<ForwardingHeader>) -> Result<String, String> {
         let trusted: Vec<Network> = ["10.0.0.0/8", "fd00::/8"].iter().map(|n| n.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
+        let address = client_address(peer.parse().unwrap(), &headers, &trusted, written);
+        address.map(|address| address.to_string()).map_err(|disagreement| disagreement.passed.to_string())
     }
 
     #[test]
@@ -261,15 +292,39 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_counts_only_while_both_headers_agree_on_it() {
-        let both = |list, forwarded| from(PROXY, &[("x-forwarded-for", list), ("forwarded", forwarded)]);
-        assert_eq!(both("203.0.113.7", "for=203.0.113.7"), "203.0.113.7");
-        assert_eq!(both("1.1.1.1, 203.0.113.7", "for=203.0.113.7"), "203.0.113.7");
-        assert_eq!(both("203.0.113.7", "for=1.1.1.1"), PROXY);
-        assert_eq!(both("203.0.113.7, 10.2.3.4", "for=1.1.1.1, for=10.2.3.4"), "10.2.3.4");
-        assert_eq!(both("203.0.113.7, 10.2.3.4", "for=10.2.3.4"), "10.2.3.4");
-        assert_eq!(both("203.0.113.7", ""), PROXY);
-        assert_eq!(both("unknown", "for=203.0.113.7"), PROXY);
+    fn where_nothing_says_which_header_the_proxy_writes_both_must_agree() {
+        let both = |list, forwarded| read(PROXY, &[("x-forwarded-for", list), ("forwarded", forwarded)], None);
+        for (list, forwarded, client) in [
+            ("203.0.113.7", "for=203.0.113.7", "203.0.113.7"),
+            ("1.1.1.1, 203.0.113.7", "for=203.0.113.7", "203.0.113.7"),
+            ("203.0.113.7, 10.2.3.4", "for=203.0.113.7, for=10.2.3.4;proto=https", "203.0.113.7"),
+            ("unknown", "for=unknown", PROXY),
+            ("10.2.3.4", "for=10.2.3.4", "10.2.3.4"),
+        ] {
+            assert_eq!(both(list, forwarded).unwrap(), client, "{list} / {forwarded}");
+        }
+        for (list, forwarded, passed) in [
+            ("203.0.113.7", "for=1.1.1.1", PROXY),
+            ("203.0.113.7", "for=_", PROXY),
+            ("203.0.113.7", "x=y", PROXY),
+            ("203.0.113.7", "", PROXY),
+            ("", "for=203.0.113.7", PROXY),
+            ("unknown", "for=203.0.113.7", PROXY),
+            ("203.0.113.7, 10.2.3.4", "for=1.1.1.1, for=10.2.3.4", "10.2.3.4"),
+            ("203.0.113.7, 10.2.3.4", "for=10.2.3.4", "10.2.3.4"),
+        ] {
+            assert_eq!(both(list, forwarded).unwrap_err(), passed, "{list} / {forwarded}");
+        }
+    }
+
+    #[test]
+    fn the_header_that_the_proxy_does_not_write_is_not_looked_at() {
+        let (list, forwarded) = (ForwardingHeader::XForwardedFor, ForwardingHeader::Forwarded);
+        let lines = [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=198.51.100.8")];
+        assert_eq!(read(PROXY, &lines, Some(list)).unwrap(), "203.0.113.7");
+        assert_eq!(read(PROXY, &lines, Some(forwarded)).unwrap(), "198.51.100.8");
+        assert_eq!(read(PROXY, &lines[..1], Some(forwarded)).unwrap(), PROXY);
+        assert_eq!(read(PROXY, &lines[1..], Some(list)).unwrap(), PROXY);
     }
 
     proptest::proptest! {

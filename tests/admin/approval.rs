@@ -219,13 +219,17 @@ async fn four_eyes_are_two_people() {
 #[tokio::test]
 async fn a_client_that_sends_the_same_again_keeps_the_first_of_two_approvals_and_one_that_changes_does_not() {
     let world = four_eyes().await;
-    for (name, state) in [(None, "active"), (Some("Renamed"), "pending")] {
+    for (member, value, state) in [
+        ("client_name", Value::Null, "active"),
+        ("client_name", json!("Renamed"), "pending"),
+        ("client_name#de", json!("Andere"), "pending"),
+    ] {
         let mut members = confidential("openid orders");
         let client = world.register_as(&members).await.1;
         let first = post(&world, &client, ("/approve", json!({}))).await.1;
         assert_eq!(first["first_approval"]["scopes"], "orders", "{first}");
         members["client_id"] = client["client_id"].clone();
-        members["client_name"] = name.into();
+        members[member] = value;
         let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
         assert_eq!(status, 200, "{changed}");
         let second = bobs(&world, &client, ("/approve", "orders")).await;
@@ -296,7 +300,7 @@ async fn a_scope_that_is_withheld_already_keeps_no_other_change_waiting() {
     let mut members = confidential("openid orders");
     members["client_id"] = client["client_id"].clone();
     for name in ["Orders", "Orders", "Renamed"] {
-        members["client_name"] = name.into();
+        members[member] = value;
         let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
         assert_eq!(
             (status, &changed["client_name"], &changed["scope"]),

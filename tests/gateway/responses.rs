@@ -317,6 +317,26 @@ async fn refused(client: &Client, gateway: &Gateway, token: Option<&str>) -> (u1
     (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["error"].clone())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_header_beside_the_proxys_own_takes_a_client_out_of_its_ban() {
+    for (told_which, expected) in [("", 400), (", forwarding_header: x-forwarded-for", 403)] {
+        let listener = format!("{{ address: 127.0.0.1:0, trusted_proxies: [127.0.0.1/32]{told_which} }}");
+        let (gateway, upstream) = start(&listener, "{}").await;
+        told(&gateway, &["bans", "add", "--address", "203.0.113.9"]);
+        upstream.take();
+        for other in ["for=198.51.100.7", "for=_", "x=y", ""] {
+            for head in ["GET /login", "POST /register", "GET /.well-known/openid-configuration"] {
+                let forwarded_for = format!("203.0.113.9\r\nForwarded: {other}");
+                let answer = through_a_proxy(gateway.address, &forwarded_for, head).await;
+                assert_eq!(answer.status, expected, "{head} {other}: {}", answer.body);
+            }
+        }
+        assert_eq!(upstream.take().len(), 0);
+        let both = "198.51.100.7\r\nForwarded: for=198.51.100.7;proto=https";
+        assert_eq!(through_a_proxy(gateway.address, both, "GET /login").await.status, 200);
+    }
+}
+
 async fn through_a_proxy(gateway: SocketAddr, forwarded_for: &str, head: &str) -> Answer {
     let request = format!("{head} HTTP/1.1\r\nHost: sso.example.com\r\nX-Forwarded-For: {forwarded_for}\r\n\r\n");
     exchange(gateway, request.as_bytes()).await.expect("an answer")

@@ -49,12 +49,13 @@ const ENDPOINTS: [&str; 3] =
     ["backchannel_logout_uri", "frontchannel_logout_uri", "backchannel_client_notification_endpoint"];
 
 /// What keeps what was stolen from being used.
-const PROTECTIONS: [&str; 5] = [
+const PROTECTIONS: [&str; 6] = [
     "dpop_bound_access_tokens",
     "tls_client_certificate_bound_access_tokens",
     "require_pushed_authorization_requests",
     "require_signed_request_object",
     "request_object_signing_alg",
+    "backchannel_authentication_request_signing_alg",
 ];
 
 /// What `asked` has and `client` has not: of what would be sent to the server, in the terms in which the client is told what it has.
@@ -76,7 +77,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
         })
     };
     // What a change leaves out is taken away as well; an algorithm that takes another's place signs no less.
-    let is_given_up = |member: &&'static str| is_on(has.get(*member)) && !is_on(sent.get(*member));
+    let is_given_up = |member: &&'static str| gives_up(has.get(*member), sent.get(*member));
     let further = LISTS.into_iter().filter_map(|member| {
         let known = registered(&has, member);
         let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
@@ -93,6 +94,12 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
         given_up: PROTECTIONS.into_iter().filter(is_given_up).collect(),
         software: other_software(client, asked.metadata()),
     }
+}
+
+/// Whether a protection is gone, or weaker: what only the private key signed, everybody signs who read the secret.
+fn gives_up(has: Option<&Value>, sent: Option<&Value>) -> bool {
+    let is_by_secret = |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(|text| text.starts_with("HS"));
+    is_on(has) && (!is_on(sent) || (is_by_secret(sent) && !is_by_secret(has)))
 }
 
 /// Whether a protection is in force with this value.
@@ -254,6 +261,19 @@ mod tests {
             difference.to_string(),
             r#"scope + orders; grant_types + refresh_token; redirect_uris + https://app.example.com/cb "x; scope + openid""#
         );
+    }
+
+    #[test]
+    fn a_request_is_signed_as_well_as_before_or_a_protection_is_given_up() {
+        let gives_up = |has: Value, sent: Value| gives_up(Some(&has), Some(&sent));
+        for (has, sent) in [("PS256", "HS256"), ("ES256", "none"), ("EdDSA", "any"), ("HS256", "")] {
+            assert!(gives_up(has.into(), sent.into()), "{has} to {sent}");
+        }
+        for (has, sent) in [("PS256", "ES256"), ("HS256", "HS512"), ("HS256", "RS256"), ("none", "HS256"), ("any", "")]
+        {
+            assert!(!gives_up(has.into(), sent.into()), "{has} to {sent}");
+        }
+        assert!(PROTECTIONS.contains(&"backchannel_authentication_request_signing_alg"), "CIBA Core 1.0 §7.1.1");
     }
 
     #[test]

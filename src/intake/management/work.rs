@@ -268,6 +268,29 @@ fn is_another(before: &ClientRecord, client: &ClientRecord) -> bool {
         || before.redirect_uris != client.redirect_uris
         || before.scope_withheld != client.scope_withheld
         || before.asked.is_some()
+        || !shown(before).eq(shown(client))
+}
+
+/// What people read of a client and where it leads them, besides what the record has by itself and what counts as growth.
+const SHOWN: [&str; 12] = [
+    "client_name",
+    "client_uri",
+    "logo_uri",
+    "tos_uri",
+    "policy_uri",
+    "organization_name",
+    "contacts",
+    "initiate_login_uri",
+    "request_uris",
+    "application_type",
+    "software_id",
+    "software_version",
+];
+
+/// What is registered of these members, in any language (RFC 7591 §2.2).
+fn shown(client: &ClientRecord) -> impl Iterator<Item = (&String, &Value)> {
+    let is_shown = |name: &str| SHOWN.contains(&name.split('#').next().unwrap_or_default());
+    client.metadata.iter().filter(move |(name, _)| is_shown(name))
 }
 
 /// What became of the client is written down before anything is said about it.
@@ -280,4 +303,43 @@ async fn failed(mut held: HeldTurn<'_>, error: ManageError) -> Result<Answer, Re
         held.break_off().await;
     }
     Err(if is_lost { Refusal::from(Reason::ClientUnmanageable).caused_by(&error) } else { refusal(error) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::client::by_hand::client;
+
+    fn with(metadata: &Value) -> ClientRecord {
+        ClientRecord { metadata: metadata.as_object().unwrap().clone(), ..client() }
+    }
+
+    #[test]
+    fn an_approver_saw_another_client_where_people_would_read_something_else() {
+        let before = json!({"client_name": "Notes", "logo_uri": "https://a.example/l.png", "client_id_issued_at": 1});
+        for (member, value) in [
+            ("client_name", json!("Other")),
+            ("client_name#de", json!("Andere")),
+            ("logo_uri", json!("https://evil.example/l.png")),
+            ("logo_uri#de", json!("https://evil.example/l.png")),
+            ("client_uri", json!("https://evil.example/")),
+            ("organization_name", json!("Big Corp")),
+            ("contacts", json!(["a@evil.example"])),
+            ("initiate_login_uri", json!("https://app.example.com/login")),
+        ] {
+            let mut after = before.clone();
+            after[member] = value;
+            assert!(is_another(&with(&before), &with(&after)), "{member}");
+            assert!(is_another(&with(&after), &with(&before)), "without {member}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_alone_says_makes_no_other_client() {
+        let before = json!({"client_name": "Notes", "client_name#de": "Notizen", "client_id_issued_at": 1});
+        let after = json!({"client_name": "Notes", "client_name#de": "Notizen", "updated_at": 2, "jwks_uri": "x"});
+        assert!(!is_another(&with(&before), &with(&after)));
+    }
 }

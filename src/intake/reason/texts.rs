@@ -183,7 +183,7 @@ impl Reason {
             ),
             Self::ClientUnclear => (
                 "the request does not say clearly which client it is of",
-                "Send one client_id, or one client_assertion that is a signed JWT, in an application/x-www-form-urlencoded body (RFC 6749 §3.2, RFC 7523 §2.2).",
+                "Send one client_id, or one client_assertion that is a signed JWT, in an application/x-www-form-urlencoded body (RFC 6749 §3.2, RFC 7523 §2.2), or one `Authorization: Basic …` in the base64 of RFC 4648 §4.",
             ),
             Self::ClientUnmanageable => (
                 "the client cannot be managed at the moment",

@@ -1,5 +1,5 @@
 //! `redirect_uris`: the kinds, hosts, paths, ports and schemes a profile names; everything else is refused or left out.
-//! The same holds for `post_logout_redirect_uris`, but for patterns of paths: a browser is sent there too, to a page of its own.
+//! The same holds for `post_logout_redirect_uris`, but for patterns of https paths: a browser is sent there too, to a page of its own.
 
 mod allowed_hosts;
 mod answer;
@@ -242,7 +242,8 @@ impl RedirectUriRule {
         let Some(patterns) = self.private_use.get(scheme) else {
             return vec![format!("scheme {} is not allowed by profile {profile:?}", Excerpt(scheme))];
         };
-        if list == List::PostLogout || any_fits(patterns, rest) {
+        // After a logout as well: a page there is its host's, but what stands behind a scheme may be anybody's extension, or a command.
+        if any_fits(patterns, rest) {
             return self.private_use_onward(list, rest);
         }
         let (rest, scheme) = (Excerpt(rest), Excerpt(scheme));

@@ -4,7 +4,7 @@
 use url::Url;
 use url::form_urlencoded;
 
-use super::parameters::{is_leading, is_naming, is_plainly_leading, plainly};
+use super::parameters::{is_for_a_url, is_leading, is_naming, is_plainly_leading, plainly};
 use super::two_slashes::begins_with_a_host;
 use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::parameter_name::is_nothing;
@@ -86,7 +86,8 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
             }
             let (leads, is_alone) = (is_leading(&name), value.is_empty());
             let appended = || self.appended(&value).filter(|_| is_plainly_leading(&plainly(&name)));
-            appended().or_else(|| self.in_text(value, leads)).or_else(|| self.in_text(name, is_alone))
+            let found = appended().or_else(|| self.opened(&name, &value));
+            found.or_else(|| self.in_text(value, leads)).or_else(|| self.in_text(name, is_alone))
         })
     }
 
@@ -98,6 +99,28 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         let host = url.host_str().filter(|host| *host != OWN_HOST).and_then(Host::parse)?;
         // `.eJwN.Zx` is a token, `@alice` somebody's name.
         (host.is_public() && !(self.is_known)(Destination::Host(&host))).then_some(Onward::Host(host))
+    }
+
+    /// The app that systems open by a scheme and its colon alone, `evilapp:cb`, where the parameter's name says that a page goes there.
+    fn opened(&self, name: &str, text: &str) -> Option<Onward> {
+        if !is_for_a_url(name) {
+            return None;
+        }
+        let mut text = text.to_owned();
+        for _ in 0..DECODINGS {
+            let cleaned = as_a_browser_cleans(&text);
+            if let Some((scheme, rest)) = app_by_its_scheme(&cleaned)
+                && !(self.is_known)(Destination::App(&scheme, rest))
+            {
+                return Some(Onward::App(scheme));
+            }
+            let decoded = decode(&text);
+            if decoded == text {
+                break;
+            }
+            text = decoded;
+        }
+        None
     }
 
     /// In what a URL holds that names something: its own host is not led to, a page that takes it apart might be led on by the rest.
@@ -144,7 +167,7 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         let pairs = pairs(text).into_iter().filter(|(name, _)| !name.contains(is_nothing) && name != text);
         pairs.into_iter().find_map(|(name, value)| {
             let leads = is_leading(&name);
-            self.in_text(value, leads).or_else(|| self.in_name(name))
+            self.opened(&name, &value).or_else(|| self.in_text(value, leads)).or_else(|| self.in_name(name))
         })
     }
 
@@ -153,13 +176,16 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         if !text.trim_start_matches(is_nothing).starts_with(['{', '[']) {
             return None;
         }
-        let mut named = leads;
+        let (mut named, mut name) = (leads, String::new());
         literals(text).into_iter().find_map(|(literal, is_name)| {
             if is_name {
                 named = is_leading(&literal);
+                name.clone_from(&literal);
                 return self.in_name(literal);
             }
-            self.in_text(literal, named)
+            // `""` is a name that leads, but nobody wrote it here.
+            let opened = if name.is_empty() { None } else { self.opened(&name, &literal) };
+            opened.or_else(|| self.in_text(literal, named))
         })
     }
 
@@ -326,6 +352,15 @@ fn read(text: &str) -> Meaning {
         _ if scheme.contains('.') || (rest.starts_with('/') && scheme.len() > 1) => Meaning::App(scheme.to_owned()),
         _ => Meaning::Other,
     }
+}
+
+/// The scheme and the rest of what names an app by its scheme alone; `step:2` and `localhost:3000/home` do not, and `c:` is a disk.
+fn app_by_its_scheme(text: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = text.split_once(':')?;
+    let is_app = matches!(read(text), Meaning::Other) && Url::parse(text).is_ok();
+    let scheme = scheme.to_ascii_lowercase();
+    let leads_nowhere = scheme.len() == 1 || NOWHERE.contains(&scheme.as_str()) || begins_with_a_port(rest);
+    (is_app && !leads_nowhere).then_some((scheme, rest))
 }
 
 fn begins_with_a_port(rest: &str) -> bool {

@@ -81,6 +81,12 @@ pub(super) fn is_plainly_leading(name: &str) -> bool {
     LEADING.iter().any(|begin| name.starts_with(begin)) || bare(name).ends_with("redirect")
 }
 
+/// Whether a parameter of this name says that its value is a URL to go to next, and not only that it might be: not `to=page:home`.
+pub(super) fn is_for_a_url(name: &str) -> bool {
+    let name = plainly(name);
+    is_plainly_leading(&name) || (bare(&name) != name && LEADING_ALONE.contains(&bare(&name)))
+}
+
 /// The name without what says that its value is a URL.
 fn bare(name: &str) -> &str {
     ["url", "uri", "link"].into_iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)

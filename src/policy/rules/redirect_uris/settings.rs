@@ -117,7 +117,7 @@ pub struct SchemePattern {
     /// The scheme, without colon.
     pub scheme: String,
     /// A regular expression that is searched in what follows the colon (`//host/path?query`, `/path`), without the colon; not anchored unless written
-    /// so: `^//callback$`.
+    /// so: `^//callback$`. It holds for `post_logout_redirect_uris`, too.
     pub rest: String,
 }
 

@@ -313,20 +313,23 @@ fn the_number_is_bounded_and_repetition_does_not_count() {
 }
 
 #[test]
-fn after_logout_a_browser_is_sent_to_the_same_hosts_but_to_any_page() {
+fn after_logout_a_browser_is_sent_to_the_same_hosts_but_to_any_page_and_to_no_other_uri_of_an_app() {
     let rule = compile(PARTNERS).unwrap();
     let check = |uri: &str| {
         let mut report = Report::new(RuleName::RedirectUris, "partners");
         let checked = rule.check(&asked("post_logout_redirect_uris", &[uri]), &mut report);
         (checked.post_logout.len(), report.into_outcome().violations)
     };
-    for uri in ["https://a.trusted-partner.org/", "cursor://bye", "http://localhost:3000/"] {
+    for uri in ["https://a.trusted-partner.org/", "cursor://callback", "http://localhost:3000/"] {
         assert_eq!(check(uri), (1, Vec::new()), "{uri}");
     }
     let (admitted, violations) = check("https://evil.example/");
     assert_eq!(admitted, 0);
     assert!(violations[0].message.starts_with("post_logout_redirect_uris[0]: host \"evil.example\""));
     assert_eq!(violations[0].code, ErrorCode::InvalidClientMetadata);
+    let (admitted, violations) = check("cursor://bye");
+    assert_eq!(admitted, 0, "an app opens whatever stands behind its scheme");
+    assert!(violations[0].message.contains("\"//bye\" after scheme \"cursor\""), "{violations:?}");
     let (_, violations) = check("https://app.example.com/#/bye");
     assert!(violations[0].message.ends_with("contains a fragment (OpenID Connect RP-Initiated Logout §3.1)"));
 }

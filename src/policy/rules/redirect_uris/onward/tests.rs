@@ -394,6 +394,43 @@ fn refuses_what_runs_opens_or_starts_something() {
 }
 
 #[test]
+fn an_app_is_opened_by_its_scheme_and_a_colon_alone() {
+    for rest in [
+        "?redirect_uri=evilapp:cb",
+        "?next=vscode:mcp/install",
+        "?return_to=ms-settings:x",
+        "?url=vscode:evil.ext",
+        "?targetUrl=evilapp:x",
+        "?next=EvilApp%3Acb",
+        "?next=evilapp%253Acb",
+        "?next=%20evilapp:",
+        "?a=1%26redirect_uri%3Devilapp:cb",
+        "?data=%7B%22redirect_uri%22:%22evilapp:cb%22%7D",
+        "?next=/go?return_to=evilapp:cb",
+    ] {
+        assert!(leads_on(rest), "{rest}");
+    }
+    for rest in [
+        "?state=a:b",
+        "?resource=urn:x:y",
+        "?t=12:30",
+        "?next=12:30",
+        "?next=step:2",
+        "?next=localhost:3000/home",
+        "?next=myapp:home",
+        "?next=urn:x:y",
+        "?return=mailto:a@b.example",
+        "?url=C:dir",
+        "?to=page:home",
+        "?target=prod:eu",
+        "?data=%7B%22time%22:%22a:b%22,%22at%22:%22x:y%22%7D",
+        "?next=%5B%22data:read%22,%22a:b%22%5D",
+    ] {
+        assert!(!leads_on(rest), "{rest}");
+    }
+}
+
+#[test]
 fn ordinary_queries_lead_nowhere() {
     for rest in [
         "",
