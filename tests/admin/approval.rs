@@ -300,7 +300,7 @@ async fn a_scope_that_is_withheld_already_keeps_no_other_change_waiting() {
     let mut members = confidential("openid orders");
     members["client_id"] = client["client_id"].clone();
     for name in ["Orders", "Orders", "Renamed"] {
-        members[member] = value;
+        members["client_name"] = name.into();
         let (status, changed) = world.manage_itself("PUT", &client, Some(&members)).await;
         assert_eq!(
             (status, &changed["client_name"], &changed["scope"]),

@@ -326,7 +326,7 @@ async fn no_header_beside_the_proxys_own_takes_a_client_out_of_its_ban() {
         upstream.take();
         for other in ["for=198.51.100.7", "for=_", "x=y", ""] {
             for head in ["GET /login", "POST /register", "GET /.well-known/openid-configuration"] {
-                let forwarded_for = format!("203.0.113.9\r\nForwarded: {other}");
+                let forwarded_for = format!("203.0.113.9\r\nContent-Type: application/json\r\nForwarded: {other}");
                 let answer = through_a_proxy(gateway.address, &forwarded_for, head).await;
                 assert_eq!(answer.status, expected, "{head} {other}: {}", answer.body);
             }

@@ -320,7 +320,9 @@ fn after_logout_a_browser_is_sent_to_the_same_hosts_but_to_any_page_and_to_no_ot
         let checked = rule.check(&asked("post_logout_redirect_uris", &[uri]), &mut report);
         (checked.post_logout.len(), report.into_outcome().violations)
     };
-    for uri in ["https://a.trusted-partner.org/", "cursor://callback", "http://localhost:3000/"] {
+    for uri in
+        ["https://a.trusted-partner.org/", "cursor://anysphere.cursor-mcp/oauth/callback", "http://localhost:3000/"]
+    {
         assert_eq!(check(uri), (1, Vec::new()), "{uri}");
     }
     let (admitted, violations) = check("https://evil.example/");

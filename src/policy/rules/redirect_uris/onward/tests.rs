@@ -424,7 +424,7 @@ fn an_app_is_opened_by_its_scheme_and_a_colon_alone() {
         "?to=page:home",
         "?target=prod:eu",
         "?data=%7B%22time%22:%22a:b%22,%22at%22:%22x:y%22%7D",
-        "?next=%5B%22data:read%22,%22a:b%22%5D",
+        "?next=%5B%22page:read%22,%22a:b%22%5D",
     ] {
         assert!(!leads_on(rest), "{rest}");
     }
