@@ -94,7 +94,8 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Rais
     run.rule(RuleName::SoftwareStatement, |report| software_statement::check(requested, report));
     let redirects = run.rule(RuleName::RedirectUris, |report| rules.redirect_uris.check(requested, report));
     let uris = &redirects.uris;
-    let grants = run.rule(RuleName::GrantTypes, |report| rules.grant_types.check(requested, report));
+    let kept = rules.response_types.kept(requested);
+    let grants = run.rule(RuleName::GrantTypes, |report| rules.grant_types.check(requested, &kept, report));
     let responses = run.rule(RuleName::ResponseTypes, |report| rules.response_types.check(requested, &grants, report));
     run.rule(RuleName::GrantConsistency, |report| {
         // What could not be read was asked for all the same, and is refused where that is said.

@@ -28,7 +28,7 @@ pub struct ScopeSettings {
     pub excess: Option<Excess>,
 }
 
-/// What becomes of a scope that is neither allowed nor grantable.
+/// What becomes of what a client asks for and may not have: scopes, response types.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Excess {

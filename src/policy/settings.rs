@@ -21,7 +21,7 @@ use super::rules::jwks::KeySettings;
 use super::rules::plain_members::AlgorithmSettings;
 use super::rules::redirect_uris::RedirectUriSettings;
 use super::rules::urls::UrlSettings;
-use super::scopes::ScopeSettings;
+use super::scopes::{Excess, ScopeSettings};
 use crate::duration::DurationText;
 use crate::text_form;
 
@@ -64,6 +64,10 @@ pub struct ProfileSettings {
     /// The response types a client may have. Default: code.
     #[serde(default)]
     pub response_types: Option<Vec<String>>,
+    /// What becomes of any other: `refuse` refuses the request; `drop` leaves it out where one that is allowed was asked for, too, for clients that
+    /// list all they are able to (mod_auth_openidc). Default: refuse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess_response_types: Option<Excess>,
     /// How a client may authenticate at the token endpoint; the first is given to one that asks for none where the
     /// specification's default, client_secret_basic, is not in the list.
     /// Default: every method of RFC 7591, OpenID Connect and RFC 8705, also none. `attest_jwt_client_auth`, and methods that are

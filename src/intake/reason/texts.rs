@@ -58,7 +58,7 @@ impl Reason {
             ),
             Self::TokenUnknown => (
                 "the initial access token is not known here",
-                "Ask the operator for an initial access token, or send none where none is required.",
+                "Ask the operator for an initial access token, or send none where none is required: SDKs of MCP send the Authorization header that is set for the MCP server along; take it out there.",
             ),
             Self::TokenExpired => {
                 ("the initial access token has expired", "Ask the operator for a fresh initial access token.")

@@ -42,17 +42,21 @@ impl GrantTypesRule {
     }
 
     /// The grants the client gets: those asked for, or authorization_code when none were (RFC 7591 §2). Beside the code grant an `implicit` that
-    /// no response type uses is left out, allowed or not: people's forms tick it, and without it the client does what it says it does.
-    pub(in crate::policy) fn check(&self, requested: &ClientMetadata, report: &mut Report<'_>) -> Vec<GrantType> {
+    /// none of the `responses` uses is left out, allowed or not: people's forms tick it, and without it the client does what it says it does.
+    pub(in crate::policy) fn check(
+        &self,
+        requested: &ClientMetadata,
+        responses: &[ResponseType],
+        report: &mut Report<'_>,
+    ) -> Vec<GrantType> {
         let asked = match requested.grant_types.as_deref() {
             None | Some([]) => &DEFAULT[..1],
             Some(asked) => asked,
         };
-        let responses = requested.response_types.iter().flatten();
         let is_left_out = |grant: &&GrantType| {
             **grant == GrantType::Implicit
                 && asked.contains(&GrantType::AuthorizationCode)
-                && !responses.clone().any(ResponseType::is_implicit)
+                && !responses.iter().any(ResponseType::is_implicit)
         };
         let (left_out, asked): (Vec<_>, Vec<_>) = asked.iter().partition(is_left_out);
         if !left_out.is_empty() {
@@ -80,7 +84,7 @@ mod tests {
         let grant_types = asked.map(|words| words.iter().map(|word| GrantType::parse(word)).collect());
         let requested = ClientMetadata { grant_types, ..ClientMetadata::default() };
         sentences(RuleName::GrantTypes, |report| {
-            rule.check(&requested, report);
+            rule.check(&requested, &[], report);
         })
     }
 
@@ -118,10 +122,10 @@ mod tests {
         ] {
             let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
             let rule = GrantTypesRule::compile(Some(&allowed), &mut Vec::new());
-            let response_types = responses.map(|texts| texts.iter().map(|text| ResponseType::parse(text)).collect());
-            let requested = ClientMetadata { grant_types: Some(words(grants)), response_types, ..Default::default() };
+            let kept: Vec<_> = responses.iter().copied().flatten().map(|text| ResponseType::parse(text)).collect();
+            let requested = ClientMetadata { grant_types: Some(words(grants)), ..Default::default() };
             let mut report = Report::new(RuleName::GrantTypes, "partners");
-            assert_eq!(rule.check(&requested, &mut report), words(got), "{grants:?} {responses:?}");
+            assert_eq!(rule.check(&requested, &kept, &mut report), words(got), "{grants:?} {responses:?}");
             let outcome = report.into_outcome();
             assert_eq!((outcome.violations.len(), outcome.notes.len()), (violations, grants.len() - got.len()));
         }

@@ -58,7 +58,11 @@ impl Rules {
         Self {
             redirect_uris,
             grant_types: GrantTypesRule::compile(settings.grant_types.as_deref(), problems),
-            response_types: ResponseTypesRule::compile(settings.response_types.as_deref(), problems),
+            response_types: ResponseTypesRule::compile(
+                settings.response_types.as_deref(),
+                settings.excess_response_types,
+                problems,
+            ),
             token_endpoint_auth_method: AuthMethodRule::compile(
                 settings.token_endpoint_auth_methods.as_deref(),
                 problems,
