@@ -5,7 +5,6 @@
 use serde_json::{Map, Value};
 
 use crate::authorization_server::{Managed, ServerAccess, TokenAccess};
-use crate::hexadecimal::{percent_decoded, percent_encoded};
 use crate::intake::access::{KeptAccess, Token};
 use crate::intake::audited::{self, RequestReference};
 use crate::intake::handler::Head;
@@ -14,6 +13,7 @@ use crate::intake::refusal::Refusal;
 use crate::intake::rulebook::Rulebook;
 use crate::intake::{Tools, import, register, unavailable};
 use crate::lifecycle::Lifecycle;
+use crate::percent::{percent_decoded, percent_encoded};
 use crate::policy::{self, Choice, Profile};
 use crate::registrant::Registrant;
 use crate::registration::members::is_client_id;
