@@ -155,7 +155,8 @@ fn directory_of(file: &Path) -> &Path {
     file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn make_directory_of(file: &Path) -> std::io::Result<()> {
+/// Makes the directory of a file that only its owner may get at, where there is none.
+pub(crate) fn make_directory_of(file: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory_of(file))
 }
 

@@ -23,6 +23,7 @@ pub mod key_file;
 pub mod lifecycle;
 mod parameter_name;
 mod pem;
+mod percent;
 pub mod policy;
 pub mod proxy;
 pub mod randomness;

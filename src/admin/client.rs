@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::problem::ProblemDocument;
-use crate::hexadecimal::percent_encoded;
+use crate::percent::percent_encoded;
 
 /// The largest answer that is read: a page of records.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;

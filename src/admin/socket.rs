@@ -1,14 +1,15 @@
 //! The Unix socket: made for its owner alone, removed at the end. One that nobody listens on is left over and replaced; one that
 //! somebody listens on is theirs.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 
 use super::AdminSettings;
+use crate::key_file::make_directory_of;
 
 /// The file of a socket that is listened on. Removed when it is dropped, if it is still ours.
 #[derive(Debug)]
@@ -63,9 +64,7 @@ impl OpenTo {
 
 /// Makes the socket, and its directory where there is none.
 pub(super) fn listen(path: &Path, open_to: OpenTo) -> io::Result<(UnixListener, SocketFile)> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    }
+    make_directory_of(path)?;
     remove_leftover(path)?;
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, open_to.permissions())?;

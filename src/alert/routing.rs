@@ -12,7 +12,7 @@ use super::told::{self, News};
 use crate::anomaly::Finding;
 use crate::audit::{Audience, Event};
 use crate::clock::Timestamp;
-use crate::hexadecimal::percent_encoded;
+use crate::percent::percent_encoded;
 use crate::randomness::{self, Randomness};
 use crate::store::{SignedHead, Telling};
 use crate::telemetry::metrics;

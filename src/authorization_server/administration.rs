@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use super::ServerAccess;
 use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use crate::clock::Timestamp;
+use crate::lifecycle::AtTheServer;
 use crate::registration::ScopeSet;
 
 /// Administers the clients of the authorization server, each named by its `client_id`.
 #[async_trait]
 pub trait Administration: Send + Sync {
     /// Whether the client is there, and may be used.
-    async fn state(&self, client_id: &str) -> Result<ClientState, AdministrationError>;
+    async fn state(&self, client_id: &str) -> Result<AtTheServer, AdministrationError>;
 
     /// Suspends the client: the server refuses it, and its registration access token, until it is enabled again. Twice is once.
     /// [`AdministrationError::NotOffered`] where the server cannot: then only the gateway refuses it.
@@ -47,17 +48,6 @@ pub trait Administration: Send + Sync {
     async fn last_recorded_use(&self, _client_id: &str) -> Result<Option<Timestamp>, AdministrationError> {
         Err(AdministrationError::NotOffered)
     }
-}
-
-/// What the server says of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientState {
-    /// There is none of this name.
-    Absent,
-    /// It may be used.
-    Enabled,
-    /// It is there and suspended.
-    Disabled,
 }
 
 /// Why nothing could be done, or it is not known whether something was.

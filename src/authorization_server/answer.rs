@@ -11,9 +11,10 @@ use url::Url;
 use super::access::{ClientUris, ServerAccess, TokenAccess};
 use super::{RegisterError, Registered};
 use crate::fetch::retry_after;
-use crate::hexadecimal::percent_decoded;
+use crate::percent::percent_decoded;
 use crate::registration::members::is_client_id;
 use crate::registration::{ErrorCode, json};
+use crate::secret::Secret;
 
 /// The server's own access to the client (RFC 7592 §3), and what would tell where the server is.
 const KEPT_BACK: [&str; 2] = ["registration_access_token", "registration_client_uri"];
@@ -150,6 +151,14 @@ fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bo
     }
     let places: HashSet<_> = sent.iter().filter_map(|uri| place(uri)).collect();
     !answered.iter().any(|uri| place(uri).is_none_or(|place| places.contains(&place)))
+}
+
+/// Takes the secret of a client out of what the server said of it.
+pub fn take_secret(metadata: &mut Map<String, Value>) -> Option<Secret> {
+    match metadata.remove("client_secret") {
+        Some(Value::String(secret)) => Some(Secret::new(secret)),
+        _ => None,
+    }
 }
 
 /// The members of an answer that a client may see. RFC 7591 §3.2.1: the answer holds all registered members; what the server does not

@@ -15,12 +15,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::access::ClientUris;
-use super::administration::{Administration, AdministrationError, ClientState};
+use super::administration::{Administration, AdministrationError};
 use super::credential::AccessTokenSource;
 use super::existing::{ExistingClient, ExistingPage, RecordedUses};
 use super::transport::{Limits, Transport};
 use super::{ServerAccess, TokenAccess};
 use crate::clock::Timestamp;
+use crate::lifecycle::AtTheServer;
 use crate::registration::{ScopeSet, json as strict_json};
 
 /// The admin API of one realm.
@@ -73,20 +74,20 @@ struct FoundClient {
 
 #[async_trait]
 impl Administration for KeycloakAdministration {
-    async fn state(&self, client_id: &str) -> Result<ClientState, AdministrationError> {
+    async fn state(&self, client_id: &str) -> Result<AtTheServer, AdministrationError> {
         Ok(match self.find(client_id).await? {
-            None => ClientState::Absent,
-            Some(found) if found.enabled => ClientState::Enabled,
-            Some(_) => ClientState::Disabled,
+            None => AtTheServer::Absent,
+            Some(found) if found.enabled => AtTheServer::Enabled,
+            Some(_) => AtTheServer::Disabled,
         })
     }
 
     async fn disable(&self, client_id: &str) -> Result<(), AdministrationError> {
-        self.switch(client_id, ClientState::Disabled).await
+        self.switch(client_id, AtTheServer::Disabled).await
     }
 
     async fn enable(&self, client_id: &str) -> Result<(), AdministrationError> {
-        self.switch(client_id, ClientState::Enabled).await
+        self.switch(client_id, AtTheServer::Enabled).await
     }
 
     async fn grant(&self, client_id: &str, scopes: &ScopeSet) -> Result<(), AdministrationError> {
@@ -144,9 +145,9 @@ impl KeycloakAdministration {
     }
 
     /// Only the member that changes: what an update of the admin API does not name stays.
-    async fn switch(&self, client_id: &str, wanted: ClientState) -> Result<(), AdministrationError> {
+    async fn switch(&self, client_id: &str, wanted: AtTheServer) -> Result<(), AdministrationError> {
         let found = self.find(client_id).await?.ok_or(AdministrationError::NotFound)?;
-        let enabled = wanted == ClientState::Enabled;
+        let enabled = wanted == AtTheServer::Enabled;
         if found.enabled == enabled {
             return Ok(());
         }
@@ -322,14 +323,14 @@ mod tests {
     #[tokio::test]
     async fn a_client_is_suspended_and_brought_back_and_deleted() {
         let World { realm, administration } = world(REGISTRATION);
-        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Enabled);
+        assert_eq!(administration.state("c1").await.unwrap(), AtTheServer::Enabled);
         administration.disable("c1").await.unwrap();
-        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Disabled);
+        assert_eq!(administration.state("c1").await.unwrap(), AtTheServer::Disabled);
         administration.disable("c1").await.unwrap();
         administration.enable("c1").await.unwrap();
-        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Enabled);
+        assert_eq!(administration.state("c1").await.unwrap(), AtTheServer::Enabled);
         administration.delete("c1").await.unwrap();
-        assert_eq!(administration.state("c1").await.unwrap(), ClientState::Absent);
+        assert_eq!(administration.state("c1").await.unwrap(), AtTheServer::Absent);
         assert_eq!(*realm.clients.lock().unwrap(), BTreeMap::from([("c10".to_owned(), true)]), "only that one");
         let changes = realm.calls.lock().unwrap().iter().filter(|call| !call.starts_with("GET")).count();
         assert_eq!(changes, 3, "a client that is suspended already is left alone");

@@ -158,10 +158,7 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
     let unnamed = call.update.map(|update| update.registered.clone()).unwrap_or_default();
     let access = call.access.replaced(&answered, call.uris).map(ServerAccess::ByToken);
     let mut metadata = answer::sound(answered, unnamed);
-    let client_secret = match metadata.remove("client_secret") {
-        Some(Value::String(secret)) => Some(Secret::new(secret)),
-        _ => None,
-    };
+    let client_secret = answer::take_secret(&mut metadata);
     // With an update all is known that was sent; what else was registered is gone.
     let named = if call.update.is_some() { Named::All } else { Named::AllBut(call.never_told) };
     let managed = Managed { metadata, named, access, client_secret };

@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use access::{ServerAccess, TokenAccess};
-pub use administration::{Administration, AdministrationError, ClientState};
+pub use administration::{Administration, AdministrationError};
 pub use existing::{ExistingClient, ExistingPage, Origin, RecordedUses};
 pub use management::{ManageError, Managed, Named};
 

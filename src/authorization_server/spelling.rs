@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::hexadecimal::{DECODINGS, percent_decoded};
+use crate::percent::{DECODINGS, percent_decoded};
 
 /// Written in the one way in which everybody reads it the same.
 pub(super) fn is_plain(path: &str) -> bool {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Tools;
 use crate::authorization_server::{ServerAccess, TokenAccess};
-use crate::hexadecimal::percent_encoded;
+use crate::percent::percent_encoded;
 use crate::randomness;
 use crate::sealing::{Keys, NotOpened, NotSealed};
 use crate::secret::Secret;

@@ -208,7 +208,7 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
         let reason = Reason::from(refusal);
         let event = RegistrationEvent {
             client_address: Some(head.client_address),
-            reason: reason.explained().name,
+            reason: reason.name(),
             ..RegistrationEvent::new(&head.request_id)
         };
         refused(tools, &event, reason);
@@ -219,7 +219,7 @@ pub(super) fn refused_by_the_proxy(tools: &Tools, head: &Head, refusal: Protocol
 pub(super) fn forwarded_refused(tools: &Tools, head: &Head, refusal: &Refusal, client_id: Option<&str>) {
     let event = || Event {
         subject: client_id.map(|id| Subject::Client(id.to_owned())),
-        reason: Some(refusal.reason().explained().name.to_owned()),
+        reason: Some(refusal.reason().name().to_owned()),
         trace_id: propagation::trace_id(&Span::current()),
         request_id: Some(head.request_id.clone()),
         refused_by: refusal.response().map(str::to_owned),
@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn what_the_server_refused_stands_with_the_outcome() {
         for reason in Reason::ALL {
-            assert_eq!(reason.is_the_servers(), reason.explained().name.starts_with("server_"), "{reason:?}");
+            assert_eq!(reason.is_the_servers(), reason.name().starts_with("server_"), "{reason:?}");
         }
     }
 }

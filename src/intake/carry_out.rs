@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::rulebook::Rulebook;
 use super::turn::{self, Wait};
 use super::{Tools, settle, token, unavailable};
+use crate::authorization_server::answer::take_secret;
 use crate::authorization_server::{Asked, ManageError, RegisterError, Registered};
 use crate::clock::Timestamp;
 use crate::lifecycle::{Lifecycle, State};
@@ -227,9 +228,9 @@ fn outcome(
 ) -> (Outcome, Result<(), NotSealed>) {
     match result.as_ref().map(client) {
         Ok(Ok(client)) => (Outcome::Registered(Box::new(client)), Ok(())),
-        Ok(Err(error)) => (Outcome::Unknown { reason: Reason::Internal.explained().name.to_owned() }, Err(error)),
+        Ok(Err(error)) => (Outcome::Unknown { reason: Reason::Internal.name().to_owned() }, Err(error)),
         Err(error) => {
-            let reason = server_reason(error).explained().name.to_owned();
+            let reason = server_reason(error).name().to_owned();
             let surely_nothing = error.surely_nothing_registered();
             (if surely_nothing { Outcome::NotRegistered { reason } } else { Outcome::Unknown { reason } }, Ok(()))
         }
@@ -243,10 +244,7 @@ fn new_client(
     access: Option<&ClientAccess>,
 ) -> Result<NewClient, NotSealed> {
     let mut metadata = registered.metadata.clone();
-    let client_secret = match metadata.remove("client_secret") {
-        Some(Value::String(secret)) => Some(Secret::new(secret)),
-        _ => None,
-    };
+    let client_secret = take_secret(&mut metadata);
     let client_id = registered.client_id.clone();
     let kept = registered.access.clone().map(|access| KeptAccess { access, client_secret });
     let server_access = kept.map(|kept| kept.seal(&rulebook.keys, tools, &client_id)).transpose()?;

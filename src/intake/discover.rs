@@ -14,11 +14,14 @@ use crate::authorization_server::paths::DiscoveryForm;
 use crate::authorization_server::transport::Purpose;
 use crate::telemetry::metrics;
 
+/// What may be done to a document.
+pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS";
+
 /// Answers with the document of this form, or with another one where the server has none of this form: MCP clients ask for the
 /// inserted forms first, some servers publish the appended ones only.
 pub async fn discover(rulebook: &Rulebook, head: &Head, form: DiscoveryForm) -> Result<Answer, Refusal> {
     if head.method != Method::GET && head.method != Method::HEAD {
-        let allow = HeaderValue::from_static("GET, HEAD, OPTIONS");
+        let allow = HeaderValue::from_static(ALLOWED);
         return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
     }
     document(rulebook, form).await.map_err(Refusal::may_be_repeated)

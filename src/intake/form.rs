@@ -14,10 +14,13 @@ use crate::registration::json;
 /// The largest registration request, in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
 
+/// What may be done at the registration endpoint.
+pub(super) const ALLOWED: &str = "POST, OPTIONS";
+
 /// POST of one JSON object, plain: RFC 7591 §3.1.
 pub fn check(head: &Head) -> Result<(), Refusal> {
     if head.method != Method::POST {
-        let allow = HeaderValue::from_static("POST, OPTIONS");
+        let allow = HeaderValue::from_static(ALLOWED);
         return Err(Refusal::from(Reason::MethodNotAllowed).header(ALLOW, allow));
     }
     if head.query.as_deref().is_some_and(holds_a_token) {

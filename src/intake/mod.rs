@@ -210,7 +210,7 @@ impl Intake {
             return Ok(());
         }
         let seen = discover::document(&rulebook, DiscoveryForm::ALL[0]).await;
-        seen.map(drop).map_err(|refusal| match (refusal.reason().explained().name, refusal.cause()) {
+        seen.map(drop).map_err(|refusal| match (refusal.reason().name(), refusal.cause()) {
             (name, Some(cause)) => format!("{name}: {cause}"),
             (name, None) => name.to_owned(),
         })
@@ -222,11 +222,11 @@ impl Handler for Intake {
     async fn register(&self, request: Request<'_>) -> Answer {
         let rulebook = self.rulebook.load_full();
         let head = request.head;
-        let answer = match preflight(head, "POST, OPTIONS") {
+        let answer = match preflight(head, form::ALLOWED) {
             Some(answer) => answer,
             None => register::register(&rulebook, &self.tools, request).await,
         };
-        rulebook.cors.decorate(head, "POST, OPTIONS", answer)
+        rulebook.cors.decorate(head, form::ALLOWED, answer)
     }
 
     async fn manage(&self, request: Request<'_>, segment: &str) -> Answer {
@@ -242,11 +242,11 @@ impl Handler for Intake {
     async fn discover(&self, request: Request<'_>, form: DiscoveryForm) -> Answer {
         let rulebook = self.rulebook.load_full();
         let head = request.head;
-        let answer = match preflight(head, "GET, HEAD, OPTIONS") {
+        let answer = match preflight(head, discover::ALLOWED) {
             Some(answer) => answer,
             None => discover::discover(&rulebook, head, form).await.unwrap_or_else(|refusal| refused(refusal, head)),
         };
-        rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer)
+        rulebook.cors.decorate(head, discover::ALLOWED, answer)
     }
 
     async fn discover_elsewhere(&self, head: &Head) -> Option<Answer> {
@@ -256,7 +256,7 @@ impl Handler for Intake {
         let rulebook = self.rulebook.load_full();
         let found = discover::elsewhere(&rulebook, &head.path).await.transpose()?;
         let answer = found.unwrap_or_else(|refusal| refused(refusal, head));
-        Some(rulebook.cors.decorate(head, "GET, HEAD, OPTIONS", answer))
+        Some(rulebook.cors.decorate(head, discover::ALLOWED, answer))
     }
 
     async fn judge_clients(
@@ -301,7 +301,7 @@ impl Handler for Intake {
         let told = Refusal::from(refusal);
         let answer = refused(if request.method.is_safe() { told.may_be_repeated() } else { told }, request);
         // A page that may call the gateway may read what it did wrong, too.
-        self.rulebook.load().cors.decorate(request, "POST, OPTIONS", answer)
+        self.rulebook.load().cors.decorate(request, form::ALLOWED, answer)
     }
 }
 
@@ -317,7 +317,7 @@ fn preflight(head: &Head, allow: &'static str) -> Option<Answer> {
 /// The answer to a refusal; its cause goes to the log, once, here.
 fn refused(refusal: Refusal, head: &Head) -> Answer {
     if let Some(cause) = refusal.cause() {
-        tracing::warn!(request_id = head.request_id, reason = refusal.reason().explained().name, cause, "refused");
+        tracing::warn!(request_id = head.request_id, reason = refusal.reason().name(), cause, "refused");
     }
     refusal.answer(&head.request_id)
 }

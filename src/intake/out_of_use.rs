@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 
+use super::form;
 use super::handler::{Answer, Head, UnverifiedClients};
 use super::reason::Reason;
 use super::refusal::Refusal;
@@ -34,7 +35,7 @@ pub(super) fn answer(rulebook: &Rulebook, head: &Head, refusal: Refusal, endpoin
         answer.headers.insert("content-security-policy", HeaderValue::from_static(NOTHING_LOADS));
         answer.body = Bytes::from(page(&head.request_id));
     }
-    rulebook.cors.decorate(head, "POST, OPTIONS", answer)
+    rulebook.cors.decorate(head, form::ALLOWED, answer)
 }
 
 const NOTHING_LOADS: &str = "default-src 'none'; frame-ancestors 'none'";

@@ -208,6 +208,11 @@ impl Reason {
         )
     }
 
+    /// Its stable name in metrics, traces, logs and the audit.
+    pub const fn name(self) -> &'static str {
+        self.explained().name
+    }
+
     /// Everything that is fixed about it.
     pub const fn explained(self) -> Explained {
         use ErrorCode as C;
@@ -300,7 +305,7 @@ impl Reason {
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.explained().name == name)
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 }
 
@@ -312,7 +317,7 @@ mod tests {
     fn names_are_those_serde_writes_and_each_stands_once() {
         let mut seen = std::collections::HashSet::new();
         for reason in Reason::ALL {
-            assert_eq!(serde_json::to_value(reason).unwrap(), reason.explained().name);
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
             assert!(seen.insert(reason), "{reason:?} stands twice");
         }
     }

@@ -197,7 +197,7 @@ impl Registration<'_> {
         let passage = verdict.passage().map_err(Refusal::violated)?;
         (self.event.decision, self.event.reason) = match &passage {
             Passage::Cleared(_) => (Decision::Admit, "admitted"),
-            Passage::LetThrough(_) => (Decision::ReportOnly, Reason::RulesViolated.explained().name),
+            Passage::LetThrough(_) => (Decision::ReportOnly, Reason::RulesViolated.name()),
         };
         let judged = passage.judged();
         self.event.violations = judged.violated_rules();

@@ -75,7 +75,7 @@ impl Intake {
 
 async fn look_at(rulebook: &Rulebook, tools: &Tools, client_id: &str) {
     if let Err(refusal) = expire_or_settle(rulebook, tools, client_id).await {
-        let reason = refusal.reason().explained().name;
+        let reason = refusal.reason().name();
         tracing::warn!(client_id, reason, cause = refusal.cause(), "a client that is due could not be looked at");
     }
 }

@@ -12,11 +12,9 @@ use super::refusal::Refusal;
 use super::rulebook::{CALLS_IN_A_TURN, Rulebook};
 use super::{Tools, audited, unavailable};
 use crate::audit::Event;
-use crate::authorization_server::{
-    Administration, ClientState, ManageError, Managed, Registrar, ServerAccess, transport,
-};
+use crate::authorization_server::{Administration, ManageError, Managed, Registrar, ServerAccess, transport};
 use crate::clock::Timestamp;
-use crate::lifecycle::{Action, GATEWAY, Lifecycle};
+use crate::lifecycle::{Action, AtTheServer, GATEWAY, Lifecycle};
 use crate::registration::software_statement;
 use crate::sealing::{NotOpened, NotSealed};
 use crate::secret::Secret;
@@ -252,11 +250,11 @@ impl HeldTurn<'_> {
         let end = self.end_of_calls() - self.rulebook.limits.total;
         let state = transport::until(end, administration.state(client_id)).await;
         let access = match state {
-            Ok(ClientState::Absent) => {
+            Ok(AtTheServer::Absent) => {
                 self.gone();
                 return None;
             }
-            Ok(ClientState::Enabled | ClientState::Disabled) => {
+            Ok(AtTheServer::Enabled | AtTheServer::Disabled) => {
                 transport::until(end, administration.new_registration_access_token(client_id)).await
             }
             Err(error) => Err(error),

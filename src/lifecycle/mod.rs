@@ -70,7 +70,7 @@ pub struct Action {
     pub comment: Option<String>,
 }
 
-/// What the authorization server is to have of a client.
+/// What the authorization server is to have of a client, or has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtTheServer {
     /// It is there and can be used.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
-use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
 use crate::intake::handler::ProtocolRefusal;
+use crate::percent::{DECODINGS, escapes, percent_decoded};
 
 /// Methods that go to the authorization server. On the gateway's own paths the handler answers 405 with `Allow` by itself.
 pub(super) fn check_forwarded_method(method: &Method) -> Result<(), ProtocolRefusal> {

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::header_list::last_comma;
-use crate::hexadecimal::{escapes, percent_decoded};
+use crate::percent::{escapes, percent_decoded};
 
 /// A longer chain is refused unread; real ones have two or three certificates.
 const LONGEST_CHAIN: usize = 10;

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::host::{Host, MalformedHost};
 use super::unseen::{is_blank, is_variation_selector};
-use crate::hexadecimal::{DECODINGS, escapes, percent_decoded};
+use crate::percent::{DECODINGS, escapes, percent_decoded};
 
 /// The longest URI, in bytes.
 pub const LONGEST_URI: usize = 2048;

@@ -1,9 +1,9 @@
 //! What Cognito is sent, and what becomes of its answers.
 
 use dcr_gateway::authorization_server::{
-    Administration, AdministrationError, ClientState, ManageError, Named, RegisterError, Registrar, ServerAccess,
-    TokenAccess,
+    Administration, AdministrationError, ManageError, Named, RegisterError, Registrar, ServerAccess, TokenAccess,
 };
+use dcr_gateway::lifecycle::AtTheServer;
 use dcr_gateway::secret::Secret;
 use serde_json::json;
 
@@ -124,7 +124,7 @@ async fn a_deleted_client_is_gone() {
     Registrar::delete(&world.cognito, &access).await.unwrap();
     assert!(matches!(world.cognito.read(&access).await, Err(ManageError::Gone(_))));
     assert!(matches!(Registrar::delete(&world.cognito, &access).await, Err(ManageError::Gone(_))));
-    assert_eq!(world.cognito.state("client1").await.unwrap(), ClientState::Absent);
+    assert_eq!(world.cognito.state("client1").await.unwrap(), AtTheServer::Absent);
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn the_administration_deletes_and_says_that_cognito_cannot_disable() {
     world.cognito.register("r", &cleared(&json!({})), None).await.unwrap();
     assert!(matches!(world.cognito.disable("client1").await, Err(AdministrationError::NotOffered)));
     assert!(matches!(world.cognito.enable("client1").await, Err(AdministrationError::NotOffered)));
-    assert_eq!(world.cognito.state("client1").await.unwrap(), ClientState::Enabled);
+    assert_eq!(world.cognito.state("client1").await.unwrap(), AtTheServer::Enabled);
     Administration::delete(&world.cognito, "client1").await.unwrap();
     let again = Administration::delete(&world.cognito, "client1").await;
     assert!(matches!(again, Err(AdministrationError::NotFound)));

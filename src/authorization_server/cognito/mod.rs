@@ -27,10 +27,11 @@ use self::settings::CognitoSettings;
 use super::dialect::Dialect;
 use super::transport::{self, Purpose};
 use super::{
-    Administration, AdministrationError, ClientState, ExistingClient, ExistingPage, ManageError, Managed, Named,
-    Recorded, RegisterError, Registered, Registrar, ServerAccess,
+    Administration, AdministrationError, ExistingClient, ExistingPage, ManageError, Managed, Named, Recorded,
+    RegisterError, Registered, Registrar, ServerAccess,
 };
 use crate::duration::DurationText;
+use crate::lifecycle::AtTheServer;
 use crate::policy::{Clearance, Judged, LetThrough};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::{ErrorCode, ScopeSet};
@@ -248,10 +249,10 @@ impl Registrar for Cognito {
 
 #[async_trait]
 impl Administration for Cognito {
-    async fn state(&self, client_id: &str) -> Result<ClientState, AdministrationError> {
+    async fn state(&self, client_id: &str) -> Result<AtTheServer, AdministrationError> {
         match self.api.describe(client_id, Purpose::ADMINISTRATION).await {
-            Ok(_) => Ok(ClientState::Enabled),
-            Err(Failure::NotFound(_)) => Ok(ClientState::Absent),
+            Ok(_) => Ok(AtTheServer::Enabled),
+            Err(Failure::NotFound(_)) => Ok(AtTheServer::Absent),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn compare(request: &RecordedRequest, judges: &Judges<'_>) -> Compare
     let (to, because) = match judges.judge(request) {
         Judgement::Undecided { .. } => return Compared::Undecided,
         Judgement::Refused { profile, reason } => {
-            (Effect::refused(profile), vec![format!("{} ({})", reason.explained().sentence, reason.explained().name)])
+            (Effect::refused(profile), vec![format!("{} ({})", reason.explained().sentence, reason.name())])
         }
         Judgement::Judged { profile, verdict } => {
             let violations = verdict.result.as_ref().err().into_iter().flatten();

@@ -65,7 +65,7 @@ pub(super) async fn manage(
             answer
         }
         Err(refusal) => {
-            event.reason = refusal.reason().explained().name;
+            event.reason = refusal.reason().name();
             event.response = refusal.response().map(str::to_owned);
             audited::management_refused(tools, &event, request_digest);
             event.cause = refusal.cause().map(str::to_owned);

@@ -1,8 +1,8 @@
 //! Opens the database: who may read an SQLite file, how each database treats a connection, which version its tables have.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Executor as _
 
 use super::in_time;
 use super::version::{Unfit, is_of_this_release, version};
+use crate::key_file::make_directory_of;
 use crate::store::StoreError;
 use crate::store::settings::{PostgresUrl, StoreSettings, StoreUrl};
 
@@ -386,9 +387,7 @@ fn file_id(path: &Path) -> std::io::Result<FileId> {
 /// SQLite gives its companion files (`-wal`, `-shm`) the mode of the file. A file that is there is left as it is, and not
 /// opened even: closing a descriptor of it would drop the locks of other handles in this process.
 fn make_private_file(path: &Path) -> std::io::Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    }
+    make_directory_of(path)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),

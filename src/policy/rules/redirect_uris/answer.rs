@@ -1,8 +1,8 @@
 //! What a redirect URI may not hold because the answer brings it: parameters that only the authorization server adds; and a session that
 //! whoever registers chose for whoever comes back.
 
-use crate::hexadecimal::percent_decoded;
 use crate::parameter_name::as_read;
+use crate::percent::percent_decoded;
 use crate::registration::excerpt::Excerpt;
 
 use super::onward::pairs;

@@ -6,8 +6,8 @@ use url::form_urlencoded;
 
 use super::parameters::{is_for_a_url, is_leading, is_naming, is_plainly_leading, plainly};
 use super::two_slashes::begins_with_a_host;
-use crate::hexadecimal::{DECODINGS, percent_decoded};
 use crate::parameter_name::is_nothing;
+use crate::percent::{DECODINGS, percent_decoded};
 use crate::registration::excerpt::Excerpt;
 use crate::registration::host::Host;
 use crate::registration::redirect_uri::is_forbidden_scheme;
