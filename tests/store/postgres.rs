@@ -76,12 +76,12 @@ async fn a_password_that_was_rotated_is_read_out_of_its_file_for_new_connections
 
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "old\n").unwrap();
-    let store = SqlStore::open(&StoreSettings {
+    let settings = StoreSettings {
         url: url("").parse().unwrap(),
         password_file: Some(file.path().to_owned()),
         encryption_key_file: KeyFile(PathBuf::new()),
-    });
-    let store = store.await.unwrap();
+    };
+    let store = SqlStore::open(&settings).await.unwrap();
     let t1 = create(&store, "t1", 5).await;
 
     fs::write(file.path(), "new\n").unwrap();
