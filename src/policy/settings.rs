@@ -64,7 +64,7 @@ pub struct ProfileSettings {
     /// The response types a client may have. Default: code.
     #[serde(default)]
     pub response_types: Option<Vec<String>>,
-    /// What becomes of any other: `refuse` refuses the request; `drop` leaves it out where one that is allowed was asked for, too, for clients that
+    /// What becomes of a response type that `response_types` does not list: `refuse` refuses the request; `drop` leaves it out where one that is allowed was asked for, too, for clients that
     /// list all they are able to (mod_auth_openidc). Default: refuse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excess_response_types: Option<Excess>,

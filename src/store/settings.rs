@@ -17,7 +17,7 @@ pub struct StoreSettings {
     /// replicas. Default: `sqlite://data/gateway.db`.
     #[schemars(with = "String", regex(pattern = r"^(sqlite|postgres|postgresql)://.+$"))]
     pub url: StoreUrl,
-    /// The file with the password for PostgreSQL, read anew for each new connection. Default: none, the password (if any) is in the URL.
+    /// The file with the password for PostgreSQL; new connections are made with what it holds by then. Default: none, the password (if any) is in the URL.
     pub password_file: Option<PathBuf>,
     /// The file with the keys that what the gateway keeps secret in the store is encrypted with; made when it is not there
     /// and nothing is encrypted yet (SQLite only). Every replica needs the same. Default: `data/key`.
