@@ -34,6 +34,10 @@ pub(super) fn fold(path: &str) -> String {
 /// The same path as it is read by who takes its end off a segment that has nothing but dots before it (`...`, `..*`): the segment is nothing, or
 /// leads upward. [`fold`] keeps it as a name. None in a path without two dots.
 pub(super) fn fold_otherwise(path: &str) -> Option<[String; 2]> {
+    // Most paths that are forwarded: nothing in them becomes two dots.
+    if path.is_ascii() && !path.contains('%') && !path.contains("..") {
+        return None;
+    }
     let decoded = decoded(path);
     decoded.contains("..").then(|| ["", ".."].map(|in_doubt| fold_decoded(&decoded, Some(in_doubt))))
 }

@@ -13,15 +13,25 @@ use super::headers;
 use crate::clock::Timestamp;
 use crate::intake::handler::{Head, PresentedCertificate};
 use crate::randomness;
+use crate::registrant::address::Disagreement;
 use crate::registrant::client_certificate;
 
-/// The head of a request as the handler may believe it, and the certificate that a trusted proxy forwarded with it, verified.
+/// What may be believed of a request.
+pub(super) struct Believed {
+    pub(super) head: Head,
+    /// The certificate that a trusted proxy forwarded with it, verified.
+    pub(super) certificate: Option<CertificateDer<'static>>,
+    /// Its headers name several addresses: `head` has the last proxy on which they agree, and it is refused.
+    pub(super) disagreement: Option<Disagreement>,
+}
+
+/// What the handler may believe of this request.
 pub(super) fn received(
     request: &RequestHeader,
     connection: &Connection,
     generation: &ListenerGeneration,
     now: Timestamp,
-) -> (Head, Option<CertificateDer<'static>>) {
+) -> Believed {
     let target = String::from_utf8_lossy(request.raw_path());
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
@@ -29,6 +39,7 @@ pub(super) fn received(
     };
     let peer = connection.peer.ip().to_canonical();
     let is_trusted = generation.settings.trusts(peer);
+    let client_address = generation.settings.client_address(peer, &request.headers);
     let (certificate, forwarded) = match connection.certificate(generation, now) {
         PresentedCertificate::None if is_trusted => forwarded_certificate(request, generation, now),
         own => (own, None),
@@ -44,15 +55,14 @@ pub(super) fn received(
         query,
         headers,
         peer,
-        // Where the headers disagree the request is refused (`routing`).
-        client_address: generation.settings.client_address(peer, &request.headers).unwrap_or_else(|told| told.passed),
+        client_address: client_address.unwrap_or_else(|disagreement| disagreement.passed),
         certificate,
         request_id: randomness::name(randomness::of_the_system),
         secure: connection.tls.is_some() || (is_trusted && says_https(request)),
         version: request.version,
         tls: connection.tls.clone(),
     };
-    (head, forwarded)
+    Believed { head, certificate: forwarded, disagreement: client_address.err() }
 }
 
 /// The head of a request that could not be read: nothing but where it came from.

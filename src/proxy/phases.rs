@@ -21,6 +21,7 @@ use super::error_text::error_text;
 use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
 use super::headers::{client_cert_value, is_websocket_upgrade, max_forwards, strip_hop_by_hop};
 use super::http1::WRITE_DEADLINE;
+use super::identity::Believed;
 use super::in_flight::InFlight;
 use super::upstream::WEBSOCKET_SILENCE;
 use super::{answer, body, identity, observed, routing};
@@ -164,12 +165,13 @@ impl ProxyHttp for Phases {
         session.set_write_timeout(Some(WRITE_DEADLINE));
         let generation = connection.listener.load_full();
         let now = SystemClock.now();
-        let (head, certificate) = identity::received(session.req_header(), &connection, &generation, now);
-        exchange.forwarded_certificate = certificate;
-        let forwarding = self.forwarding.load_full();
         let request = session.req_header();
-        let route = routing::check(request, &head, &connection, &generation)
-            .and_then(|()| routing::route_of(request, &head, &forwarding));
+        let believed = identity::received(request, &connection, &generation, now);
+        let forwarding = self.forwarding.load_full();
+        let route = routing::check(request, &believed, &connection, &generation)
+            .and_then(|()| routing::route_of(request, &believed.head, &forwarding));
+        let Believed { head, certificate, .. } = believed;
+        exchange.forwarded_certificate = certificate;
         if route == Err(ProtocolRefusal::Certificate) {
             session.set_keepalive(None);
         }

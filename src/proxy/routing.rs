@@ -4,6 +4,7 @@ use pingora::http::RequestHeader;
 
 use super::connection::{Connection, ListenerGeneration};
 use super::forward::Forwarding;
+use super::identity::Believed;
 use super::settings::ClientCertificateRequest;
 use super::{framing, target};
 use crate::authorization_server::paths::{PathTable, Route};
@@ -13,10 +14,11 @@ use crate::intake::handler::{Head, PresentedCertificate, ProtocolRefusal};
 /// certificate counts is one question, whatever a reload does meanwhile.
 pub(super) fn check(
     request: &RequestHeader,
-    head: &Head,
+    believed: &Believed,
     connection: &Connection,
     listener: &ListenerGeneration,
 ) -> Result<(), ProtocolRefusal> {
+    let head = &believed.head;
     // TRACE is refused where it would be forwarded, and by the gateway's own paths, which say what they offer.
     if head.method == http::Method::CONNECT {
         return Err(ProtocolRefusal::MethodNotAllowed);
@@ -34,7 +36,7 @@ pub(super) fn check(
     if !is_nameless_http_1_0 && !authority.or(host).is_some_and(framing::is_authority) {
         return Err(ProtocolRefusal::Host);
     }
-    if listener.settings.client_address(head.peer, &request.headers).is_err() {
+    if believed.disagreement.is_some() {
         return Err(ProtocolRefusal::Framing("X-Forwarded-For and Forwarded name different addresses"));
     }
     let is_asked_for = listener.tls.as_ref().is_some_and(|tls| tls.request != ClientCertificateRequest::Off);
