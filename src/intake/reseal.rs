@@ -7,7 +7,7 @@ use super::Tools;
 use super::turn;
 use crate::randomness;
 use crate::sealing::{Keys, NotOpened, NotSealed};
-use crate::store::{ClientFilter, Cursor, LARGEST_PAGE, Page, Sealed, Store, StoreError};
+use crate::store::{ClientFilter, ClientRecord, Cursor, LARGEST_PAGE, Page, Sealed, Store, StoreError};
 
 /// How many clients show whether a key file is the store's.
 const LOOKED_AT: u32 = 50;
@@ -43,9 +43,10 @@ pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Re
     let mut resealed = Resealed::default();
     let mut page = Page::first(LARGEST_PAGE);
     loop {
-        let clients = tools.store.clients(&ClientFilter::default(), &page).await?;
-        let Some(last) = clients.last() else { return Ok(resealed) };
-        page.after = Some(Cursor { at: last.created_at, id: last.client_id.clone() });
+        let clients = next(tools.store.as_ref(), &mut page).await?;
+        if clients.is_empty() {
+            return Ok(resealed);
+        }
         for client in clients {
             match &client.server_access {
                 None => {}
@@ -64,13 +65,21 @@ pub async fn reseal(tools: &Tools, keys: &Keys, patience: Duration) -> Result<Re
 pub async fn holds_sealed(store: &dyn Store) -> Result<bool, StoreError> {
     let mut page = Page::first(LARGEST_PAGE);
     loop {
-        let clients = store.clients(&ClientFilter::default(), &page).await?;
-        let Some(last) = clients.last() else { return Ok(false) };
-        if clients.iter().any(|client| client.server_access.is_some()) {
-            return Ok(true);
+        let clients = next(store, &mut page).await?;
+        let holds_one = clients.iter().any(|client| client.server_access.is_some());
+        if holds_one || clients.is_empty() {
+            return Ok(holds_one);
         }
+    }
+}
+
+/// The clients of this page, which becomes the next one; none once all were read.
+async fn next(store: &dyn Store, page: &mut Page) -> Result<Vec<ClientRecord>, StoreError> {
+    let clients = store.clients(&ClientFilter::default(), page).await?;
+    if let Some(last) = clients.last() {
         page.after = Some(Cursor { at: last.created_at, id: last.client_id.clone() });
     }
+    Ok(clients)
 }
 
 /// Whether none of the keys opens anything of what the newest clients have sealed: another gateway's key file, or a new one.
