@@ -96,7 +96,8 @@ pub fn judge_raised(profile: &Profile, requested: &ClientMetadata, raised: &Rais
     let uris = &redirects.uris;
     let kept = rules.response_types.kept(requested);
     let grants = run.rule(RuleName::GrantTypes, |report| rules.grant_types.check(requested, &kept, report));
-    let responses = run.rule(RuleName::ResponseTypes, |report| rules.response_types.check(requested, &grants, report));
+    let responses =
+        run.rule(RuleName::ResponseTypes, |report| rules.response_types.check(requested, &kept, &grants, report));
     run.rule(RuleName::GrantConsistency, |report| {
         // What could not be read was asked for all the same, and is refused where that is said.
         let is_malformed = requested.malformed.iter().any(|malformed| malformed.place == "redirect_uris");

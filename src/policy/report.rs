@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::rule::RuleName;
 use super::violation::Violation;
 use crate::registration::ErrorCode;
+use crate::registration::excerpt::Excerpt;
 
 /// The most violations of one request that are set down: a hostile body of 64 KiB could hold tens of thousands.
 pub(super) const MOST_VIOLATIONS: usize = 64;
@@ -46,6 +47,11 @@ impl<'a> Report<'a> {
     /// The member at `place` is wrong, `problem` says how; [`ErrorCode::InvalidClientMetadata`].
     pub fn refuse(&mut self, place: &str, problem: impl Display) {
         self.refuse_as(ErrorCode::InvalidClientMetadata, place, problem);
+    }
+
+    /// What the member at `place` asks for by this name is none of what the profile allows.
+    pub fn refuse_unlisted(&mut self, place: &str, name: &str) {
+        self.refuse(place, format!("{} is not allowed by profile {:?}", Excerpt(name), self.profile));
     }
 
     /// The member at `place` is wrong, and the code for it is another one.

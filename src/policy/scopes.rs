@@ -108,8 +108,7 @@ impl ScopesRule {
         }
         if !dropped.is_empty() && self.excess == Excess::Refuse {
             for scope in dropped.iter() {
-                let problem = format!("{} is not allowed by profile {:?}", Excerpt(scope.as_str()), report.profile());
-                report.refuse("scope", problem);
+                report.refuse_unlisted("scope", scope.as_str());
             }
         } else if !dropped.is_empty() {
             report.note("scope", format!("{} is not allowed, it is left out", Excerpt(&dropped.to_string())));

@@ -73,9 +73,7 @@ impl ApplicationTypeRule {
         let kind = match &requested.application_type {
             Some(asked) => {
                 if !self.allowed.contains(asked) {
-                    let problem =
-                        format!("{} is not allowed by profile {:?}", Excerpt(asked.as_str()), report.profile());
-                    report.refuse("application_type", problem);
+                    report.refuse_unlisted("application_type", asked.as_str());
                 }
                 Some(asked.clone())
             }

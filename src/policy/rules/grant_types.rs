@@ -3,7 +3,6 @@
 use crate::policy::report::Report;
 use crate::policy::settings::SettingProblem;
 use crate::registration::ClientMetadata;
-use crate::registration::excerpt::Excerpt;
 use crate::registration::grant::{GrantType, ResponseType};
 
 /// The grant types a profile allows.
@@ -64,8 +63,7 @@ impl GrantTypesRule {
         }
         for grant in &asked {
             if !self.allowed.contains(grant) {
-                let problem = format!("{} is not allowed by profile {:?}", Excerpt(grant.as_str()), report.profile());
-                report.refuse("grant_types", problem);
+                report.refuse_unlisted("grant_types", grant.as_str());
             }
         }
         asked.into_iter().cloned().collect()

@@ -44,19 +44,19 @@ impl ResponseTypesRule {
         if self.excess == Excess::Refuse || allowed.is_empty() { asked.to_vec() } else { allowed }
     }
 
-    /// The response types the client gets: those asked for; when none were, `code` if `grants` has the code grant, else none. A `code` beside
+    /// The response types the client gets: those asked for that are [`kept`](Self::kept); when none were, `code` if `grants` has the code grant, else none. A `code` beside
     /// grants that need no response type is left out: libraries send it by default, and the client does what its grants say.
     pub(in crate::policy) fn check(
         &self,
         requested: &ClientMetadata,
+        kept: &[ResponseType],
         grants: &[GrantType],
         report: &mut Report<'_>,
     ) -> Vec<ResponseType> {
-        let kept = self.kept(requested);
         for response in requested.response_types.iter().flatten().filter(|response| !kept.contains(response)) {
             report.note("response_types", format!("{} is not allowed, it is left out", Excerpt(response.as_str())));
         }
-        let asked = match kept.as_slice() {
+        let asked = match kept {
             [] if grants.contains(&GrantType::AuthorizationCode) => &[ResponseType::Code][..],
             [] => &[],
             [ResponseType::Code] if !grants.iter().any(GrantType::redirects) => {
@@ -67,9 +67,7 @@ impl ResponseTypesRule {
         };
         for response in asked {
             if !self.allowed.contains(response) {
-                let problem =
-                    format!("{} is not allowed by profile {:?}", Excerpt(response.as_str()), report.profile());
-                report.refuse("response_types", problem);
+                report.refuse_unlisted("response_types", response.as_str());
             }
         }
         asked.to_vec()
@@ -91,7 +89,7 @@ mod tests {
         let response_types = Some(asked.iter().map(|text| ResponseType::parse(text)).collect());
         let requested = ClientMetadata { response_types, ..ClientMetadata::default() };
         sentences(RuleName::ResponseTypes, |report| {
-            rule.check(&requested, &[GrantType::AuthorizationCode], report);
+            rule.check(&requested, &rule.kept(&requested), &[GrantType::AuthorizationCode], report);
         })
     }
 
@@ -166,8 +164,11 @@ mod tests {
         let rule = ResponseTypesRule::compile(None, None, &mut Vec::new());
         let mut report = Report::new(RuleName::ResponseTypes, "partners");
         let none = ClientMetadata::default();
-        assert_eq!(rule.check(&none, &[GrantType::ClientCredentials], &mut report), []);
-        assert_eq!(rule.check(&none, &[GrantType::AuthorizationCode], &mut report), [ResponseType::Code]);
+        assert_eq!(rule.check(&none, &rule.kept(&none), &[GrantType::ClientCredentials], &mut report), []);
+        assert_eq!(
+            rule.check(&none, &rule.kept(&none), &[GrantType::AuthorizationCode], &mut report),
+            [ResponseType::Code]
+        );
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
             (vec![GrantType::Implicit], vec![ResponseType::Code]),
         ] {
             let mut report = Report::new(RuleName::ResponseTypes, "partners");
-            assert_eq!(rule.check(&code, &grants, &mut report), got, "{grants:?}");
+            assert_eq!(rule.check(&code, &rule.kept(&code), &grants, &mut report), got, "{grants:?}");
             assert!(report.into_outcome().violations.is_empty(), "{grants:?}");
         }
     }

@@ -75,7 +75,7 @@ impl AuthMethodRule {
         };
         let word = Excerpt(method.as_str());
         if !self.allowed.contains(&method) {
-            report.refuse(PLACE, format!("{word} is not allowed by profile {:?}", report.profile()));
+            report.refuse_unlisted(PLACE, method.as_str());
             return method;
         }
         let has_keys = requested.jwks.is_some() || requested.urls.iter().any(|url| KEY_SETS.contains(&url.member));
