@@ -1,5 +1,6 @@
 //! The gateway's numbers. Labels come from closed lists only (profiles, reasons, routes, statuses, configured files), never from a request's text.
 
+mod durations;
 mod observed;
 
 use std::sync::OnceLock;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, MeterProvider as _};
 
+use self::durations::Durations;
+pub(super) use self::durations::{ClientLabels, End, ServerLabels};
 pub use self::observed::{ClientCount, ConnectionCounts, FileExpiry, StoreFailures, ThrottleCounts};
 
 /// Bounds of the duration histograms, in seconds (semantic conventions: `http.server.request.duration`).
@@ -37,8 +40,8 @@ pub struct Metrics {
     registrations: Counter<u64>,
     registration_duration: Histogram<f64>,
     management: Counter<u64>,
-    server_duration: Histogram<f64>,
-    client_duration: Histogram<f64>,
+    server_duration: Durations<ServerLabels>,
+    client_duration: Durations<ClientLabels>,
     throttled: Counter<u64>,
     reloads: Counter<u64>,
     discovery_mismatch: Counter<u64>,
@@ -98,8 +101,14 @@ impl Metrics {
                 "{request}",
                 "Requests to read, change or delete a registered client, by what became of them",
             ),
-            server_duration: duration("http.server.request.duration", "Duration of HTTP server requests"),
-            client_duration: duration("http.client.request.duration", "Duration of HTTP client requests"),
+            server_duration: Durations::of(duration(
+                "http.server.request.duration",
+                "Duration of HTTP server requests",
+            )),
+            client_duration: Durations::of(duration(
+                "http.client.request.duration",
+                "Duration of HTTP client requests",
+            )),
             throttled: counter("dcr.throttled", "{request}", "Requests that came too often, by the limit that was hit"),
             reloads: counter("dcr.config.reloads", "{reload}", "Reloads of the configuration, by result"),
             discovery_mismatch: counter(
@@ -234,13 +243,13 @@ impl Metrics {
     }
 
     /// An HTTP request was answered, or given up.
-    pub(super) fn server_request(&self, labels: &[KeyValue], took: Duration) {
-        self.server_duration.record(took.as_secs_f64(), labels);
+    pub(super) fn server_request(&self, labels: &ServerLabels, took: Duration) {
+        self.server_duration.record(labels, took);
     }
 
     /// A call to the authorization server ended.
-    pub(super) fn client_request(&self, labels: &[KeyValue], took: Duration) {
-        self.client_duration.record(took.as_secs_f64(), labels);
+    pub(super) fn client_request(&self, labels: &ClientLabels, took: Duration) {
+        self.client_duration.record(labels, took);
     }
 }
 

@@ -2,31 +2,29 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
-use opentelemetry::KeyValue;
-
-use super::metrics::metrics;
+use super::metrics::{ClientLabels, End, ServerLabels, metrics};
 use super::span::{self, CallFacts, RequestFacts};
 use super::trace::Span;
+use http::StatusCode;
 
 /// A request on its way. Dropped without [`ServerRequest::finish`] it is recorded as `client_gone`.
 pub struct ServerRequest {
     span: Span,
     started: Instant,
-    labels: Vec<KeyValue>,
+    labels: ServerLabels,
     is_finished: bool,
 }
 
 impl ServerRequest {
     /// Begins the span and the measurement.
     pub fn begin(facts: &RequestFacts<'_>) -> Self {
-        let mut labels = Vec::with_capacity(6);
-        labels.push(KeyValue::new("http.request.method", span::known_method(facts.method).label));
-        labels.push(KeyValue::new("url.scheme", facts.scheme.as_str()));
-        labels.push(KeyValue::new("network.protocol.version", span::version(facts.version)));
-        if let Some(route) = facts.route {
-            labels.push(KeyValue::new("http.route", route.to_owned()));
-        }
+        let labels = ServerLabels {
+            end: End::default(),
+            method: span::known_method(facts.method).label,
+            scheme: facts.scheme.as_str(),
+            version: span::version(facts.version),
+            route: facts.route.map(str::to_owned),
+        };
         Self { span: span::request_span(facts), started: Instant::now(), labels, is_finished: false }
     }
 
@@ -43,9 +41,8 @@ impl ServerRequest {
     fn record(&mut self, status: Option<StatusCode>, error: Option<&'static str>) {
         self.is_finished = true;
         span::record_answer(&self.span, status, error);
-        let mut labels = std::mem::take(&mut self.labels);
-        end_labels(&mut labels, status, error);
-        metrics().server_request(&labels, self.started.elapsed());
+        self.labels.end = End { status, error };
+        metrics().server_request(&self.labels, self.started.elapsed());
     }
 }
 
@@ -61,7 +58,7 @@ impl Drop for ServerRequest {
 pub struct UpstreamCall {
     span: Span,
     started: Instant,
-    labels: Vec<KeyValue>,
+    labels: ClientLabels,
     is_finished: bool,
 }
 
@@ -73,12 +70,13 @@ impl UpstreamCall {
 
     /// The same below `parent`.
     pub fn begin_below(parent: &Span, facts: &CallFacts<'_>) -> Self {
-        let labels = vec![
-            KeyValue::new("http.request.method", span::known_method(facts.method).label),
-            KeyValue::new("server.address", facts.host.to_owned()),
-            KeyValue::new("server.port", i64::from(facts.port)),
-            KeyValue::new("url.template", facts.purpose),
-        ];
+        let labels = ClientLabels {
+            end: End::default(),
+            purpose: facts.purpose,
+            method: span::known_method(facts.method).label,
+            port: facts.port,
+            host: facts.host.to_owned(),
+        };
         Self { span: span::upstream_span(parent, facts), started: Instant::now(), labels, is_finished: false }
     }
 
@@ -95,9 +93,8 @@ impl UpstreamCall {
     fn record(&mut self, outcome: Result<StatusCode, &'static str>) {
         self.is_finished = true;
         span::record_upstream(&self.span, outcome);
-        let mut labels = std::mem::take(&mut self.labels);
-        end_labels(&mut labels, outcome.ok(), outcome.err());
-        metrics().client_request(&labels, self.started.elapsed());
+        self.labels.end = End { status: outcome.ok(), error: outcome.err() };
+        metrics().client_request(&self.labels, self.started.elapsed());
     }
 }
 
@@ -106,14 +103,5 @@ impl Drop for UpstreamCall {
         if !self.is_finished {
             self.record(Err("given_up"));
         }
-    }
-}
-
-fn end_labels(labels: &mut Vec<KeyValue>, status: Option<StatusCode>, error: Option<&'static str>) {
-    if let Some(status) = status {
-        labels.push(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
-    }
-    if let Some(error) = error {
-        labels.push(KeyValue::new("error.type", error));
     }
 }

@@ -282,8 +282,19 @@ const OTHER_METHOD: &str = "_OTHER";
 
 /// Only registered methods, so that a caller cannot make labels (semantic conventions: `http.request.method`).
 pub(super) fn known_method(method: &http::Method) -> Method {
-    const KNOWN: [&str; 9] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
-    match KNOWN.into_iter().find(|known| *known == method.as_str()) {
+    let known = match *method {
+        http::Method::CONNECT => Some("CONNECT"),
+        http::Method::DELETE => Some("DELETE"),
+        http::Method::GET => Some("GET"),
+        http::Method::HEAD => Some("HEAD"),
+        http::Method::OPTIONS => Some("OPTIONS"),
+        http::Method::PATCH => Some("PATCH"),
+        http::Method::POST => Some("POST"),
+        http::Method::PUT => Some("PUT"),
+        http::Method::TRACE => Some("TRACE"),
+        _ => None,
+    };
+    match known {
         Some(known) => Method { label: known, name: known },
         None => Method { label: OTHER_METHOD, name: "HTTP" },
     }
