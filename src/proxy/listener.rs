@@ -17,6 +17,7 @@ use super::connection::{Connection, Handshake, ListenerGeneration};
 use super::crowding::{Crowding, Room};
 use super::fence::Fence;
 use super::phases::Phases;
+use super::read_ahead::ReadAhead;
 use super::wire::{Transport, Wire};
 use super::{http1, http2};
 use crate::intake::handler::{Handler, TlsFacts};
@@ -126,7 +127,7 @@ impl Serving {
             None => (Transport::Plain(tcp), Handshake::default()),
             Some(tls) => {
                 let deadline = generation.settings.deadlines.tls_handshake.0;
-                let stream = match timeout(deadline, tls.acceptor.accept(tcp)).await {
+                let stream = match timeout(deadline, tls.acceptor.accept(ReadAhead::over(tcp))).await {
                     Ok(Ok(stream)) => stream,
                     Ok(Err(error)) => return count_failure(counters, peer, &error),
                     Err(_) => {

@@ -28,6 +28,7 @@ mod observed;
 mod outgoing;
 mod parameters;
 mod phases;
+mod read_ahead;
 mod routing;
 pub mod settings;
 mod target;
