@@ -15,7 +15,10 @@ pub(crate) fn octets<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 /// Two digits for each octet, in lower case, without separators.
 pub(crate) fn written(octets: &[u8]) -> String {
-    hex::encode(octets)
+    let mut digits = vec![0; octets.len() * 2];
+    // All at once: `encode` writes character by character. It fails where the length is another.
+    let _ = hex::encode_to_slice(octets, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// A SHA-256 as tools print it, of either case, colons between the digits or not: in lower case, without them.

@@ -19,7 +19,7 @@ mod keycloak_members;
 pub mod management;
 pub mod paths;
 pub mod settings;
-mod spelling;
+pub(crate) mod spelling;
 pub mod transport;
 
 use std::time::Duration;

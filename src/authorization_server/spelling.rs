@@ -43,7 +43,7 @@ pub(super) fn fold_otherwise(path: &str) -> Option<[String; 2]> {
 }
 
 /// Whether nothing of it is read in several ways but the case of its letters: most paths that are forwarded.
-fn is_in_words(path: &str) -> bool {
+pub(crate) fn is_in_words(path: &str) -> bool {
     let is_word = |segment: &str| {
         !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'~'))
     };

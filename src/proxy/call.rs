@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::client::HttpSession;
 use pingora::{Error, ErrorType};
 
 use super::error_text::error_text;
+use super::headers::rewrite;
 use super::kept::Connected;
 use super::observed;
 use super::outgoing::{Hold, Outgoing};
@@ -230,23 +231,22 @@ impl Transport for Upstream {
 impl Upstream {
     fn request_header(&self, parts: &http::request::Parts, body_length: usize) -> pingora::Result<RequestHeader> {
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        let mut header =
-            RequestHeader::build_no_case(parts.method.clone(), target.as_bytes(), Some(parts.headers.len() + 8))?;
-        for (name, value) in &parts.headers {
-            let is_ours = [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT, ACCEPT_ENCODING].contains(name);
-            if !is_ours {
-                header.append_header(name.clone(), value.clone())?;
+        let mut header = RequestHeader::build_no_case(parts.method.clone(), target.as_bytes(), None)?;
+        rewrite(&mut header, |sent| {
+            sent.headers.clone_from(&parts.headers);
+            for name in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, EXPECT] {
+                sent.headers.remove(name);
             }
-        }
-        for (name, value) in self.public_name().forwarding_headers(None) {
-            header.insert_header(name, value)?;
-        }
-        header.insert_header(SENT_BY, self.own_name())?;
-        header.insert_header(ACCEPT_ENCODING, "identity")?;
-        // POST and PUT say so even when there is nothing (RFC 9110 §8.6).
-        if body_length > 0 || matches!(parts.method, http::Method::POST | http::Method::PUT | http::Method::PATCH) {
-            header.insert_header(CONTENT_LENGTH, body_length)?;
-        }
+            for (name, value) in self.public_name().forwarding_headers(None) {
+                sent.headers.insert(name, value);
+            }
+            sent.headers.insert(SENT_BY, self.own_name());
+            sent.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            // POST and PUT say so even when there is nothing (RFC 9110 §8.6).
+            if body_length > 0 || matches!(parts.method, http::Method::POST | http::Method::PUT | http::Method::PATCH) {
+                sent.headers.insert(CONTENT_LENGTH, body_length.into());
+            }
+        })?;
         Ok(header)
     }
 }

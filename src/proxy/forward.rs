@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, COOKIE, EXPECT, MAX_FORWARDS};
+use http::request::Parts;
 use http::{HeaderValue, Method};
-use pingora::http::RequestHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::body::{announced_length, expects_continue, read_whole};
 use super::client_id_guard::{self, FormScanner};
 use super::client_names::ClientNames;
-use super::headers;
+use super::headers::{self, CLIENT_CERT};
 use super::in_flight::{ForwardingLimits, InFlight, Place};
 use super::parameters::{self, Parameters};
 use super::target::check_forwarded_method;
@@ -211,41 +211,41 @@ impl ForwardedRequest {
     /// `forwarded_for` is `X-Forwarded-For`, `certificate` is `Client-Cert` for the client's, verified.
     pub(super) fn dress(
         &self,
-        request: &mut RequestHeader,
+        request: &mut Parts,
         forwarded_for: HeaderValue,
         certificate: Option<HeaderValue>,
     ) -> Result<()> {
         if request.uri.authority().is_some() {
             // HTTP/2 has the client's idea of the host here; Pingora would write it over ours.
             let target = request.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-            let target = http::Uri::try_from(target)
+            request.uri = http::Uri::try_from(target)
                 .map_err(|error| Error::because(ErrorType::InternalError, "the target of a request", error))?;
-            request.set_uri(target);
         }
+        let sent = &mut request.headers;
         let unbelieved: Vec<http::HeaderName> =
-            request.headers.keys().filter(|name| headers::is_never_believed(name.as_str())).cloned().collect();
+            sent.keys().filter(|name| headers::is_never_believed(name.as_str())).cloned().collect();
         for name in &unbelieved {
-            request.remove_header(name);
+            sent.remove(name);
         }
-        if let Some(cookies) = headers::joined_cookies(&request.headers) {
-            request.insert_header(COOKIE, cookies)?;
+        if let Some(cookies) = headers::joined_cookies(sent) {
+            sent.insert(COOKIE, cookies);
         }
         if self.was_told_to_continue {
-            request.remove_header(&EXPECT);
+            sent.remove(EXPECT);
         }
         if request.method == Method::OPTIONS
-            && let Some(left) = headers::max_forwards(&request.headers)
+            && let Some(left) = headers::max_forwards(sent)
         {
-            request.insert_header(MAX_FORWARDS, left.saturating_sub(1))?;
+            sent.insert(MAX_FORWARDS, left.saturating_sub(1).into());
         }
         let public = self.forwarding.upstream.public_name();
         for (name, value) in public.forwarding_headers(Some(forwarded_for)) {
-            request.insert_header(name, value)?;
+            sent.insert(name, value);
         }
         if let Some(certificate) = certificate {
-            request.insert_header("client-cert", certificate)?;
+            sent.insert(CLIENT_CERT, certificate);
         }
-        request.append_header(SENT_BY, self.forwarding.upstream.own_name())?;
+        sent.append(SENT_BY, self.forwarding.upstream.own_name());
         Ok(())
     }
 

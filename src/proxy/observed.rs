@@ -1,6 +1,6 @@
 //! What the telemetry is told of requests and calls: their facts, in its words. Measures and decides nothing.
 
-use pingora::http::RequestHeader;
+use http::request::Parts;
 
 use super::upstream::Upstream;
 use crate::authorization_server::paths::{DiscoveryForm, PathTable, Route};
@@ -62,25 +62,14 @@ fn scheme(is_https: bool) -> Scheme {
 }
 
 /// Begins the span of a forwarded request below that of the request, and writes its context into what goes out.
-pub(super) fn begin_forwarding(
-    parent: &Span,
-    head: &Head,
-    upstream: &Upstream,
-    request: &mut RequestHeader,
-) -> pingora::Result<UpstreamCall> {
+pub(super) fn begin_forwarding(parent: &Span, head: &Head, upstream: &Upstream, parts: &mut Parts) -> UpstreamCall {
     let call = UpstreamCall::begin_below(parent, &call_facts(&head.method, "forward", Some(&head.path), upstream));
-    if let Some(outgoing) = propagation::Outgoing::of(call.span()) {
-        request.insert_header(propagation::TRACEPARENT, outgoing.parent)?;
-        request.remove_header(&propagation::TRACESTATE);
-        if let Some(state) = outgoing.state {
-            request.insert_header(propagation::TRACESTATE, state)?;
-        }
-    }
-    Ok(call)
+    propagation::inject(call.span(), &mut parts.headers);
+    call
 }
 
 /// Begins the span of a call of our own below the present one, and writes its context into what goes out.
-pub(super) fn begin_call(parts: &mut http::request::Parts, upstream: &Upstream) -> UpstreamCall {
+pub(super) fn begin_call(parts: &mut Parts, upstream: &Upstream) -> UpstreamCall {
     let purpose = parts.extensions.get::<Purpose>().copied().unwrap_or(Purpose::OTHER);
     // The path of these calls names a client.
     let names_a_client = [Purpose::MANAGEMENT, Purpose::ADMINISTRATION].contains(&purpose);

@@ -19,7 +19,7 @@ use super::body::SessionBody;
 use super::connection::Connection;
 use super::error_text::error_text;
 use super::forward::{self, ForwardedRequest, Forwarding, ToForward};
-use super::headers::{client_cert_value, is_websocket_upgrade, max_forwards, strip_hop_by_hop};
+use super::headers::{client_cert_value, is_websocket_upgrade, max_forwards, rewrite, strip_hop_by_hop};
 use super::http1::WRITE_DEADLINE;
 use super::identity::Believed;
 use super::in_flight::InFlight;
@@ -149,17 +149,18 @@ struct Received<'a> {
 
 #[async_trait]
 impl ProxyHttp for Phases {
-    type CTX = Exchange;
+    /// Elsewhere: Pingora moves it with the request, several times.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::default()
+    fn new_ctx(&self) -> Box<Exchange> {
+        Box::default()
     }
 
     fn init_downstream_modules(&self, _modules: &mut pingora::modules::http::HttpModules) {
         // None: Pingora's default would bring a compressor.
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
         let connection = session.digest().and_then(Connection::of);
         let connection = connection.ok_or_else(|| Error::explain(ErrorType::InternalError, "no connection"))?;
         session.set_write_timeout(Some(WRITE_DEADLINE));
@@ -202,7 +203,7 @@ impl ProxyHttp for Phases {
         Ok(is_answered)
     }
 
-    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
         let forwarded = exchange
             .forwarded
             .as_ref()
@@ -220,7 +221,7 @@ impl ProxyHttp for Phases {
         &self,
         _session: &mut Session,
         peer: &HttpPeer,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         exchange.unreachable += 1;
@@ -235,7 +236,7 @@ impl ProxyHttp for Phases {
         &self,
         _session: &mut Session,
         request: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         let (Some(forwarded), Some(head), Some(connection)) =
             (&exchange.forwarded, &exchange.head, &exchange.connection)
@@ -246,9 +247,11 @@ impl ProxyHttp for Phases {
             Some(certificate) => Some(client_cert_value(certificate)),
             None => connection.own_certificate_header().cloned(),
         });
-        forwarded.dress(request, connection.forwarded_for(head.client_address), certificate)?;
         let parent = exchange.observed.as_ref().map_or_else(Span::none, |observed| observed.span().clone());
-        exchange.call = Some(observed::begin_forwarding(&parent, head, &forwarded.forwarding.upstream, request)?);
+        exchange.call = Some(rewrite(request, |parts| {
+            forwarded.dress(parts, connection.forwarded_for(head.client_address), certificate)?;
+            Ok::<_, Box<Error>>(observed::begin_forwarding(&parent, head, &forwarded.forwarding.upstream, parts))
+        })??);
         Ok(())
     }
 
@@ -257,7 +260,7 @@ impl ProxyHttp for Phases {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         let is_upgraded = session.was_upgraded();
         let inspected = match &mut exchange.forwarded {
@@ -279,7 +282,7 @@ impl ProxyHttp for Phases {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         // 100 and 103 announce the answer, they are none.
         if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -299,7 +302,7 @@ impl ProxyHttp for Phases {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<Option<Duration>> {
         if let Some(forwarded) = &exchange.forwarded {
             *body = body.take().map(|piece| forwarded.place.keep(piece));
@@ -307,7 +310,7 @@ impl ProxyHttp for Phases {
         Ok(None)
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Box<Exchange>) -> FailToProxy {
         let refusal = exchange.refusal.or_else(|| forward::refusal_of(error));
         if let Some(call) = exchange.call.take() {
             call.finish(Err(observed::refusal_name(refusal)));
@@ -342,7 +345,7 @@ impl ProxyHttp for Phases {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Box<Exchange>) {
         let status = session.response_written().map(|response| response.status);
         let broke_off =
             error.map(|error| observed::refusal_name(exchange.refusal.or_else(|| forward::refusal_of(error))));
@@ -367,7 +370,7 @@ impl ProxyHttp for Phases {
         }
     }
 
-    fn suppress_error_log(&self, _session: &Session, _exchange: &Exchange, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _exchange: &Box<Exchange>, _error: &Error) -> bool {
         // `fail_to_proxy` has logged it, once, with the request's name.
         true
     }

