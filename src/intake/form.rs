@@ -45,7 +45,8 @@ pub fn check_media_type(head: &Head) -> Result<(), Refusal> {
         }
         MediaType::Json => {}
     }
-    let is_plain = head.headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding == "identity");
+    let is_plain =
+        head.headers.get_all(CONTENT_ENCODING).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if is_plain { Ok(()) } else { Err(refusal().described("the body is sent as it is, without a Content-Encoding")) }
 }
 

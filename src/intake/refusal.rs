@@ -91,6 +91,7 @@ impl Refusal {
             Statement::NotAString
             | Statement::Invalid(_)
             | Statement::Claims(_)
+            | Statement::OtherKind
             | Statement::AudienceUnknown
             | Statement::SoftwareId => Reason::StatementInvalid,
             Statement::CertificateMissing | Statement::CertificateOther(_) => Reason::StatementBindingUnmet,

@@ -34,8 +34,7 @@ pub(super) struct Unverified<'a> {
 impl<'a> Unverified<'a> {
     pub fn parse(compact: &'a str) -> Result<Self, JoseError> {
         let parts = Parts::split(compact)?;
-        let header = json::parse(&decoded(parts.header, "the header is not base64url")?)
-            .map_err(|_| JoseError::Malformed("the header is not a JSON object, each member once"))?;
+        let header = parts.header()?;
         if header.contains_key("crit") {
             return Err(JoseError::Malformed("the header has crit, of which nothing is understood"));
         }
@@ -54,6 +53,22 @@ impl<'a> Unverified<'a> {
             signature: decoded(parts.signature, "the signature is not base64url")?,
             signed: parts.signed,
         })
+    }
+}
+
+/// What kind of JWT the header says it is (`typ`, RFC 7515 §4.1.9), without any verification: in lower case, and without the `application/` that
+/// may stand before it.
+///
+/// # Errors
+/// [`JoseError::Malformed`]: the text is not three parts with a header that is a JSON object, or `typ` is no text.
+pub fn unverified_type(compact: &str) -> Result<Option<String>, JoseError> {
+    match Parts::split(compact)?.header()?.get("typ") {
+        None => Ok(None),
+        Some(Value::String(kind)) => {
+            let kind = kind.to_ascii_lowercase();
+            Ok(Some(kind.strip_prefix("application/").map(str::to_owned).unwrap_or(kind)))
+        }
+        Some(_) => Err(JoseError::Malformed("the header's typ is not a text")),
     }
 }
 
@@ -91,6 +106,11 @@ impl<'a> Parts<'a> {
             return Err(JoseError::Malformed("its header or its signature is too long"));
         }
         Ok(Self { header, payload, signature, signed: signed.as_bytes() })
+    }
+
+    fn header(&self) -> Result<Map<String, Value>, JoseError> {
+        json::parse(&decoded(self.header, "the header is not base64url")?)
+            .map_err(|_| JoseError::Malformed("the header is not a JSON object, each member once"))
     }
 }
 

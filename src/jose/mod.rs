@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 pub use algorithm::Algorithm;
 pub use claims::{ClaimProblem, ClaimRules, Expiry, Validity, check_audience, numeric_date};
-pub use compact::{LONGEST, unverified_claims};
+pub use compact::{LONGEST, unverified_claims, unverified_type};
 pub use key_set::{KeySet, NotAKeySet, PassedOver};
 
 use compact::Unverified;

@@ -150,7 +150,8 @@ async fn write(
 async fn read(session: &mut HttpSession, call: &Call) -> Result<http::Response<Bytes>, Failure> {
     let broken = |error: Box<Error>| Failure::Final(TransportError::BrokenOff(error_text(&error)));
     let (status, headers) = final_header(session).await?;
-    let is_plain = headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes() == b"identity");
+    let is_plain =
+        headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if !is_plain {
         return Err(Failure::Final(TransportError::Compressed));
     }

@@ -21,11 +21,15 @@ const IDENTITY: &[&str] = &[
     "forwarded",
     "x-real-ip",
     "x-client-ip",
+    "client-ip",
+    "proxy-client-ip",
+    "fly-client-ip",
     "x-cluster-client-ip",
     "x-originating-ip",
     "true-client-ip",
     "cf-connecting-ip",
     "cf-connecting-ipv6",
+    "cf-access-authenticated-user-email",
     "fastly-client-ip",
     "x-proxyuser-ip",
     "x-appengine-user-ip",
@@ -34,7 +38,6 @@ const IDENTITY: &[&str] = &[
     "x-remote-addr",
     "x-remote-ip",
     "x-remote-user",
-    "remote-user",
     "x-authenticated-user",
     "x-authenticated-userid",
     "x-webauth-user",
@@ -46,6 +49,8 @@ const IDENTITY: &[&str] = &[
     "x-original-uri",
     "x-original-host",
     "x-original-forwarded-for",
+    "x-vercel-forwarded-for",
+    "x-vercel-proxied-for",
     "x-rewrite-url",
     "x-host",
     "x-http-host-override",
@@ -72,15 +77,30 @@ const IDENTITY_PREFIXES: &[&str] = &[
     "x-tls-client",
     "tls-client",
     "x-amzn-mtls-",
+    "x-amzn-oidc-",
     "x-envoy-",
     "x-auth-request-",
     "x-ms-client-principal",
     "x-goog-authenticated-user-",
+    "x-authentik-",
+    // Authelia and others that sign users in.
+    "remote-",
+    // Cloudflare's, of client certificates.
+    "cf-client-cert",
+    "cf-cert-",
+    // WebLogic's, WebSphere's, WebSEAL's, SiteMinder's and Oracle Access Manager's own.
+    "wl-proxy-",
+    "$ws",
+    "iv-",
+    "sm-",
+    "oam-",
 ];
 
 /// How all of the above begin, and nearly nothing that a browser sends does: it is asked of every header of every request.
-const BEGINNINGS: [&[u8; 2]; 13] =
-    [b"x-", b"ba", b"ce", b"cf", b"cl", b"fa", b"fo", b"fr", b"pr", b"re", b"ss", b"tl", b"tr"];
+const BEGINNINGS: [[u8; 2]; 19] = [
+    *b"x-", *b"$w", *b"ba", *b"ce", *b"cf", *b"cl", *b"fa", *b"fl", *b"fo", *b"fr", *b"iv", *b"oa", *b"pr", *b"re",
+    *b"sm", *b"ss", *b"tl", *b"tr", *b"wl",
+];
 
 /// Headers that decide framing or authority. Spelt with underscores they are others, but not for every server behind (CGI, WSGI).
 const NEVER_WITH_UNDERSCORE: &[&str] = &[
@@ -98,7 +118,7 @@ const NEVER_WITH_UNDERSCORE: &[&str] = &[
 /// Whether a header of this name, in lower case, is taken out of every request.
 pub(super) fn is_never_believed(name: &str) -> bool {
     let has_underscore = name.contains('_');
-    if !has_underscore && !name.as_bytes().first_chunk().is_some_and(|two| BEGINNINGS.contains(&two)) {
+    if !has_underscore && !name.as_bytes().first_chunk().is_some_and(|two| BEGINNINGS.contains(two)) {
         return false;
     }
     let hyphenated = if has_underscore { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
@@ -305,10 +325,49 @@ mod tests {
             "X-Auth-Request-User",
             "X-MS-CLIENT-PRINCIPAL-ID",
             "Cert",
+            "Cf-Client-Cert-Der-Base64",
+            "Cf-Cert-Verified",
+            "WL-Proxy-Client-Cert",
+            "WL-Proxy-SSL",
+            "Proxy-Client-IP",
+            "$WSCC",
+            "$WSRU",
+            "iv-user",
+            "IV_SERVER_NAME",
+            "SM_USER",
+            "SM-User",
+            "OAM_REMOTE_USER",
+            "X-Amzn-Oidc-Identity",
+            "Remote-User",
+            "Remote-Groups",
+            "Client-IP",
+            "Fly-Client-IP",
+            "X-Vercel-Forwarded-For",
         ] {
             assert!(is_never_believed(&name.to_lowercase()), "{name}");
         }
-        for name in ["Authorization", "traceparent", "Cookie", "X-Requested-With", "x_custom", "Content-Type", "Host"] {
+        for name in [
+            "Authorization",
+            "traceparent",
+            "Cookie",
+            "X-Requested-With",
+            "x_custom",
+            "Content-Type",
+            "Host",
+            "Referer",
+            "Prefer",
+            "Priority",
+            "Client-Id",
+            "CF-Ray",
+            "CF-IPCountry",
+            "CF-Access-Client-Id",
+            "CF-Access-Jwt-Assertion",
+            "Fly-Request-Id",
+            "X-Amzn-Trace-Id",
+            "X-Vercel-Id",
+            "If-None-Match",
+            "Smtp-Id",
+        ] {
             assert!(!is_never_believed(&name.to_lowercase()), "{name}");
         }
     }

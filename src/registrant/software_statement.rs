@@ -282,6 +282,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_the_issuer_signs_as_something_else_is_no_statement() {
+        let directory = Directory::trusted_with("");
+        let hears = async |header: Value| {
+            let mut whole = json!({"alg": "PS256", "kid": "1"});
+            whole.as_object_mut().unwrap().extend(object(header));
+            let claims = json!({"iss": "https://directory.example", "sub": "https://rp.example"}).to_string();
+            directory.hears(&directory.signer.sign_as(&whole.to_string(), claims.as_bytes())).await.map(drop)
+        };
+        assert_eq!(hears(json!({})).await, Ok(()));
+        for kind in [
+            "JWT",
+            "jwt",
+            "JOSE",
+            "application/jwt",
+            "APPLICATION/JWT",
+            "software-statement+jwt",
+            "application/oauth-software-statement+jwt",
+        ] {
+            assert_eq!(hears(json!({"typ": kind})).await, Ok(()), "{kind}");
+        }
+        for kind in [
+            "entity-statement+jwt",
+            "application/entity-statement+jwt",
+            "trust-mark+jwt",
+            "statuslist+jwt",
+            "at+jwt",
+            "secevent+jwt",
+            "software-statement",
+            "JWT ",
+            "",
+        ] {
+            assert_eq!(hears(json!({"typ": kind})).await, Err(StatementRefusal::OtherKind), "{kind}");
+        }
+        for kind in [json!(1), json!(null), json!(["JWT"])] {
+            let heard = hears(json!({"typ": kind})).await;
+            assert!(matches!(heard, Err(StatementRefusal::Invalid(JoseError::Malformed(_)))), "{kind}: {heard:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn it_must_be_meant_for_us_and_hold_now() {
         let strict = Directory::trusted_with("audience: dcr, max_age: 1h");
         let loose = Directory::trusted_with("");

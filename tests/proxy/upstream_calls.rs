@@ -193,6 +193,9 @@ async fn too_much_and_compressed_answers_are_refused() {
     let gzip = "HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}";
     let outcome = upstream(scripted(gzip, Afterwards::Keep).await.address).send(post("{}"), LIMITS).await;
     assert!(matches!(outcome, Err(TransportError::Compressed)), "{outcome:?}");
+    let plain = "HTTP/1.1 201 Created\r\nContent-Encoding: Identity\r\nContent-Length: 2\r\n\r\n{}";
+    let outcome = upstream(scripted(plain, Afterwards::Keep).await.address).send(post("{}"), LIMITS).await;
+    assert!(outcome.is_ok(), "codings are the same in whatever case: {outcome:?}");
 }
 
 /// Answers the first request of every connection and closes it on the second, without a byte.

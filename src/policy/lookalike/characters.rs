@@ -34,7 +34,8 @@ pub(super) fn clean(text: &str) -> String {
             }
             cleaned.truncate(start);
         }
-        cleaned.extend(alone.nfkd().filter(|c| shows(*c)));
+        // Raised letters become letters that are to be opened themselves: a raised small capital a small capital.
+        cleaned.extend(alone.nfkd().filter(|c| shows(*c)).map(open));
     }
     cleaned
 }

@@ -9,8 +9,8 @@ use super::characters::{is_small_cherokee, letter_in_tr39};
 /// Each Latin letter, and what is written for it: in small letters where a script has them, and in capitals where these look otherwise.
 /// Some are what TR 39 makes of others: `ꞓ` of all that look like an epsilon, `ʙ` of the Cyrillic ve.
 const DRAWN_LIKE: [(char, &str); 26] = [
-    ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪค卂ꮧꍏꋬꁲᚨ"),
-    ('b', "ßвʙьъƅбƀɮҕⴆ฿๒乃ꌃꃳᛒ"),
+    ('a', "λʌΔдⱥɐɒᴧⲁ∆△▲∀₳ᗩᚪคล卂ꮧꍏꋬꁲᚨ"),
+    ('b', "ßвʙьъƅбƀɮҕⴆც฿๒乃ꌃꃳᛒ"),
     ('c', "ƈȼɕʗςҁᑕ匚ᄃⅽ⊂₵ፈᚳꉓꉔꏳ𐔜"),
     ('d', "ꝺðδժԃ∂๔ꮄꀸ꒯ꀷᛞᛑ"),
     ('e', "⋲εєɛꞓəǝɘɜɞэɇҽꬲⲉΣξ∈∃乇ꍟꏂꑀ"),
@@ -24,11 +24,11 @@ const DRAWN_LIKE: [(char, &str); 26] = [
     ('m', "мʍϻ₥๓爪ꂵꃔᛗ"),
     ('n', "ипπꞑոꞥ₦∩ภ几ꮑꈤꋊᚾ"),
     ('o', "φфҩ¤◯○●◎⊙⊘⊖⦿⭕☉⚪⚫ʘ๏口ㄖꭷꂦꄲꊿᛟᚩ"),
-    ('p', "ᵽҏꭾק₱卩ꉣᛈ"),
+    ('p', "ᵽҏꭾק₱卩ꉣᛈ℘"),
     ('q', "ᑫɋꝗϙꆰᛩ"),
-    ('r', "яᴙГɽɾʁɹ尺®ꋪꌅᚱ"),
+    ('r', "яᴙГɽɾʁɹ尺®ꋪꌅᚱཞ"),
     ('s', "ƨֆꞩᔕ§₴丂ㄎรꌗꇙᛊᛋ"),
-    ('t', "тᴛτΓȶէ+†‡✝┬イꮦ꓄ᛏ"),
+    ('t', "тᴛτΓȶէՇ+†‡✝┬イꮦꮖ꓄ᛏ"),
     ('u', "ʉμմцџʊᥙย凵ㄩ⊔∪ᚢꮼꀎ꒤ꌈ"),
     ('v', "ⱱⱴᶌשꮙ√∨ꃴ꒦ᚡ"),
     ('w', "ωшщѡⱳ山ฬꅏꅐᚹ"),
@@ -37,13 +37,52 @@ const DRAWN_LIKE: [(char, &str); 26] = [
     ('z', "乙ፚʑꁴꑒᛉ"),
 ];
 
+/// Latin letters that are one of the alphabet with a hook, a stroke, a tail or a belt, or that letter in another hand (insular, long, script),
+/// beside those that TR 39 and compatibility forms make that letter of. Capitals are read as their small letters.
+const DRESSED: [(char, &str); 23] = [
+    ('a', "ᶏ"),
+    ('b', "ᴃᴯᵬᶀꞗ"),
+    ('c', "ꞔ𝼏𝼝"),
+    ('d', "ȡᵭᶁᶑꟈ𝼥"),
+    ('e', "ɝʚᶒᶓᶔⱸꬳꬴ"),
+    ('f', "ᶂꝼ"),
+    ('g', "ʛᵹꞡꟑꬶ"),
+    ('h', "ɧⱶꜧꞕ"),
+    ('i', "ᶖ𝼚"),
+    ('k', "ᶄꝃꝅꞣ"),
+    ('l', "ȴɬᴌᶅꝇꝉꞎꬷꬸꬹ𝼄𝼑𝼓𝼦"),
+    ('m', "ɱᶆꬺ"),
+    ('n', "ȵᶇꬻꬼ𝼧"),
+    ('o', "ɔᴐᴓᶗⱺꝍꬿ𝼛"),
+    ('p', "ᵱᶈꝑꝓꝕ"),
+    ('q', "ꝙ"),
+    ('r', "ᶉꞃꞧꭅꭆꭉꭋꭌ𝼖𝼨"),
+    ('s', "ſȿᶊẜẝꞅꟊꟍ𝼞𝼩"),
+    ('t', "ʈⱦꞇ𝼉𝼪"),
+    ('u', "ᴝᶙꞹꭏ"),
+    ('v', "ỽꝟ"),
+    ('x', "ᶍꭖꭗꭘꭙ"),
+    ('z', "ɀᶎꝣ"),
+];
+
 /// What is written for several letters: the others. Of a letter made of two, which TR 39 reads as these, either one.
-const OR_LIKE: [(char, &str); 24] = [
+const OR_LIKE: [(char, &str); 35] = [
     ('ᶌ', "y"),
     ('ƚ', "t"),
+    ('ɬ', "t"),
+    ('ſ', "f"),
+    ('ẛ', "f"),
+    ('ẜ', "f"),
+    ('ẝ', "f"),
+    ('Ꞓ', "C"),
+    ('ꞓ', "c"),
     ('ք', "p"),
     ('ə', "a"),
     ('ʋ', "v"),
+    ('Ʋ', "V"),
+    ('ᶹ', "v"),
+    ('א', "x"),
+    ('ץ', "y"),
     ('Γ', "r"),
     ('Д', "d"),
     ('д', "d"),
@@ -73,7 +112,7 @@ static LATIN: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
         let latin = *latin;
         drawn.chars().map(move |character| (character, latin))
     };
-    DRAWN_LIKE.iter().flat_map(pairs).collect()
+    DRAWN_LIKE.iter().chain(&DRESSED).flat_map(pairs).collect()
 });
 
 /// The Latin letter that this one, or this sign, is drawn like.
@@ -129,9 +168,23 @@ mod tests {
 
     #[test]
     fn nothing_is_drawn_like_two_letters() {
-        let written: usize = DRAWN_LIKE.iter().map(|(_, drawn)| drawn.chars().count()).sum();
+        let written: usize = DRAWN_LIKE.iter().chain(&DRESSED).map(|(_, drawn)| drawn.chars().count()).sum();
         assert_eq!(LATIN.len(), written);
         assert!(DRAWN_LIKE.iter().map(|(latin, _)| *latin).eq('a'..='z'));
+    }
+
+    #[test]
+    fn a_letter_in_another_dress_is_read_as_it_in_either_case() {
+        for (letter, dressed) in DRESSED {
+            for small in dressed.chars() {
+                let read = |character: char| super::super::reading(&format!("k{character}k"));
+                let plain = super::super::reading(&format!("k{letter}k"));
+                assert_eq!(read(small), plain, "{small}");
+                let capital = small.to_uppercase().next().unwrap();
+                // The capital of a long s is an S.
+                assert!(capital.is_ascii() || read(capital) == plain, "{capital}");
+            }
+        }
     }
 
     #[test]

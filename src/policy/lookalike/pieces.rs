@@ -1,7 +1,8 @@
 //! One letter that is drawn with several characters, and several letters that are one character.
 
 /// Squares with letters in them, which Unicode takes for pictures.
-const SQUARED: [(char, &str); 11] = [
+const SQUARED: [(char, &str); 13] = [
+    ('🆊', "P"),
     ('🆎', "AB"),
     ('🆑', "CL"),
     ('🆒', "COOL"),
@@ -13,6 +14,7 @@ const SQUARED: [(char, &str); 11] = [
     ('🆘', "SOS"),
     ('🆙', "UP"),
     ('🆚', "VS"),
+    ('🆥', "D"),
 ];
 
 /// Signs of ASCII that are put together to a letter, the longer before what they begin with.

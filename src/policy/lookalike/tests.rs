@@ -173,6 +173,40 @@ fn letters_that_are_drawn_alike_are_read_as_the_name() {
 }
 
 #[test]
+fn letters_with_a_hook_or_a_stroke_and_raised_ones_are_read_as_the_name() {
+    for (name, protected) in [
+        ("Curſor", "Cursor"),
+        ("Curẛor", "Cursor"),
+        ("Windsurſ", "Windsurf"),
+        ("CURꞄOR", "Cursor"),
+        ("Cꝉaude", "Claude"),
+        ("Cɬaude", "Claude"),
+        ("Cᶅauᶁe", "Claude"),
+        ("Clᶏude", "Claude"),
+        ("Claᶙdᶒ", "Claude"),
+        ("ꞔlaude", "Claude"),
+        ("ꞓlaude", "Claude"),
+        ("Ꞓlaude", "Claude"),
+        ("Cᶫaude", "Claude"),
+        ("Aᶰthropic", "Anthropic"),
+        ("Anth𐞪opic", "Anthropic"),
+        ("Anti𐞒ravity", "Antigravity"),
+        ("AntigraƲity", "Antigravity"),
+        ("Antigraᶹity", "Antigravity"),
+        ("Anthrɔpic", "Anthropic"),
+        ("Anthro℘ic", "Anthropic"),
+        ("O℘enAI", "OpenAI"),
+        ("ChaɬGPT", "ChatGPT"),
+        ("ChaᏆGPT", "ChatGPT"),
+        ("Chaꮖgpt", "ChatGPT"),
+        ("ᏢᎬᏒᏢᏞᎬXᎥᏆᎩ", "Perplexity"),
+        ("Perpleאity", "Perplexity"),
+    ] {
+        assert!(holds(name, protected), "{name}");
+    }
+}
+
+#[test]
 fn names_of_other_languages_are_not_read_as_others() {
     for name in [
         "Клод",
@@ -199,6 +233,21 @@ fn names_of_other_languages_are_not_read_as_others() {
         "C++ Tools",
         "Météo",
         "Łódź",
+        "Đakovo",
+        "Ɛʋegbe Agbalẽ",
+        "Ɔkɔfo Bɔɔso",
+        "Ƙasar Hausa Ɗan Kasuwa",
+        "Ɓerngal Fulɓe",
+        "Ŋutinya Ŋkeke Ɖeka",
+        "Əlifba Dərsləri",
+        "Ħanut Għawdex",
+        "Đơn Hàng Ứng Dụng",
+        "Ꝺoṁnall Ua Ꞃuaiꞃc",
+        "Waſſerſtraße",
+        "Tłı̨chǫ Yatıì",
+        "Łįį́ʼ Diné",
+        "ɬanɪd ˈkʰɔːrsə",
+        "ⱪelem ⱨeⱪ",
         "Orders × Invoices",
     ] {
         for protected in
@@ -312,6 +361,8 @@ fn letters_of_several_pieces_are_read_as_one() {
         ("Cꝏdex", "Codex"),
         ("Perplexitĳ", "Perplexity"),
         ("Clauȸe", "Claude"),
+        ("Anthro🆊ic", "Anthropic"),
+        ("Clau🆥e", "Claude"),
     ] {
         assert!(holds(name, protected), "{name}");
     }
@@ -360,7 +411,7 @@ fn a_long_name_costs_little() {
 }
 
 /// Alphabets, a to z, of generators of fancy text and of look-alike domains.
-const FANCY: [&str; 36] = [
+const FANCY: [&str; 38] = [
     "ᚨᛒᚲᛞᛖᚠᚷᚺᛁᛃᚴᛚᛗᚾᛟᛈᛩᚱᛊᛏᚢᚡᚹᛪᚤᛉ",
     "ᚪᛒᚳᛑᛖᚠᚷᚻᛁᛃᛕᛚᛗᚾᚩᛈᛩᚱᛋᛏᚢᚡᚹᛪᚣᛉ",
     "卂乃匚ᗪ乇千Ꮆ卄丨ﾌҜㄥ爪几ㄖ卩Ɋ尺丂ㄒㄩᐯ山乂ㄚ乙",
@@ -397,6 +448,8 @@ const FANCY: [&str; 36] = [
     "ǎɓċđęḟģħįǰķļṃņőṕqŗşťűṽẃẍÿż",
     "ȧḅĉḋėƒĝḫĭɉḵľḿǹȯṗʠȓșŧūᴠẁẋýẕ",
     "ɑʙƈɖɇƒɡɦɩʝᴋɫᴍꞑᴏƿqʀꜱƫᴜᶌᴡxʏᴢ",
+    "ąცƈɖɛʄɠɧıʝƙƖɱŋơ℘զཞʂɬų۷ῳҳყʑ",
+    "ลცςđєŦﻮђเןкɭ๓ภ๏קợгรՇยשฬאץz",
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::refusal::{LONGEST_SOFTWARE_ID, StatementRefusal};
 use super::{Circumstances, StatementIssuerSettings};
 use crate::fetch::{FetchClient, Target};
-use crate::jose::{ClaimRules, Expiry};
+use crate::jose::{self, ClaimRules, Expiry};
 use crate::registrant::issuer_keys::{FetchedKeys, IssuerKeys};
 use crate::registration::SoftwareStatement;
 use crate::registration::software_statement::members_of;
@@ -71,6 +71,9 @@ impl Issuer {
         text: &str,
         circumstances: Circumstances<'_>,
     ) -> Result<SoftwareStatement, StatementRefusal> {
+        if !jose::unverified_type(text)?.is_none_or(|kind| may_be_a_statement(&kind)) {
+            return Err(StatementRefusal::OtherKind);
+        }
         let (keys, algorithms) = (&self.keys, &self.settings.algorithms);
         let claims = keys.signed_claims::<StatementRefusal>(text, algorithms, circumstances.now).await?;
         self.accept(text, &claims, circumstances)
@@ -113,6 +116,12 @@ impl Issuer {
         }
         Ok(SoftwareStatement { text: text.to_owned(), issuer: settings.issuer.clone(), software_id, members })
     }
+}
+
+/// Whether a JWT of this `typ` may be a software statement (RFC 8725 §3.11): directories write `JWT`, if anything. What an issuer signs as something
+/// else, and anybody may fetch, vouches for no software.
+fn may_be_a_statement(kind: &str) -> bool {
+    matches!(kind, "jwt" | "jose") || kind.ends_with("software-statement+jwt")
 }
 
 /// What a file lists, one entry in a line; comments and empty lines are none.

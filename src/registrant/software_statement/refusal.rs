@@ -19,6 +19,9 @@ pub enum StatementRefusal {
     /// Not a signed JWT of the issuer that it names.
     #[error("software_statement: {0}")]
     Invalid(#[from] JoseError),
+    /// The issuer signed it, if at all, as something else: an entity statement, a trust mark, an access token.
+    #[error("software_statement: its typ says that it is another kind of JWT")]
+    OtherKind,
     /// Nothing can be said about it now; the cause is for the log.
     #[error("software_statement: it cannot be verified at the moment")]
     KeysUnavailable(#[from] KeysUnavailable),
