@@ -68,9 +68,9 @@ async fn work(store: &dyn Store) {
         lists(store).await;
         store.note_uses(&[(name("c"), at(3_000)), (name("other"), at(3_000))]).await.unwrap();
         store.watch_uses(at(1)).await.unwrap();
-        for only_manageable in [false, true] {
-            let (since, until) = (at(0), at(9_000));
-            let unused = Unused { profile: "rare".to_owned(), since, until, only_manageable, limit: 100 };
+        for (only_manageable, client_id) in [(false, None), (true, None), (true, Some(name("c")))] {
+            let (profile, since, until) = ("rare".to_owned(), at(0), at(9_000));
+            let unused = Unused { profile, client_id, since, until, only_manageable, limit: 100 };
             store.unused(&unused).await.unwrap();
         }
         turn(store, &name("c"), "a").await;
