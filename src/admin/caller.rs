@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::problem::{Kind, Problem};
 use super::role::Role;
-use super::settings::{ActorSettings, AdminSettings, AdminTokenSettings, TokenDigest};
+use super::settings::{self, ActorSettings, AdminSettings, AdminTokenSettings, TokenDigest};
 use crate::registrant::initial_access_token::{AuthorizationHeader, bearer};
 
 /// An operator.
@@ -18,10 +18,14 @@ pub struct Caller {
     pub role: Role,
 }
 
-/// What a user of this machine is called in records and logs, where no setting says it.
+/// What a user of this machine is called in records and logs, where no setting says it. A name that no operator may have would be taken for another
+/// actor's: then it is the number.
 pub fn user_name(uid: Uid) -> String {
-    let user = User::from_uid(uid).ok().flatten();
-    user.map_or_else(|| format!("uid {uid}"), |user| user.name)
+    named(uid, User::from_uid(uid).ok().flatten().map(|user| user.name))
+}
+
+fn named(uid: Uid, name: Option<String>) -> String {
+    name.filter(|name| settings::is_name(name)).unwrap_or_else(|| format!("uid {uid}"))
 }
 
 /// How a connection came.
@@ -113,6 +117,16 @@ mod tests {
         assert_eq!(who(0).unwrap().1, Role::Administrator);
         assert_eq!(who(own).unwrap().1, Role::Administrator);
         assert_eq!(who(4243), Err(403));
+    }
+
+    #[test]
+    fn a_user_with_a_name_that_no_operator_may_have_is_known_by_the_number() {
+        let named = |name: &str| named(Uid::from_raw(998), Some(name.to_owned()));
+        assert_eq!(named("dcr-gateway"), "dcr-gateway");
+        for taken in ["gateway", "client", "lookalike_names", "", "a\nb"] {
+            assert_eq!(named(taken), "uid 998", "{taken:?}");
+        }
+        assert_eq!(super::named(Uid::from_raw(998), None), "uid 998");
     }
 
     #[test]

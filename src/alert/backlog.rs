@@ -20,8 +20,11 @@ impl Deliverer {
         let known: Vec<String> = routing.receivers.iter().map(|receiver| receiver.name().to_owned()).collect();
         let counted = async {
             let mut backlog = self.store.backlog().await?;
-            if backlog.iter().any(|waiting| !known.contains(&waiting.receiver)) {
-                let before = self.clock.now().before(FORGOTTEN_AFTER);
+            let before = self.clock.now().before(FORGOTTEN_AFTER);
+            let waits_for = backlog.iter().map(|waiting| waiting.receiver.clone());
+            // What lasts and was told does not wait; for a receiver that nobody has any more it is due all the same.
+            let mut of_some = waits_for.chain(self.store.receivers_due(before).await?);
+            if of_some.any(|receiver| !known.contains(&receiver)) {
                 let record = self.recording(Why::NotConfigured);
                 for Backlog { receiver, count } in self.store.forget_receivers(&known, before, record).await? {
                     tracing::warn!(
@@ -66,8 +69,9 @@ impl Deliverer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::delivery::tests::{answering, deliverer, given_up, waiting};
+    use crate::alert::delivery::tests::{answering, deliverer, given_up, told, waiting};
     use crate::audit::Subject;
+    use crate::store::{Fate, Form, Settled, Turn};
 
     #[tokio::test]
     async fn what_waits_for_a_receiver_that_was_taken_out_is_on_the_audit_log_when_it_is_dropped() {
@@ -79,5 +83,28 @@ mod tests {
         deliverer.bound_backlog().await;
         let receiver = Some(Subject::Receiver("long gone".to_owned()));
         assert_eq!(given_up(&deliverer).await, [(receiver, Some("not_configured".to_owned()), Some(1))]);
+    }
+
+    #[tokio::test]
+    async fn what_lasts_for_a_receiver_that_was_taken_out_is_dropped_when_nobody_has_told_it_for_an_hour() {
+        let deliverer = deliverer(answering("204 No Content").await).await;
+        let (now, second) = (deliverer.clock.now(), Duration::from_secs(1));
+        let (long_ago, until) = (now.before(FORGOTTEN_AFTER * 9), now.after(FORGOTTEN_AFTER));
+        told(&deliverer, "gone", long_ago, Form::Lasting { until }).await;
+        let tell_again_at = async |moment| {
+            let turn = Turn { holder: "another replica".to_owned(), lasts: second };
+            let taken = deliverer.store.take_deliveries("gone", &turn, 9, now).await.unwrap().unwrap();
+            let again = |id: String| Settled { id, version: 0, fate: Fate::Again(moment) };
+            let settled = taken.into_iter().map(|delivery| again(delivery.id)).collect();
+            deliverer.store.settle_deliveries("gone", &turn.holder, settled, Vec::new()).await.unwrap();
+        };
+        tell_again_at(now.before(FORGOTTEN_AFTER)).await;
+        deliverer.bound_backlog().await;
+        assert_eq!(given_up(&deliverer).await, [], "another replica may tell it still");
+        tell_again_at(now.before(FORGOTTEN_AFTER + second)).await;
+        deliverer.bound_backlog().await;
+        let receiver = Some(Subject::Receiver("gone".to_owned()));
+        assert_eq!(given_up(&deliverer).await, [(receiver, Some("not_configured".to_owned()), Some(1))]);
+        assert_eq!(deliverer.store.receivers_due(until).await.unwrap(), [""; 0]);
     }
 }

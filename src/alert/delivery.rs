@@ -241,12 +241,17 @@ pub(super) mod tests {
     /// Something that waits for a receiver for so long.
     pub(in crate::alert) async fn waiting(deliverer: &Deliverer, receiver: &str, age: Duration) {
         let at = NOW.before(age);
+        told(deliverer, receiver, at, Form::Gathered { group: "health".to_owned(), until: at }).await;
+    }
+
+    /// Something that a receiver is to be told since then.
+    pub(in crate::alert) async fn told(deliverer: &Deliverer, receiver: &str, at: Timestamp, form: Form) {
         let notice = Notice::new(Topic::Health, "test", "test", at);
         let told = Telling {
             receiver: receiver.to_owned(),
             delivery: "one".to_owned(),
             key: "test".to_owned(),
-            form: Form::Gathered { group: "health".to_owned(), until: at },
+            form,
             occasion: Occasion::Begins { quiet_until: at },
             at,
             notice: serde_json::to_string(&notice).unwrap(),
@@ -288,6 +293,20 @@ pub(super) mod tests {
             let receiver = Some(Subject::Receiver("hook".to_owned()));
             assert_eq!(given_up(&deliverer).await, [(receiver, Some(reason.to_owned()), Some(1))], "{status}");
             assert_eq!(deliverer.store.backlog().await.unwrap(), [], "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_lasts_is_given_up_by_when_it_was_over_however_long_it_lasts() {
+        for (status, kept) in [("400 Bad Request", DAY), ("503 Service Unavailable", DAY * 7)] {
+            let second = Duration::from_secs(1);
+            for (until, left) in [(NOW.after(DAY), 1), (NOW.before(kept), 1), (NOW.before(kept + second), 0)] {
+                let deliverer = deliverer(answering(status).await).await;
+                told(&deliverer, "hook", NOW.before(DAY * 20), Form::Lasting { until }).await;
+                look(&deliverer).await;
+                assert_eq!(deliverer.store.backlog().await.unwrap().len(), left, "{status} {until}");
+                assert_eq!(given_up(&deliverer).await.len(), 1 - left, "{status} {until}");
+            }
         }
     }
 }

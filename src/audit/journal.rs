@@ -70,7 +70,7 @@ impl Journal {
 
     /// Whether the window has ended.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        self.began.is_some_and(|began| now >= began.after(self.window))
+        self.began.is_some_and(|began| !began.lasts(self.window, now))
     }
 
     /// What the window came to; the next one begins with the next refusal.
@@ -151,6 +151,17 @@ mod tests {
         let due = journal.close();
         assert_eq!(due.len(), 1);
         assert_eq!((due[0].count, &due[0].actor), (Some(999_900), &Actor::Gateway));
+    }
+
+    #[test]
+    fn a_window_that_began_by_a_clock_that_was_set_back_since_is_over() {
+        let mut journal = journal(1);
+        journal.note(refused("192.0.2.1", "throttled"), at(86_400));
+        journal.note(refused("192.0.2.2", "throttled"), at(86_399));
+        assert!(!journal.is_over(at(86_399)), "requests overtake each other");
+        assert!(journal.is_over(at(0)));
+        let due = journal.note(refused("192.0.2.2", "throttled"), at(0));
+        assert_eq!((due.len(), due[0].count, &due[1]), (2, Some(1), &refused("192.0.2.2", "throttled")));
     }
 
     #[test]

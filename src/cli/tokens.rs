@@ -183,9 +183,7 @@ async fn mark_revoked(config: &Config, id: TokenId) -> Result<(), Failure> {
     let store = existing_store(config).await?;
     let revoked = async {
         // A command that changes nothing leaves no chain behind.
-        let mut tokens = store.all_tokens().await.map_err(Failure::of)?;
-        tokens.retain(|token| token.id == id);
-        let Some(token) = tokens.pop() else { return Ok(false) };
+        let Some(token) = store.token(&id).await.map_err(Failure::of)? else { return Ok(false) };
         let (kind, subject) = (Kind::TokenRevoked, Subject::Token(id.0.clone()));
         let done = Done { command: "tokens revoke", kind, subject, token: Some(token) };
         audit::change(config, &store, done, async |entries| store.revoke(&id, entries, SystemClock.now()).await).await

@@ -171,7 +171,7 @@ async fn begin(
 async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str) -> Result<(), Refusal> {
     let Some(mut held) = turn::take(rulebook, tools, client_id).await? else { return Ok(()) };
     if !held.client.is_unconfirmed(tools.clock.now().before(CONFIRMED_FOR)) {
-        return held.end().await.map(drop);
+        return held.end_untried().await.map(drop);
     }
     // A key that is lost, or not read here yet, keeps nobody from the client either.
     let access = if held.not_opened.is_some() { held.recover().await } else { held.access().cloned() };
@@ -187,7 +187,10 @@ async fn look_at_the_server(rulebook: &Rulebook, tools: &Tools, client_id: &str)
             held.learn_read(&managed).map_err(|error| Refusal::from(Reason::Internal).caused_by(error))?;
             held.end().await.map(drop)
         }
-        Err(error) if held.learn_failure(&error) || error.surely_nothing_changed() => held.end().await.map(drop),
+        // The server may not have seen the token: what is in doubt stays so.
+        Err(error) if held.learn_failure(&error) || error.surely_nothing_changed() => {
+            held.end_untried().await.map(drop)
+        }
         // A server that is down or slow keeps nobody from a client that it most likely has.
         Err(_) => {
             held.break_off().await;

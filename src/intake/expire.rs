@@ -8,7 +8,6 @@ use super::rulebook::Rulebook;
 use super::uses::Which;
 use super::{Intake, Tools, server_uses, settle, turn, unavailable};
 use crate::clock::Timestamp;
-use crate::lifecycle::Lifecycle;
 use crate::store::{ClientRecord, StoreError, Unused, Watch};
 use crate::telemetry::{InSpan as _, span};
 
@@ -62,9 +61,7 @@ impl Intake {
         // What this process has seen counts first.
         self.write_uses(Which::All).await;
         let report = report(&rulebook, &self.tools).await?;
-        if report.watched_since.is_none() {
-            return Err(NotExpired::NotWatched);
-        }
+        let Some(since) = report.watched_since else { return Err(NotExpired::NotWatched) };
         if report.no_use_was_seen {
             return Err(NotExpired::NoUseSeen);
         }
@@ -72,10 +69,11 @@ impl Intake {
             return Err(NotExpired::EventsBehind);
         }
         let mut expired = Vec::new();
-        for (client, _) in report.due {
+        for (client, after) in report.due {
             let client_id = client.client_id.clone();
             let (rulebook, tools) = (rulebook.clone(), self.tools.clone());
-            match self.tools.under_way.to_its_end(async move { expire(&rulebook, &tools, &client).await }).await {
+            let expiring = async move { expire(&rulebook, &tools, &client, (since, after)).await };
+            match self.tools.under_way.to_its_end(expiring).await {
                 Ok(client) => expired.extend(client),
                 Err(refusal) => tracing::warn!(
                     client_id,
@@ -107,10 +105,7 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
     let mut due = Vec::new();
     for profile in &rulebook.profiles {
         let Some(after) = profile.expire_unused_after() else { continue };
-        let until = now.before(after);
-        // Those that can never be removed must not stand before those that can.
-        let only_manageable = rulebook.administration.is_none();
-        let unused = Unused { profile: profile.name().to_owned(), since, until, only_manageable, limit: AT_ONCE };
+        let unused = unused(rulebook, profile.name(), since, now.before(after));
         let found = tools.store.unused(&unused).in_span(span::store_span("unused")).await?;
         due.extend(found.into_iter().map(|client| (client, after)));
     }
@@ -118,15 +113,30 @@ async fn report(rulebook: &Rulebook, tools: &Tools) -> Result<Report, StoreError
     Ok(Report { watched_since, no_use_was_seen, events_read_to, events_are_behind, due })
 }
 
-async fn expire(rulebook: &Rulebook, tools: &Tools, client: &ClientRecord) -> Result<Option<ClientRecord>, Refusal> {
+fn unused(rulebook: &Rulebook, profile: &str, since: Timestamp, until: Timestamp) -> Unused {
+    // Those that can never be removed must not stand before those that can.
+    let only_manageable = rulebook.administration.is_none();
+    Unused { profile: profile.to_owned(), client_id: None, since, until, only_manageable, limit: AT_ONCE }
+}
+
+/// Expires one that was not used since uses are watched, and for too long.
+async fn expire(
+    rulebook: &Rulebook,
+    tools: &Tools,
+    client: &ClientRecord,
+    (since, after): (Timestamp, Duration),
+) -> Result<Option<ClientRecord>, Refusal> {
     let client_id = client.client_id.as_str();
     let Some(held) = turn::take(rulebook, tools, client_id).await? else { return Ok(None) };
     let now = tools.clock.now();
-    // Somebody was quicker, or it was used at last.
-    let is_as_before = held.client.lifecycle == Lifecycle::Active && held.client.last_used_at.is_none();
-    let Some(expired) = held.client.lifecycle.clone().expire_unused(now).ok().filter(|_| is_as_before) else {
+    // Since it was found others may have taken their time: somebody was quicker, it was used at last, or handed out again.
+    let this =
+        Unused { client_id: Some(client_id.to_owned()), ..unused(rulebook, &client.profile, since, now.before(after)) };
+    let found = tools.store.unused(&this).in_span(span::store_span("unused")).await;
+    let is_unused = found.as_ref().is_ok_and(|found| !found.is_empty());
+    let Some(expired) = held.client.lifecycle.clone().expire_unused(now).ok().filter(|_| is_unused) else {
         held.end_untried().await?;
-        return Ok(None);
+        return found.map(|_| None).map_err(unavailable);
     };
     settle::record_expiry(held, expired, "never_used").await?;
     tracing::info!(client_id, profile = client.profile, registered_at = %client.created_at, "expired: it was never used");

@@ -75,7 +75,7 @@ impl GatheredUses {
 
     /// What is to be written now; what was written longer ago than it matters is forgotten.
     fn due(&self, now: Timestamp, which: Which) -> Vec<(String, Timestamp)> {
-        let is_recent = |at: Timestamp| now.since(at) < WRITTEN_EVERY;
+        let is_recent = |at: Timestamp| at.lasts(WRITTEN_EVERY, now);
         let mut due = Vec::new();
         self.gathered().clients.retain(|client_id, known| {
             if known.is_written {
@@ -155,6 +155,15 @@ mod tests {
         uses.note("c", at(9));
         assert!(due(&uses, 61).is_empty());
         assert_eq!(due(&uses, 62), [("c".to_owned(), at(9))]);
+    }
+
+    #[test]
+    fn what_was_written_by_a_clock_that_was_set_back_since_keeps_no_use_from_the_record() {
+        let uses = GatheredUses::default();
+        uses.note("c", at(86_400));
+        assert_eq!(due(&uses, 86_401).len(), 1);
+        uses.note("c", at(7));
+        assert_eq!(due(&uses, 8), [("c".to_owned(), at(7))]);
     }
 
     #[test]

@@ -191,6 +191,8 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = until_true(&mut stop) => break,
+                // First: while there is always another one to accept, those that ended would gather.
+                Some(_) = connections.join_next() => {}
                 accepted = self.accept(&socket) => match accepted {
                     Ok(accepted) => self.spawn(&mut connections, &serving, accepted),
                     Err(error) if is_of_one_connection(&error) => {}
@@ -199,7 +201,6 @@ impl Listener {
                         tokio::time::sleep(ACCEPT_REST).await;
                     }
                 },
-                Some(_) = connections.join_next() => {}
             }
         }
         self.take_waiting(socket, &mut connections, &serving);

@@ -162,7 +162,7 @@ pub trait AuditLog: Send + Sync {
     async fn open_chain(&self, writer: WriterId, told: Option<mpsc::Sender<AuditRecord>>) -> Result<(), StoreError>;
     /// Records what goes with no change of the store, all or none, in their order.
     async fn append(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
-    /// Where the chain of this process ends; none: nothing was recorded.
+    /// Where the chain of this process ends, also when it was cut there; none: nothing was recorded.
     async fn head(&self, now: Timestamp) -> Result<Option<Head>, StoreError>;
     /// Keeps a head that was stated.
     async fn keep_head(&self, head: SignedHead) -> Result<(), StoreError>;
@@ -179,8 +179,9 @@ pub trait AuditLog: Send + Sync {
     ) -> Result<Vec<AuditRecord>, StoreError>;
     /// The last record of each chain that is older than `before`, and has no younger one in front of it.
     async fn expired(&self, before: Timestamp, now: Timestamp) -> Result<Vec<Head>, StoreError>;
-    /// Takes away a chain's records up to the cut, and the heads that stand in front of it, and keeps the cut.
-    async fn cut(&self, cut: SignedHead) -> Result<(), StoreError>;
+    /// Takes away a chain's records up to the cut, and the heads that stand in front of it, and keeps the cut. False: the chain was cut there
+    /// or later before, and nothing was done.
+    async fn cut(&self, cut: SignedHead) -> Result<bool, StoreError>;
 }
 
 /// Where a chain ends while it is written.

@@ -173,8 +173,8 @@ pub trait Deliveries: Send + Sync {
     ) -> Result<u64, StoreError>;
     /// What waits, by receiver.
     async fn backlog(&self) -> Result<Vec<Backlog>, StoreError>;
-    /// Drops what was begun before this moment for receivers that are not among these; returns what was dropped,
-    /// and records it in the same transaction.
+    /// Drops what was begun before this moment for receivers that are not among these, of what lasts only what was due before it as well: nobody
+    /// tells it any more. Returns what was dropped, and records it in the same transaction.
     async fn forget_receivers(
         &self,
         known: &[String],

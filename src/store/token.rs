@@ -106,6 +106,8 @@ pub trait InitialAccessTokens: Send + Sync {
     async fn create(&self, token: IssuedToken, hash: TokenHash, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
     /// The token with this hash, whatever its state. Implementations look up by the hash and compare the whole of it in constant time.
     async fn find(&self, hash: TokenHash) -> Result<Option<IssuedToken>, StoreError>;
+    /// The token with this name, whatever its state.
+    async fn token(&self, id: &TokenId) -> Result<Option<IssuedToken>, StoreError>;
     /// The tokens, newest first.
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError>;
     /// All of them, newest first; page by page, only so many are read at once.

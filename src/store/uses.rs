@@ -22,6 +22,8 @@ pub struct Watch {
 pub struct Unused {
     /// Of this profile.
     pub profile: String,
+    /// This one alone; none: all.
+    pub client_id: Option<String>,
     /// Registered at this moment or later.
     pub since: Timestamp,
     /// Registered, and handed out the last time, at this moment or earlier.

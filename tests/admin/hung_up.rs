@@ -8,9 +8,11 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::routing::{delete, post};
 use axum::{Json, Router};
-use dcr_gateway::clock::{Clock as _, SystemClock};
+use dcr_gateway::clock::{Clock as _, SystemClock, Timestamp};
 use dcr_gateway::lifecycle::State;
-use dcr_gateway::store::{ClientRecord, Clients as _, Turn, TurnEnd, TurnTaken, Uses as _};
+use dcr_gateway::store::{
+    Begun, ClientRecord, Clients as _, Intent, MetadataDigest, Sealed, Turn, TurnEnd, TurnTaken, Uses as _,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -18,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::records;
+use crate::undone::{end_turn, turn_at};
 use crate::world::{World, configuration};
 
 const CLIENT: &str = "c-old";
@@ -132,4 +135,25 @@ async fn a_gateway_that_is_told_to_stop_finishes_what_it_began_at_the_server() {
     stopping.await.unwrap();
     let client = store.client(CLIENT).await.unwrap().unwrap();
     assert_eq!((client.lifecycle.state(), client.unsettled, client.unmanageable), (State::Expired, None, false));
+}
+
+#[tokio::test]
+async fn a_client_that_is_handed_out_again_while_others_expire_does_not() {
+    let (server, world) = world().await;
+    let registered_at = SystemClock.now().before(19 * DAY);
+    let shared =
+        |id, at: Timestamp| Intent { digest: Some(MetadataDigest([7; 32])), ..records::intent(id, at.unix_millis()) };
+    records::registered_as(&*world.store, shared("shared", registered_at)).await;
+    let client = turn_at(&world, "c-shared").await;
+    end_turn(&world, &ClientRecord { server_access: Some(Sealed(vec![0; 40])), ..client }).await;
+    let expire = world.request("POST", "/v1/unused-clients/expire");
+    let expiring = tokio::spawn(expire.send());
+    // Both were found by then, and the older one is being deleted.
+    server.asked_to_delete.notified().await;
+    let again = records::begin_as(&*world.store, shared("again", SystemClock.now())).await;
+    assert!(matches!(again, Begun::Known(_)), "{again:?}");
+    server.go_on.notify_one();
+    assert!(expiring.await.unwrap().unwrap().status().is_success());
+    let state = async |id: &str| world.store.client(id).await.unwrap().unwrap().lifecycle.state();
+    assert_eq!((state(CLIENT).await, state("c-shared").await), (State::Expired, State::Active));
 }

@@ -11,6 +11,7 @@ mod findings;
 mod hung_up;
 mod import;
 mod keycloak;
+mod looked_for;
 mod network;
 mod out_of_use;
 #[path = "../gateway/process.rs"]

@@ -11,6 +11,15 @@ use std::time::Duration;
 
 /// A registration that was begun.
 pub async fn begin(store: &dyn Registrations, id: &str, at: i64) {
+    assert_eq!(begin_as(store, intent(id, at)).await, Begun::Ready);
+}
+
+pub async fn begin_as(store: &dyn Registrations, intent: Intent) -> Begun {
+    let beginning = Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(60) };
+    store.begin(beginning, HandingOut::unrecorded()).await.unwrap()
+}
+
+pub fn intent(id: &str, at: i64) -> Intent {
     let registrant = RegistrantRecord {
         key: "address:192.0.2.1".to_owned(),
         address: "192.0.2.1".parse().unwrap(),
@@ -20,7 +29,7 @@ pub async fn begin(store: &dyn Registrations, id: &str, at: i64) {
         statement_issuer: None,
         software_id: None,
     };
-    let intent = Intent {
+    Intent {
         id: RegistrationId(id.to_owned()),
         at: Timestamp::from_unix_millis(at),
         profile: "partners".to_owned(),
@@ -34,9 +43,7 @@ pub async fn begin(store: &dyn Registrations, id: &str, at: i64) {
         scope_withheld: String::new(),
         digest: None,
         let_through: Vec::new(),
-    };
-    let beginning = Beginning { intent, quotas: Quotas::default(), under_way: Duration::from_secs(60) };
-    assert_eq!(store.begin(beginning, HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+    }
 }
 
 /// One whose outcome is unknown.
@@ -51,10 +58,15 @@ pub async fn unknown(store: &dyn Registrations, id: &str) {
 
 /// One that led to the client `c-<id>`.
 pub async fn registered(store: &dyn Registrations, id: &str, at: i64) {
-    begin(store, id, at).await;
+    registered_as(store, intent(id, at)).await;
+}
+
+pub async fn registered_as(store: &dyn Registrations, intent: Intent) {
+    let (id, at) = (intent.id.clone(), intent.at);
+    assert_eq!(begin_as(store, intent).await, Begun::Ready);
     let metadata: Map<_, _> = [("client_name".to_owned(), json!("Client"))].into_iter().collect();
     let client = NewClient {
-        client_id: format!("c-{id}"),
+        client_id: format!("c-{}", id.0),
         lifecycle: Lifecycle::Active,
         metadata,
         access_token: None,
@@ -63,5 +75,5 @@ pub async fn registered(store: &dyn Registrations, id: &str, at: i64) {
         if_known: IfKnown::Update,
     };
     let outcome = Outcome::Registered(Box::new(client));
-    store.finish(&RegistrationId(id.to_owned()), outcome, Vec::new(), Timestamp::from_unix_millis(at)).await.unwrap();
+    store.finish(&id, outcome, Vec::new(), at).await.unwrap();
 }

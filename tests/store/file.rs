@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dcr_gateway::audit::chain::unsigned;
 use dcr_gateway::store::settings::{StoreSettings, StoreUrl};
 use dcr_gateway::store::sql::SqlStore;
 use dcr_gateway::store::{
-    Begun, Clients as _, HandingOut, InitialAccessTokens as _, Recording, RegistrationId, Registrations as _,
-    Store as _, Turn, TurnTaken,
+    AuditLog as _, Begun, Clients as _, HandingOut, InitialAccessTokens as _, Recording, RegistrationId,
+    Registrations as _, Store as _, Turn, TurnTaken,
 };
 use sqlx::AssertSqlSafe;
 
@@ -143,6 +144,24 @@ async fn a_write_that_fails_is_an_error_and_leaves_nothing() {
     assert_eq!(found(&store, &t1).await.used, 0);
     tamper(&path, "DROP TRIGGER full").await;
     assert_eq!(store.begin(with_token("r1", &t1), HandingOut::unrecorded()).await.unwrap(), Begun::Ready);
+}
+
+#[tokio::test]
+async fn a_chain_that_was_cut_whole_goes_on_behind_its_cut_after_a_write_that_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("gateway.db");
+    let store = open_file(&path).await.unwrap();
+    together::open(&store).await;
+    store.append(vec![entry("a"), entry("b")]).await.unwrap();
+    let last = store.head(at(9)).await.unwrap().unwrap();
+    assert!(store.cut(unsigned(last.clone())).await.unwrap());
+    tamper(&path, "CREATE TRIGGER full BEFORE INSERT ON audit_records BEGIN SELECT raise(ABORT, 'full'); END").await;
+    store.append(vec![entry("c")]).await.unwrap_err();
+    tamper(&path, "DROP TRIGGER full").await;
+    store.append(vec![entry("d")]).await.unwrap();
+    let records = store.records_of(&last.writer, 0, 9).await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].sequence, records[0].previous), (last.sequence + 1, last.hash));
 }
 
 #[tokio::test(flavor = "multi_thread")]

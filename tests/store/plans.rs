@@ -11,7 +11,7 @@ use dcr_gateway::lifecycle::State;
 use dcr_gateway::store::{
     AuditEntry, AuditFilter, Beginning, ClientFilter, Clients, Cursor, Deliveries, Ending, Fate, FindingFilter,
     FindingRecord, HandingOut, Intent, Interest, OutcomeName, Page, PerPeriod, Quotas, Recording, RegistrationFilter,
-    ResponseFilter, ResponseRecord, Settled, Store, TokenUse, Turn, Unused, WriterId,
+    ResponseFilter, ResponseRecord, Settled, Store, TokenId, TokenUse, Turn, Unused, WriterId,
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tracing::field::{Field, Visit};
@@ -48,6 +48,7 @@ async fn work(store: &dyn Store) {
             store.begin(beginning, HandingOut::unrecorded()).await.unwrap()
         };
         store.find(hash("t")).await.unwrap();
+        store.token(&TokenId(name("t"))).await.unwrap();
         for (registration, digest) in [("first", digest(&name("d"))), ("again", digest(&name("d")))] {
             let mut beginning = with_token(&name(registration), &token);
             beginning.intent.digest = Some(digest);
@@ -68,9 +69,9 @@ async fn work(store: &dyn Store) {
         lists(store).await;
         store.note_uses(&[(name("c"), at(3_000)), (name("other"), at(3_000))]).await.unwrap();
         store.watch_uses(at(1)).await.unwrap();
-        for only_manageable in [false, true] {
-            let (since, until) = (at(0), at(9_000));
-            let unused = Unused { profile: "rare".to_owned(), since, until, only_manageable, limit: 100 };
+        for (only_manageable, client_id) in [(false, None), (true, None), (true, Some(name("c")))] {
+            let (profile, since, until) = ("rare".to_owned(), at(0), at(9_000));
+            let unused = Unused { profile, client_id, since, until, only_manageable, limit: 100 };
             store.unused(&unused).await.unwrap();
         }
         turn(store, &name("c"), "a").await;

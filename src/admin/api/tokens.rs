@@ -196,13 +196,14 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let (tools, now) = (api.tools(), api.tools().clock.now());
     let actor = Actor::Operator { name: caller.name.clone() };
-    let tokens = tools.store.all_tokens().await?;
+    let name = TokenId(id.clone());
+    let token = tools.store.token(&name).await?;
     let event = Event::new(audit::Kind::TokenRevoked, actor);
-    let event = match tokens.iter().find(|token| token.id.0 == id) {
+    let event = match &token {
         Some(token) => event.of_token(token),
         None => event.about(Subject::Token(id.clone())),
     };
-    if !tools.store.revoke(&TokenId(id.clone()), tools.audit.entry(|| event, now)?, now).await? {
+    if !tools.store.revoke(&name, tools.audit.entry(|| event, now)?, now).await? {
         return Err(Problem::new(Kind::NotFound, format!("there is no token {id:?}")));
     }
     tracing::info!(actor = caller.name, token = id, "a token was revoked");

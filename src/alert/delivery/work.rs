@@ -111,7 +111,9 @@ impl Work {
                     // The receiver as a whole is left alone for a while.
                     Failure::Down { .. } => (backoff::KEPT, now),
                 };
-                if now.since(delivery.created_at) > kept {
+                // As long as it lasts nothing is given up: it may have been told ten thousand times.
+                let began = delivery.lasting_until.unwrap_or(delivery.created_at).max(delivery.created_at);
+                if now.since(began) > kept {
                     told(AlertOutcome::GivenUp);
                     tracing::error!(receiver = name, id = delivery.id, %failure, "given up: a receiver of alerts was not told");
                     Fate::Done

@@ -114,12 +114,9 @@ impl KeycloakAdministration {
                 return Ok(RecordedUses { uses, read_to: now, has_more: false, kept_for: kept.kept_for() });
             }
         }
-        // More than these in one millisecond and nothing would move: then one step is made all the same.
-        let read_to = last.filter(|last| *last > since).unwrap_or_else(|| since.after(Duration::from_millis(1)));
         Ok(RecordedUses {
             uses: uses.into_iter().collect(),
-            // What is read again next time is read beyond the overlap.
-            read_to: read_to.after(OVERLAP).min(now),
+            read_to: read_to(from, last).min(now),
             has_more: true,
             kept_for: kept.kept_for(),
         })
@@ -137,6 +134,13 @@ impl KeycloakAdministration {
         let response = self.call(Method::GET, &uri, None).await?;
         serde_json::from_slice(response.body()).map_err(|error| broken(&format!("no list of events: {error}")))
     }
+}
+
+/// Up to where it was read when there is more: the next reading begins at the last event that was read, however short the time they lie in.
+fn read_to(from: Timestamp, last: Option<Timestamp>) -> Timestamp {
+    // More than are read in one millisecond, and nothing would move: then one step is made all the same.
+    let last = last.filter(|last| *last > from).unwrap_or_else(|| from.after(Duration::from_millis(1)));
+    last.after(OVERLAP)
 }
 
 fn types() -> url::form_urlencoded::Serializer<'static, String> {
@@ -157,4 +161,28 @@ fn query(from: Timestamp, page: usize) -> String {
 
 fn refused(reason: String) -> AdministrationError {
     AdministrationError::Refused(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_events_than_are_read_at_once_none_is_skipped_however_close_they_lie() {
+        // The last of so many events is so many milliseconds behind where they are read from.
+        for behind in [1, 20, 59_999, 60_000, 60_001, 3_600_000] {
+            let from = Timestamp::from_unix_millis(1_700_000_000_000);
+            let last = from.after(Duration::from_millis(behind));
+            assert_eq!(read_to(from, Some(last)).before(OVERLAP), last, "{behind}");
+        }
+    }
+
+    #[test]
+    fn more_events_in_one_millisecond_than_are_read_at_once_are_passed_by() {
+        let from = Timestamp::from_unix_millis(1_700_000_000_000);
+        let next = from.after(Duration::from_millis(1));
+        for last in [None, Some(from), Some(from.before(OVERLAP))] {
+            assert_eq!(read_to(from, last).before(OVERLAP), next, "{last:?}");
+        }
+    }
 }

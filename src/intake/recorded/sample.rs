@@ -49,7 +49,7 @@ impl Sample {
     }
 
     fn has_room(&mut self, source: &str, is_refused: bool, now: Timestamp) -> bool {
-        if self.began.is_none_or(|began| now >= began.after(WINDOW)) {
+        if !self.began.is_some_and(|began| began.lasts(WINDOW, now)) {
             *self = Self { began: Some(now), ..Self::default() };
         }
         let of_one = self.sources.get_mut(source).map_or(0, |taken| *taken.of(is_refused));
@@ -76,6 +76,14 @@ mod tests {
         assert_eq!(taken(&mut sample, "a", false, 59_999), OF_ONE, "what is admitted of it has one, too");
         assert!(!sample.may_take("a", Timestamp::from_unix_millis(59_999)));
         assert_eq!(taken(&mut sample, "a", true, 60_000), OF_ONE);
+    }
+
+    #[test]
+    fn a_window_that_began_by_a_clock_that_was_set_back_since_is_over() {
+        let mut sample = Sample::default();
+        assert_eq!(taken(&mut sample, "a", true, 86_400_000), OF_ONE);
+        assert_eq!(taken(&mut sample, "a", true, 86_399_000), 0, "requests overtake each other");
+        assert_eq!(taken(&mut sample, "a", true, 0), OF_ONE);
     }
 
     #[test]

@@ -135,16 +135,16 @@ impl AuditLog for MemoryStore {
         Ok(state.audit.chains.values().filter_map(last).collect())
     }
 
-    async fn cut(&self, cut: SignedHead) -> Result<(), StoreError> {
+    async fn cut(&self, cut: SignedHead) -> Result<bool, StoreError> {
         let mut state = self.state();
         let kept = state.audit.chains.entry(cut.head.writer.clone()).or_default();
         if kept.cut.as_ref().is_some_and(|known| known.head.sequence >= cut.head.sequence) {
-            return Ok(());
+            return Ok(false);
         }
         kept.records.retain(|sequence, _| *sequence > cut.head.sequence);
         kept.heads.retain(|head| head.head.sequence > cut.head.sequence);
         kept.cut = Some(cut);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -243,7 +243,10 @@ impl Deliveries for MemoryStore {
         before: Timestamp,
         record: Recording<Vec<Backlog>>,
     ) -> Result<Vec<Backlog>, StoreError> {
-        let is_gone = |waiting: &Waiting| waiting.delivery.created_at < before && !known.contains(&waiting.receiver);
+        let is_gone = |waiting: &Waiting| {
+            let is_told = waiting.delivery.lasting_until.is_some() && waiting.due_at >= before;
+            waiting.delivery.created_at < before && !is_told && !known.contains(&waiting.receiver)
+        };
         self.change(&record.of_part(Backlog::if_any), |state| {
             let gone = state.outbox.counts(is_gone);
             state.outbox.waiting.retain(|waiting| !is_gone(waiting));

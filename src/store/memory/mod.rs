@@ -109,6 +109,10 @@ impl InitialAccessTokens for MemoryStore {
         Ok(found.and_then(|(_, id)| state.tokens.get(id)).cloned())
     }
 
+    async fn token(&self, id: &TokenId) -> Result<Option<IssuedToken>, StoreError> {
+        Ok(self.state().tokens.get(id).cloned())
+    }
+
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError> {
         Ok(page.of(self.state().tokens.values().map(|token| (token.created_at, token.id.0.as_str(), token))))
     }

@@ -21,13 +21,14 @@ impl Uses for MemoryStore {
     }
 
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
-        let Unused { profile, since, until, only_manageable, limit } = unused;
+        let Unused { profile, client_id, since, until, only_manageable, limit } = unused;
         let state = self.state();
         let is_handed_out_later = |client_id: &str| {
             state.registrations.values().any(|registration| registration.is_for_after(client_id, *until))
         };
         let is_unused = |client: &&ClientRecord| {
             client.profile == *profile
+                && client_id.as_ref().is_none_or(|client_id| client.client_id == *client_id)
                 && client.lifecycle == Lifecycle::Active
                 && client.last_used_at.is_none()
                 && (*since..=*until).contains(&client.created_at)

@@ -93,8 +93,8 @@ impl AuditLog for SqlStore {
         .await
     }
 
-    async fn cut(&self, cut: SignedHead) -> Result<(), StoreError> {
-        self.write(Other::Cut(cut)).await.map(drop)
+    async fn cut(&self, cut: SignedHead) -> Result<bool, StoreError> {
+        Ok(matches!(self.write(Other::Cut(cut)).await?, Done::Found(true)))
     }
 }
 
@@ -165,14 +165,17 @@ static INSERT: Rows<6> = Rows::between(
     ") AS v WHERE v.column1 IS NOT NULL",
 );
 
-/// Where the chain ends on disk.
+/// Where the chain ends on disk: with its last record, or where retention cut it when it has none any more.
 async fn end(connection: &mut AnyConnection, writer: WriterId) -> Result<End, sqlx::Error> {
-    let last = sqlx::query("SELECT sequence, hash FROM audit_records WHERE writer = $1 ORDER BY sequence DESC LIMIT 1")
-        .bind(writer.0.clone());
-    Ok(match last.fetch_optional(connection).await? {
-        Some(row) => End { writer, next: sequence(&row, 0)? + 1, hash: hash(&row, 1)? },
-        None => End::of(writer),
-    })
+    for last in [
+        "SELECT sequence, hash FROM audit_records WHERE writer = $1 ORDER BY sequence DESC LIMIT 1",
+        "SELECT cut_sequence, cut_hash FROM audit_chains WHERE writer = $1 AND cut_sequence IS NOT NULL",
+    ] {
+        if let Some(row) = sqlx::query(last).bind(writer.0.clone()).fetch_optional(&mut *connection).await? {
+            return Ok(End { writer, next: sequence(&row, 0)? + 1, hash: hash(&row, 1)? });
+        }
+    }
+    Ok(End::of(writer))
 }
 
 pub(super) async fn open(connection: &mut AnyConnection, writer: &WriterId) -> Applied {

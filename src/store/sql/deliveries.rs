@@ -260,7 +260,10 @@ async fn forget(
         if known.contains(&last) {
             continue;
         }
-        let forget = sqlx::query("DELETE FROM alert_deliveries WHERE receiver = $1 AND created_at < $2");
+        let forget = sqlx::query(
+            "DELETE FROM alert_deliveries WHERE receiver = $1 AND created_at < $2 \
+             AND (lasting_until IS NULL OR due_at < $2)",
+        );
         let forget = forget.bind(last.clone()).bind(before.unix_millis());
         let count = forget.execute(&mut *connection).await?.rows_affected();
         gone.extend((count > 0).then(|| Backlog { receiver: last.clone(), count }));

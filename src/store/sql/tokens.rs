@@ -33,6 +33,11 @@ impl InitialAccessTokens for SqlStore {
         self.read(read).await
     }
 
+    async fn token(&self, id: &TokenId) -> Result<Option<IssuedToken>, StoreError> {
+        let list = List::of("initial_access_tokens", RECORD).with("id", Some(id.0.as_str()));
+        self.read(async |reader| list.one(reader).await?.as_ref().map(token).transpose()).await
+    }
+
     async fn list(&self, page: &Page) -> Result<Vec<IssuedToken>, StoreError> {
         let list = List::of("initial_access_tokens", RECORD).page("created_at", "id", page);
         self.read(async |reader| list.all(reader).await?.iter().map(token).collect()).await

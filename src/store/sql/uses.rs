@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::SqlStore;
 use super::change::{Applied, Done, Other};
 use super::client_row::{RECORD, TABLES, record};
-use super::rows::{Rows, query};
+use super::rows::{Rows, Value, query};
 use crate::clock::Timestamp;
 use crate::store::{ClientRecord, StoreError, Unused, Uses, Watch};
 
@@ -30,15 +30,21 @@ impl Uses for SqlStore {
     }
 
     async fn unused(&self, unused: &Unused) -> Result<Vec<ClientRecord>, StoreError> {
-        let Unused { profile, since, until, only_manageable, limit } = unused;
-        let further = if *only_manageable { "AND c.server_access IS NOT NULL AND c.unmanageable = 0 " } else { "" };
+        let Unused { profile, client_id, since, until, only_manageable, limit } = unused;
+        let manageable = if *only_manageable { "AND c.server_access IS NOT NULL AND c.unmanageable = 0 " } else { "" };
+        let of_one = if client_id.is_some() { "AND c.client_id = $5 " } else { "" };
         let text = format!(
             "SELECT {RECORD} FROM {TABLES} WHERE c.profile = $1 AND c.state = 'active' AND c.last_used_at IS NULL \
-             AND c.created_at >= $2 AND c.created_at <= $3 {further}AND NOT EXISTS (SELECT 1 FROM registrations o \
+             AND c.created_at >= $2 AND c.created_at <= $3 {manageable}{of_one}AND NOT EXISTS (SELECT 1 FROM registrations o \
              WHERE o.client_id = c.client_id AND o.at > $3) ORDER BY c.created_at, c.client_id LIMIT $4"
         );
-        let values =
-            [profile.as_str().into(), since.unix_millis().into(), until.unix_millis().into(), i64::from(*limit).into()];
+        let mut values: Vec<Value> = vec![
+            profile.as_str().into(),
+            since.unix_millis().into(),
+            until.unix_millis().into(),
+            i64::from(*limit).into(),
+        ];
+        values.extend(client_id.as_deref().map(Value::from));
         let select = query(text, values);
         self.read(async |reader| select.fetch_all(reader).await?.iter().map(record).collect()).await
     }

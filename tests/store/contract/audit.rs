@@ -22,6 +22,7 @@ pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     what_is_recorded_is_told_in_its_order(&*empty().await.one).await;
     heads_are_kept_until_later_ones_say_the_same(&*empty().await.one).await;
     what_was_cut_off_leaves_a_chain_that_still_verifies(&empty().await).await;
+    a_chain_that_was_cut_whole_goes_on_behind_its_cut(&empty().await).await;
 }
 
 fn writer(name: &str) -> WriterId {
@@ -213,9 +214,10 @@ async fn what_was_cut_off_leaves_a_chain_that_still_verifies(Handles { one, othe
     assert_eq!(one.expired(at(1), at(20)).await.unwrap(), []);
     let expired = other.expired(at(9), at(20)).await.unwrap();
     assert_eq!(expired, [head_of(&records[1], 20).head]);
-    other.cut(head_of(&records[1], 20)).await.unwrap();
-    // A cut that takes less is no news.
-    one.cut(head_of(&records[0], 21)).await.unwrap();
+    assert!(other.cut(head_of(&records[1], 20)).await.unwrap());
+    // A cut that takes less, or the same, is no news.
+    assert!(!one.cut(head_of(&records[0], 21)).await.unwrap());
+    assert!(!one.cut(head_of(&records[1], 21)).await.unwrap());
     assert_eq!(all(&**one, "w").await, records[2..]);
     let chain = one.chains().await.unwrap().remove(0);
     assert_eq!((chain.cut, chain.heads), (Some(head_of(&records[1], 20)), vec![head_of(&records[4], 5)]));
@@ -223,4 +225,17 @@ async fn what_was_cut_off_leaves_a_chain_that_still_verifies(Handles { one, othe
     let report = verified(&**one).await;
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.chains[0].first, report.chains[0].last, report.chains[0].cut), (Some(2), Some(5), Some(1)));
+}
+
+async fn a_chain_that_was_cut_whole_goes_on_behind_its_cut(Handles { one, other }: &Handles) {
+    one.open_chain(writer("w"), None).await.unwrap();
+    one.append(vec![entry(1, "a"), entry(2, "b")]).await.unwrap();
+    let records = all(&**one, "w").await;
+    assert!(other.cut(head_of(&records[1], 20)).await.unwrap());
+    assert_eq!(all(&**one, "w").await, []);
+    assert_eq!(one.head(at(21)).await.unwrap(), Some(head_of(&records[1], 21).head));
+    one.append(vec![entry(3, "c")]).await.unwrap();
+    let next = all(&**one, "w").await.remove(0);
+    assert_eq!((next.sequence, next.previous), (2, records[1].hash));
+    assert!(verified(&**one).await.is_sound());
 }

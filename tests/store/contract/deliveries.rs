@@ -208,12 +208,19 @@ async fn bounds_what_waits(store: &dyn Store) {
     }
     store.tell(vec![for_mail(gathered("x", at(0)))]).await.unwrap();
     store.tell(vec![lasting("fire", at(0), at(900_000))]).await.unwrap();
+    store.tell(vec![lasting("smoke", at(0), at(900_000))]).await.unwrap();
+    store.tell(vec![lasting("smoke", at(2_001), at(900_000))]).await.unwrap();
     assert_eq!(store.give_up_oldest("ops", 3, Recording::nothing()).await.unwrap(), 2);
     assert_eq!(store.give_up_oldest("ops", 3, Recording::nothing()).await.unwrap(), 0);
     let known = ["mail".to_owned()];
     assert_eq!(store.forget_receivers(&known, at(0), Recording::nothing()).await.unwrap(), []);
     let gone = store.forget_receivers(&known, at(2_001), Recording::nothing()).await.unwrap();
-    assert_eq!(gone, [Backlog { receiver: "ops".to_owned(), count: 2 }], "what lasts, and the oldest that is left");
+    assert_eq!(
+        gone,
+        [Backlog { receiver: "ops".to_owned(), count: 2 }],
+        "what lasts and nobody tells any more, and the oldest that is left"
+    );
+    assert_eq!(store.receivers_due(at(2_001)).await.unwrap(), ["ops"], "what is told still");
     let counted = store.backlog().await.unwrap();
     assert_eq!(counted.iter().map(|waiting| waiting.count).collect::<Vec<_>>(), [1, 2]);
 }

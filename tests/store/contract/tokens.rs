@@ -10,7 +10,7 @@ use crate::samples::{
 
 pub async fn hold_for(empty: &impl AsyncFn() -> Handles) {
     answers_a_ping(&*empty().await.one).await;
-    finds_a_token_by_its_whole_hash(&*empty().await.one).await;
+    finds_a_token_by_its_whole_hash_and_its_whole_name(&*empty().await.one).await;
     lists_tokens_newest_first(&*empty().await.one).await;
     refuses_a_second_token_of_the_same_name_or_text(&*empty().await.one).await;
     revokes_once_and_for_all(&empty().await).await;
@@ -30,13 +30,15 @@ async fn answers_a_ping(store: &dyn Store) {
     store.tidy(at(0)).await.unwrap();
 }
 
-async fn finds_a_token_by_its_whole_hash(store: &dyn Store) {
+async fn finds_a_token_by_its_whole_hash_and_its_whole_name(store: &dyn Store) {
     create(store, "t1", 3).await;
     let mut bare = token("t2", 4_000_000_000);
     (bare.label, bare.certificate_thumbprint) = (None, None);
     store.create(bare.clone(), hash("t2"), Vec::new()).await.unwrap();
     assert_eq!(store.find(hash("t1")).await.unwrap(), Some(token("t1", 3)));
-    assert_eq!(store.find(hash("t2")).await.unwrap(), Some(bare));
+    assert_eq!(store.find(hash("t2")).await.unwrap(), Some(bare.clone()));
+    assert_eq!(store.token(&bare.id).await.unwrap(), Some(bare));
+    assert_eq!(store.token(&TokenId("t".to_owned())).await.unwrap(), None);
     let mut other = hash("t1");
     other.0[31] ^= 1;
     assert_eq!(store.find(other).await.unwrap(), None);

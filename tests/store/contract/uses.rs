@@ -35,7 +35,15 @@ async fn unused(store: &dyn Store, limit: u32) -> Vec<String> {
 }
 
 async fn unused_and(store: &dyn Store, only_manageable: bool, limit: u32) -> Vec<String> {
-    let unused = Unused { profile: "partners".to_owned(), since: at(2_000), until: at(4_000), only_manageable, limit };
+    unused_of(store, Unused { only_manageable, limit, ..partners() }).await
+}
+
+fn partners() -> Unused {
+    let (profile, since, until) = ("partners".to_owned(), at(2_000), at(4_000));
+    Unused { profile, client_id: None, since, until, only_manageable: false, limit: 10 }
+}
+
+async fn unused_of(store: &dyn Store, unused: Unused) -> Vec<String> {
     store.unused(&unused).await.unwrap().into_iter().map(|client| client.client_id).collect()
 }
 
@@ -63,6 +71,13 @@ async fn only_a_client_that_nobody_used_is_unused(Handles { one, other }: &Handl
     assert!(one.end_turn(TurnEnd::of(&lost, "a"), at(5_000)).await.unwrap());
     assert_eq!(unused(&**other, 1).await, ["first"]);
     assert_eq!(unused_and(&**other, true, 1).await, ["second"]);
+    let one_alone = async |client_id: &str| {
+        unused_of(&**other, Unused { client_id: Some(client_id.to_owned()), ..self::partners() }).await
+    };
+    assert_eq!(one_alone("second").await, ["second"]);
+    for other in ["before", "after", "others", "used", "suspended", "none"] {
+        assert_eq!(one_alone(other).await, [""; 0], "{other}");
+    }
 }
 
 async fn a_client_that_was_handed_out_again_is_not_old(store: &dyn Store) {
