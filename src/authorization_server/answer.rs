@@ -54,6 +54,8 @@ pub struct RegistrationCall<'c> {
     pub credential: CredentialOwner,
     /// Which URIs of management are believed.
     pub uris: ClientUris<'c>,
+    /// What the server takes and never tells again.
+    pub never_told: &'static [&'static str],
 }
 
 /// Reads the answer to a registration request.
@@ -86,7 +88,7 @@ pub fn read(response: Response<Bytes>, call: RegistrationCall<'_>) -> Result<Reg
 }
 
 fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, RegisterError> {
-    let answered =
+    let mut answered =
         json::parse_lenient(body).map_err(|error| RegisterError::Broken(format!("no JSON object: {error}")))?;
     let client_id = match answered.get("client_id") {
         Some(Value::String(id)) if is_client_id(id) => id.clone(),
@@ -100,6 +102,7 @@ fn registered(body: &[u8], call: RegistrationCall<'_>) -> Result<Registered, Reg
     let access = TokenAccess::given(&answered, &client_id, call.uris).map(ServerAccess::ByToken);
     let redirect_uris_added = redirect_uris_added(&call.sent, &answered);
     let scopes_added = scopes_added(&call.sent, &answered);
+    hold_to(&call.sent, call.never_told, &mut answered);
     Ok(Registered { client_id, metadata: sound(answered, call.sent), access, redirect_uris_added, scopes_added })
 }
 
@@ -153,6 +156,18 @@ fn is_of_another(sent: &Map<String, Value>, answered: &Map<String, Value>) -> bo
     !answered.iter().any(|uri| place(uri).is_none_or(|place| places.contains(&place)))
 }
 
+/// Leaves of lists that the server does not keep, and answers all the same, what it was sent: the rest it made up, and a client that sends its
+/// registration back (RFC 7592 §2.2) would ask for what it never chose.
+pub(super) fn hold_to(sent: &Map<String, Value>, never_told: &[&str], answered: &mut Map<String, Value>) {
+    for name in never_told {
+        if let (Some(Value::Array(sent)), Some(Value::Array(told))) = (sent.get(*name), answered.get_mut(*name))
+            && told.iter().any(|entry| sent.contains(entry))
+        {
+            told.retain(|entry| sent.contains(entry));
+        }
+    }
+}
+
 /// Takes the secret of a client out of what the server said of it.
 pub fn take_secret(metadata: &mut Map<String, Value>) -> Option<Secret> {
     match metadata.remove("client_secret") {
@@ -204,7 +219,8 @@ fn is_sound(name: &str, value: &Value) -> bool {
         // One that no double holds was rounded, and is another number now.
         Value::Number(number) => !number.is_f64() || number.as_f64().is_some_and(|number| number.abs() < json::EXACT),
         Value::Array(list) => !list.is_empty(),
-        Value::Object(_) => name == "jwks",
+        // Strict readers of a key set want its `keys`.
+        Value::Object(members) => name == "jwks" && members.get("keys").is_some_and(Value::is_array),
         Value::Bool(_) => true,
     }
 }
@@ -279,7 +295,7 @@ mod tests {
     const URIS: ClientUris<'_> = ClientUris { registration_path: "/register", below_it_only: false };
 
     fn read_ours(response: Response<Bytes>) -> Result<Registered, RegisterError> {
-        let call = RegistrationCall { sent: sent(), credential: CredentialOwner::Gateway, uris: URIS };
+        let call = RegistrationCall { sent: sent(), credential: CredentialOwner::Gateway, uris: URIS, never_told: &[] };
         read(response, call)
     }
 
@@ -293,6 +309,14 @@ mod tests {
             "client_name": "Tool", "jwks": {"keys": []}
         });
         assert_eq!(Value::Object(registered.metadata), expected);
+    }
+
+    #[test]
+    fn a_key_set_without_keys_is_not_told() {
+        for jwks in [json!({}), json!({"keys": null})] {
+            let body = json!({"client_id": "c", "jwks": jwks}).to_string();
+            assert_eq!(read_ours(answer(201, &body)).unwrap().metadata.get("jwks"), None, "{jwks}");
+        }
     }
 
     #[test]
@@ -338,7 +362,7 @@ mod tests {
         let uris = |end: &str| (0..500).map(|number| format!("https://{number}.app.example{end}")).collect::<Vec<_>>();
         let read = |answered: Vec<String>| {
             let sent = Map::from_iter([("redirect_uris".to_owned(), json!(uris("")))]);
-            let call = RegistrationCall { sent, credential: CredentialOwner::Gateway, uris: URIS };
+            let call = RegistrationCall { sent, credential: CredentialOwner::Gateway, uris: URIS, never_told: &[] };
             let body = json!({"client_id": "c", "redirect_uris": answered}).to_string();
             read(answer(201, &body), call).map(|registered| registered.redirect_uris_added.len())
         };
@@ -503,7 +527,8 @@ mod tests {
     #[test]
     fn a_401_speaks_of_whoever_presented_the_credential() {
         assert!(matches!(read_ours(answer(401, "")), Err(RegisterError::Credential(_))));
-        let call = RegistrationCall { sent: sent(), credential: CredentialOwner::Registrant, uris: URIS };
+        let call =
+            RegistrationCall { sent: sent(), credential: CredentialOwner::Registrant, uris: URIS, never_told: &[] };
         let theirs = read(answer(401, ""), call);
         assert!(matches!(theirs, Err(RegisterError::RegistrantCredential)));
     }

@@ -50,7 +50,7 @@ impl Registrar for Endpoint {
             Credential::Forward => CredentialOwner::Registrant,
             _ => CredentialOwner::Gateway,
         };
-        self.heard(response, RegistrationCall { sent, credential, uris: self.client_uris() })
+        self.heard(response, self.registration_call(sent, credential))
     }
 
     async fn let_through(
@@ -61,7 +61,7 @@ impl Registrar for Endpoint {
         let sent = self.dialect.outgoing(request);
         let response = self.post(body(&sent)?, own_authorization.map(authorization)).await?;
         let credential = CredentialOwner::Registrant;
-        self.heard(response, RegistrationCall { sent, credential, uris: self.client_uris() })
+        self.heard(response, self.registration_call(sent, credential))
     }
 
     fn dialect(&self) -> &Dialect {
@@ -200,6 +200,10 @@ impl Endpoint {
             self.transport.doubt_connections();
         }
         result
+    }
+
+    fn registration_call(&self, sent: Map<String, Value>, credential: CredentialOwner) -> RegistrationCall<'_> {
+        RegistrationCall { sent, credential, uris: self.client_uris(), never_told: self.dialect.never_told() }
     }
 
     fn management_call<'c>(&'c self, access: &'c TokenAccess, update: Option<SentUpdate<'c>>) -> ManagementCall<'c> {
@@ -494,5 +498,35 @@ scopes: { initial: [openid], allowed: [openid, profile] }
         let added = Map::from_iter([("post_logout_redirect_uris".to_owned(), json!(["http://127.0.0.1/cb"]))]);
         let ours = endpoint.in_client_terms(&Asked::from(&tool()), added);
         assert_eq!(ours["post_logout_redirect_uris"], json!(["http://127.0.0.1:4711/cb"]), "it asked for none");
+    }
+
+    #[tokio::test]
+    async fn of_the_response_types_that_keycloak_derives_a_client_has_those_that_it_asked_for() {
+        let all = ["code", "none", "id_token", "id_token token", "code id_token", "code token", "code id_token token"];
+        for (kind, told) in [(Kind::Keycloak, json!(["code id_token"])), (Kind::Rfc7591, json!(all))] {
+            let answer = json!({"client_id": "c-1", "response_types": all, "registration_access_token": "t2"});
+            let answers = [(201, answer.clone()), (200, answer.clone()), (200, answer)];
+            let World { endpoint, .. } = world(kind, &answers);
+            let hybrid = hybrid();
+            let registered = endpoint.register("r", &hybrid, None).await.unwrap();
+            assert_eq!(registered.metadata["response_types"], told, "{kind:?}");
+            let updated = endpoint.update(&access(), "c-1", &hybrid, None).await.unwrap();
+            assert_eq!(updated.metadata["response_types"], told, "{kind:?}");
+            let mut recorded = registered.metadata;
+            endpoint.read(&access()).await.unwrap().put_over(&mut recorded);
+            assert_eq!(recorded["response_types"], told, "{kind:?}");
+        }
+    }
+
+    /// What a client of the hybrid flow gets to register.
+    fn hybrid() -> Clearance {
+        let yaml = "{name: hybrid, match: {}, redirect_uris: {https: [{host: app.example.com}]}, \
+                    grant_types: [authorization_code, implicit], response_types: [code id_token]}";
+        let profile = Profile::compile(&serde_yaml::from_str(yaml).unwrap()).unwrap();
+        let members = json!({
+            "redirect_uris": ["https://app.example.com/cb"], "grant_types": ["authorization_code", "implicit"],
+            "response_types": ["code id_token"]
+        });
+        policy::judge(&profile, &ClientMetadata::from_json(members.as_object().unwrap().clone())).result.unwrap()
     }
 }

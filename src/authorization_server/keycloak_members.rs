@@ -54,7 +54,8 @@ pub(super) const MEMBERS: &[&str] = &[
     "userinfo_signed_response_alg",
 ];
 
-/// The members that it takes and names in no answer (read back from 26.7.4).
+/// The members that it takes and names in no answer (read back from 26.7.4). It keeps no response types either: what it answers are all those
+/// that the flows of a client make possible.
 pub(super) const NEVER_TOLD: &[&str] = &[
     "application_type",
     "contacts",
@@ -65,13 +66,13 @@ pub(super) const NEVER_TOLD: &[&str] = &[
     "request_object_encryption_alg",
     "request_object_encryption_enc",
     "require_auth_time",
+    "response_types",
     "software_id",
     "software_version",
     "tos_uri",
 ];
 
-/// Takes out of an answer the response type `none`: Keycloak keeps no response types, derives them from the flows a client has and
-/// adds this one. A client that sends its registration back (RFC 7592 §2.2) would ask for what it never chose.
+/// Takes out of an answer the response type `none`, which Keycloak adds: of what it derives it is still there where nothing that was sent is. A client that sends its registration back (RFC 7592 §2.2) would ask for what it never chose.
 pub(super) fn drop_what_it_adds(answered: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = answered.get_mut("response_types")
         && types.len() > 1

@@ -40,12 +40,16 @@ pub enum Named {
 impl Managed {
     /// Puts it in the place of what the record has.
     pub fn put_over(&self, recorded: &mut Map<String, Value>) {
+        let mut metadata = self.metadata.clone();
+        if let Named::AllBut(untold) = self.named {
+            answer::hold_to(recorded, untold, &mut metadata);
+        }
         recorded.retain(|name, _| match self.named {
             Named::All => false,
             Named::AllBut(untold) => untold.contains(&name.as_str()),
             Named::Kept => true,
         });
-        recorded.extend(self.metadata.clone());
+        recorded.extend(metadata);
     }
 
     /// The answer, unless it names another client: then it is another call's.
@@ -150,10 +154,14 @@ pub fn read(response: Response<Bytes>, call: ManagementCall<'_>) -> Result<Manag
         return Err(failed(&response));
     }
     let broken = |reason: String| ManageError::Broken(reason);
-    let answered = json::parse_lenient(response.body()).map_err(|error| broken(format!("no JSON object: {error}")))?;
+    let mut answered =
+        json::parse_lenient(response.body()).map_err(|error| broken(format!("no JSON object: {error}")))?;
     let client_id = answered.get("client_id").and_then(Value::as_str).filter(|id| !id.is_empty());
     if client_id.is_none() {
         return Err(broken("no client_id in the answer".to_owned()));
+    }
+    if let Some(update) = call.update {
+        answer::hold_to(update.registered, call.never_told, &mut answered);
     }
     let unnamed = call.update.map(|update| update.registered.clone()).unwrap_or_default();
     let access = call.access.replaced(&answered, call.uris).map(ServerAccess::ByToken);

@@ -1,6 +1,8 @@
 //! Whether a text for people is more than text to a page that forgets to escape it: a tag, a character written as a reference, an end of an
 //! attribute with a handler behind it, a URL that runs.
 
+use crate::percent::percent_decoded;
+
 /// Characters by their names in HTML that begin or end something there, or hide in it. Not `amp`: `R&amp;D` was escaped once too often.
 const REFERENCES: [&str; 23] = [
     "lt",
@@ -97,10 +99,13 @@ pub(super) fn problem_of_url(url: &str) -> Option<&'static str> {
     if !url.contains(['"', '\'', '`', '%']) {
         return None;
     }
-    let small = url.to_ascii_lowercase();
-    if holds_a_handler(&small.replace("%22", "\"").replace("%27", "'")) {
+    // As a page shows it that decodes it, white space and slashes too; as it is written for one that does not.
+    let shown = url.replace('+', " ");
+    let shown = String::from_utf8_lossy(&percent_decoded(shown.as_bytes())).into_owned();
+    if holds_a_handler(url) || holds_a_handler(&shown) {
         return Some("holds markup (an attribute behind a quote)");
     }
+    let small = url.to_ascii_lowercase();
     small.split("%3c").skip(1).any(begins_with_a_tags_name).then_some("holds markup (%3C)")
 }
 
@@ -293,6 +298,39 @@ mod tests {
             "'onerror=alert(1)//",
         ] {
             assert!(problem(text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_behind_a_quote_in_a_url_is_found_in_any_spelling() {
+        for rest in [
+            "%22onload=alert(1)",
+            "%22%20onload=alert(1)",
+            "?a=%22+onload=x",
+            "?a=%22%2Fonload=x",
+            "?a=%22%C2%A0onload=x",
+            "?a=%22%20style=x",
+            "?a=%27%20onload%3Dx",
+            "?a=%22onload%3Dx",
+            "?a=%60%20onload=x",
+            "?a=%22%20%6Fnload=x",
+            "?a='+onload=x",
+            "?a=x%22%20b%20ONLOAD%20=x",
+        ] {
+            assert!(problem_of_url(&format!("https://app.example.com/{rest}")).is_some(), "{rest}");
+        }
+        for rest in [
+            "O%27Reilly/cb?src=x",
+            "?title=%22Orders%22&src=x",
+            "?title=%22Orders%22&style=dark&onboarding=1",
+            "?title=%22Orders%22+on=1",
+            "?q=it%27s+a+style",
+            "?q=a%20b&href=/home",
+            "?filter=name%20eq%20%27a%27&online=1",
+            "?j=%7B%22onload%22:1%7D",
+            "?a=%2B%22x%22&once=1",
+        ] {
+            assert_eq!(problem_of_url(&format!("https://app.example.com/{rest}")), None, "{rest}");
         }
     }
 }

@@ -88,7 +88,13 @@ impl JsonWebKeySet {
     pub fn parse(value: &Value) -> Result<Self, MalformedKey> {
         let at = |place: &str, problem: &str| MalformedKey { place: place.to_owned(), problem: problem.to_owned() };
         let Value::Object(set) = value else { return Err(at("jwks", "must be an object with the member \"keys\"")) };
-        let Some(Value::Array(keys)) = set.get("keys") else { return Err(at("jwks.keys", "must be an array of keys")) };
+        let keys = match set.get("keys") {
+            Some(Value::Array(keys)) => keys,
+            // What servers in Go say of a client without keys (Ory Hydra, go-jose), and its clients send back (RFC 7592 §2.2).
+            Some(Value::Null) => return Ok(Self::default()),
+            None if set.is_empty() => return Ok(Self::default()),
+            _ => return Err(at("jwks.keys", "must be an array of keys")),
+        };
         if keys.len() > MOST_KEYS {
             return Err(at("jwks.keys", &format!("has more than {MOST_KEYS} keys")));
         }
@@ -375,10 +381,17 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_says_nothing_has_no_keys() {
+        for jwks in [json!({}), json!({"keys": null}), json!({"keys": []})] {
+            assert_eq!(JsonWebKeySet::parse(&jwks), Ok(JsonWebKeySet::default()), "{jwks}");
+        }
+    }
+
+    #[test]
     fn says_where_a_set_is_malformed() {
         for (jwks, place) in [
             (json!([]), "jwks"),
-            (json!({}), "jwks.keys"),
+            (json!({"kid": "a"}), "jwks.keys"),
             (json!({"keys": {}}), "jwks.keys"),
             (json!({"keys": [1]}), "jwks.keys[0]"),
             (json!({"keys": [{}]}), "jwks.keys[0].kty"),

@@ -74,14 +74,15 @@ impl JsonWebKey {
             && self.operations().is_none_or(|mut operations| operations.any(|operation| operation == "verify"))
     }
 
-    /// Whether its point is nobody's: all zeros, which is on no curve of EC; on those of OKP one of so small an order that whoever likes makes
-    /// its signatures, and everybody agrees with it on the same secret (RFC 7748 §6, RFC 8032 §5.1.7).
+    /// Whether its point is nobody's: all zeros, which is on no curve of EC; the generator of its curve, whose private key is 1, or the point
+    /// opposite; on those of OKP one of so small an order that whoever likes makes its signatures, and everybody agrees with it on the same
+    /// secret (RFC 7748 §6, RFC 8032 §5.1.7).
     pub fn is_nobodys(&self) -> bool {
         let coordinate = |name: &str| self.public_members.get(name)?.as_str();
         match &self.kind {
             KeyKind::EllipticCurve { .. } => {
                 let is_zero = |name| coordinate(name).is_some_and(|text| text.bytes().all(|digit| digit == b'A'));
-                is_zero("x") && is_zero("y")
+                is_zero("x") && is_zero("y") || coordinate("x").is_some_and(|text| GENERATORS.contains(&text))
             }
             KeyKind::OctetKeyPair { curve } => {
                 let octets = coordinate("x").and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
@@ -132,6 +133,15 @@ impl JsonWebKey {
         Some(operations.iter().filter_map(Value::as_str))
     }
 }
+
+/// The first coordinates of the generators of P-256, P-384, P-521 (FIPS 186-4 §D.1.2) and secp256k1 (SEC 2 §2.4.1). Of other lengths, or far
+/// apart: none is another curve's.
+const GENERATORS: [&str; 4] = [
+    "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY",
+    "qofKIr6LBTeOscce8yCtdG4dO2KLp5uYWfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3",
+    "AMaFjga3BATpzZ4-y2YjlbRCnGSBOQU_tSH4KK9ga009uqFLXnfv51ko_h3BJ6L_qN4zSLPBhWpCm_l-fjHC5b1m",
+    "eb5mfvncu6xVoGKVzocLBwKb_NstzijZWfKBWxb4F5g",
+];
 
 /// Coordinates of the points of small order, the least significant octet first, beside 0, 1, p - 1, p and p + 1: those of order 8, on Ed25519
 /// and on X25519. There are none of order 8 on the curves of 448 bits.
@@ -249,6 +259,9 @@ mod tests {
             [(json!({}), false), (json!({"x": zeros}), false), (json!({"x": zeros, "y": zeros}), true)]
         {
             assert_eq!(key("EC", "P-256", &more).is_nobodys(), is_nobodys, "{more}");
+        }
+        for (curve, x) in ["P-256", "P-384", "P-521", "secp256k1"].into_iter().zip(GENERATORS) {
+            assert!(key("EC", curve, &json!({"x": x})).is_nobodys(), "the private key is 1, or -1: {curve}");
         }
         assert!(!key("RSA", "", &json!({})).is_nobodys());
     }

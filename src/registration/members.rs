@@ -1,4 +1,6 @@
-//! The list of members a registration request can have: what each is, by the specification that defines it.
+//! The list of members a registration request can have: what each is, by the specification that defines it, and what it is where it is not named.
+
+use serde_json::{Map, Value};
 
 /// What the value of a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,9 +150,36 @@ pub(super) fn is_language_tag(text: &str) -> bool {
     text.len() <= 64 && shaped(first) && first.bytes().all(|byte| byte.is_ascii_alphabetic()) && subtags.all(shaped)
 }
 
+/// What is registered as a member, or RFC 7591 §2 takes it for where it is not named. An empty list is a value: none.
+pub fn registered(members: &Map<String, Value>, name: &str) -> Option<Value> {
+    let named = members.get(name).filter(|value| !value.is_null() && *value != "").cloned();
+    named.or_else(|| match name {
+        "token_endpoint_auth_method" => Some("client_secret_basic".into()),
+        "grant_types" => Some(vec!["authorization_code"].into()),
+        "response_types" => Some(vec!["code"].into()),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_is_not_named_is_what_the_specification_says_and_an_empty_list_is_named() {
+        let members = json!({"response_types": [], "grant_types": null, "token_endpoint_auth_method": "", "scope": ""});
+        for (name, value) in [
+            ("response_types", Some(json!([]))),
+            ("grant_types", Some(json!(["authorization_code"]))),
+            ("token_endpoint_auth_method", Some(json!("client_secret_basic"))),
+            ("scope", None),
+            ("contacts", None),
+        ] {
+            assert_eq!(registered(members.as_object().unwrap(), name), value, "{name}");
+        }
+    }
 
     #[test]
     fn no_member_is_listed_twice() {

@@ -56,7 +56,7 @@ pub fn problem_of_received(profile: &str, received: &Received) -> Option<String>
 }
 
 /// The hosts of the `mcp` preset, written down a second time.
-const VENDORS: [&str; 20] = [
+const VENDORS: [&str; 21] = [
     "claude.ai",
     "claude.com",
     "chatgpt.com",
@@ -76,6 +76,7 @@ const VENDORS: [&str; 20] = [
     "mcp.docker.com",
     "global.consent.azure-apim.net",
     "vertexaisearch.cloud.google.com",
+    "oauth-redirect.googleusercontent.com",
     "raycast.com",
 ];
 

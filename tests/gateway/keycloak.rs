@@ -34,6 +34,16 @@ const PARTNERS: &str = r#"
     contacts: { required: true }
 "#;
 
+/// For clients of the hybrid flow (FAPI 1.0).
+const HYBRID: &str = r#"
+  - name: hybrid
+    match: {}
+    initial_access_token: off
+    redirect_uris: { https: [{ host: app.example.com }] }
+    grant_types: [authorization_code, implicit]
+    response_types: [code, code id_token]
+"#;
+
 fn with(profiles: &str) -> String {
     CONFIGURATION.replace("{profiles}", profiles)
 }
@@ -132,6 +142,39 @@ async fn what_it_never_tells_stays_registered_when_a_client_reads_itself_and_wri
     for member in ["contacts", "software_id", "software_version", "application_type"] {
         assert_eq!(sent[member], asked[member], "{member}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_hybrid_flow_can_send_back_what_it_is_told() {
+    let upstream = Upstream::start().await;
+    let gateway = Gateway::start(&with(HYBRID), upstream.address);
+    let asked = json!({
+        "redirect_uris": ["https://app.example.com/cb"], "grant_types": ["authorization_code", "implicit"],
+        "response_types": ["code id_token"],
+    });
+    // What both flows make possible, and a key set as other servers tell of a client without keys.
+    let derived = ["code", "none", "id_token", "id_token token", "code id_token", "code token", "code id_token token"];
+    let answered = json!({
+        "client_id": "c-1", "client_secret": "s", "redirect_uris": asked["redirect_uris"], "jwks": {},
+        "grant_types": asked["grant_types"], "response_types": derived,
+        "token_endpoint_auth_method": "client_secret_basic", "registration_access_token": "t-1",
+        "registration_client_uri": format!("http://inside{ENDPOINT}/c-1"),
+    });
+    let answer = |status: &str| Mood::Bytes(http(status, "application/json", answered.to_string()));
+    upstream.set(answer("201 Created"));
+    let registered = send(gateway.address, ("POST", ENDPOINT), "", Some(&asked)).await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    let registered = registered.json();
+    assert_eq!((&registered["response_types"], registered.get("jwks")), (&asked["response_types"], None));
+    upstream.set(answer("200 OK"));
+    let (uri, token) = (format!("{ENDPOINT}/c-1"), registered["registration_access_token"].as_str().unwrap());
+    let mut change = send(gateway.address, ("GET", &uri), token, None).await.json();
+    assert_eq!(change, registered);
+    for member in ["registration_access_token", "registration_client_uri", "client_secret_expires_at"] {
+        change.as_object_mut().unwrap().remove(member);
+    }
+    let changed = send(gateway.address, ("PUT", &uri), token, Some(&change)).await;
+    assert_eq!((changed.status, changed.json()), (200, registered));
 }
 
 #[tokio::test(flavor = "multi_thread")]

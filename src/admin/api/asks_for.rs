@@ -31,9 +31,11 @@ pub(super) fn asks_for(client: &ClientRecord) -> Vec<String> {
     differs.extend(compared("redirect_uris", &client.redirect_uris, &uris));
     let names = asked.keys().chain(client.metadata.keys().filter(|name| !asked.contains_key(*name)));
     for name in names.filter(|name| !COMPARED_APART.contains(&name.as_str())) {
-        let (has, wants) = (registered(client, name), asked.get(name).filter(|value| !is_nothing(value)));
+        let has = members::registered(&client.metadata, name);
+        let wants = asked.get(name).filter(|value| !is_nothing(value));
         let is_known = !matches!(members::kind(name), None | Some(MemberKind::ServerAssigned));
-        if has.as_ref() == wants || !is_known {
+        let is_none = wants.is_none() && has.as_ref().is_none_or(is_nothing);
+        if has.as_ref() == wants || is_none || !is_known {
             continue;
         }
         differs.extend(match (texts(has.as_ref()), texts(wants), wants) {
@@ -66,17 +68,6 @@ fn difference(name: &str, less: &[String], more: &[String]) -> Option<String> {
         |sign: &'static str, texts: &[String]| (!texts.is_empty()).then(|| format!(" {sign} {}", texts.join(" ")));
     let both: String = signed("+", more).into_iter().chain(signed("-", less)).collect();
     (!both.is_empty()).then(|| format!("{name}{both}"))
-}
-
-/// What is registered, or RFC 7591 §2 takes it for where it is not named.
-fn registered(client: &ClientRecord, name: &str) -> Option<Value> {
-    let value = client.metadata.get(name).filter(|value| !is_nothing(value)).cloned();
-    value.or_else(|| match name {
-        "token_endpoint_auth_method" => Some("client_secret_basic".into()),
-        "grant_types" => Some(vec!["authorization_code"].into()),
-        "response_types" => Some(vec!["code"].into()),
-        _ => None,
-    })
 }
 
 /// A server answers with what it takes for granted, too.
@@ -149,5 +140,22 @@ mod tests {
         );
         let on_its_way = ClientRecord { members_behind: true, ..client };
         assert_eq!(asks_for(&on_its_way), ["scope + orders"], "it was approved");
+    }
+
+    #[test]
+    fn a_list_that_is_registered_empty_is_empty_and_one_that_nobody_asks_for_is_not_shown() {
+        let metadata = object(json!({"grant_types": ["client_credentials"], "response_types": [], "contacts": []}));
+        let asked = object(json!({"grant_types": ["authorization_code"], "response_types": ["code"], "contacts": []}));
+        let client = ClientRecord {
+            redirect_uris: Vec::new(),
+            scope_withheld: String::new(),
+            metadata,
+            asked: Some(asked),
+            ..client()
+        };
+        assert_eq!(
+            asks_for(&client),
+            ["grant_types + authorization_code - client_credentials", "response_types + code"]
+        );
     }
 }

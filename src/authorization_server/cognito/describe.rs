@@ -7,7 +7,7 @@ use super::names;
 use crate::authorization_server::{ExistingClient, Origin, Recorded, ServerAccess};
 use crate::clock::Timestamp;
 use crate::policy::Clearance;
-use crate::registration::{ScopeSet, json};
+use crate::registration::{ScopeSet, json, members};
 use crate::secret::Secret;
 
 /// The members that are registered: those that the pool has a place for, and those that only describe the client and that the
@@ -53,15 +53,11 @@ impl Description {
     }
 
     fn made(metadata: &Map<String, Value>, callback_urls: Vec<String>, scopes: &ScopeSet) -> Self {
-        let grants: Vec<&str> = json::texts_of(metadata, "grant_types").collect();
-        // RFC 7591 §2: without grant_types it is the code grant.
-        let mut flows = Vec::new();
-        if grants.is_empty() || grants.contains(&"authorization_code") {
-            flows.push(OAuthFlowType::Code);
-        }
-        if grants.contains(&"client_credentials") {
-            flows.push(OAuthFlowType::ClientCredentials);
-        }
+        let grants = members::registered(metadata, "grant_types");
+        let has = |grant: &str| grants.iter().filter_map(Value::as_array).flatten().any(|it| it == grant);
+        let all =
+            [("authorization_code", OAuthFlowType::Code), ("client_credentials", OAuthFlowType::ClientCredentials)];
+        let flows = all.into_iter().filter_map(|(grant, flow)| has(grant).then_some(flow)).collect();
         Self {
             name: json::text_of(metadata, "client_name").map(str::to_owned),
             has_secret: json::text_of(metadata, "token_endpoint_auth_method") != Some("none"),
@@ -135,4 +131,25 @@ pub(super) fn secret(client: &UserPoolClientType) -> Option<Secret> {
 
 fn owned(members: &Map<String, Value>, name: &str) -> Vec<String> {
     json::texts_of(members, name).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_has_no_grant_is_given_none() {
+        for (metadata, flows) in [
+            (json!({}), vec![OAuthFlowType::Code]),
+            (json!({"grant_types": []}), vec![]),
+            (json!({"grant_types": ["client_credentials", "refresh_token"]}), vec![OAuthFlowType::ClientCredentials]),
+        ] {
+            let metadata = metadata.as_object().unwrap();
+            let (client_id, scopes, client_secret) = ("c", &ScopeSet::default(), None);
+            let described = Description::recorded(Recorded { client_id, metadata, scopes, client_secret });
+            assert_eq!(described.flows, flows, "{metadata:?}");
+        }
+    }
 }

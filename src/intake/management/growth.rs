@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::anomaly::observation::ChangeSeen;
 use crate::authorization_server::{Asked, Registrar};
@@ -12,6 +12,7 @@ use crate::policy::clearance::ScopeDecision;
 use crate::registrant::software_statement::vouched_for;
 use crate::registration::excerpt::{AtLength, Excerpt};
 use crate::registration::json::text_of;
+use crate::registration::members;
 use crate::registration::software_statement::MEMBER;
 use crate::registration::{RedirectUri, ScopeSet};
 use crate::store::{ClientRecord, RegistrantRecord};
@@ -71,7 +72,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
     let differs = |member: &&'static str| {
         let value = sent.get(*member).filter(|value| !value.is_null());
         value.is_some_and(|value| {
-            let registered = registered(&has, member);
+            let registered = members::registered(&has, member).unwrap_or_default();
             // Servers change one way to send a secret for another by themselves (Keycloak: basic for post).
             *value != registered && !(sends_a_secret(value) && sends_a_secret(&registered))
         })
@@ -79,7 +80,7 @@ pub fn of(registrar: &dyn Registrar, client: &ClientRecord, asked: &dyn Judged) 
     // What a change leaves out is taken away as well; an algorithm that takes another's place signs no less.
     let is_given_up = |member: &&'static str| gives_up(has.get(*member), sent.get(*member));
     let further = LISTS.into_iter().filter_map(|member| {
-        let known = registered(&has, member);
+        let known = members::registered(&has, member).unwrap_or_default();
         let is_new = |value: &&Value| !known.as_array().is_some_and(|known| known.contains(value));
         let new = sent.get(member)?.as_array()?.iter().filter(is_new);
         let new: Vec<String> = new.filter_map(|value| value.as_str().map(str::to_owned)).collect();
@@ -128,19 +129,6 @@ fn other_software(client: &ClientRecord, asked: &Map<String, Value>) -> Vec<Stri
 
 fn sends_a_secret(method: &Value) -> bool {
     matches!(method.as_str(), Some("client_secret_basic" | "client_secret_post"))
-}
-
-/// What is registered as a member, or RFC 7591 §2 takes it for where it is not named.
-fn registered(has: &Map<String, Value>, member: &str) -> Value {
-    match has.get(member) {
-        Some(value) if !value.is_null() => value.clone(),
-        _ => match member {
-            "token_endpoint_auth_method" => "client_secret_basic".into(),
-            "grant_types" => json!(["authorization_code"]),
-            "response_types" => json!(["code"]),
-            _ => Value::Null,
-        },
-    }
 }
 
 /// The members that wait for an approval, with all the scopes that an approval can grant of those that were asked for.
@@ -240,6 +228,7 @@ impl fmt::Display for Difference {
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::json;
 
     use super::*;
     use crate::store::client::by_hand::client;

@@ -15,7 +15,8 @@ use crate::registration::redirect_uri::{RedirectUri, RedirectUriKind};
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApplicationTypeSettings {
-    /// The types a client may name. Default: web, native.
+    /// The types a client may name. Default: web, native. What the authorization server has besides can be listed, in lower case: Okta's
+    /// `service` and `browser`.
     #[serde(default)]
     pub allowed: Option<Vec<String>>,
     /// Whether `native` is sent for a client that names no type and has a loopback or private-use redirect URI:
@@ -51,12 +52,14 @@ impl ApplicationTypeRule {
         };
         let allowed: Vec<ApplicationType> = written.iter().map(|word| ApplicationType::parse(word)).collect();
         for (index, kind) in allowed.iter().enumerate() {
-            if let ApplicationType::Other(word) = kind {
+            if let ApplicationType::Other(word) = kind
+                && !is_word(word)
+            {
                 let place = format!("application_type.allowed[{index}]");
                 problems.push(SettingProblem::new(
                     place,
                     format!("{word:?} is not an application type"),
-                    "write web or native",
+                    "write web, native, or a type of the authorization server's in lower case",
                 ));
             }
         }
@@ -108,6 +111,12 @@ impl ApplicationTypeRule {
         );
         Some(ApplicationType::Native)
     }
+}
+
+/// Whether it is written as a type is: OpenID Connect Registration §2 defines two and closes no list.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
 }
 
 #[cfg(test)]
@@ -162,5 +171,28 @@ mod tests {
     fn refuses_a_type_that_is_not_allowed() {
         assert_eq!(check("{}", Some("toaster"), &[], &[]).1, 1);
         assert_eq!(check("{allowed: [native]}", Some("web"), &[], &[]).1, 1);
+    }
+
+    #[test]
+    fn a_type_of_the_servers_own_is_allowed_where_the_operator_lists_it() {
+        let settings = "{allowed: [web, native, service, browser]}";
+        assert_eq!(
+            check(settings, Some("service"), &[], &[GrantType::ClientCredentials]),
+            (Some("service".to_owned()), 0)
+        );
+        let implicit = [GrantType::Implicit];
+        assert_eq!(
+            check(settings, Some("browser"), &["http://localhost/cb"], &implicit),
+            (Some("browser".to_owned()), 0)
+        );
+        assert_eq!(check(settings, Some("toaster"), &[], &[]).1, 1);
+        for (allowed, problems) in
+            [("[service, m2m, web_app]", 0), ("[Web]", 1), ("['']", 1), ("['web,native']", 1), ("[native, 2x]", 1)]
+        {
+            let settings = serde_yaml::from_str(&format!("{{allowed: {allowed}}}")).unwrap();
+            let mut found = Vec::new();
+            ApplicationTypeRule::compile(Some(&settings), &mut found);
+            assert_eq!(found.len(), problems, "{allowed}");
+        }
     }
 }

@@ -133,7 +133,7 @@ impl KeysRule {
                 Some(format!("is on the curve {}, not on {}", Excerpt(curve), OKP_CURVES.join(", ")))
             }
             KeyKind::EllipticCurve { .. } | KeyKind::OctetKeyPair { .. } if key.is_nobodys() => Some(
-                "is nobody's key: its point is all zeros, or of so small an order that anybody speaks for it"
+                "is nobody's key: its point is all zeros, its curve's generator, or of so small an order that anybody speaks for it"
                     .to_owned(),
             ),
             KeyKind::Symmetric => Some("is a symmetric key, which is a secret: it is never registered".to_owned()),

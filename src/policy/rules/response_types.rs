@@ -44,8 +44,8 @@ impl ResponseTypesRule {
         if self.excess == Excess::Refuse || allowed.is_empty() { asked.to_vec() } else { allowed }
     }
 
-    /// The response types the client gets: those asked for that are [`kept`](Self::kept); when none were, `code` if `grants` has the code grant, else none. A `code` beside
-    /// grants that need no response type is left out: libraries send it by default, and the client does what its grants say.
+    /// The response types the client gets: those asked for that are [`kept`](Self::kept); when none were, `code` if `grants` has the code grant, else none. A `code` or
+    /// `token` beside grants that need no response type is left out: libraries send either by default, and the client does what its grants say.
     pub(in crate::policy) fn check(
         &self,
         requested: &ClientMetadata,
@@ -59,8 +59,11 @@ impl ResponseTypesRule {
         let asked = match kept {
             [] if grants.contains(&GrantType::AuthorizationCode) => &[ResponseType::Code][..],
             [] => &[],
-            [ResponseType::Code] if !grants.iter().any(GrantType::redirects) => {
-                report.note("response_types", "\"code\" is left out: no grant type uses it (RFC 7591 §2.1)");
+            usual if usual.iter().all(is_usual) && !grants.iter().any(GrantType::redirects) => {
+                for response in usual {
+                    let word = Excerpt(response.as_str());
+                    report.note("response_types", format!("{word} is left out: no grant type uses it (RFC 7591 §2.1)"));
+                }
                 &[]
             }
             asked => asked,
@@ -72,6 +75,11 @@ impl ResponseTypesRule {
         }
         asked.to_vec()
     }
+}
+
+/// Whether clients send it whatever their grants are: oidc-agent names `token` beside the device grant, Okta's documents beside `client_credentials`.
+fn is_usual(response: &ResponseType) -> bool {
+    ["code", "token"].contains(&response.as_str())
 }
 
 #[cfg(test)]
@@ -174,16 +182,24 @@ mod tests {
     #[test]
     fn a_response_type_that_no_grant_uses_is_left_out() {
         let rule = ResponseTypesRule::compile(None, None, &mut Vec::new());
-        let code = ClientMetadata { response_types: Some(vec![ResponseType::Code]), ..ClientMetadata::default() };
-        for (grants, got) in [
-            (vec![GrantType::DeviceCode, GrantType::RefreshToken], vec![]),
-            (vec![GrantType::ClientCredentials], vec![]),
-            (vec![GrantType::ClientCredentials, GrantType::AuthorizationCode], vec![ResponseType::Code]),
-            (vec![GrantType::Implicit], vec![ResponseType::Code]),
+        let asking = |words: &[&str]| ClientMetadata {
+            response_types: Some(words.iter().map(|text| ResponseType::parse(text)).collect()),
+            ..ClientMetadata::default()
+        };
+        for (words, grants, got, violations) in [
+            (&["code"][..], vec![GrantType::DeviceCode, GrantType::RefreshToken], vec![], 0),
+            (&["code"], vec![GrantType::ClientCredentials], vec![], 0),
+            (&["token"], vec![GrantType::DeviceCode, GrantType::RefreshToken], vec![], 0),
+            (&["token"], vec![GrantType::ClientCredentials], vec![], 0),
+            (&["code", "token"], vec![GrantType::Password], vec![], 0),
+            (&["code"], vec![GrantType::ClientCredentials, GrantType::AuthorizationCode], vec![ResponseType::Code], 0),
+            (&["code"], vec![GrantType::Implicit], vec![ResponseType::Code], 0),
+            (&["token"], vec![GrantType::AuthorizationCode], vec![ResponseType::parse("token")], 1),
+            (&["code id_token"], vec![GrantType::ClientCredentials], vec![ResponseType::parse("code id_token")], 1),
         ] {
-            let mut report = Report::new(RuleName::ResponseTypes, "partners");
-            assert_eq!(rule.check(&code, &rule.kept(&code), &grants, &mut report), got, "{grants:?}");
-            assert!(report.into_outcome().violations.is_empty(), "{grants:?}");
+            let (asked, mut report) = (asking(words), Report::new(RuleName::ResponseTypes, "partners"));
+            assert_eq!(rule.check(&asked, &rule.kept(&asked), &grants, &mut report), got, "{words:?} {grants:?}");
+            assert_eq!(report.into_outcome().violations.len(), violations, "{words:?} {grants:?}");
         }
     }
 }

@@ -124,9 +124,28 @@ fn may_be_a_statement(kind: &str) -> bool {
     matches!(kind, "jwt" | "jose") || kind.ends_with("software-statement+jwt")
 }
 
-/// What a file lists, one entry in a line; comments and empty lines are none.
+/// What a file lists, one entry in a line; comments and empty lines are none. Within an entry `#` is its own: it may be a URI with a fragment.
 fn read_revoked(file: &Path) -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("the file cannot be read: {error}"))?;
-    let entries = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let begins_a_comment = |line: &str, at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    let entries = text.lines().map(|line| {
+        let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins_a_comment(line, *at));
+        line[..comment.unwrap_or(line.len())].trim()
+    });
     Ok(entries.filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_begins_at_the_start_of_a_line_or_behind_white_space() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("revoked");
+        let text =
+            "# taken back\n\n  # indented\nhttps://apps.example/tool#v1\nplain # since May\ntabbed\t#1\na#b #c\n";
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(read_revoked(&file).unwrap(), ["https://apps.example/tool#v1", "plain", "tabbed", "a#b"]);
+    }
 }

@@ -54,8 +54,8 @@ pub struct StatementIssuerSettings {
     /// The `software_id` of software that may not register here, whatever the issuer says.
     #[serde(default)]
     pub blocked: Vec<String>,
-    /// A file with what the issuer took back: one `software_id`, or the `jti` of one statement, in a line; `#` begins a comment.
-    /// Read again when it changes.
+    /// A file with what the issuer took back: one `software_id`, or the `jti` of one statement, in a line; `#` begins a
+    /// comment at the start of a line or behind white space. Read again when it changes.
     #[serde(default)]
     pub revoked: Option<PathBuf>,
 }

@@ -232,6 +232,7 @@ fn may_lead_to(profile: &str, page: Page<'_>) -> bool {
                 "mcp.docker.com",
                 "global.consent.azure-apim.net",
                 "vertexaisearch.cloud.google.com",
+                "oauth-redirect.googleusercontent.com",
                 "raycast.com",
             ];
             let schemes = ["cursor", "claude", "warp", "raycast", "com.raycast"];

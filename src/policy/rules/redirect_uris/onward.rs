@@ -1,6 +1,8 @@
 //! What stands in a redirect URI itself and leads the answer on: a URL of another host in its query or path, which the page behind it
 //! may send the browser to (an open redirector, RFC 9700 §4.11.1), and an app's in a parameter that is there to lead on.
 
+mod parts;
+
 use url::Url;
 use url::form_urlencoded;
 
@@ -197,9 +199,9 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
 
     /// In what a page takes apart before it opens one of the parts. A URL behind a space stands in a sentence.
     fn in_parts(&mut self, text: &str) -> Option<Onward> {
-        let mut parts = text.split(PARTING).skip(1).filter(|part| !part.starts_with(is_nothing));
         // Which part says where to go next, nobody knows.
         let leads = false;
+        let mut parts = parts::parts(text);
         parts.find_map(|part| self.as_written(part, leads))
     }
 
@@ -233,9 +235,6 @@ impl<K: Fn(Destination<'_>) -> bool> Search<K> {
         text.split_once(['?', '#']).and_then(|(_, query)| self.in_query(query))
     }
 }
-
-/// What parts the entries of a list, JSON's texts, and the pairs of a form within a form.
-const PARTING: [char; 5] = [',', '"', '\'', '&', '='];
 
 /// The texts of JSON in their order, and whether each is a name: a colon follows it. Of either quotes, as lenient readers have it.
 fn literals(json: &str) -> Vec<(String, bool)> {

@@ -488,3 +488,66 @@ fn ordinary_queries_lead_nowhere() {
         assert!(!leads_on(rest), "{rest}");
     }
 }
+
+#[test]
+fn refuses_a_url_behind_whatever_parts_it_from_what_is_before() {
+    let marks = ["%7C", "|", "~", "$", "!", "@", "%5E", "%3B", ";", "(", "%7B", "%5B", "%60", "%3C", ",", "%22", "'"];
+    for mark in marks {
+        for value in ["https://evil.com", "https://evil.com/x", "https%3A%2F%2Fevil.com", "HTTP://evil.com/"] {
+            for before in ["x", "", "a.b-c", "https://app.example.com/home"] {
+                assert!(leads_on(&format!("?ctx={before}{mark}{value}")), "{before} {mark} {value}");
+            }
+        }
+        assert!(leads_on(&format!("?ctx=x{mark}https://app.example.com/?next=https://evil.com")), "{mark}");
+        assert!(!leads_on(&format!("?ctx=x{mark}https://app.example.com/home")), "{mark}");
+        assert_eq!(leads_on(&format!("?ctx=x{mark}https://app.example.com{mark}y")), mark == "@", "{mark}");
+        assert!(!leads_on(&format!("?ctx=x{mark}/home{mark}y")), "{mark}");
+    }
+    for mark in ["%7C", "|", "~", "%5E", "%3B"] {
+        assert!(leads_on(&format!("?next={mark}javascript:alert(1)")), "{mark}");
+        assert!(leads_on(&format!("?ctx=x{mark}//evil.com/")), "{mark}");
+    }
+    for value in
+        ["x|https://app.example.com;@evil.com/", "x,https://app.example.com~@evil.com", "x|https://a!@evil.com"]
+    {
+        assert!(leads_on(&format!("?ctx={value}")), "{value}");
+    }
+}
+
+#[test]
+fn what_ordinary_values_hold_parts_nothing() {
+    let ordinary = [
+        "?state_data=1a2b%7Chttps://app.example.com/home",
+        "?state_data=1a2b%7C/home%7C12:30",
+        "?scope=read%7Cwrite%7Corders:read",
+        "?user=alice@example.org",
+        "?login=alice@mail.example.org:993",
+        "?jid=alice@jabber.example.org/home",
+        "?call=sip:alice@pbx.example.org:5060",
+        "?repository=git@git.example.com:acme/tool.git",
+        "?home=~alice/x",
+        "?path=/~alice/home",
+        "?next=https://app.example.com/~alice/",
+        "?next=https://app.example.com/!/go",
+        "?type=text/html;charset=utf-8",
+        "?image=a;b;c",
+        "?agent=Mozilla/5.0%20(compatible%3B%20Bot/1.0%3B%20%2Bhttps://bot.example)",
+        "?note=see%20(https://docs.example.org)",
+        "?note=see%20%3Chttps://docs.example.org%3E",
+        "?note=see%3B%20https://docs.example.org",
+        "?price=$12&greeting=hello!",
+        "?range=[1;2]&call=f(/x)",
+        "?query=a%7C%7Cb%26%26!c",
+        "?json=%7B%22a%22:%22b%7Chttps://app.example.com/%22%7D",
+        "?template=%7Bhost%7D/%7Bpath%7D",
+        "?hosts=https://app.example.com%7Chttps://known.example.com",
+        "?odata=$filter%3Da%20eq%201",
+        "?regex=%5E/home$",
+    ];
+    let refused: Vec<_> = ordinary.into_iter().filter(|rest| leads_on(rest)).collect();
+    assert_eq!(refused, [""; 0]);
+    let packed = ["a1b2", "https://app.example.com/home?x=1", "12:30", "/a/b"].join("%7C");
+    assert!(!leads_on(&format!("?ctx={packed}&then={packed}")));
+    let marks = "~/".repeat(800);
+    assert!(!leads_on(&format!("?ctx={marks}")));
+}
