@@ -72,7 +72,8 @@ impl Intake {
         for (client, after) in report.due {
             let client_id = client.client_id.clone();
             let (rulebook, tools) = (rulebook.clone(), self.tools.clone());
-            let expiring = async move { expire(&rulebook, &tools, &client, (since, after)).await };
+            let term = Term { watched_since: since, after };
+            let expiring = async move { expire(&rulebook, &tools, &client, term).await };
             match self.tools.under_way.to_its_end(expiring).await {
                 Ok(client) => expired.extend(client),
                 Err(refusal) => tracing::warn!(
@@ -119,19 +120,27 @@ fn unused(rulebook: &Rulebook, profile: &str, since: Timestamp, until: Timestamp
     Unused { profile: profile.to_owned(), client_id: None, since, until, only_manageable, limit: AT_ONCE }
 }
 
+/// What makes a client one that nobody uses.
+struct Term {
+    /// Older ones may have been used before.
+    watched_since: Timestamp,
+    /// For so long since it was registered.
+    after: Duration,
+}
+
 /// Expires one that was not used since uses are watched, and for too long.
 async fn expire(
     rulebook: &Rulebook,
     tools: &Tools,
     client: &ClientRecord,
-    (since, after): (Timestamp, Duration),
+    term: Term,
 ) -> Result<Option<ClientRecord>, Refusal> {
     let client_id = client.client_id.as_str();
     let Some(held) = turn::take(rulebook, tools, client_id).await? else { return Ok(None) };
     let now = tools.clock.now();
     // Since it was found others may have taken their time: somebody was quicker, it was used at last, or handed out again.
-    let this =
-        Unused { client_id: Some(client_id.to_owned()), ..unused(rulebook, &client.profile, since, now.before(after)) };
+    let of_its_profile = unused(rulebook, &client.profile, term.watched_since, now.before(term.after));
+    let this = Unused { client_id: Some(client_id.to_owned()), ..of_its_profile };
     let found = tools.store.unused(&this).in_span(span::store_span("unused")).await;
     let is_unused = found.as_ref().is_ok_and(|found| !found.is_empty());
     let Some(expired) = held.client.lifecycle.clone().expire_unused(now).ok().filter(|_| is_unused) else {
