@@ -100,9 +100,10 @@ impl News {
 /// What is told of an event; none: nothing.
 pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
     let news = match event.event {
-        Kind::RegistrationAdmitted | Kind::RegistrationLetThrough | Kind::ClientUpdated => {
-            waiting(event, at, event.aside.waits?)?
-        }
+        Kind::RegistrationAdmitted
+        | Kind::RegistrationLetThrough
+        | Kind::RegistrationResolved
+        | Kind::ClientUpdated => waiting(event, at, event.aside.waits?)?,
         Kind::ClientApproved | Kind::ClientElevated if event.aside.waits == Some(Waits::SecondApproval) => {
             waiting(event, at, Waits::SecondApproval)?
         }
@@ -135,7 +136,6 @@ pub fn of_event(event: &Event, at: Timestamp) -> Option<News> {
         Kind::RegistrationRepeated
         | Kind::RegistrationRefused
         | Kind::RegistrationFailed
-        | Kind::RegistrationResolved
         | Kind::ClientRead
         | Kind::ClientImported
         | Kind::ManagementRefused
@@ -367,13 +367,15 @@ mod tests {
 
     #[test]
     fn a_registration_is_told_when_it_waits_and_otherwise_not() {
-        assert_eq!(of_event(&event(Kind::RegistrationAdmitted, None), AT), None);
-        let until = AT.after(FINDING_LASTS);
-        let waits = Some(Waits::Registration { until });
-        let News { notice, occasion, lasts } = of_event(&event(Kind::RegistrationAdmitted, waits), AT).unwrap();
-        assert_eq!((notice.name.as_str(), notice.key.as_str()), ("client_pending", "pending/c1"));
-        assert_eq!((occasion, lasts, notice.client_id()), (Occasion::Begins, Some(until), Some("c1")));
-        assert!(notice.sentence.contains("until 2023-11-14T23:13:20Z"), "{}", notice.sentence);
+        for kind in [Kind::RegistrationAdmitted, Kind::RegistrationResolved] {
+            assert_eq!(of_event(&event(kind, None), AT), None);
+            let until = AT.after(FINDING_LASTS);
+            let waits = Some(Waits::Registration { until });
+            let News { notice, occasion, lasts } = of_event(&event(kind, waits), AT).unwrap();
+            assert_eq!((notice.name.as_str(), notice.key.as_str()), ("client_pending", "pending/c1"));
+            assert_eq!((occasion, lasts, notice.client_id()), (Occasion::Begins, Some(until), Some("c1")));
+            assert!(notice.sentence.contains("until 2023-11-14T23:13:20Z"), "{}", notice.sentence);
+        }
     }
 
     #[test]

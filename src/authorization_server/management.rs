@@ -74,7 +74,7 @@ pub enum ManageError {
     #[error("the authorization server does not offer this: {0}")]
     NotOffered(String),
     /// The server refused the metadata.
-    #[error("the authorization server refused the metadata: {description:?}")]
+    #[error("the authorization server refused the metadata: {}", .description.as_deref().unwrap_or(.code.as_str()))]
     Refused {
         /// The server's code.
         code: ErrorCode,
@@ -370,7 +370,9 @@ mod tests {
     #[test]
     fn refused_metadata_says_why() {
         let body = r#"{"error":"invalid_redirect_uri","error_description":"no fragments"}"#;
-        let Err(ManageError::Refused { code, description }) = read_update(answer(400, body)) else { panic!() };
+        let error = read_update(answer(400, body)).unwrap_err();
+        assert_eq!(error.to_string(), "the authorization server refused the metadata: no fragments");
+        let ManageError::Refused { code, description } = error else { panic!("{error}") };
         assert_eq!((code, description.as_deref()), (ErrorCode::InvalidRedirectUri, Some("no fragments")));
     }
 

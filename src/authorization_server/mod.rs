@@ -194,7 +194,7 @@ pub enum RegisterError {
     #[error("the authorization server refused the registrant's own credential")]
     RegistrantCredential,
     /// The server refused the metadata; nothing was registered.
-    #[error("the authorization server refused the metadata: {description:?}")]
+    #[error("the authorization server refused the metadata: {}", .description.as_deref().unwrap_or(.code.as_str()))]
     Refused {
         /// The server's code.
         code: ErrorCode,

@@ -373,10 +373,15 @@ pub(super) fn resolved(intent: &Intent, outcome: &Outcome, actor: &str) -> Event
         Some(client_id) => Subject::Client(client_id.to_owned()),
         None => Subject::Registration(intent.id.0.clone()),
     };
+    let waits = match outcome {
+        Outcome::Registered(client) => waits(&client.lifecycle),
+        Outcome::NotRegistered { .. } | Outcome::Unknown { .. } => None,
+    };
     Event {
         actor: Actor::Operator { name: actor.to_owned() },
         subject: Some(subject),
         reason: Some(outcome.name().as_str().to_owned()),
+        aside: Aside { client_name: intent.client_name.clone(), waits, is_another: false },
         ..of_intent(Kind::RegistrationResolved, intent)
     }
 }

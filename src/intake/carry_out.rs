@@ -214,7 +214,8 @@ fn hand_out_again(rulebook: &Rulebook, judged: &dyn Judged, client: ClientRecord
     Ok(HandedOut { client_id: client.client_id, metadata, repeated: true })
 }
 
-fn first_state(approvals: Approvals, now: Timestamp) -> Lifecycle {
+/// What a new client begins with, where its profile says this of approvals.
+pub(super) fn first_state(approvals: Approvals, now: Timestamp) -> Lifecycle {
     let until = now.after(approvals.pending_for);
     match approvals.needed {
         ApprovalNeeded::None => Lifecycle::Active,

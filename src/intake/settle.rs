@@ -242,7 +242,11 @@ fn done_or_not_offered(done: Result<(), AdministrationError>) -> Result<(), Admi
 async fn restate(held: &mut HeldTurn<'_>) -> Result<(), NotYet> {
     let is_lost = held.client.unmanageable || held.not_opened.is_some();
     let access = if is_lost { held.recover().await } else { held.access().cloned() };
-    let Some(access) = access else { return Err(held.nothing_to_manage_it_with()) };
+    let Some(access) = access else {
+        // Gone, where the administration says so.
+        let is_live = held.client.lifecycle.state().is_live();
+        return if is_live { Err(held.nothing_to_manage_it_with()) } else { Ok(()) };
+    };
     let client = held.client.clone();
     let secret = held.client_secret().cloned();
     let scopes = ScopeSet::recorded(&client.scope_granted);

@@ -21,6 +21,9 @@ use crate::secret::Secret;
 use crate::store::{AuditEntry, ClientRecord, Turn, TurnEnd, TurnTaken};
 use crate::telemetry::{InSpan as _, span};
 
+/// How long the store is left alone before what only this process knows is written to it again.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// The cause where a turn cannot be ended any more.
 const OVER: &str = "the turn lasted too long and is another's now";
 
@@ -38,6 +41,8 @@ pub(super) struct HeldTurn<'t> {
     pub(super) not_opened: Option<NotOpened>,
     /// When it was taken.
     since: Instant,
+    /// The server gave another token in this turn: until it ends, nobody but this process knows it.
+    has_new_access: bool,
     /// What is recorded when the turn ends.
     entries: Vec<AuditEntry>,
 }
@@ -89,7 +94,10 @@ async fn hold<'t>(
         }
     };
     let Taken { holder, client, interrupted, since } = taken;
-    Ok(Some(HeldTurn { rulebook, tools, holder, interrupted, client, kept, not_opened, since, entries: Vec::new() }))
+    let (has_new_access, entries) = (false, Vec::new());
+    let held =
+        HeldTurn { rulebook, tools, holder, interrupted, client, kept, not_opened, since, has_new_access, entries };
+    Ok(Some(held))
 }
 
 /// Waiting while somebody else is at work on the same client: the record is looked at again after pauses that double from 10 ms to 250 ms.
@@ -150,15 +158,26 @@ async fn wait_with(tools: &Tools, client_id: &str, lasts: Duration, mut wait: Wa
 /// Ends a turn in which the server's token was not tried: an earlier call that was broken off is still the next holder's to find.
 pub(super) async fn end_untried(tools: &Tools, taken: Taken) -> Result<(), Refusal> {
     let Taken { holder, client, interrupted, .. } = taken;
-    end(tools, TurnEnd { holder, client, is_in_doubt: interrupted, entries: Vec::new() }).await
+    end(tools, TurnEnd { holder, client, is_in_doubt: interrupted, entries: Vec::new() }, None).await
 }
 
-/// Writes the client and what is recorded, and lets others have their turn; all of it in one transaction.
-async fn end(tools: &Tools, end: TurnEnd) -> Result<(), Refusal> {
-    let client_id = end.client.client_id.clone();
-    let ended = tools.store.end_turn(end, tools.clock.now()).in_span(span::store_span("end_turn")).await;
-    tools.standings.forget(&client_id);
-    if ended.map_err(unavailable)? { Ok(()) } else { Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)) }
+/// Writes the client and what is recorded, and lets others have their turn; all of it in one transaction. A store that fails is asked again
+/// until `over`: the turn is another's only then, so what may have been written already is not written twice.
+async fn end(tools: &Tools, end: TurnEnd, over: Option<Instant>) -> Result<(), Refusal> {
+    let client_id = end.client.client_id.as_str();
+    loop {
+        let ended = tools.store.end_turn(end.clone(), tools.clock.now()).in_span(span::store_span("end_turn")).await;
+        tools.standings.forget(client_id);
+        match ended {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(Refusal::from(Reason::ClientBusy).caused_by(OVER)),
+            Err(error) if over.is_some_and(|over| Instant::now() + PAUSE < over) => {
+                tracing::warn!(%error, client_id, "the server's new token for a client is not written yet: it is tried again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(unavailable(error)),
+        }
+    }
 }
 
 impl HeldTurn<'_> {
@@ -239,6 +258,7 @@ impl HeldTurn<'_> {
         }
         let sealed = kept.seal(&self.rulebook.keys, self.tools, &self.client.client_id)?;
         self.client.server_access = Some(sealed);
+        self.has_new_access = true;
         Ok(())
     }
 
@@ -309,6 +329,9 @@ impl HeldTurn<'_> {
         };
         self.client.lifecycle = Lifecycle::Deleted { by };
         self.client.unsettled = None;
+        // Whatever was broken off before: nothing is left that could be lost.
+        self.client.unmanageable = false;
+        self.interrupted = false;
         self.record(audited::removed(&self.client, audited::GONE));
         tracing::warn!(client_id = self.client.client_id, "the authorization server no longer has this client");
     }
@@ -348,8 +371,9 @@ impl HeldTurn<'_> {
 
     /// As [`HeldTurn::end`], where the server's token was not tried.
     pub(super) async fn end_untried(self) -> Result<ClientRecord, Refusal> {
+        let over = self.has_new_access.then(|| self.since + self.rulebook.longest_turn());
         let Self { tools, holder, client, interrupted: is_in_doubt, entries, .. } = self;
-        end(tools, TurnEnd { holder, client: client.clone(), is_in_doubt, entries }).await?;
+        end(tools, TurnEnd { holder, client: client.clone(), is_in_doubt, entries }, over).await?;
         Ok(client)
     }
 

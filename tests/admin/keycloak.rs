@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -10,12 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use dcr_gateway::clock::{Clock as _, SystemClock, Timestamp};
-use dcr_gateway::store::{Clients as _, Uses as _};
+use dcr_gateway::store::{AuditFilter, AuditLog as _, ClientRecord, Clients as _, Turn, TurnTaken, Uses as _};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::records;
 use crate::sealed;
+use crate::undone::{end_turn, turn_at};
 use crate::world::{World, configuration, public};
 
 const REGISTRATION: &str = "/realms/acme/clients-registrations/openid-connect";
@@ -25,6 +28,8 @@ struct Server {
     clients: Mutex<HashMap<String, Client>>,
     /// The administration answers so, whatever it is asked, before or after it did it.
     failing: Mutex<Option<Failing>>,
+    /// It enables and disables nobody, and does everything else.
+    refuse_to_switch: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -127,6 +132,9 @@ async fn find(State(server): Shared, uri: Uri) -> Response {
 }
 
 async fn switch(State(server): Shared, Path(id): Path<String>, Json(change): Json<Value>) -> Response {
+    if server.refuse_to_switch.load(Ordering::Relaxed) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     server.administer(&id, |clients| {
         clients.get_mut(&id).unwrap().enabled = change["enabled"].as_bool().unwrap();
         StatusCode::NO_CONTENT.into_response()
@@ -200,6 +208,17 @@ async fn a_suspended_client_is_disabled_there_and_a_resumed_one_enabled() {
     assert_eq!(world.read_itself(&registered).await, 200);
     assert_eq!(world.change("DELETE", &format!("/v1/clients/{id}"), "*").await.status, 200);
     assert!(server.client(&id).is_none());
+}
+
+/// A call about it was broken off; its token is known to be lost by that, or not yet.
+async fn be_broken_off(world: &World, id: &str, is_lost: bool) {
+    if is_lost {
+        let client = turn_at(world, id).await;
+        return end_turn(world, &ClientRecord { unmanageable: true, ..client }).await;
+    }
+    let (turn, now) = (Turn { holder: "t".to_owned(), lasts: Duration::from_secs(60) }, SystemClock.now());
+    assert!(matches!(world.store.take_turn(id, &turn, now).await.unwrap(), TurnTaken::Taken { .. }));
+    world.store.break_off_turn(id, "t", now).await.unwrap();
 }
 
 /// Waits until the server has what was decided.
@@ -279,6 +298,23 @@ async fn a_client_that_the_server_no_longer_has_is_found_out() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_deleted_there_is_gone_whatever_call_was_broken_off_before() {
+    for is_lost in [false, true] {
+        let (server, world) = world().await;
+        let (id, registered) = client(&world).await;
+        be_broken_off(&world, &id, is_lost).await;
+        server.clients.lock().unwrap().clear();
+        assert_eq!(world.manage_itself("GET", &registered, None).await.0, 401);
+        let found = world.ask("GET", &format!("/v1/clients/{id}")).await.body;
+        assert_eq!((&found["state"], &found["unmanageable"]), (&json!("deleted"), &json!(false)), "{found}");
+        let records = world.store.records(&AuditFilter::default(), None, 100).await.unwrap();
+        let told: Vec<Value> = records.iter().map(|record| serde_json::from_str(&record.event).unwrap()).collect();
+        let of_kind = |kind: &str| told.iter().filter(|event| event["event"] == kind).count();
+        assert_eq!((of_kind("client_removed"), of_kind("client_updated")), (1, 0), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_somebody_disabled_there_is_not_taken_for_a_deleted_one() {
     let (server, world) = world().await;
     let (id, registered) = client(&world).await;
@@ -335,6 +371,68 @@ async fn an_unknown_registration_becomes_the_client_that_is_there_if_it_is_the_o
 }
 
 const SCOPES: &str = "scopes: { initial: [openid], allowed: [profile], by_approval: [orders, absent] }";
+
+/// A registration whose outcome is unknown, whose client is at the server, resolved as registered; the client in the record.
+async fn resolved(rules: &str, enabled: bool) -> (Arc<Server>, World, Value) {
+    let (server, world) = world_with(&format!("{rules}, {SCOPES}")).await;
+    let uris = ["https://app.example.com/callback"];
+    let metadata = json!({"client_id": "lost", "client_name": "Lost", "redirect_uris": uris, "scope": ""});
+    server.clients.lock().unwrap().insert("lost".to_owned(), Client { metadata, token: 1, enabled });
+    records::unknown(&*world.store, "r1").await;
+    let found = json!({ "outcome": "registered", "client_id": "lost" });
+    let answer = world.post("/v1/registrations/r1/resolve", &found).await;
+    assert_eq!(answer.status, 200, "{rules}: {}", answer.body);
+    let client = world.ask("GET", "/v1/clients/lost").await.body;
+    (server, world, client)
+}
+
+#[tokio::test]
+async fn a_client_whose_answer_was_lost_needs_the_approval_of_its_profile_like_every_other() {
+    for (rules, enabled_before) in [("approval: required", true), ("approval: before_use, four_eyes: true", false)] {
+        let (server, world, client) = resolved(rules, true).await;
+        assert_eq!(client["state"], "pending", "{rules}: {client}");
+        assert!(client["pending_until"].is_string(), "{rules}: {client}");
+        assert_eq!(server.client("lost").unwrap().enabled, enabled_before, "{rules}");
+        assert_eq!(settled(&world, "lost").await["state"], "pending", "{rules}");
+        let approved = world.change("POST", "/v1/clients/lost/approve", "*").await;
+        let state = if enabled_before { "active" } else { "pending" };
+        assert_eq!((approved.status, &approved.body["state"]), (200, &json!(state)), "{rules}: {}", approved.body);
+        assert_eq!(server.client("lost").unwrap().enabled, enabled_before, "{rules}: one of two persons");
+    }
+}
+
+#[tokio::test]
+async fn a_resolved_client_that_could_not_be_disabled_at_once_is_disabled_later() {
+    let (server, world) = world_with(&format!("approval: before_use, {SCOPES}")).await;
+    let uris = ["https://app.example.com/callback"];
+    let metadata = json!({"client_id": "lost", "client_name": "Lost", "redirect_uris": uris, "scope": ""});
+    server.clients.lock().unwrap().insert("lost".to_owned(), Client { metadata, token: 1, enabled: true });
+    server.refuse_to_switch.store(true, Ordering::Relaxed);
+    records::unknown(&*world.store, "r1").await;
+    let found = json!({ "outcome": "registered", "client_id": "lost" });
+    assert_eq!(world.post("/v1/registrations/r1/resolve", &found).await.status, 200);
+    let client = world.ask("GET", "/v1/clients/lost").await.body;
+    assert_eq!((&client["state"], &client["unsettled"]["attempts"]), (&json!("pending"), &json!(1)), "{client}");
+    server.refuse_to_switch.store(false, Ordering::Relaxed);
+    settled(&world, "lost").await;
+    assert!(!server.client("lost").unwrap().enabled);
+}
+
+#[tokio::test]
+async fn a_client_that_somebody_disabled_before_it_is_resolved_enters_as_suspended() {
+    for (rules, resumed) in [("approval: none", "active"), ("approval: required", "pending")] {
+        let (server, world, client) = resolved(rules, false).await;
+        assert_eq!(client["state"], "suspended", "{rules}: {client}");
+        assert!(!server.client("lost").unwrap().enabled, "{rules}");
+        let answer = world.change("POST", "/v1/clients/lost/resume", "*").await;
+        assert_eq!((answer.status, &answer.body["state"]), (200, &json!(resumed)), "{rules}: {}", answer.body);
+        assert!(server.client("lost").unwrap().enabled, "{rules}");
+    }
+    let (server, world, client) = resolved("approval: before_use", false).await;
+    assert_eq!(client["state"], "pending", "it is what a pending one is: {client}");
+    assert_eq!(world.change("POST", "/v1/clients/lost/approve", "*").await.status, 200);
+    assert!(server.client("lost").unwrap().enabled);
+}
 
 #[tokio::test]
 async fn an_approval_assigns_the_scopes_that_were_withheld() {

@@ -1,6 +1,9 @@
 //! RFC 7592 as a client sees it, in front of a server that makes a new token at every change.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 use tokio::task::JoinSet;
 
 use crate::client::Answer;
@@ -46,6 +49,33 @@ async fn a_client_reads_changes_and_deletes_itself() {
         refused(&answer, 401, "invalid_token");
     }
     assert_eq!(world.asked("DELETE"), 1);
+}
+
+/// A statement on the file of the store itself.
+async fn tamper(world: &World, statement: &str) {
+    let url = format!("sqlite://{}", world.directory.path().join("gateway.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_server_rotated_outlives_a_store_that_fails_for_a_while() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let full = "BEGIN SELECT raise(ABORT, 'database or disk is full'); END";
+    tamper(&world, &format!("CREATE TRIGGER full BEFORE UPDATE OF server_access ON clients {full}")).await;
+    let change = client.change(&json!({"client_name": "Orders 2"}));
+    let (address, asking) = (world.gateway.address, client.clone());
+    let changing = tokio::spawn(async move { send(address, ("PUT", &asking.uri), &asking.token, Some(&change)).await });
+    while !world.gateway.log().contains("it is tried again") {
+        assert!(!changing.is_finished(), "the token is lost: {:?}", changing.await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tamper(&world, "DROP TRIGGER full").await;
+    assert_eq!(is_told(&changing.await.unwrap(), &client)["client_name"], "Orders 2");
+    let read = is_told(&world.manage("GET", &client.uri, &client.token, None).await, &client);
+    assert_eq!(read["client_name"], "Orders 2");
 }
 
 #[tokio::test(flavor = "multi_thread")]

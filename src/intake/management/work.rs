@@ -142,11 +142,14 @@ impl Work {
             return Err(Reason::ManagementTokenUnknown.into());
         }
         if held.client.unmanageable && held.recover().await.is_none() {
+            // Gone, where the administration says so.
+            in_use(&self.rulebook, &held.client)?;
             return Err(Reason::ClientUnmanageable.into());
         }
         if let Some(error) = held.not_opened
             && held.recover().await.is_none()
         {
+            in_use(&self.rulebook, &held.client)?;
             return Err(Refusal::from(Reason::Internal).caused_by(error));
         }
         let Asking::Update(update) = asking else { return Ok((profile, Admitted::AsAsked)) };
