@@ -72,7 +72,8 @@ pub(super) const NEVER_TOLD: &[&str] = &[
     "tos_uri",
 ];
 
-/// Takes out of an answer the response type `none`, which Keycloak adds: of what it derives it is still there where nothing that was sent is. A client that sends its registration back (RFC 7592 §2.2) would ask for what it never chose.
+/// Takes out of an answer the response type `none`, which Keycloak adds. It is left where nothing that was sent is among what the server derives,
+/// and a client that sends its registration back (RFC 7592 §2.2) would ask for what it never chose.
 pub(super) fn drop_what_it_adds(answered: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = answered.get_mut("response_types")
         && types.len() > 1
